@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// The configuration: tcpd.conf and tcpd.conf.d/*.conf as a tree of plain structs, checked whole
+// before anything is started. The master owns one; workers inherit it by fork and only read it.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "address.h"
+#include "framing.h"
+
+enum log_sessions { LOG_SESSIONS_NONE, LOG_SESSIONS_ERRORS, LOG_SESSIONS_ALL, LOG_SESSIONS_N };
+enum log_addresses {
+    LOG_ADDRESSES_FULL,
+    LOG_ADDRESSES_MASKED,
+    LOG_ADDRESSES_NONE,
+    LOG_ADDRESSES_N
+};
+enum message_end { END_NONE, END_CRLF, END_NUL, END_N };
+enum date_format { FORMAT_RFC867, FORMAT_ISO8601, FORMAT_N };
+
+struct handler;
+
+// One entry of `listen`.
+struct listen {
+    char *text;
+    struct address_spec spec;
+    char *file; // where it stands
+    int line;
+};
+
+// Times of a session, 0 is off.
+struct deadlines {
+    uint64_t first_byte_usec;
+    uint64_t idle_usec;
+    uint64_t send_usec;
+    uint64_t session_usec;
+};
+
+// What single handlers read; which option belongs to which handler is in settings.c.
+struct handler_options {
+    char *message;           // greeting
+    enum message_end end;    // greeting
+    char *file;              // greeting: entries to choose from
+    char *file_text;         // the file's contents, owned here
+    size_t n_entries;        // greeting: entries found in file_text
+    struct entry *entries;   // offsets into file_text
+    enum date_format format; // daytime
+    enum framing framing;    // hello
+    uint64_t delay_usec;     // hello
+};
+
+struct service {
+    char *name;
+    const struct handler *handler;
+    struct listen *listen;
+    size_t n_listen;
+    unsigned backlog;
+    unsigned min_workers, max_workers, spare_workers;
+    unsigned max_sessions_per_worker; // 0: no limit
+    uint64_t max_worker_age_usec;     // 0: no limit
+    struct deadlines deadlines;
+    unsigned socket_mode;             // unix sockets
+    char *socket_user, *socket_group; // unix sockets, NULL: as tcpd runs
+    struct handler_options options;
+    char *file; // where the section ends
+    int line;
+};
+
+struct config {
+    uint64_t stop_timeout_usec;
+    enum log_sessions log_sessions;
+    enum log_addresses log_addresses;
+    struct service *services;
+    size_t n_services;
+    unsigned n_references; // pools that are being closed still need the configuration before
+};
+
+// Texts of what is wrong, each "FILE:LINE: what, and what is allowed".
+struct problems {
+    char **texts;
+    size_t n;
+};
+
+// Adds a text; never fails (aborts without memory, as all of the start-up does).
+void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void problems_done(struct problems *problems);
+
+// Reads and checks path, then path.d/*.conf in the order of their names. Reads files, blocks on
+// nothing else, logs nothing. The configuration, with the caller as its owner, or NULL with at
+// least one problem; after a syntax error the rest of that file is not looked at.
+struct config *config_load(const char *path, struct problems *problems);
+
+// One more owner.
+struct config *config_ref(struct config *config);
+
+// One owner fewer; the last one frees all of it. NULL is fine, NULL is returned.
+struct config *config_unref(struct config *config);
+
+// Releases what a service holds, not the struct itself.
+void config_service_done(struct service *service);

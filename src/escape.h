@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Bytes of a peer made fit for a log or a terminal: printing ASCII and valid UTF-8 stay, every
+// other byte (controls, DEL, C1 controls, broken UTF-8) and the backslash become \xNN. Pure.
+#pragma once
+
+#include <stddef.h>
+
+#define ESCAPE_MAX 256 // bytes of a peer shown at most in a log; an escaped byte takes 4
+
+// Writes the escaped form of data into text, cut at size - 1 between characters, NUL-terminated.
+// Returns how many bytes of data the text shows.
+size_t escape_bytes(const void *data, size_t length, char *text, size_t size);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// chargen, RFC 864: lines of 72 characters out of the ring of the 95 printing ones; line N begins
+// at character N mod 95, so the pattern repeats every 95 lines. Sent in large blocks: a line per
+// send() is 32 times slower. Input is dropped; the stream ends at the peer's end of input or a
+// deadline.
+
+#include "base.h"
+#include "handler.h"
+#include "session.h"
+
+#define RING      95
+#define LINE      72
+#define LINE_SIZE (LINE + 2)
+#define PERIOD    ((size_t)RING * LINE_SIZE)
+#define BLOCK     (SESSION_BUFFER_SIZE / PERIOD * PERIOD)
+
+static void fill(uint8_t *block)
+{
+    for (size_t n = 0; n < BLOCK / LINE_SIZE; n++) {
+        uint8_t *line = block + n * LINE_SIZE;
+
+        for (size_t i = 0; i < LINE; i++)
+            line[i] = (uint8_t)(' ' + (n + i) % RING);
+        line[LINE] = '\r';
+        line[LINE + 1] = '\n';
+    }
+}
+
+static void serve(struct session *session)
+{
+    uint8_t *block = session_buffer();
+
+    fill(block);
+    while (session_write(session, block, BLOCK) == 0)
+        if (session_discard_pending(session))
+            return;
+}
+
+const struct handler handler_chargen = {.name = "chargen", .serve = serve};

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// daytime, RFC 867: "Saturday, November 21, 2026 02:03:36-UTC" in the local zone, or ISO 8601 with
+// `format = iso8601`. Names are English whatever the locale: the daemon never calls setlocale().
+
+#include <stdio.h>
+#include <time.h>
+
+#include "handler.h"
+#include "session.h"
+
+static size_t format_iso8601(const struct tm *local, char *text, size_t size)
+{
+    long offset = local->tm_gmtoff / 60;
+    long minutes = offset < 0 ? -offset : offset;
+    size_t n = strftime(text, size, "%Y-%m-%dT%H:%M:%S", local);
+
+    return n + (size_t)snprintf(text + n, size - n, "%c%02ld:%02ld\r\n", offset < 0 ? '-' : '+',
+                                minutes / 60, minutes % 60);
+}
+
+static void serve(struct session *session)
+{
+    time_t now = time(NULL);
+    struct tm local;
+    char text[128];
+    size_t n;
+
+    if (!localtime_r(&now, &local)) {
+        session_stop(session, SESSION_FAILED);
+        return;
+    }
+    if (session->service->options.format == FORMAT_ISO8601)
+        n = format_iso8601(&local, text, sizeof(text));
+    else
+        n = strftime(text, sizeof(text), "%A, %B %d, %Y %H:%M:%S-%Z\r\n", &local);
+    (void)session_write(session, text, n); // the session keeps the result
+}
+
+static void prepare(struct service *service, struct problems *problems)
+{
+    (void)service;
+    (void)problems;
+    tzset(); // read the zone once here, not in every worker
+}
+
+const struct handler handler_daytime = {.name = "daytime", .serve = serve, .prepare = prepare};

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// greeting: sends a text and closes. `message` is that text; `file` holds entries of which each
+// session gets one at random, as the quote of the day (RFC 865) does: fortune's format, entries
+// divided by lines of a single '%', each below 512 bytes. The file is read with the configuration.
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "handler.h"
+#include "session.h"
+
+#define ENTRY_MAX 511
+#define FILE_MAX  (16 * 1024 * 1024)
+
+static const char *const ends[END_N] = {[END_NONE] = "", [END_CRLF] = "\r\n", [END_NUL] = ""};
+static const size_t end_sizes[END_N] = {[END_NONE] = 0, [END_CRLF] = 2, [END_NUL] = 1};
+
+static void serve(struct session *session)
+{
+    const struct handler_options *options = &session->service->options;
+    const char *text = options->message;
+    size_t end_size = end_sizes[options->end];
+    char reply[SESSION_BUFFER_SIZE / 16];
+    size_t length;
+
+    if (options->n_entries > 0) {
+        const struct entry *entry =
+            &options->entries[arc4random_uniform((uint32_t)options->n_entries)];
+
+        text = options->file_text + entry->offset;
+        length = entry->length;
+    } else {
+        length = strlen(text);
+    }
+    memcpy(reply, text, length); // prepare() has checked that it fits
+    memcpy(reply + length, ends[options->end], end_size);
+    (void)session_write(session, reply, length + end_size); // the session keeps the result
+}
+
+// The file's text, NUL-terminated, or NULL after adding a problem.
+static char *read_file(const struct service *service, struct problems *problems)
+{
+    const char *path = service->options.file;
+    FILE *file = fopen(path, "re");
+    char *text = malloc(FILE_MAX + 1);
+    size_t n = file && text ? fread(text, 1, FILE_MAX + 1, file) : 0;
+    bool good = file && text && !ferror(file) && n > 0 && n <= FILE_MAX;
+    int error = errno;
+
+    if (file)
+        (void)fclose(file); // only read from
+    if (good) {
+        char *fitting = realloc(text, n + 1);
+
+        text = fitting ? fitting : text;
+        text[n] = '\0';
+        return text;
+    }
+    free(text);
+    problems_add(problems, service->file, service->line, "file = \"%s\" of service \"%s\": %s",
+                 path, service->name,
+                 n > FILE_MAX     ? "longer than 16 MiB"
+                 : file && n == 0 ? "is empty or a directory"
+                                  : strerror(error));
+    return NULL;
+}
+
+static void add_entry(struct handler_options *options, size_t offset, size_t length)
+{
+    options->entries = reallocarray(options->entries, options->n_entries + 1,
+                                    sizeof(options->entries[0]));
+    if (!options->entries)
+        abort();
+    options->entries[options->n_entries++] = (struct entry){.offset = offset, .length = length};
+}
+
+// Divides the text at its '%' lines; empty entries do not count.
+static void split_entries(struct service *service, struct problems *problems)
+{
+    struct handler_options *options = &service->options;
+    const char *text = options->file_text;
+    size_t start = 0, line_number = 1;
+
+    for (size_t at = 0;; line_number++) {
+        size_t line = strcspn(text + at, "\n");
+        bool last = text[at + line] == '\0';
+        bool divider = line == 1 && text[at] == '%';
+        size_t end = divider || !last ? at : at + line;
+
+        if ((divider || last) && end > start) {
+            if (end - start > ENTRY_MAX)
+                problems_add(problems, options->file, (int)line_number,
+                             "an entry of %zu bytes ends here; at most %d", end - start, ENTRY_MAX);
+            add_entry(options, start, end - start);
+        }
+        if (divider)
+            start = at + line + (last ? 0 : 1);
+        if (last)
+            return;
+        at += line + 1;
+    }
+}
+
+static void prepare(struct service *service, struct problems *problems)
+{
+    struct handler_options *options = &service->options;
+
+    if (!options->message == !options->file) {
+        problems_add(problems, service->file, service->line,
+                     "service \"%s\" needs either message = \"TEXT\" or file = \"PATH\"",
+                     service->name);
+        return;
+    }
+    if (options->message) {
+        if (strlen(options->message) >= SESSION_BUFFER_SIZE / 16 - 2)
+            problems_add(problems, service->file, service->line,
+                         "message of service \"%s\" is too long; at most 4000 bytes",
+                         service->name);
+        return;
+    }
+    options->file_text = read_file(service, problems);
+    if (options->file_text)
+        split_entries(service, problems);
+    if (options->file_text && options->n_entries == 0)
+        problems_add(problems, service->file, service->line,
+                     "file = \"%s\" of service \"%s\" has no entry", options->file, service->name);
+}
+
+const struct handler handler_greeting = {.name = "greeting", .serve = serve, .prepare = prepare};

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// hello: `Welcome!`, then `Hello, X!` for each message X, until `exit` or the end of input. What a
+// message is, `framing` says; bytes are bytes, none is decoded. Answers to messages that came
+// together leave together, in one write.
+
+#include <errno.h>
+#include <string.h>
+
+#include "handler.h"
+#include "session.h"
+
+#define BEFORE "Hello, "
+#define AFTER  "!"
+#define EXTRA  (FRAMING_HEAD_MAX + sizeof(BEFORE AFTER "\n"))
+
+// Room for one message of any framing, and for the answer to it.
+#define INPUT_MAX  (FRAMING_MESSAGE_MAX + FRAMING_HEAD_MAX + 2)
+#define OUTPUT_MAX (FRAMING_MESSAGE_MAX + EXTRA)
+
+struct conversation {
+    struct session *session;
+    enum framing framing;
+    uint8_t input[INPUT_MAX];
+    uint8_t output[OUTPUT_MAX];
+    size_t n_input, n_output;
+};
+
+static int flush(struct conversation *talk)
+{
+    size_t n = talk->n_output;
+
+    talk->n_output = 0;
+    return n > 0 ? session_write(talk->session, talk->output, n) : 0;
+}
+
+static void put(struct conversation *talk, const void *data, size_t length)
+{
+    memcpy(talk->output + talk->n_output, data, length);
+    talk->n_output += length;
+}
+
+static int say(struct conversation *talk, const char *before, const struct message *message,
+               const char *after)
+{
+    size_t length = strlen(before) + message->length + strlen(after);
+    const char *tail = framing_tail(talk->framing);
+    uint8_t head[FRAMING_HEAD_MAX];
+
+    if (talk->n_output + length + EXTRA > OUTPUT_MAX && flush(talk) < 0)
+        return -1;
+    put(talk, head, framing_head(talk->framing, length, head));
+    put(talk, before, strlen(before));
+    put(talk, message->data, message->length);
+    put(talk, after, strlen(after));
+    put(talk, tail, strlen(tail));
+    return 0;
+}
+
+// True when the conversation is over.
+static bool answer(struct conversation *talk, const struct message *message)
+{
+    uint64_t delay = talk->session->service->options.delay_usec;
+
+    if (message->length == 4 && memcmp(message->data, "exit", 4) == 0)
+        return true;
+    if (delay > 0 && (flush(talk) < 0 || session_pause(talk->session, delay) < 0))
+        return true;
+    return say(talk, BEFORE, message, AFTER) < 0;
+}
+
+// Answers every message that is whole. True when the conversation is over.
+static bool answer_all(struct conversation *talk, bool at_end)
+{
+    struct message message;
+    size_t done = 0;
+    bool over = false;
+    int r = 0;
+
+    while (!over && (r = framing_next(talk->framing, talk->input + done, talk->n_input - done,
+                                      at_end, &message)) > 0) {
+        over = answer(talk, &message);
+        done += message.consumed;
+    }
+    if (flush(talk) < 0)
+        return true;
+    if (!over && r < 0)
+        session_stop(talk->session, SESSION_PROTOCOL_ERROR);
+    memmove(talk->input, talk->input + done, talk->n_input - done);
+    talk->n_input -= done;
+    if (done > 0 && !over && r == 0 && talk->framing != FRAMING_CHUNK)
+        session_expect_message(talk->session);
+    return over || r < 0 || at_end;
+}
+
+static void serve(struct session *session)
+{
+    // Static, so that its pages cost only the workers of hello, and only what they use.
+    static struct conversation talk;
+    static const struct message nothing = {.data = (const uint8_t *)""};
+    ssize_t n;
+
+    talk.session = session;
+    talk.framing = session->service->options.framing;
+    talk.n_input = talk.n_output = 0;
+    if (say(&talk, "Welcome!", &nothing, "") < 0 || flush(&talk) < 0)
+        return;
+    if (talk.framing != FRAMING_CHUNK)
+        session_expect_message(session);
+    do {
+        size_t room = INPUT_MAX - talk.n_input;
+
+        if (talk.framing == FRAMING_CHUNK && room > FRAMING_CHUNK_MAX)
+            room = FRAMING_CHUNK_MAX;
+        n = session_read(session, talk.input + talk.n_input, room);
+        if (n < 0)
+            return;
+        talk.n_input += (size_t)n;
+    } while (!answer_all(&talk, n == 0));
+}
+
+const struct handler handler_hello = {.name = "hello", .serve = serve};

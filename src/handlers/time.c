@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// time, RFC 868: seconds since 1900-01-01 00:00 UTC, 32 bits in network byte order. The count wraps
+// in 2036; the low 32 bits are sent, as the protocol has no more.
+
+#include <endian.h>
+#include <time.h>
+
+#include "handler.h"
+#include "session.h"
+
+#define SECONDS_1900_TO_1970 UINT64_C(2208988800)
+
+static void serve(struct session *session)
+{
+    uint32_t seconds = htobe32((uint32_t)((uint64_t)time(NULL) + SECONDS_1900_TO_1970));
+
+    (void)session_write(session, &seconds, sizeof(seconds)); // the session keeps the result
+}
+
+const struct handler handler_time = {.name = "time", .serve = serve};

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Listening sockets: handed over by systemd, or bound here. The only caller of bind() and listen().
+// Never sets O_NONBLOCK (it belongs to the description that systemd and every worker share), never
+// calls shutdown() on a listener (it acts for all holders). sd_listen_fds(3), tcp(7), unix(7).
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "config.h"
+
+enum listener_origin { LISTENER_BOUND, LISTENER_ACTIVATED };
+
+struct listener {
+    int fd;
+    enum listener_origin origin;
+    char *service;                  // whose it is; the key for activated ones
+    struct address wanted;          // as resolved; the key for bound ones
+    char address[ADDRESS_TEXT_MAX]; // where it listens, a chosen port included
+    int family;
+    unsigned backlog;           // as asked for; 0: systemd's
+    unsigned effective_backlog; // as the kernel has it
+    dev_t device;               // a bound unix socket's path, so that only our own is removed
+    ino_t inode;
+};
+
+// What a configuration listens on.
+struct listener_set {
+    struct {
+        struct listener *listener;
+        const struct service *service;
+    } * items;
+    size_t n;
+};
+
+// Takes the sockets that systemd handed over out of the environment. Once, before anything else
+// opens descriptors. Logs and closes those that are not listening stream sockets.
+void listeners_inherit(void);
+
+// Opens what config asks for: sockets handed over under the service's name first, those of `old`
+// that stay next (NULL: none), else bind. May block on a name service for names in `listen`. All
+// that is wrong goes to problems; then the result is a negative errno (-EHOSTUNREACH: a name was
+// not resolved) and nothing new is left open. The set is the caller's; its listeners may also be
+// old's.
+int listeners_open(const struct config *config, const struct listener_set *old,
+                   struct listener_set *ret, struct problems *problems);
+
+// Logs and closes the handed-over sockets that no service has taken.
+void listeners_close_unclaimed(void);
+
+// An open listener that stays for a (maybe other) service: its backlog follows. 0 or -errno.
+int listener_keep(struct listener *listener, const struct service *service);
+
+// Frees the set, not its listeners.
+void listeners_forget(struct listener_set *set);
+
+// Closes a listener, removes its path if it is ours, frees it.
+void listener_close(struct listener *listener);
+
+// Connections in the accept queue; for unix sockets 1 stands for any number.
+unsigned listener_queued(const struct listener *listener);
+
+// Makes the kernel take no new connection while those in the queue can still be accepted: for bound
+// sockets only, those of systemd keep their queue. Best effort.
+void listener_quiesce(const struct listener *listener);
+
+// Listens again after someone shut the socket down. 0 or -errno; -EOPNOTSUPP for systemd's.
+int listener_revive(const struct listener *listener);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// The log: structured records under the journal (JOURNAL_STREAM), one line of text on standard
+// error elsewhere. Texts and fields hold what tcpd knows; a peer's bytes go through escape.h before
+// they come here. A journal or a reader that stalls delays a record by 50 ms at most; then records
+// are dropped for a second and counted. Not for signal handlers.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <syslog.h>
+
+// Events that have a MESSAGE_ID, for `journalctl MESSAGE_ID=...` and the catalogue.
+enum log_event {
+    EVENT_NONE,
+    EVENT_STARTED,
+    EVENT_READY,
+    EVENT_RELOADED,
+    EVENT_RELOAD_FAILED,
+    EVENT_WORKER_DIED,
+    EVENT_WORKER_KILLED,
+    EVENT_POOL_FULL,
+    EVENT_THROTTLED,
+    EVENT_STOPPED,
+    EVENT_SESSION_OPENED,
+    EVENT_SESSION_CLOSED,
+    LOG_EVENTS,
+};
+
+struct log_field {
+    const char *name; // an own constant, never a peer's
+    char value[128];
+};
+
+#define LOG_FIELDS_MAX 24
+
+// Finds out where to log. `levels`: "<N>" before each text line, as systemd reads it.
+void log_open(bool verbose, bool levels);
+
+// The journal's socket, which a worker must leave open; -1 when there is none.
+int log_journal_fd(void);
+
+// Writes a record with an event and fields (NULL, 0 for none).
+void log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+#define log_error(...)   log_record(LOG_ERR, EVENT_NONE, NULL, 0, __VA_ARGS__)
+#define log_warning(...) log_record(LOG_WARNING, EVENT_NONE, NULL, 0, __VA_ARGS__)
+#define log_notice(...)  log_record(LOG_NOTICE, EVENT_NONE, NULL, 0, __VA_ARGS__)
+#define log_info(...)    log_record(LOG_INFO, EVENT_NONE, NULL, 0, __VA_ARGS__)
+#define log_debug(...)   log_record(LOG_DEBUG, EVENT_NONE, NULL, 0, __VA_ARGS__)

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// tcpd: options, configuration, listeners, then the master. Whatever fails here is fatal and names
+// the setting at fault; nothing is started before all of it is right.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base.h"
+#include "config.h"
+#include "handler.h"
+#include "listener.h"
+#include "log.h"
+#include "master.h"
+#include "notify.h"
+#include "title.h"
+
+struct options {
+    const char *config_path;
+    bool check, verbose, levels;
+};
+
+static const char help[] =
+    "usage: tcpd [-c FILE] [-t] [-v] [-l]\n"
+    "A preforking TCP server: serves what FILE says, in the foreground.\n"
+    "\n"
+    "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG "\n"
+    "  -t, --check        check the configuration, say what would be served where, exit\n"
+    "  -v, --verbose      log more\n"
+    "  -l, --levels       begin each log line with its level, as systemd reads it: <6>\n"
+    "      --version      print the version\n"
+    "      --help         print this\n"
+    "\n"
+    "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP reloads;\n"
+    "         USR1 logs the status; TTIN, TTOU: one worker more, one fewer, per pool\n"
+    "exit status: 0 stopped, 64 usage, 68 address not available, 69 address in use,\n"
+    "             71 system error, 77 permission denied, 78 configuration\n";
+
+// Exits for --help, --version and wrong usage.
+static struct options options_parse(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 't'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"levels", no_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct options options = {.config_path = TCPD_CONFIG};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:tvlh", names, NULL)) >= 0)
+        switch (option) {
+        case 'c':
+            options.config_path = optarg;
+            break;
+        case 't':
+            options.check = true;
+            break;
+        case 'v':
+            options.verbose = true;
+            break;
+        case 'l':
+            options.levels = true;
+            break;
+        case 'V':
+            (void)printf("tcpd %s\n", TCPD_VERSION);
+            exit(EX_OK);
+        case 'h':
+            (void)fputs(help, stdout);
+            exit(EX_OK);
+        default:
+            exit(EX_USAGE); // getopt has said what is wrong
+        }
+    if (optind < argc) {
+        (void)fprintf(stderr, "tcpd: what is \"%s\"? See tcpd --help\n", argv[optind]);
+        exit(EX_USAGE);
+    }
+    return options;
+}
+
+// A closed standard descriptor would be the number of a listener or a client, and get our messages.
+static int open_standard_fds(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR); // without O_CLOEXEC, as 0, 1 and 2 are
+        if (fd < 0)
+            return -errno;
+    } while (fd <= STDERR_FILENO);
+    (void)close(fd);
+    return 0;
+}
+
+static int report(const struct problems *problems, int status)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        log_error("%s", problems->texts[i]);
+    if (problems->n > 0)
+        notify_failure(status == EX_CONFIG ? EINVAL : EIO, problems->texts[0]);
+    return status;
+}
+
+static int exit_status_of(int error)
+{
+    switch (-error) {
+    case EACCES:
+    case EPERM:
+        return EX_NOPERM;
+    case EADDRINUSE:
+    case EEXIST:
+        return EX_UNAVAILABLE;
+    case EADDRNOTAVAIL:
+    case EHOSTUNREACH:
+        return EX_NOHOST;
+    case EDESTADDRREQ:
+        return EX_CONFIG;
+    default:
+        return EX_OSERR;
+    }
+}
+
+static void describe(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        (void)printf("service \"%s\": handler %s, %u to %u workers, %u spare, on", service->name,
+                     service->handler->name, service->min_workers, service->max_workers,
+                     service->spare_workers);
+        for (size_t j = 0; j < service->n_listen; j++)
+            (void)printf("%s %s", j > 0 ? "," : "", service->listen[j].text);
+        (void)printf("%s\n", service->n_listen == 0 ? " the sockets handed over" : "");
+    }
+}
+
+static void log_listeners(const struct listener_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        const struct listener *listener = set->items[i].listener;
+        const char *from = listener->origin == LISTENER_ACTIVATED ? ", handed over" : "";
+
+        log_info("%s %s: listening, backlog %u%s%s", set->items[i].service->name, listener->address,
+                 listener->effective_backlog,
+                 listener->effective_backlog < listener->backlog ? " (net.core.somaxconn)" : "",
+                 from);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct problems problems = {0};
+    struct listener_set set;
+    struct config *config;
+    struct options options;
+    int r = open_standard_fds();
+
+    if (r < 0)
+        return EX_OSERR;
+    title_init(argv);
+    options = options_parse(argc, argv);
+    listeners_inherit();
+    if (!options.check)
+        log_open(options.verbose, options.levels);
+
+    config = config_load(options.config_path, &problems);
+    if (!config)
+        return report(&problems, EX_CONFIG);
+    if (options.check) {
+        describe(config);
+        return EX_OK;
+    }
+    r = listeners_open(config, NULL, &set, &problems);
+    if (r < 0)
+        return report(&problems, exit_status_of(r));
+    listeners_close_unclaimed();
+    log_listeners(&set);
+    return master_run(options.config_path, config, &set);
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// The event loop. Signals, deaths and workers' hints only ask for another look; master_balance()
+// looks. After READY=1 nothing in here ends the process but a signal: errors are logged and tried
+// again by the clock.
+
+#include "master.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sysexits.h>
+
+#include "base.h"
+#include "log.h"
+#include "notify.h"
+
+#define TICK_USEC USEC_PER_SEC
+
+void master_look_again(struct master *master)
+{
+    (void)sd_event_source_set_enabled(master->balance, SD_EVENT_ONESHOT); // valid source
+}
+
+void master_stop(struct master *master, bool at_once, int exit_status)
+{
+    uint64_t now = base_now_usec();
+    uint64_t limit = master->config->stop_timeout_usec;
+
+    if (master->phase != MASTER_STOPPING) {
+        master->phase = MASTER_STOPPING;
+        master->phase_usec = now;
+        master->exit_status = exit_status;
+        master->stop_usec = limit > 0 ? now + limit : USEC_NEVER;
+        for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+            pool->closing = true;
+        log_info("stopping%s", at_once ? " at once" : ": draining");
+        notify_stopping("stopping");
+    } else if (!at_once) {
+        log_info("stopping at once: asked for twice");
+        at_once = true;
+    }
+    if (at_once)
+        master->stop_usec = now;
+    master_look_again(master);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)source;
+    master_stop(userdata, si->ssi_signo != SIGTERM, EX_OK);
+    return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)source;
+    (void)si;
+    reload_start(userdata);
+    return 0;
+}
+
+static int on_status(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)source;
+    (void)si;
+    master_log_status(userdata);
+    return 0;
+}
+
+// One worker more (TTIN) or fewer (TTOU) in each pool, until the next reload.
+static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct master *master = userdata;
+    int step = si->ssi_signo == SIGTTIN ? 1 : -1;
+
+    (void)source;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        int64_t min = (int64_t)pool->service->min_workers + pool->adjustment + step;
+
+        if (pool->closing || min < 1 || min > (int64_t)pool->service->max_workers) {
+            log_warning("%s: stays between 1 and %u workers", pool->name,
+                        pool->service->max_workers);
+            continue;
+        }
+        pool->adjustment += step;
+        if (step < 0)
+            pool_drain_some(pool, 1, base_now_usec());
+        log_info("%s: at least %" PRId64 " workers from now on", pool->name, min);
+    }
+    master_look_again(master);
+    return 0;
+}
+
+static int on_death(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)source;
+    (void)si;
+    master_reap(userdata);
+    master_look_again(userdata);
+    return 0;
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    eventfd_t count;
+
+    (void)source;
+    (void)events;
+    (void)eventfd_read(fd, &count); // a hint: how many does not matter
+    master_look_again(userdata);
+    return 0;
+}
+
+static int set_timer(struct master *master, uint64_t now)
+{
+    uint64_t next = master->tick_usec + TICK_USEC;
+    uint64_t due = master_balance_due(master, now);
+
+    if (due < next)
+        next = due;
+    if (master->phase == MASTER_STOPPING && master->stop_usec < next)
+        next = master->stop_usec;
+    (void)sd_event_source_set_time(master->timer, next);
+    return sd_event_source_set_enabled(master->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_balance(sd_event_source *source, void *userdata)
+{
+    struct master *master = userdata;
+    uint64_t now = base_now_usec();
+
+    (void)source;
+    if (master_balance(master, now))
+        master_look_again(master);
+    if (master->phase == MASTER_STOPPING && !master->pools.first)
+        return sd_event_exit(master->event, master->exit_status);
+    return set_timer(master, now);
+}
+
+// Healthy: every pool can serve, or is held back by its own throttle, which a restart of the whole
+// daemon would not help.
+static bool is_healthy(const struct master *master, uint64_t now)
+{
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->n_active + pool->n_old == 0 && !pool->closing &&
+            throttle_wait(&pool->deaths, now) == 0 && throttle_wait(&pool->forks, now) == 0 &&
+            now - master->phase_usec > 10 * USEC_PER_SEC)
+            return false;
+    return true;
+}
+
+static void ping_watchdog(struct master *master, uint64_t now)
+{
+    if (master->watchdog_usec == 0 || now - master->pinged_usec < master->watchdog_usec / 2)
+        return;
+    if (!is_healthy(master, now))
+        return;
+    master->pinged_usec = now;
+    notify_watchdog();
+}
+
+// What needs no event but the clock: ages, surplus, status.
+static void tick(struct master *master, uint64_t now)
+{
+    master->tick_usec = now;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        pool_tend(pool, now);
+        if (!pool->closing && master->phase == MASTER_RUNNING) {
+            struct pool_counts counts = pool_count(&master->pools, pool);
+            struct sizing_limits limits = pool_limits(pool);
+            unsigned excess = sizing_excess(&limits, &counts.sizing, &pool->surplus, now);
+
+            pool_drain_some(pool, excess, now);
+        }
+    }
+    master_report_deaths(master, now);
+    if (master->phase == MASTER_STOPPING)
+        notify_extend(3 * TICK_USEC);
+    if (master->phase != MASTER_STARTING)
+        (void)master_status(master);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct master *master = userdata;
+    uint64_t now = base_now_usec();
+
+    (void)source;
+    (void)usec;
+    ping_watchdog(master, now);
+    if (now - master->tick_usec >= TICK_USEC)
+        tick(master, now);
+    master_look_again(master);
+    return 0;
+}
+
+static int add_signal(struct master *master, int signal, sd_event_signal_handler_t handler)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, signal);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    return sd_event_add_signal(master->event, NULL, signal, handler, master);
+}
+
+static int add_sources(struct master *master)
+{
+    static const struct {
+        int signal;
+        sd_event_signal_handler_t handler;
+    } signals[] = {
+        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_reload},
+        {SIGUSR1, on_status}, {SIGTTIN, on_resize}, {SIGTTOU, on_resize}, {SIGCHLD, on_death},
+    };
+    int r = sd_event_new(&master->event);
+
+    for (size_t i = 0; r >= 0 && i < ELEMENTS(signals); i++)
+        r = add_signal(master, signals[i].signal, signals[i].handler);
+    if (r >= 0)
+        r = sd_event_add_io(master->event, NULL, master->pools.wake, EPOLLIN, on_wake, master);
+    if (r >= 0)
+        r = sd_event_add_defer(master->event, &master->balance, on_balance, master);
+    if (r >= 0)
+        r = sd_event_add_time(master->event, &master->timer, CLOCK_MONOTONIC,
+                              base_now_usec() + TICK_USEC, USEC_PER_MSEC, on_timer, master);
+    return r;
+}
+
+static int make_pools(struct master *master)
+{
+    for (size_t i = 0; i < master->set.n; i++)
+        if (!pool_new(&master->pools, master->set.items[i].listener, master->config,
+                      master->set.items[i].service, master->generation))
+            return -ENOSPC;
+    return 0;
+}
+
+int master_run(const char *config_path, struct config *config, struct listener_set *set)
+{
+    struct master master = {
+        .config_path = config_path,
+        .config = config,
+        .set = *set,
+        .generation = 1,
+        .phase_usec = base_now_usec(),
+        .watchdog_usec = notify_watchdog_usec(),
+    };
+    int r = pools_open(&master.pools);
+
+    if (r >= 0)
+        r = make_pools(&master);
+    if (r >= 0)
+        r = add_sources(&master);
+    if (r < 0) {
+        log_error("cannot start: %s", strerror(-r));
+        notify_failure(-r, "cannot start");
+        return EX_OSERR;
+    }
+    r = sd_event_loop(master.event);
+    if (r == EX_OK)
+        log_record(LOG_INFO, EVENT_STOPPED, NULL, 0, "stopped");
+    else if (r < 0)
+        log_error("the event loop failed: %s", strerror(-r));
+    (void)sd_event_source_unref(master.balance);
+    (void)sd_event_source_unref(master.timer);
+    (void)sd_event_unref(master.event);
+    pools_close(&master.pools);
+    listeners_forget(&master.set);
+    (void)config_unref(master.config);
+    return r < 0 ? EX_OSERR : r;
+}

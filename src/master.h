@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The master: one sd-event loop that keeps the pools at their size, answers signals, reloads and
+// stops. It does not die, does not block, and believes nothing that workers write.
+// The struct is shared by master*.c and reload.c alone.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "config.h"
+#include "listener.h"
+#include "pool.h"
+
+enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_RELOADING, MASTER_STOPPING };
+
+struct master {
+    const char *config_path;
+    struct config *config;   // a reference
+    struct listener_set set; // what is listened on now; the pools own the listeners
+    struct pools pools;
+    enum master_phase phase;
+    unsigned generation;
+    int exit_status;
+
+    sd_event *event;
+    sd_event_source *balance; // runs once when something may have changed
+    sd_event_source *timer;
+
+    uint64_t phase_usec;    // when the phase began
+    uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
+    bool killed;            // stopping: they were
+    bool reload_again;      // HUP during a reload
+    uint64_t watchdog_usec; // how often to ping, 0: never
+    uint64_t pinged_usec;   // last ping
+    uint64_t deaths_usec;   // start of the period in which deaths are logged one by one
+    uint64_t tick_usec;     // last round of the timer
+    char status[1024];      // last STATUS=
+};
+
+// Runs the pools until a signal ends them; takes over config and set. Returns the exit status.
+int master_run(const char *config_path, struct config *config, struct listener_set *set);
+
+// Asks for another look at all pools, soon.
+void master_look_again(struct master *master);
+
+// Starts to stop: drains, or kills at once.
+void master_stop(struct master *master, bool at_once, int exit_status);
+
+// master_balance.c: starts what is missing, closes what goes, moves the phases on.
+// Returns true when it should run again at once.
+bool master_balance(struct master *master, uint64_t now_usec);
+// When balancing wants to be called again without any event, USEC_NEVER.
+uint64_t master_balance_due(const struct master *master, uint64_t now_usec);
+
+// master_deaths.c: reaps every dead child; logs, counts, throttles.
+void master_reap(struct master *master);
+// Once in ten seconds: says how many deaths were not logged one by one.
+void master_report_deaths(struct master *master, uint64_t now_usec);
+
+// master_status.c: STATUS= when it has changed, and the answer to USR1.
+const char *master_status(struct master *master);
+void master_log_status(struct master *master);
+
+// reload.c: reads everything anew; on any error keeps what there is and says why. Logs.
+void reload_start(struct master *master);
+// Drains the old generation where the new one is ready; ends the reload when all are.
+void reload_advance(struct master *master, uint64_t now_usec);

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Looking at all pools: start what is missing, in batches so that signals are answered meanwhile;
+// empty and close what goes; tell when all is ready. Never sleeps: what must wait is due later.
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base.h"
+#include "log.h"
+#include "master.h"
+#include "notify.h"
+
+#define BATCH         64                    // forks in one round of the event loop
+#define QUIET_USEC    (200 * USEC_PER_MSEC) // a closing listener's queue was empty for that long
+#define LOOK_USEC     (20 * USEC_PER_MSEC)  // how often a closing listener's queue is looked at
+#define SAY_FULL_USEC (60 * USEC_PER_SEC)
+
+static uint64_t throttled(const struct pool *pool, uint64_t now)
+{
+    uint64_t deaths = throttle_wait(&pool->deaths, now), forks = throttle_wait(&pool->forks, now);
+
+    return deaths > forks ? deaths : forks;
+}
+
+// A fork that failed is tried again later; before READY=1 it is fatal, as the configuration cannot
+// be honoured.
+static void fork_failed(struct master *master, struct pool *pool, int error, uint64_t now)
+{
+    bool first = pool->forks.n_failures == 0;
+
+    (void)throttle_fail(&pool->forks, &throttle_forks, now);
+    if (master->phase == MASTER_STARTING) {
+        log_error("%s: cannot start the workers that min_workers = %u asks for: %s; look at "
+                  "TasksMax=, pids.max and ulimit -u",
+                  pool->name, pool->service->min_workers, strerror(error));
+        notify_failure(error, "cannot start workers");
+        master_stop(master, true, EX_OSERR);
+    } else if (first) {
+        log_error("%s: cannot start a worker: %s; trying again from time to time", pool->name,
+                  strerror(error));
+    }
+}
+
+// True when there is more to start at once.
+static bool grow(struct master *master, struct pool *pool, uint64_t now)
+{
+    struct pool_counts counts = pool_count(&master->pools, pool);
+    struct sizing_limits limits = pool_limits(pool);
+    unsigned missing = sizing_missing(&limits, &counts.sizing);
+    unsigned n = missing < BATCH ? missing : BATCH;
+
+    if (throttled(pool, now) > 0)
+        return false;
+    n = sizing_take(&pool->bucket, n, now);
+    for (unsigned i = 0; i < n; i++) {
+        int r = pool_spawn(&master->pools, pool, now);
+
+        if (r < 0) {
+            fork_failed(master, pool, -r, now);
+            return false;
+        }
+        pool->forks = (struct throttle){0};
+        counts.sizing.active++;
+        counts.sizing.idle++;
+    }
+    if (missing > n)
+        return n > 0;
+    pool_arm(&master->pools, pool, &counts.sizing);
+    return false;
+}
+
+static void say_full(struct pool *pool, const struct pool_counts *counts, uint64_t now)
+{
+    if (counts->sizing.active < pool->service->max_workers || counts->sizing.idle > 0 ||
+        counts->sizing.queued == 0)
+        return;
+    if (pool->full_said_usec != 0 && now - pool->full_said_usec < SAY_FULL_USEC)
+        return;
+    pool->full_said_usec = now;
+    log_record(LOG_WARNING, EVENT_POOL_FULL, NULL, 0,
+               "%s: the pool is at its maximum, max_workers = %u; %u connections wait in the queue",
+               pool->name, pool->service->max_workers, counts->sizing.queued);
+}
+
+// Workers that its minimum asks for have come to accept().
+static bool is_ready(const struct master *master, const struct pool *pool)
+{
+    struct sizing_limits limits = pool_limits(pool);
+
+    return pool_count(&master->pools, pool).ready >= limits.min;
+}
+
+// Takes a listener out of service without losing what its queue holds (B8): no new connection, the
+// workers empty the queue, then they leave, then it is closed.
+static void close_step(struct master *master, struct pool *pool, uint64_t now)
+{
+    bool bound = pool->listener->origin == LISTENER_BOUND;
+    bool empty = !bound || listener_queued(pool->listener) == 0;
+
+    if (pool->quiet_usec == 0)
+        listener_quiesce(pool->listener);
+    if (pool->quiet_usec == 0 || !empty)
+        pool->quiet_usec = now;
+    if (!pool->drained && (!bound || now - pool->quiet_usec >= QUIET_USEC)) {
+        pool->drained = true;
+        pool_drain_all(pool, now);
+    }
+    if (pool->drained && pool->workers == NULL && (empty || master->killed)) {
+        pool_free(&master->pools, pool);
+        return;
+    }
+    if (pool->drained && pool->workers == NULL && throttled(pool, now) == 0) {
+        pool->drained = false; // a handshake was completed late: serve it
+        (void)pool_spawn(&master->pools, pool, now);
+    }
+}
+
+static void kill_late(struct master *master, uint64_t now)
+{
+    unsigned n = 0;
+
+    if (master->phase != MASTER_STOPPING || now < master->stop_usec)
+        return;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        n += pool->n_active + pool->n_old + pool->n_draining;
+        pool->drained = true;
+        pool_drain_all(pool, now);
+        pool_kill_all(pool);
+    }
+    if (!master->killed && n > 0)
+        log_record(LOG_WARNING, EVENT_WORKER_KILLED, NULL, 0,
+                   "%u workers did not leave in time and are killed", n);
+    master->killed = true;
+    master->stop_usec = now + USEC_PER_SEC; // and once more, should one have been missed
+}
+
+static void announce_ready(struct master *master)
+{
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (!is_ready(master, pool))
+            return;
+    master->phase = MASTER_RUNNING;
+    master->phase_usec = base_now_usec();
+    notify_ready(master_status(master));
+    log_record(LOG_INFO, EVENT_READY, NULL, 0, "ready: %s", master->status);
+}
+
+bool master_balance(struct master *master, uint64_t now_usec)
+{
+    bool more = false;
+
+    kill_late(master, now_usec);
+    for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
+        next = pool->next;
+        if (!pool->drained && grow(master, pool, now_usec))
+            more = true;
+        if (pool->closing) {
+            close_step(master, pool, now_usec);
+        } else {
+            struct pool_counts counts = pool_count(&master->pools, pool);
+
+            say_full(pool, &counts, now_usec);
+        }
+    }
+    if (master->phase == MASTER_STARTING)
+        announce_ready(master);
+    if (master->phase == MASTER_RELOADING)
+        reload_advance(master, now_usec);
+    return more;
+}
+
+uint64_t master_balance_due(const struct master *master, uint64_t now_usec)
+{
+    uint64_t due = USEC_NEVER;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        uint64_t wait = throttled(pool, now_usec);
+
+        if (wait > 0 && now_usec + wait < due)
+            due = now_usec + wait;
+        if (pool->closing && !pool->drained && now_usec + LOOK_USEC < due)
+            due = now_usec + LOOK_USEC;
+    }
+    return due;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What the master says of its pools: STATUS= for `systemctl status`, and a line a pool for USR1.
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "log.h"
+#include "master.h"
+#include "notify.h"
+
+static const char *const phase_names[] = {
+    [MASTER_STARTING] = "starting: ",
+    [MASTER_RUNNING] = "",
+    [MASTER_RELOADING] = "reloading: ",
+    [MASTER_STOPPING] = "stopping: ",
+};
+
+__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size,
+                                                         const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+static void append_pool(char *text, size_t size, const struct pool *pool,
+                        const struct pool_counts *counts, bool first)
+{
+    append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, counts->busy,
+           pool->n_active + pool->n_old + pool->n_draining);
+    if (pool->n_active >= pool->service->max_workers)
+        append(text, size, " at maximum");
+    if (counts->sizing.queued > 0)
+        append(text, size, " %u queued", counts->sizing.queued);
+}
+
+const char *master_status(struct master *master)
+{
+    char pools[sizeof(master->status) - 160] = "", text[sizeof(master->status)];
+    unsigned n_workers = 0, n_busy = 0, n_draining = 0;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        struct pool_counts counts = pool_count(&master->pools, pool);
+
+        n_workers += pool->n_active + pool->n_old + pool->n_draining;
+        n_draining += pool->n_draining;
+        n_busy += counts.busy;
+        append_pool(pools, sizeof(pools), pool, &counts, pool == master->pools.first);
+    }
+    (void)snprintf(text, sizeof(text), "%s%u workers: %u idle, %u busy, %u draining%s",
+                   phase_names[master->phase], n_workers,
+                   n_workers > n_busy ? n_workers - n_busy : 0, n_busy, n_draining, pools);
+    if (strcmp(text, master->status) != 0) {
+        memcpy(master->status, text, sizeof(text));
+        notify_status(master->status);
+    }
+    return master->status;
+}
+
+void master_log_status(struct master *master)
+{
+    uint64_t now = base_now_usec();
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        struct pool_counts counts = pool_count(&master->pools, pool);
+        struct sizing_limits limits = pool_limits(pool);
+        uint64_t wait = throttle_wait(&pool->deaths, now);
+        char throttled[48] = "";
+
+        if (wait > 0)
+            (void)snprintf(throttled, sizeof(throttled), "; throttled for %" PRIu64 " ms",
+                           wait / USEC_PER_MSEC);
+        log_info("%s: %u workers: %u idle, %u busy, %u draining; min %u, spare %u, max %u; "
+                 "%u of %u queued; %" PRIu64 " sessions of workers that left%s",
+                 pool->name, pool->n_active + pool->n_old + pool->n_draining, counts.sizing.idle,
+                 counts.busy, pool->n_draining, limits.min, limits.spare, limits.max,
+                 counts.sizing.queued, pool->listener->effective_backlog, counts.sessions,
+                 throttled);
+    }
+}

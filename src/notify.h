@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// What systemd is told, sd_notify(3). Without NOTIFY_SOCKET every call does nothing. No call fails:
+// there is nothing the master could do about it.
+#pragma once
+
+#include <stdint.h>
+
+void notify_ready(const char *status);
+void notify_reloading(const char *status); // with MONOTONIC_USEC, as Type=notify-reload wants it
+void notify_stopping(const char *status);
+void notify_status(const char *status);
+void notify_watchdog(void);
+// The stop goes on: do not lose patience before `usec` from now.
+void notify_extend(uint64_t usec);
+// Why the start fails: an errno and a text.
+void notify_failure(int error, const char *status);
+
+// How often systemd wants to hear WATCHDOG=1, 0: never.
+uint64_t notify_watchdog_usec(void);

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+// Pools. What steers them is in private memory: lists, counts, generations, pids. The scoreboard is
+// read for counting only. A failed fork leaves everything as it was.
+
+#include "pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base.h"
+#include "worker.h"
+
+int pools_open(struct pools *pools)
+{
+    int r;
+
+    *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
+    pools->slots = slots_new();
+    if (!pools->slots)
+        return -ENOMEM;
+    r = scoreboard_open(&pools->board);
+    if (r < 0)
+        return r;
+    pools->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pools->dead_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return pools->wake < 0 || pools->dead_socket < 0 ? -errno : 0;
+}
+
+void pools_close(struct pools *pools)
+{
+    scoreboard_close(&pools->board);
+    pools->slots = slots_free(pools->slots);
+    base_close_fd(&pools->wake);
+    base_close_fd(&pools->dead_socket);
+}
+
+static void set_name(struct pool *pool)
+{
+    (void)snprintf(pool->name, sizeof(pool->name), "%s %s", pool->service->name,
+                   pool->listener->address);
+}
+
+struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
+                      const struct service *service, unsigned generation)
+{
+    struct pool *pool;
+    unsigned index = 0;
+
+    while (index < SCOREBOARD_POOLS && pools->taken[index])
+        index++;
+    if (index == SCOREBOARD_POOLS)
+        return NULL;
+    pool = calloc(1, sizeof(*pool));
+    if (!pool)
+        return NULL;
+    pools->taken[index] = 1;
+    pool->index = index;
+    pool->listener = listener;
+    pool->config = config_ref(config);
+    pool->service = service;
+    pool->generation = generation;
+    set_name(pool);
+    pool->next = pools->first;
+    pools->first = pool;
+    return pool;
+}
+
+void pool_free(struct pools *pools, struct pool *pool)
+{
+    struct pool **link = &pools->first;
+
+    assert(!pool->workers);
+    while (*link != pool)
+        link = &(*link)->next;
+    *link = pool->next;
+    pools->taken[pool->index] = 0;
+    listener_close(pool->listener);
+    (void)config_unref(pool->config);
+    free(pool);
+}
+
+void pool_renew(struct pool *pool, struct config *config, const struct service *service,
+                unsigned generation)
+{
+    (void)config_ref(config);
+    (void)config_unref(pool->config);
+    pool->config = config;
+    pool->service = service;
+    pool->generation = generation;
+    set_name(pool);
+    pool->adjustment = 0;
+    pool->floor = pool->n_active + pool->n_old;
+    pool->n_old += pool->n_active;
+    pool->n_active = 0;
+    throttle_reset(&pool->deaths);
+}
+
+struct sizing_limits pool_limits(const struct pool *pool)
+{
+    const struct service *service = pool->service;
+    int64_t min = (int64_t)service->min_workers + pool->adjustment;
+    struct sizing_limits limits = {.spare = service->spare_workers, .max = service->max_workers};
+
+    if (min < (int64_t)pool->floor)
+        min = pool->floor;
+    if (min > (int64_t)limits.max)
+        min = limits.max;
+    limits.min = min < 0 ? 0 : (unsigned)min;
+    return limits;
+}
+
+struct pool_counts pool_count(const struct pools *pools, const struct pool *pool)
+{
+    struct pool_counts counts = {
+        .sizing = {.active = pool->n_active, .queued = listener_queued(pool->listener)},
+        .sessions = pool->sessions_before,
+    };
+
+    for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
+        enum worker_state state = scoreboard_state(&pools->board, worker->slot);
+        bool active = !worker->draining && worker->generation == pool->generation;
+
+        counts.busy += state == WORKER_BUSY;
+        counts.ready += active && state != WORKER_STARTING;
+        counts.sizing.idle += active && state != WORKER_BUSY;
+    }
+    return counts;
+}
+
+void pool_arm(const struct pools *pools, const struct pool *pool,
+              const struct sizing_counts *counts)
+{
+    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
+    unsigned spare = counts->active < pool->service->max_workers ? pool->service->spare_workers : 0;
+
+    atomic_store_explicit(&hint->idle, (int32_t)counts->idle, memory_order_relaxed);
+    atomic_store_explicit(&hint->spare, (int32_t)spare, memory_order_relaxed);
+    atomic_store_explicit(&hint->armed, spare > 0, memory_order_relaxed);
+}
+
+// Gives an age limit a random part, so that workers started together do not leave together.
+static uint64_t retire_time(const struct service *service, uint64_t now_usec)
+{
+    uint64_t age = service->max_worker_age_usec;
+    uint32_t permille = arc4random_uniform(125);
+
+    return age > 0 ? now_usec + age - age / 1000 * permille : USEC_NEVER;
+}
+
+static void list_add(struct pool *pool, struct worker *worker)
+{
+    worker->next = pool->workers;
+    worker->previous = NULL;
+    if (pool->workers)
+        pool->workers->previous = worker;
+    pool->workers = worker;
+}
+
+static void list_remove(struct pool *pool, struct worker *worker)
+{
+    if (worker->previous)
+        worker->previous->next = worker->next;
+    else
+        pool->workers = worker->next;
+    if (worker->next)
+        worker->next->previous = worker->previous;
+}
+
+int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
+{
+    struct worker *worker = slots_reserve(pools->slots);
+    struct worker_setup setup = {
+        .master_pid = getpid(),
+        .listener = pool->listener->fd,
+        .dead_socket = pools->dead_socket,
+        .scoreboard = pools->board.fd,
+        .wake = pools->wake,
+        .pool = pool->index,
+        .pool_name = pool->name,
+        .service = pool->service,
+        .config = pool->config,
+    };
+    sigset_t all, before;
+    pid_t pid;
+    int error;
+
+    if (!worker)
+        return -ENOSPC;
+    setup.slot = worker->slot;
+    // The child must not run a handler, or take a signal, meant for the master (B27).
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0)
+        worker_run(&setup);
+    error = errno;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        slots_release(pools->slots, worker);
+        return -error;
+    }
+    slots_fill(pools->slots, worker, pid);
+    worker->pool = pool;
+    worker->generation = pool->generation;
+    worker->started_usec = now_usec;
+    worker->retire_usec = retire_time(pool->service, now_usec);
+    list_add(pool, worker);
+    pool->n_active++;
+    return 0;
+}
+
+// The count that the worker is in.
+static unsigned *count_of(struct pool *pool, const struct worker *worker)
+{
+    if (worker->draining)
+        return &pool->n_draining;
+    return worker->generation == pool->generation ? &pool->n_active : &pool->n_old;
+}
+
+void pool_remove(struct pools *pools, struct worker *worker, uint64_t sessions)
+{
+    struct pool *pool = worker->pool;
+
+    (*count_of(pool, worker))--;
+    pool->sessions_before += sessions;
+    list_remove(pool, worker);
+    scoreboard_wipe(&pools->board, worker->slot);
+    slots_release(pools->slots, worker);
+}
+
+void pool_drain(struct worker *worker, uint64_t now_usec)
+{
+    if (!worker->draining) {
+        (*count_of(worker->pool, worker))--;
+        worker->pool->n_draining++;
+        worker->draining = true;
+    }
+    worker->drained_usec = now_usec;
+    (void)slots_signal(worker, SIGTERM); // gone already: its death is on the way
+}
+
+void pool_drain_some(struct pool *pool, unsigned n, uint64_t now_usec)
+{
+    for (struct worker *worker = pool->workers; worker && n > 0; worker = worker->next)
+        if (!worker->draining && worker->generation == pool->generation) {
+            pool_drain(worker, now_usec);
+            n--;
+        }
+}
+
+void pool_drain_old(struct pool *pool, uint64_t now_usec)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next)
+        if (!worker->draining && worker->generation != pool->generation)
+            pool_drain(worker, now_usec);
+    pool->floor = 0;
+}
+
+void pool_drain_all(struct pool *pool, uint64_t now_usec)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next)
+        if (!worker->draining)
+            pool_drain(worker, now_usec);
+}
+
+void pool_tend(struct pool *pool, uint64_t now_usec)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+        if (!worker->draining && now_usec >= worker->retire_usec) {
+            pool_drain(worker, now_usec);
+        } else if (worker->draining && !worker->told_twice &&
+                   now_usec - worker->drained_usec >= USEC_PER_SEC) {
+            worker->told_twice = true; // not more often: each signal lengthens a session's wait
+            pool_drain(worker, now_usec);
+        }
+    }
+}
+
+void pool_kill_all(struct pool *pool)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next)
+        (void)slots_signal(worker, SIGKILL); // gone already: its death is on the way
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The workers of one listener: starting, counting, draining, killing, taking note of deaths.
+// Mechanism only: how many and when is the master's to say. Nothing here blocks or logs.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "listener.h"
+#include "scoreboard.h"
+#include "sizing.h"
+#include "slots.h"
+#include "throttle.h"
+
+#define POOL_NAME_MAX (72 + ADDRESS_TEXT_MAX)
+
+struct pool {
+    struct pool *next;
+    struct listener *listener; // owned
+    struct config *config;     // a reference
+    const struct service *service;
+    char name[POOL_NAME_MAX]; // "echo 127.0.0.1:7007"
+    unsigned index;           // of its hint page
+    unsigned generation;
+
+    struct worker *workers; // all that were not reaped yet
+    unsigned n_active;      // of this generation
+    unsigned n_old;         // of earlier ones, still accepting
+    unsigned n_draining;
+    unsigned floor;           // keeps the capacity during a reload
+    int adjustment;           // TTIN, TTOU
+    uint64_t sessions_before; // by workers that are gone
+
+    struct throttle deaths, forks;
+    struct sizing_surplus surplus;
+    struct sizing_bucket bucket;
+
+    bool closing;             // its listener goes away: empty the queue, drain, close
+    bool drained;             // closing, and every worker was told
+    uint64_t quiet_usec;      // closing: since when its queue is empty, 0: it is not
+    uint64_t full_said_usec;  // when "at its maximum" was last logged
+    unsigned n_deaths_said;   // deaths logged in this period ...
+    unsigned n_deaths_unsaid; // ... and not logged
+};
+
+// What all pools share.
+struct pools {
+    struct pool *first;
+    struct slots *slots;
+    struct scoreboard board;
+    int wake;                              // eventfd: a worker's hint that the master should look
+    int dead_socket;                       // see worker_setup
+    unsigned char taken[SCOREBOARD_POOLS]; // hint pages in use
+};
+
+struct pool_counts {
+    struct sizing_counts sizing;
+    unsigned ready;    // active workers that have come to accept()
+    unsigned busy;     // of all workers, draining ones included
+    uint64_t sessions; // served since the pool was made
+};
+
+int pools_open(struct pools *pools);
+void pools_close(struct pools *pools);
+
+// A pool without workers; owns the listener from now on. NULL when there are too many.
+struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
+                      const struct service *service, unsigned generation);
+// Closes the listener and frees the pool, which has no worker any more.
+void pool_free(struct pools *pools, struct pool *pool);
+// Gives the pool its next generation: the workers there are become old ones.
+void pool_renew(struct pool *pool, struct config *config, const struct service *service,
+                unsigned generation);
+
+struct sizing_limits pool_limits(const struct pool *pool);
+// Reads the scoreboard and the accept queue.
+struct pool_counts pool_count(const struct pools *pools, const struct pool *pool);
+// Lets workers wake the master again, and puts their idle count right.
+void pool_arm(const struct pools *pools, const struct pool *pool,
+              const struct sizing_counts *counts);
+
+// Forks one worker. 0 or -errno.
+int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec);
+// Takes a reaped worker out; its record is gone afterwards.
+void pool_remove(struct pools *pools, struct worker *worker, uint64_t sessions);
+
+// Tells a worker to finish its session and leave.
+void pool_drain(struct worker *worker, uint64_t now_usec);
+void pool_drain_some(struct pool *pool, unsigned n, uint64_t now_usec);
+void pool_drain_old(struct pool *pool, uint64_t now_usec);
+void pool_drain_all(struct pool *pool, uint64_t now_usec);
+// Drains workers past their age; tells again those that were told more than a second ago.
+void pool_tend(struct pool *pool, uint64_t now_usec);
+void pool_kill_all(struct pool *pool);

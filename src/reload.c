@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Reload: everything is read, checked and opened first; only then pools change. Listeners that stay
+// keep their queue and never refuse; the old generation serves until the new one is ready. On any
+// error all stays as it was. READY=1 is sent in every case, or systemd would wait for ever.
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "log.h"
+#include "master.h"
+#include "notify.h"
+
+#define PATIENCE_USEC (30 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
+
+static void finish(struct master *master, enum log_event event, const char *how)
+{
+    master->phase = MASTER_RUNNING;
+    master->phase_usec = base_now_usec();
+    notify_ready(master_status(master));
+    log_record(event == EVENT_RELOADED ? LOG_INFO : LOG_ERR, event, NULL, 0, "%s", how);
+    if (master->reload_again) {
+        master->reload_again = false;
+        reload_start(master);
+    }
+}
+
+static void refuse(struct master *master, const struct problems *problems)
+{
+    char status[640];
+
+    for (size_t i = 0; i < problems->n; i++)
+        log_error("%s", problems->texts[i]);
+    finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
+    (void)snprintf(status, sizeof(status), "reload failed: %s",
+                   problems->n > 0 ? problems->texts[0] : "out of memory");
+    notify_status(status);
+    master->status[0] = '\0'; // the next look says how things are
+}
+
+static struct pool *find_pool(const struct master *master, const struct listener *listener)
+{
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->listener == listener)
+            return pool;
+    return NULL;
+}
+
+// The point of no return: pools that stay get the new generation, new ones are made, the others go.
+static void commit(struct master *master, struct config *config, struct listener_set *set)
+{
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        pool->closing = true;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct service *service = set->items[i].service;
+        struct listener *listener = set->items[i].listener;
+        struct pool *pool = find_pool(master, listener);
+
+        if (pool) {
+            int r = listener_keep(listener, service);
+
+            if (r < 0)
+                log_warning("%s: backlog stays at %u: %s", pool->name, listener->backlog,
+                            strerror(-r));
+            pool->closing = false;
+            pool_renew(pool, config, service, master->generation);
+        } else if (!pool_new(&master->pools, listener, config, service, master->generation)) {
+            log_error("service \"%s\": too many listeners; %s is not served", service->name,
+                      listener->address);
+            listener_close(listener);
+        }
+    }
+    listeners_forget(&master->set);
+    master->set = *set;
+    (void)config_unref(master->config);
+    master->config = config;
+}
+
+// The listeners of pools that are not being closed.
+static struct listener_set make_staying_set(const struct master *master)
+{
+    struct listener_set staying = {.items = calloc(master->set.n, sizeof(staying.items[0]))};
+
+    for (size_t i = 0; staying.items && i < master->set.n; i++)
+        if (find_pool(master, master->set.items[i].listener))
+            staying.items[staying.n++] = master->set.items[i];
+    return staying;
+}
+
+void reload_start(struct master *master)
+{
+    struct problems problems = {0};
+    struct listener_set staying, set;
+    struct config *config;
+
+    if (master->phase == MASTER_STARTING || master->phase == MASTER_STOPPING)
+        return;
+    if (master->phase == MASTER_RELOADING) {
+        master->reload_again = true;
+        return;
+    }
+    notify_reloading("reloading");
+    staying = make_staying_set(master);
+    config = config_load(master->config_path, &problems);
+    if (!config || listeners_open(config, &staying, &set, &problems) < 0) {
+        (void)config_unref(config);
+        refuse(master, &problems);
+    } else {
+        master->generation++;
+        master->phase = MASTER_RELOADING;
+        master->phase_usec = base_now_usec();
+        commit(master, config, &set);
+    }
+    listeners_forget(&staying);
+    problems_done(&problems);
+    master_look_again(master);
+}
+
+void reload_advance(struct master *master, uint64_t now_usec)
+{
+    bool all = true;
+
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        struct sizing_limits limits = pool_limits(pool);
+
+        if (pool->closing)
+            continue;
+        if (pool_count(&master->pools, pool).ready >= limits.min)
+            pool_drain_old(pool, now_usec);
+        else
+            all = false;
+    }
+    if (all)
+        finish(master, EVENT_RELOADED, "reloaded");
+    else if (now_usec - master->phase_usec >= PATIENCE_USEC)
+        finish(master, EVENT_RELOAD_FAILED,
+               "reload: workers of the new generation are not ready; the old ones serve on");
+}

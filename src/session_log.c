@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// Session records: two entries with address and port as the notes' server had them (W6), and fields
+// for the journal. A peer's bytes are never part of a record.
+
+#include "session_log.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "log.h"
+
+static void mask(struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+        size_t keep = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? 15 : 8;
+
+        memset(&in6->sin6_addr.s6_addr[keep], 0, 16 - keep);
+        in6->sin6_port = 0;
+    } else if (address->ss_family == AF_INET) {
+        struct sockaddr_in *in = (struct sockaddr_in *)address;
+
+        in->sin_addr.s_addr &= htonl(0xffffff00);
+        in->sin_port = 0;
+    }
+}
+
+const char *session_log_peer(const struct sockaddr *peer, socklen_t length,
+                             enum log_addresses addresses, char *text, size_t size)
+{
+    struct sockaddr_storage copy = {0};
+
+    memcpy(&copy, peer, length);
+    if (addresses == LOG_ADDRESSES_MASKED)
+        mask(&copy);
+    if (addresses != LOG_ADDRESSES_NONE)
+        return address_format((const struct sockaddr *)&copy, length, text, size);
+    (void)snprintf(text, size, "-");
+    return text;
+}
+
+static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
+{
+    fields[*n].name = name;
+    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%s", value);
+}
+
+static void add_number(struct log_field *fields, size_t *n, const char *name, uint64_t value)
+{
+    fields[*n].name = name;
+    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%" PRIu64, value);
+}
+
+// The fields that both records have. The address fields carry the address without the port.
+static size_t add_ends(struct log_field *fields, const struct session *session,
+                       enum log_addresses addresses)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct sockaddr_storage local = {0};
+    socklen_t length = sizeof(local);
+    size_t n = 0;
+    char *port;
+
+    add(fields, &n, "TCPD_SERVICE", session->service->name);
+    (void)session_log_peer(&session->peer.any, session->peer_length, addresses, text, sizeof(text));
+    port = session->peer.any.sa_family == AF_UNIX ? NULL : strrchr(text, ':');
+    if (port)
+        *port = '\0';
+    add(fields, &n, "TCPD_PEER_ADDR", text);
+    if (addresses == LOG_ADDRESSES_FULL)
+        add_number(fields, &n, "TCPD_PEER_PORT", address_port(&session->peer.any));
+    if (getsockname(session->fd, (struct sockaddr *)&local, &length) == 0)
+        add(fields, &n, "TCPD_LOCAL_ADDR",
+            address_format((const struct sockaddr *)&local, length, text, sizeof(text)));
+    return n;
+}
+
+void session_log_opened(const struct session *session, const struct config *config)
+{
+    struct log_field fields[LOG_FIELDS_MAX];
+    char peer[ADDRESS_TEXT_MAX];
+    size_t n;
+
+    if (config->log_sessions != LOG_SESSIONS_ALL)
+        return;
+    n = add_ends(fields, session, config->log_addresses);
+    log_record(LOG_INFO, EVENT_SESSION_OPENED, fields, n, "%s: connection from %s",
+               session->service->name,
+               session_log_peer(&session->peer.any, session->peer_length, config->log_addresses,
+                                peer, sizeof(peer)));
+}
+
+static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+        add_number(fields, &n, "TCPD_RTT_USEC", info.tcpi_rtt);
+        add_number(fields, &n, "TCPD_RETRANSMITS", info.tcpi_total_retrans);
+    }
+    return n;
+}
+
+void session_log_closed(const struct session *session, const struct config *config)
+{
+    bool good = session->result == SESSION_OK;
+    uint64_t duration = base_now_usec() - session->started_usec;
+    struct log_field fields[LOG_FIELDS_MAX];
+    char peer[ADDRESS_TEXT_MAX];
+    size_t n;
+
+    if (config->log_sessions == LOG_SESSIONS_NONE ||
+        (config->log_sessions == LOG_SESSIONS_ERRORS && good))
+        return;
+    n = add_ends(fields, session, config->log_addresses);
+    add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
+    add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
+    add_number(fields, &n, "TCPD_DURATION_USEC", duration);
+    add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
+    n = add_tcp_info(fields, n, session->fd);
+    log_record(good ? LOG_INFO : LOG_NOTICE, EVENT_SESSION_CLOSED, fields, n,
+               "%s: connection from %s closed: %s, %" PRIu64 " bytes in, %" PRIu64
+               " bytes out, %" PRIu64 ".%03" PRIu64 " s",
+               session->service->name,
+               session_log_peer(&session->peer.any, session->peer_length, config->log_addresses,
+                                peer, sizeof(peer)),
+               session_result_names[session->result], session->bytes_in, session->bytes_out,
+               duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+// The child's side. tcpd forks without exec, so the set-up list here must be complete: whatever the
+// master has and a worker must not is given up in worker_setup(), and a test compares the result
+// with /proc. The accept loop loses nothing at TERM: the handler puts a dead socket over the
+// listener's number, and accept() either returned a connection, which is served, or fails at once.
+
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#include "accept_error.h"
+#include "base.h"
+#include "handler.h"
+#include "log.h"
+#include "scoreboard.h"
+#include "session.h"
+#include "session_log.h"
+#include "title.h"
+
+// What the TERM handler needs.
+static volatile sig_atomic_t stopping, the_listener, the_dead_socket, the_master, orphan_sec;
+
+struct process {
+    const struct worker_setup *setup;
+    struct score_page *page;
+    struct pool_hint *hint;
+    struct accept_backoff backoff;
+    unsigned sessions_left; // 0: no limit
+    bool waiting;           // counted in hint->idle
+    bool announced;         // the master knows that it has come to accept()
+};
+
+const char *worker_exit_name(int status)
+{
+    static const char *const names[] = {
+        [WORKER_EXIT_DRAINED] = "drained",
+        [WORKER_EXIT_RETIRED] = "retired",
+        [WORKER_EXIT_LISTENER_LOST] = "listener lost",
+        [WORKER_EXIT_OUT_OF_FILES] = "out of files",
+        [WORKER_EXIT_SETUP_FAILED] = "set-up failed",
+        [WORKER_EXIT_ORPHANED] = "orphaned",
+    };
+    bool known = status >= 0 && (size_t)status < ELEMENTS(names) && names[status];
+
+    return known ? names[status] : "unknown";
+}
+
+// Async-signal-safe: dup3(2), getppid(2) and alarm(2) are.
+static void on_term(int signal)
+{
+    int saved_errno = errno;
+
+    (void)signal;
+    stopping = 1;
+    (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
+    if (getppid() != the_master)
+        (void)alarm((unsigned)orphan_sec); // nobody else is left to end a session that hangs
+    errno = saved_errno;
+}
+
+static int compare_fds(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+// Closes every descriptor above 2 but those kept: the event loop's, other listeners, control.
+static void close_masters(const struct worker_setup *setup)
+{
+    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake,
+                  log_journal_fd()};
+    unsigned next = 3;
+
+    qsort(keep, ELEMENTS(keep), sizeof(keep[0]), compare_fds);
+    for (size_t i = 0; i < ELEMENTS(keep); i++) {
+        if (keep[i] < (int)next)
+            continue;
+        if ((unsigned)keep[i] > next)
+            (void)close_range(next, (unsigned)keep[i] - 1, 0);
+        next = (unsigned)keep[i] + 1;
+    }
+    (void)close_range(next, ~0U, 0);
+}
+
+static int set_signals(void)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGTTIN, SIGTTOU, SIGPIPE};
+    struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t none;
+
+    for (size_t i = 0; i < ELEMENTS(ignored); i++)
+        if (sigaction(ignored[i], &ignore, NULL) < 0)
+            return -errno;
+    (void)sigfillset(&term.sa_mask);
+    (void)sigemptyset(&none);
+    if (sigaction(SIGTERM, &term, NULL) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        return -errno;
+    return 0;
+}
+
+// Gives the random part of a limit, so that workers started together do not retire together.
+static unsigned with_jitter(unsigned limit)
+{
+    return limit > 8 ? limit - arc4random_uniform(limit / 8 + 1) : limit;
+}
+
+static int worker_setup(struct process *process)
+{
+    const struct worker_setup *setup = process->setup;
+    uint64_t stop_sec = setup->config->stop_timeout_usec / USEC_PER_SEC;
+    int r;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+        return -errno;
+    if (getppid() != setup->master_pid)
+        _exit(WORKER_EXIT_ORPHANED); // it died before PDEATHSIG was set
+    close_masters(setup);
+    r = scoreboard_join(setup->scoreboard, setup->slot, setup->pool, &process->page,
+                        &process->hint);
+    if (r < 0)
+        return r;
+    (void)close(setup->scoreboard);
+    title_set("tcpd: %s worker", setup->pool_name);
+    process->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
+    the_listener = setup->listener;
+    the_dead_socket = setup->dead_socket;
+    the_master = setup->master_pid;
+    orphan_sec = stop_sec > 0 ? (int)(stop_sec < 3600 ? stop_sec : 3600) : 30;
+    return set_signals();
+}
+
+static void wake_master(const struct process *process)
+{
+    (void)eventfd_write(process->setup->wake, 1); // a full counter wakes it just the same
+}
+
+static void enter_idle(struct process *process)
+{
+    if (process->waiting)
+        return;
+    process->waiting = true;
+    score_idle(process->page, base_now_usec());
+    (void)atomic_fetch_add_explicit(&process->hint->idle, 1, memory_order_relaxed);
+    if (!process->announced)
+        wake_master(process); // it may be waiting for its pools to be ready
+    process->announced = true;
+}
+
+static void enter_busy(struct process *process, const struct session *session)
+{
+    struct pool_hint *hint = process->hint;
+    int32_t idle = atomic_fetch_sub_explicit(&hint->idle, 1, memory_order_relaxed) - 1;
+
+    process->waiting = false;
+    score_busy(process->page, session->started_usec, &session->peer.any);
+    if (idle < atomic_load_explicit(&hint->spare, memory_order_relaxed) &&
+        atomic_load_explicit(&hint->armed, memory_order_relaxed) != 0 &&
+        atomic_exchange_explicit(&hint->armed, 0, memory_order_relaxed) != 0)
+        wake_master(process);
+}
+
+static void serve(struct process *process, struct session *session, int fd)
+{
+    const struct worker_setup *setup = process->setup;
+
+    session_init(session, fd, setup->service);
+    enter_busy(process, session);
+    session_log_opened(session, setup->config);
+    setup->service->handler->serve(session);
+    session_log_closed(session, setup->config);
+    session_close(session);
+    score_done(process->page);
+}
+
+// One accept() that failed. True: the worker leaves with *ret_exit.
+static bool leave_after_error(struct process *process, int error, enum worker_exit *ret_exit)
+{
+    switch (accept_error_handle(&process->backoff, process->setup->listener, error)) {
+    case ACCEPT_RETRY:
+        return false;
+    case ACCEPT_OUT_OF_FILES:
+        *ret_exit = WORKER_EXIT_OUT_OF_FILES;
+        return true;
+    case ACCEPT_LISTENER_DEAD:
+        *ret_exit = stopping ? WORKER_EXIT_DRAINED : WORKER_EXIT_LISTENER_LOST;
+        return true;
+    }
+    return true;
+}
+
+static enum worker_exit accept_loop(struct process *process)
+{
+    struct session session = {.fd = -1};
+    enum worker_exit reason = WORKER_EXIT_DRAINED;
+
+    for (;;) {
+        int fd;
+
+        enter_idle(process);
+        session.peer_length = sizeof(session.peer);
+        session.peer.any.sa_family = AF_UNSPEC;
+        fd = accept4(process->setup->listener, &session.peer.any, &session.peer_length,
+                     SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (leave_after_error(process, errno, &reason))
+                return reason;
+            continue;
+        }
+        if (session.peer_length > sizeof(session.peer))
+            session.peer_length = sizeof(session.peer); // the kernel cut it
+        process->backoff = (struct accept_backoff){0};
+        serve(process, &session, fd);
+        if (process->sessions_left > 0 && --process->sessions_left == 0)
+            return WORKER_EXIT_RETIRED;
+    }
+}
+
+void worker_run(const struct worker_setup *setup)
+{
+    struct process process = {.setup = setup};
+    enum worker_exit reason;
+    int r = worker_setup(&process);
+
+    if (r < 0) {
+        log_error("%s: a worker cannot be set up: %s", setup->pool_name, strerror(-r));
+        _exit(WORKER_EXIT_SETUP_FAILED);
+    }
+    reason = accept_loop(&process);
+    if (process.waiting)
+        (void)atomic_fetch_sub_explicit(&process.hint->idle, 1, memory_order_relaxed);
+    _exit(reason);
+}
