@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "base.h"
 
@@ -20,12 +21,20 @@ struct slots {
 
 struct slots *slots_new(void)
 {
-    return calloc(1, sizeof(struct slots)); // untouched pages cost nothing
+    void *memory = mmap(NULL, sizeof(struct slots), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return NULL;
+    // Workers have no use for it, and each page the master writes later would be copied for them.
+    (void)madvise(memory, sizeof(struct slots), MADV_DONTFORK);
+    return memory;
 }
 
 struct slots *slots_free(struct slots *slots)
 {
-    free(slots);
+    if (slots)
+        (void)munmap(slots, sizeof(*slots)); // a valid mapping
     return NULL;
 }
 
