@@ -30,7 +30,7 @@ static enum class classify(int error) {
         case EBADF : case ENOTSOCK : case EFAULT : abort(); // a bug of ours
         default : // EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH ... and what a later kernel
                   // adds
-                      return CLASS_CONNECTION;
+            return CLASS_CONNECTION;
     }
 }
 

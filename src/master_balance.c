@@ -150,6 +150,10 @@ bool master_balance(struct master *master, uint64_t now_usec)
 {
     bool more = false;
 
+    if (master->reload_again && master->phase == MASTER_RUNNING) {
+        master->reload_again = false;
+        reload_start(master);
+    }
     kill_late(master, now_usec);
     for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
         next = pool->next;

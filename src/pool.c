@@ -192,8 +192,9 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     if (!worker)
         return -ENOSPC;
     setup.slot = worker->slot;
-    // The child must not run a handler, or take a signal, meant for the master (B27). _Fork() leaves
-    // out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each child.
+    // The child must not run a handler, or take a signal, meant for the master (B27). _Fork()
+    // leaves out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each
+    // child.
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     pid = _Fork();

@@ -20,10 +20,7 @@ static void finish(struct master *master, enum log_event event, const char *how)
     master->phase_usec = base_now_usec();
     notify_ready(master_status(master));
     log_record(event == EVENT_RELOADED ? LOG_INFO : LOG_ERR, event, NULL, 0, "%s", how);
-    if (master->reload_again) {
-        master->reload_again = false;
-        reload_start(master);
-    }
+    master_look_again(master);
 }
 
 static void refuse(struct master *master, const struct problems *problems)

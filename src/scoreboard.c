@@ -16,8 +16,8 @@
 #define PAGE 4096
 
 struct score_page {
-    _Atomic uint32_t sequence; // odd while the worker writes
-    _Atomic uint32_t state;
+    uint32_t sequence; // odd while the worker writes
+    uint32_t state;
     uint64_t since_usec;
     uint64_t sessions;
     struct score_peer peer;

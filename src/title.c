@@ -10,8 +10,6 @@
 
 #include "base.h"
 
-extern char **environ;
-
 static struct {
     char *start;
     size_t size;
@@ -34,13 +32,13 @@ void title_init(char **argv)
     while (environ[n])
         n++;
     copy = calloc(n + 1, sizeof(*copy));
-    for (size_t i = 0; copy && i < n; i++) {
+    if (!copy)
+        abort();
+    for (size_t i = 0; i < n; i++) {
         copy[i] = strdup(environ[i]);
         if (!copy[i])
-            return; // the environment stays where it is, and so does the title
+            abort();
     }
-    if (!copy)
-        return;
     room.start = argv[0];
     room.size = (size_t)(extend(environ, end) - argv[0]);
     environ = copy;

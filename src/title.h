@@ -4,7 +4,7 @@
 #pragma once
 
 // Measures the room that argv and the environment have and moves the environment out of it. Once,
-// in main, before anything keeps a pointer into either. Without memory the title stays as it is.
+// in main, before anything keeps a pointer into either. Aborts without memory.
 void title_init(char **argv);
 
 // Sets the title, cut to the room there is.

@@ -51,10 +51,7 @@ static char *read_file(const struct service *service, struct problems *problems)
 
     if (file)
         (void)fclose(file); // only read from
-    if (good) {
-        char *fitting = realloc(text, n + 1);
-
-        text = fitting ? fitting : text;
+    if (good) {             // the room beyond n was never touched and costs nothing
         text[n] = '\0';
         return text;
     }
