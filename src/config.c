@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base.h"
-#include "handler.h"
+#include "config_check.h"
 #include "settings.h"
 
 // Stands behind the last line of every file: libconfuse takes the end of the file for the missing
@@ -29,6 +29,8 @@ struct loader {
     struct problems *problems;
     struct config *config;
     struct service draft;    // the service whose section is open
+    size_t n_listed;         // values of `listen` seen, right or wrong
+    char *last_listed;       // the last of them
     int lines[SETTINGS_MAX]; // where each setting was given: of the section, of the file; 0: not
 };
 static struct loader *loading;
@@ -38,31 +40,6 @@ static void *check_memory(void *pointer)
     if (!pointer)
         abort();
     return pointer;
-}
-
-void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
-{
-    cleanup_free char *what = NULL;
-    va_list arguments;
-    char *text = NULL;
-
-    va_start(arguments, format);
-    if (vasprintf(&what, format, arguments) < 0)
-        abort();
-    va_end(arguments);
-    if (asprintf(&text, "%s:%d: %s", file, line, what) < 0)
-        abort();
-    problems->texts = check_memory(
-        reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
-    problems->texts[problems->n++] = text;
-}
-
-void problems_done(struct problems *problems)
-{
-    for (size_t i = 0; i < problems->n; i++)
-        free(problems->texts[i]);
-    free(problems->texts);
-    *problems = (struct problems){0};
 }
 
 void config_service_done(struct service *service)
@@ -104,6 +81,9 @@ static void draft_reset(struct service *draft)
 {
     config_service_done(draft);
     settings_init(draft, false);
+    base_free(&loading->last_listed);
+    loading->last_listed = NULL;
+    loading->n_listed = 0;
     for (size_t i = 0; i < settings_n; i++)
         if (!settings[i].global)
             loading->lines[i] = 0;
@@ -114,31 +94,47 @@ static bool in_service(const cfg_t *cfg)
     return strcmp(cfg->name, "service") == 0;
 }
 
-// Our words for what the library found, with what is allowed where that helps.
+// Our words for an option the library does not know.
+static void refuse_name(cfg_t *cfg, const char *name)
+{
+    const char *service = in_service(cfg) ? cfg_title(cfg) : NULL;
+
+    if (strcmp(name, SENTINEL) == 0)
+        problems_add(loading->problems, cfg->filename, cfg->line - 1,
+                     "the closing brace } of service \"%s\" is missing", service);
+    else if (settings_find(name, service != NULL) >= 0)
+        problems_add(loading->problems, cfg->filename, cfg->line,
+                     service ? "%s belongs before the services, not in one"
+                             : "%s belongs in a service, not outside",
+                     name);
+    else
+        problems_add(loading->problems, cfg->filename, cfg->line,
+                     "there is no option %s; tcpd.conf(5) lists all", name);
+}
+
+// Our words for what the library finds wrong; its own where they are clear.
 static void on_error(cfg_t *cfg, const char *format, va_list arguments)
 {
+    static const char unknown[] = "no such option '", twice[] = "found duplicate title '";
     cleanup_free char *text = NULL;
-    const char *name = NULL;
+    size_t length;
 
     if (vasprintf(&text, format, arguments) < 0)
         abort();
-    if (strncmp(text, "no such option '", 16) == 0) {
-        name = text + 16;
-        text[strlen(text) - 1] = '\0';
-    }
-    if (name && strcmp(name, SENTINEL) == 0)
+    length = strlen(text);
+    if (strncmp(text, unknown, strlen(unknown)) == 0) {
+        text[length - 1] = '\0';
+        refuse_name(cfg, text + strlen(unknown));
+    } else if (strncmp(text, twice, strlen(twice)) == 0) {
+        text[length - 1] = '\0';
+        problems_add(loading->problems, cfg->filename, cfg->line,
+                     "service \"%s\" is configured twice", text + strlen(twice));
+    } else if (strcmp(text, "premature end of file") == 0) {
         problems_add(loading->problems, cfg->filename, cfg->line - 1,
-                     "the closing brace } of service \"%s\" is missing", cfg_title(cfg));
-    else if (name && settings_find(name, in_service(cfg)) >= 0)
-        problems_add(loading->problems, cfg->filename, cfg->line,
-                     in_service(cfg) ? "%s stands before the first service, not in one"
-                                     : "%s stands in a service, not outside",
-                     name);
-    else if (name)
-        problems_add(loading->problems, cfg->filename, cfg->line,
-                     "there is no option %s; tcpd.conf(5) lists all", name);
-    else
+                     "the file ends too early; a quote or a brace is left open");
+    } else {
         problems_add(loading->problems, cfg->filename, cfg->line, "%s", text);
+    }
 }
 
 // Records where the newest element of `listen` stands.
@@ -150,13 +146,24 @@ static void place_listen(struct service *service, const cfg_t *cfg)
     entry->line = cfg->line;
 }
 
-// Called by the library after each value of a list and once more at its closing brace: true then.
-static bool is_list_end(cfg_opt_t *opt, const struct service *draft)
+// The library calls after each value of a list and once more at its closing brace: true then.
+static bool is_list_end(size_t size, const char *value)
 {
-    const char *newest = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+    return size == loading->n_listed && loading->last_listed &&
+           strcmp(value, loading->last_listed) == 0;
+}
 
-    return cfg_opt_size(opt) == draft->n_listen && newest &&
-           strcmp(newest, draft->listen[draft->n_listen - 1].text) == 0;
+// True when this value begins the option a second time (for a list, `+=` goes on instead).
+static bool is_repeated(int index, bool list, size_t size)
+{
+    return loading->lines[index] != 0 && !(list && size > loading->n_listed);
+}
+
+static void remember_listed(size_t size, const char *value)
+{
+    free(loading->last_listed);
+    loading->last_listed = check_memory(strdup(value));
+    loading->n_listed = size;
 }
 
 static int on_value(cfg_t *cfg, cfg_opt_t *opt)
@@ -165,11 +172,16 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     int index = settings_find(opt->name, global);
     const struct setting *setting = &settings[index];
     bool list = setting->kind == SETTING_LISTEN;
+    size_t size = cfg_opt_size(opt);
+    const char *value = size > 0 ? cfg_opt_getnstr(opt, (unsigned)size - 1) : "";
+    bool repeated = is_repeated(index, list, size);
     cleanup_free char *wrong = NULL;
 
-    if (list && (cfg_opt_size(opt) == 0 || is_list_end(opt, &loading->draft)))
+    if (strcmp(value, SENTINEL) == 0 || (list && (size == 0 || is_list_end(size, value))))
         return 0;
-    if (loading->lines[index] != 0 && !(list && cfg_opt_size(opt) > loading->draft.n_listen)) {
+    if (list)
+        remember_listed(size, value);
+    if (repeated) {
         problems_add(loading->problems, cfg->filename, cfg->line,
                      "%s is given twice; it stands at line %d already", opt->name,
                      loading->lines[index]);
@@ -177,56 +189,12 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     }
     loading->lines[index] = cfg->line;
     wrong = settings_set(setting, global ? (void *)loading->config : (void *)&loading->draft,
-                         cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1));
+                         value);
     if (wrong)
         problems_add(loading->problems, cfg->filename, cfg->line, "%s = %s", opt->name, wrong);
     else if (list)
         place_listen(&loading->draft, cfg);
     return 0;
-}
-
-static void check_workers(const struct service *service)
-{
-    static const char min[] = "min_workers", spare[] = "spare_workers";
-
-    if (service->min_workers > service->max_workers)
-        problems_add(loading->problems, service->file, service->line,
-                     "%s = %u of service \"%s\" is above max_workers = %u", min,
-                     service->min_workers, service->name, service->max_workers);
-    if (service->spare_workers > service->max_workers)
-        problems_add(loading->problems, service->file, service->line,
-                     "%s = %u of service \"%s\" is above max_workers = %u", spare,
-                     service->spare_workers, service->name, service->max_workers);
-}
-
-static void check_handler(struct service *service)
-{
-    const struct handler *handler = service->handler;
-
-    if (!handler) {
-        if (loading->lines[settings_find("handler", false)] == 0)
-            problems_add(loading->problems, service->file, service->line,
-                         "service \"%s\" has no handler; one of: %s", service->name,
-                         handler_names());
-        return;
-    }
-    for (size_t i = 0; i < settings_n; i++)
-        if (loading->lines[i] != 0 && settings[i].handler &&
-            strcmp(settings[i].handler, handler->name) != 0)
-            problems_add(loading->problems, service->file, loading->lines[i],
-                         "%s belongs to handler \"%s\", and service \"%s\" has handler \"%s\"",
-                         settings[i].name, settings[i].handler, service->name, handler->name);
-    if (handler->prepare)
-        handler->prepare(service, loading->problems);
-}
-
-static bool is_good_name(const char *name)
-{
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    size_t length = strlen(name);
-
-    return length >= 1 && length <= 64 && strspn(name, allowed) == length;
 }
 
 // At the closing brace of a section: checks between options, then the draft becomes a service.
@@ -238,12 +206,7 @@ static int on_service(cfg_t *cfg, cfg_opt_t *opt)
     draft->name = check_memory(strdup(cfg_title(cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1))));
     draft->file = check_memory(strdup(cfg->filename));
     draft->line = cfg->line;
-    if (!is_good_name(draft->name))
-        problems_add(loading->problems, draft->file, draft->line,
-                     "\"%s\" is not a service name; 1 to 64 of letters, digits, '.', '_', '-'",
-                     draft->name);
-    check_workers(draft);
-    check_handler(draft);
+    config_check_service(draft, loading->lines, loading->problems);
 
     config->services = check_memory(
         reallocarray(config->services, config->n_services + 1, sizeof(config->services[0])));
@@ -349,31 +312,6 @@ static void parse_drop_ins(cfg_t *cfg, const char *path)
     globfree(&found);
 }
 
-// Two entries that ask for the same address; port 0 asks for any, so it may stand twice.
-static bool is_same_listen(const struct listen *a, const struct listen *b)
-{
-    return a->spec.kind == b->spec.kind && strcmp(a->spec.host, b->spec.host) == 0 &&
-           strcmp(a->spec.port, b->spec.port) == 0 && strcmp(a->spec.path, b->spec.path) == 0 &&
-           strcmp(a->spec.port, "0") != 0;
-}
-
-static void check_duplicate(const struct config *config, const struct listen *entry)
-{
-    for (size_t s = 0; s < config->n_services; s++)
-        for (size_t i = 0; i < config->services[s].n_listen; i++) {
-            const struct listen *other = &config->services[s].listen[i];
-
-            if (other == entry)
-                return; // the rest comes after it and is compared with it later
-            if (is_same_listen(other, entry)) {
-                problems_add(loading->problems, entry->file, entry->line,
-                             "listen = \"%s\" is taken by service \"%s\" at line %d", entry->text,
-                             config->services[s].name, other->line);
-                return;
-            }
-        }
-}
-
 struct config *config_load(const char *path, struct problems *problems)
 {
     struct config *config = check_memory(calloc(1, sizeof(*config)));
@@ -390,9 +328,8 @@ struct config *config_load(const char *path, struct problems *problems)
     parse_drop_ins(cfg, path);
     (void)cfg_free(cfg);
     config_service_done(&loader.draft);
-    for (size_t s = 0; s < config->n_services; s++)
-        for (size_t i = 0; i < config->services[s].n_listen; i++)
-            check_duplicate(config, &config->services[s].listen[i]);
+    free(loader.last_listed);
+    config_check_addresses(config, problems);
     if (config->n_services == 0 && problems->n == 0)
         problems_add(problems, path, 0, "no service is configured; write service \"NAME\" { ... }");
     loading = NULL;

@@ -84,7 +84,7 @@ struct problems {
     size_t n;
 };
 
-// Adds a text; never fails (aborts without memory, as all of the start-up does).
+// Adds a text; line 0: of the whole file. Aborts without memory, as all of the start-up does.
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void problems_done(struct problems *problems);

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// Checks that need more than one option. All are made, so that one run tells all that is wrong.
+
+#include "config_check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "handler.h"
+#include "settings.h"
+
+void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
+{
+    cleanup_free char *what = NULL;
+    va_list arguments;
+    char *text = NULL;
+
+    va_start(arguments, format);
+    if (vasprintf(&what, format, arguments) < 0)
+        abort();
+    va_end(arguments);
+    if ((line > 0 ? asprintf(&text, "%s:%d: %s", file, line, what)
+                  : asprintf(&text, "%s: %s", file, what)) < 0)
+        abort();
+    problems->texts = reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0]));
+    if (!problems->texts)
+        abort();
+    problems->texts[problems->n++] = text;
+}
+
+void problems_done(struct problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        free(problems->texts[i]);
+    free(problems->texts);
+    *problems = (struct problems){0};
+}
+
+static void check_workers(const struct service *service, struct problems *problems)
+{
+    const struct {
+        const char *name;
+        unsigned workers;
+    } bounded[] = {{"min_workers", service->min_workers},
+                   {"spare_workers", service->spare_workers}};
+
+    for (size_t i = 0; i < ELEMENTS(bounded); i++)
+        if (bounded[i].workers > service->max_workers)
+            problems_add(problems, service->file, service->line,
+                         "%s = %u of service \"%s\" is above max_workers = %u", bounded[i].name,
+                         bounded[i].workers, service->name, service->max_workers);
+}
+
+static void check_handler(struct service *service, const int *lines, struct problems *problems)
+{
+    const struct handler *handler = service->handler;
+
+    if (!handler) {
+        if (lines[settings_find("handler", false)] == 0)
+            problems_add(problems, service->file, service->line,
+                         "service \"%s\" has no handler; one of: %s", service->name,
+                         handler_names());
+        return;
+    }
+    for (size_t i = 0; i < settings_n; i++)
+        if (lines[i] != 0 && settings[i].handler && strcmp(settings[i].handler, handler->name) != 0)
+            problems_add(problems, service->file, lines[i],
+                         "%s belongs to handler \"%s\", and service \"%s\" has handler \"%s\"",
+                         settings[i].name, settings[i].handler, service->name, handler->name);
+    if (handler->prepare)
+        handler->prepare(service, problems);
+}
+
+static bool is_good_name(const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = strlen(name);
+
+    return length >= 1 && length <= 64 && strspn(name, allowed) == length;
+}
+
+void config_check_service(struct service *service, const int *lines, struct problems *problems)
+{
+    if (!is_good_name(service->name))
+        problems_add(problems, service->file, service->line,
+                     "\"%s\" is not a service name; 1 to 64 of letters, digits, '.', '_', '-'",
+                     service->name);
+    check_workers(service, problems);
+    check_handler(service, lines, problems);
+}
+
+// Two entries that ask for the same address; port 0 asks for any, so it may stand twice.
+static bool is_same_listen(const struct listen *a, const struct listen *b)
+{
+    return a->spec.kind == b->spec.kind && strcmp(a->spec.host, b->spec.host) == 0 &&
+           strcmp(a->spec.port, b->spec.port) == 0 && strcmp(a->spec.path, b->spec.path) == 0 &&
+           strcmp(a->spec.port, "0") != 0;
+}
+
+static void check_duplicate(const struct config *config, const struct listen *entry,
+                            struct problems *problems)
+{
+    for (size_t s = 0; s < config->n_services; s++)
+        for (size_t i = 0; i < config->services[s].n_listen; i++) {
+            const struct listen *other = &config->services[s].listen[i];
+
+            if (other == entry)
+                return; // the rest comes after it and is compared with it later
+            if (is_same_listen(other, entry)) {
+                problems_add(problems, entry->file, entry->line,
+                             "listen = \"%s\" is taken by service \"%s\" at line %d", entry->text,
+                             config->services[s].name, other->line);
+                return;
+            }
+        }
+}
+
+void config_check_addresses(const struct config *config, struct problems *problems)
+{
+    for (size_t s = 0; s < config->n_services; s++)
+        for (size_t i = 0; i < config->services[s].n_listen; i++)
+            check_duplicate(config, &config->services[s].listen[i], problems);
+}
