@@ -103,17 +103,16 @@ static void refuse_name(cfg_t *cfg, const char *name)
         problems_add(loading->problems, cfg->filename, cfg->line - 1,
                      "the closing brace } of service \"%s\" is missing", service);
     else if (settings_find(name, service != NULL) >= 0)
-        problems_add(loading->problems, cfg->filename, cfg->line,
-                     service ? "%s belongs before the services, not in one"
-                             : "%s belongs in a service, not outside",
-                     name);
+        problems_add(loading->problems, cfg->filename, cfg->line, "%s belongs %s", name,
+                     service ? "before the services, not in one" : "in a service, not outside");
     else
         problems_add(loading->problems, cfg->filename, cfg->line,
                      "there is no option %s; tcpd.conf(5) lists all", name);
 }
 
 // Our words for what the library finds wrong; its own where they are clear.
-static void on_error(cfg_t *cfg, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format,
+                                                           va_list arguments)
 {
     static const char unknown[] = "no such option '", twice[] = "found duplicate title '";
     cleanup_free char *text = NULL;
