@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks between the options of a configuration, for config.c alone. What is wrong goes to problems.
+// Checks between the options of a configuration, for config.c alone. What is wrong goes to
+// problems.
 #pragma once
 
 #include "config.h"

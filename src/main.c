@@ -165,9 +165,9 @@ int main(int argc, char **argv)
         return EX_OSERR;
     title_init(argv);
     options = options_parse(argc, argv);
-    listeners_inherit();
     if (!options.check)
         log_open(options.verbose, options.levels);
+    listeners_inherit();
 
     config = config_load(options.config_path, &problems);
     if (!config)

@@ -17,11 +17,23 @@
 #include "log.h"
 #include "notify.h"
 
-#define TICK_USEC USEC_PER_SEC
+#define TICK_USEC  USEC_PER_SEC
+#define HURRY_USEC (100 * USEC_PER_MSEC)
 
 void master_look_again(struct master *master)
 {
     (void)sd_event_source_set_enabled(master->balance, SD_EVENT_ONESHOT); // valid source
+}
+
+// Idle workers leave by themselves; those with sessions are killed a moment later.
+static void hurry(struct master *master, uint64_t now)
+{
+    master->at_once = true;
+    master->stop_usec = now + HURRY_USEC;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        pool->drained = true;
+        pool_drain_all(pool, now);
+    }
 }
 
 void master_stop(struct master *master, bool at_once, int exit_status)
@@ -43,7 +55,7 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         at_once = true;
     }
     if (at_once)
-        master->stop_usec = now;
+        hurry(master, now);
     master_look_again(master);
 }
 
@@ -114,6 +126,14 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userd
     return 0;
 }
 
+// When to think of the watchdog next; while the pools are not healthy, again in a while.
+static uint64_t ping_due(const struct master *master, uint64_t now)
+{
+    uint64_t due = master->pinged_usec + master->watchdog_usec / 2;
+
+    return due > now ? due : now + master->watchdog_usec / 8;
+}
+
 static int set_timer(struct master *master, uint64_t now)
 {
     uint64_t next = master->tick_usec + TICK_USEC;
@@ -123,6 +143,8 @@ static int set_timer(struct master *master, uint64_t now)
         next = due;
     if (master->phase == MASTER_STOPPING && master->stop_usec < next)
         next = master->stop_usec;
+    if (master->watchdog_usec > 0 && ping_due(master, now) < next)
+        next = ping_due(master, now);
     (void)sd_event_source_set_time(master->timer, next);
     return sd_event_source_set_enabled(master->timer, SD_EVENT_ONESHOT);
 }
@@ -173,6 +195,7 @@ static void tick(struct master *master, uint64_t now)
             struct sizing_limits limits = pool_limits(pool);
             unsigned excess = sizing_excess(&limits, &counts.sizing, &pool->surplus, now);
 
+            pool_correct(&master->pools, pool, counts.waiting);
             pool_drain_some(pool, excess, now);
         }
     }

@@ -29,7 +29,7 @@ struct master {
 
     uint64_t phase_usec;    // when the phase began
     uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
-    bool killed;            // stopping: they were
+    bool at_once;           // stopping: without regard for sessions and queues
     bool reload_again;      // HUP during a reload
     uint64_t watchdog_usec; // how often to ping, 0: never
     uint64_t pinged_usec;   // last ping

@@ -66,7 +66,7 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
     }
     if (missing > n)
         return n > 0;
-    pool_arm(&master->pools, pool, &counts.sizing);
+    pool_arm(&master->pools, pool);
     return false;
 }
 
@@ -106,7 +106,7 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
         pool->drained = true;
         pool_drain_all(pool, now);
     }
-    if (pool->drained && pool->workers == NULL && (empty || master->killed)) {
+    if (pool->drained && pool->workers == NULL && (empty || master->at_once)) {
         pool_free(&master->pools, pool);
         return;
     }
@@ -128,10 +128,10 @@ static void kill_late(struct master *master, uint64_t now)
         pool_drain_all(pool, now);
         pool_kill_all(pool);
     }
-    if (!master->killed && n > 0)
+    if (!master->at_once && n > 0)
         log_record(LOG_WARNING, EVENT_WORKER_KILLED, NULL, 0,
-                   "%u workers did not leave in time and are killed", n);
-    master->killed = true;
+                   "stop_timeout is over: %u workers with sessions are killed", n);
+    master->at_once = true;
     master->stop_usec = now + USEC_PER_SEC; // and once more, should one have been missed
 }
 
@@ -169,7 +169,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
     }
     if (master->phase == MASTER_STARTING)
         announce_ready(master);
-    if (master->phase == MASTER_RELOADING)
+    if (master->phase == MASTER_RUNNING || master->phase == MASTER_RELOADING)
         reload_advance(master, now_usec);
     return more;
 }

@@ -179,7 +179,7 @@ static void bury(struct master *master, const siginfo_t *info)
     throttle(master, &death, now);
     if (status == WORKER_EXIT_LISTENER_LOST && !worker->draining)
         relisten(pool);
-    pool_remove(&master->pools, worker, death.score.sessions);
+    pool_remove(&master->pools, worker, &death.score, info->si_code != CLD_EXITED);
     if (status == WORKER_EXIT_SETUP_FAILED && master->phase == MASTER_STARTING)
         fail_start(master, pool);
 }

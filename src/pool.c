@@ -111,6 +111,8 @@ struct sizing_limits pool_limits(const struct pool *pool)
     if (min > (int64_t)limits.max)
         min = limits.max;
     limits.min = min < 0 ? 0 : (unsigned)min;
+    if (pool->adjustment < 0 && limits.spare > limits.min)
+        limits.spare = limits.min; // or the spare ones would bring back what TTOU took
     return limits;
 }
 
@@ -126,21 +128,27 @@ struct pool_counts pool_count(const struct pools *pools, const struct pool *pool
         bool active = !worker->draining && worker->generation == pool->generation;
 
         counts.busy += state == WORKER_BUSY;
+        counts.waiting += state == WORKER_IDLE;
         counts.ready += active && state != WORKER_STARTING;
         counts.sizing.idle += active && state != WORKER_BUSY;
     }
     return counts;
 }
 
-void pool_arm(const struct pools *pools, const struct pool *pool,
-              const struct sizing_counts *counts)
+void pool_arm(const struct pools *pools, const struct pool *pool)
 {
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
-    unsigned spare = counts->active < pool->service->max_workers ? pool->service->spare_workers : 0;
+    bool room = pool->n_active < pool->service->max_workers;
 
-    atomic_store_explicit(&hint->idle, (int32_t)counts->idle, memory_order_relaxed);
-    atomic_store_explicit(&hint->spare, (int32_t)spare, memory_order_relaxed);
-    atomic_store_explicit(&hint->armed, spare > 0, memory_order_relaxed);
+    atomic_store_explicit(&hint->spare, (int32_t)pool_limits(pool).spare, memory_order_relaxed);
+    atomic_store_explicit(&hint->armed, room, memory_order_relaxed);
+}
+
+void pool_correct(const struct pools *pools, const struct pool *pool, unsigned waiting)
+{
+    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
+
+    atomic_store_explicit(&hint->idle, (int32_t)waiting, memory_order_relaxed);
 }
 
 // Gives an age limit a random part, so that workers started together do not leave together.
@@ -224,12 +232,15 @@ static unsigned *count_of(struct pool *pool, const struct worker *worker)
     return worker->generation == pool->generation ? &pool->n_active : &pool->n_old;
 }
 
-void pool_remove(struct pools *pools, struct worker *worker, uint64_t sessions)
+void pool_remove(struct pools *pools, struct worker *worker, const struct score *score, bool killed)
 {
     struct pool *pool = worker->pool;
+    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
 
+    if (killed && score->state == WORKER_IDLE) // it could not take itself out of the count
+        (void)atomic_fetch_sub_explicit(&hint->idle, 1, memory_order_relaxed);
     (*count_of(pool, worker))--;
-    pool->sessions_before += sessions;
+    pool->sessions_before += score->sessions;
     list_remove(pool, worker);
     scoreboard_wipe(&pools->board, worker->slot);
     slots_release(pools->slots, worker);

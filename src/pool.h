@@ -58,6 +58,7 @@ struct pools {
 struct pool_counts {
     struct sizing_counts sizing;
     unsigned ready;    // active workers that have come to accept()
+    unsigned waiting;  // of all workers: those in accept() right now
     unsigned busy;     // of all workers, draining ones included
     uint64_t sessions; // served since the pool was made
 };
@@ -77,14 +78,16 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
 struct sizing_limits pool_limits(const struct pool *pool);
 // Reads the scoreboard and the accept queue.
 struct pool_counts pool_count(const struct pools *pools, const struct pool *pool);
-// Lets workers wake the master again, and puts their idle count right.
-void pool_arm(const struct pools *pools, const struct pool *pool,
-              const struct sizing_counts *counts);
+// Lets workers wake the master again when fewer than the spare ones wait.
+void pool_arm(const struct pools *pools, const struct pool *pool);
+// Puts the workers' own count of those waiting right; a killed one leaves it too high.
+void pool_correct(const struct pools *pools, const struct pool *pool, unsigned waiting);
 
 // Forks one worker. 0 or -errno.
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec);
-// Takes a reaped worker out; its record is gone afterwards.
-void pool_remove(struct pools *pools, struct worker *worker, uint64_t sessions);
+// Takes a reaped worker out, whose page said `score` at the end; its record is gone afterwards.
+void pool_remove(struct pools *pools, struct worker *worker, const struct score *score,
+                 bool killed);
 
 // Tells a worker to finish its session and leave.
 void pool_drain(struct worker *worker, uint64_t now_usec);

@@ -123,11 +123,13 @@ void reload_advance(struct master *master, uint64_t now_usec)
 
         if (pool->closing)
             continue;
-        if (pool_count(&master->pools, pool).ready >= limits.min)
-            pool_drain_old(pool, now_usec);
-        else
+        if (pool->n_old > 0 && pool_count(&master->pools, pool).ready < limits.min)
             all = false;
+        else
+            pool_drain_old(pool, now_usec);
     }
+    if (master->phase != MASTER_RELOADING)
+        return;
     if (all)
         finish(master, EVENT_RELOADED, "reloaded");
     else if (now_usec - master->phase_usec >= PATIENCE_USEC)
