@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Logging into the journal: the real libsystemd client against a socket of ours in journald's place,
+mounted for the daemon alone. Shows W6, B36's rule of who logs, B50, B58."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import struct
+import threading
+from pathlib import Path
+
+import harness
+import pytest
+from harness import configuration, service, start, wait_for
+
+# Runs the daemon where /run/systemd/journal is the directory $0 and standard error is its stream.
+UNDER_JOURNAL = """
+mount -t tmpfs none /run && mkdir -p /run/systemd/journal && mount --bind "$0" /run/systemd/journal &&
+JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) && export JOURNAL_STREAM && exec "$@"
+"""
+
+pytestmark = pytest.mark.skipif(os.environ.get("TCPD_SANDBOX") == "none",
+                                reason="no mount namespace of its own")
+
+
+def parse_native(datagram):
+    """The fields of a record in the journal's native protocol."""
+    fields, at = {}, 0
+    while at < len(datagram):
+        end = datagram.index(b"\n", at)
+        name, equals, value = datagram[at:end].partition(b"=")
+        if equals:
+            at = end + 1
+        else:  # NAME LF, 64-bit length, bytes, LF
+            size = struct.unpack("<Q", datagram[end + 1:end + 9])[0]
+            value = datagram[end + 9:end + 9 + size]
+            at = end + 9 + size + 1
+        fields[name.decode()] = value.decode(errors="backslashreplace")
+    return fields
+
+
+class Journal:
+    """journald's socket. Reads records until it is told to stall."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.records = harness.Listed()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(Path(directory) / "socket"))
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        with contextlib.suppress(OSError):
+            while datagram := self.socket.recv(1 << 16):
+                if datagram == b"stall":
+                    return
+                self.records.append(parse_native(datagram))
+
+    def stall(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as writer:
+            writer.sendto(b"stall", str(Path(self.directory) / "socket"))
+        self.thread.join(harness.PATIENCE)
+
+    def resume(self):
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def wait(self, deadline=harness.PATIENCE, **want):
+        """The first record whose fields match all patterns."""
+        def fits(record):
+            return all(re.search(p, record.get(name, "")) for name, p in want.items())
+        return self.records.find(fits, deadline, f"record {want}; have {self.records.items[-5:]}")
+
+    def daemon(self, conf):
+        return start(conf, prefix=("unshare", "--mount", "sh", "-c", UNDER_JOURNAL, self.directory))
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RD)
+        self.socket.close()
+
+
+@pytest.fixture
+def journal(tmp_path):
+    found = Journal(str(tmp_path))
+    yield found
+    found.close()
+
+
+def test_life_has_message_ids(journal):
+    """Each event of the daemon's life is one record with a MESSAGE_ID of its own."""
+    daemon = journal.daemon(configuration(service("echo")))
+    started = journal.wait(MESSAGE="^tcpd .* starts$")
+    ready = journal.wait(MESSAGE="^ready: ")
+    worker = daemon.workers()[0]
+    os.kill(worker, signal.SIGKILL)
+    died = journal.wait(MESSAGE="killed by signal 9")
+    assert died["TCPD_SERVICE"] == "echo"
+    assert died["TCPD_WORKER"] == str(worker)
+    assert died["TCPD_LISTENER"].startswith("127.0.0.1:")
+    daemon.reload()
+    reloaded = journal.wait(MESSAGE="^reloaded$")
+    assert daemon.stop() == 0
+    stopped = journal.wait(MESSAGE="^stopped$")
+    ids = [record["MESSAGE_ID"] for record in (started, ready, died, reloaded, stopped)]
+    assert len(set(ids)) == 5
+    assert all(re.fullmatch("[0-9a-f]{32}", id) for id in ids)
+    assert all(r["SYSLOG_IDENTIFIER"] == "tcpd" for r in journal.records.items)
+    assert not daemon.log.items, "under the journal nothing goes to standard error as text"
+
+
+def test_session_records(journal):
+    """W6: two records per session, with the fields that the manual names."""
+    daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))
+    with daemon.connect("echo") as client:
+        client.sendall(b"Linux China")
+        assert harness.read_exactly(client, 11) == b"Linux China"
+        host, port = client.getsockname()
+    opened = journal.wait(MESSAGE=f"connection from {host}:{port}$")
+    closed = journal.wait(MESSAGE=f"connection from {host}:{port} closed: ok")
+    for record in (opened, closed):
+        assert record["TCPD_SERVICE"] == "echo"
+        assert record["TCPD_PEER_ADDR"] == host
+        assert record["TCPD_PEER_PORT"] == str(port)
+        assert record["TCPD_LOCAL_ADDR"] == f"127.0.0.1:{daemon.ports['echo']}"
+    assert closed["TCPD_RESULT"] == "ok"
+    assert closed["TCPD_BYTES_IN"] == closed["TCPD_BYTES_OUT"] == "11"
+    assert int(closed["TCPD_DURATION_USEC"]) > 0
+    assert int(closed["TCPD_RTT_USEC"]) > 0
+    assert closed["TCPD_RETRANSMITS"] == "0"
+    assert opened["MESSAGE_ID"] != closed["MESSAGE_ID"]
+
+
+def test_addresses_masked_and_none(journal):
+    """log_addresses: the port and the host part do not leave the worker."""
+    daemon = journal.daemon(configuration(service("echo"), log_sessions="all", log_addresses="masked"))
+    daemon.connect("echo").close()
+    record = journal.wait(MESSAGE="closed: ok")
+    assert record["TCPD_PEER_ADDR"] == "127.0.0.0"
+    assert "TCPD_PEER_PORT" not in record
+    daemon.reload(configuration(service("echo"), log_sessions="all", log_addresses="none"))
+    journal.wait(MESSAGE="^reloaded$")
+    since = len(journal.records.items)
+    wait_for(lambda: "0 draining" in daemon.status(), what="old workers gone")
+    daemon.connect("echo").close()
+    wait_for(lambda: any("closed: ok" in r["MESSAGE"] for r in journal.records.items[since:]),
+             what="second session's record")
+    record = journal.wait(MESSAGE="from - closed: ok")
+    assert record["TCPD_PEER_ADDR"] == "-"
+
+
+def test_worker_keeps_the_journals_socket(journal):
+    """A worker that logs never writes into a client's connection: the journal's socket stays open
+    under its number, and a client that is served after records were written gets its bytes only."""
+    daemon = journal.daemon(configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
+                                          log_sessions="all"))
+    for _ in range(50):
+        with daemon.connect("echo") as client:
+            client.sendall(b"ping")
+            client.shutdown(socket.SHUT_WR)
+            assert harness.read_all(client) == b"ping"
+    wait_for(lambda: sum("closed: ok" in r["MESSAGE"] for r in journal.records.items) == 50,
+             what="50 records")
+
+
+def test_stalled_journal_blocks_nobody(journal):
+    """B58: with a journal that does not read, sessions go on, the master answers, and what was
+    dropped is counted."""
+    daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))
+    journal.wait(MESSAGE="^ready: ")
+    journal.stall()
+    for _ in range(40):
+        with daemon.connect("echo") as client:
+            client.sendall(b"ping")
+            client.shutdown(socket.SHUT_WR)
+            assert harness.read_all(client) == b"ping"
+    daemon.reload()
+    for _ in range(3):
+        daemon.signal(signal.SIGUSR1)
+    daemon.reload()
+    journal.resume()
+    wait_for(lambda: (daemon.signal(signal.SIGUSR1) or any(
+        re.search(r"^\d+ log records were dropped$", r["MESSAGE"]) for r in journal.records.items)),
+        what="count of dropped records")
+    assert daemon.stop() == 0
