@@ -42,7 +42,7 @@ static const char *parse_port(const char *port, struct address_spec *spec)
             return "a port is a number from 0 to 65535";
     } else {
         for (const char *p = port; *p; p++)
-            if (!isalnum((unsigned char)*p) && !strchr("-_.+", *p))
+            if (!isalnum((unsigned char)*p) && (p == port || !strchr("-_.+", *p)))
                 return "a port is a number from 0 to 65535 or a service name";
     }
     strcpy(spec->port, port);

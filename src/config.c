@@ -234,6 +234,23 @@ static size_t make_options(bool global, cfg_opt_t *opts)
     return n;
 }
 
+// include("PATH"): relative to the file that says so.
+static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+{
+    cleanup_free char *copy = check_memory(strdup(cfg->filename));
+    cleanup_free char *path = NULL;
+    const char *only;
+
+    if (argc != 1) {
+        problems_add(loading->problems, cfg->filename, cfg->line, "write include(\"FILE\")");
+        return 1;
+    }
+    if (asprintf(&path, "%s/%s", argv[0][0] == '/' ? "" : dirname(copy), argv[0]) < 0)
+        abort();
+    only = path;
+    return cfg_include(cfg, opt, 1, &only);
+}
+
 static cfg_t *make_parser(void)
 {
     cfg_opt_t service[SETTINGS_MAX], file[SETTINGS_MAX];
@@ -243,7 +260,7 @@ static cfg_t *make_parser(void)
     n = make_options(false, service);
     service[n] = (cfg_opt_t)CFG_END();
     n = make_options(true, file);
-    file[n++] = (cfg_opt_t)CFG_FUNC("include", cfg_include);
+    file[n++] = (cfg_opt_t)CFG_FUNC("include", on_include);
     file[n++] = (cfg_opt_t)CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
     file[n] = (cfg_opt_t)CFG_SEC("service", service,
                                  CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES | CFGF_KEYSTRVAL);
@@ -315,14 +332,12 @@ struct config *config_load(const char *path, struct problems *problems)
 {
     struct config *config = check_memory(calloc(1, sizeof(*config)));
     struct loader loader = {.problems = problems, .config = config};
-    cleanup_free char *directory = check_memory(strdup(path));
     cfg_t *cfg;
 
     config->n_references = 1;
     loading = &loader;
     settings_init(config, true);
     cfg = make_parser();
-    (void)cfg_add_searchpath(cfg, dirname(directory)); // where include() looks
     parse_file(cfg, path);
     parse_drop_ins(cfg, path);
     (void)cfg_free(cfg);
@@ -330,7 +345,7 @@ struct config *config_load(const char *path, struct problems *problems)
     free(loader.last_listed);
     config_check_addresses(config, problems);
     if (config->n_services == 0 && problems->n == 0)
-        problems_add(problems, path, 0, "no service is configured; write service \"NAME\" { ... }");
+        problems_add(problems, path, 1, "no service is configured; write service \"NAME\" { ... }");
     loading = NULL;
     return problems->n > 0 ? config_unref(config) : config;
 }

@@ -38,19 +38,26 @@ void problems_done(struct problems *problems)
     *problems = (struct problems){0};
 }
 
-static void check_workers(const struct service *service, struct problems *problems)
+// A default that is above a given max_workers gives way; a given number is an error.
+static void check_workers(struct service *service, const int *lines, struct problems *problems)
 {
     const struct {
         const char *name;
-        unsigned workers;
-    } bounded[] = {{"min_workers", service->min_workers},
-                   {"spare_workers", service->spare_workers}};
+        unsigned *workers;
+    } bounded[] = {{"min_workers", &service->min_workers},
+                   {"spare_workers", &service->spare_workers}};
 
-    for (size_t i = 0; i < ELEMENTS(bounded); i++)
-        if (bounded[i].workers > service->max_workers)
-            problems_add(problems, service->file, service->line,
+    for (size_t i = 0; i < ELEMENTS(bounded); i++) {
+        int line = lines[settings_find(bounded[i].name, false)];
+
+        if (*bounded[i].workers <= service->max_workers)
+            continue;
+        if (line > 0)
+            problems_add(problems, service->file, line,
                          "%s = %u of service \"%s\" is above max_workers = %u", bounded[i].name,
-                         bounded[i].workers, service->name, service->max_workers);
+                         *bounded[i].workers, service->name, service->max_workers);
+        *bounded[i].workers = service->max_workers;
+    }
 }
 
 static void check_handler(struct service *service, const int *lines, struct problems *problems)
@@ -88,7 +95,7 @@ void config_check_service(struct service *service, const int *lines, struct prob
         problems_add(problems, service->file, service->line,
                      "\"%s\" is not a service name; 1 to 64 of letters, digits, '.', '_', '-'",
                      service->name);
-    check_workers(service, problems);
+    check_workers(service, lines, problems);
     check_handler(service, lines, problems);
 }
 

@@ -49,7 +49,7 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         for (struct pool *pool = master->pools.first; pool; pool = pool->next)
             pool->closing = true;
         log_info("stopping%s", at_once ? " at once" : ": draining");
-        notify_stopping("stopping");
+        notify_stopping(master_status(master));
     } else if (!at_once) {
         log_info("stopping at once: asked for twice");
         at_once = true;

@@ -137,6 +137,9 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
     }
     if (!young || master->phase == MASTER_STOPPING)
         return;
+    if (death->worker->started_usec < pool->death_usec)
+        return; // of the same litter as one that was counted: only a new start can fail anew
+    pool->death_usec = now;
     wait = throttle_fail(&pool->deaths, &throttle_deaths, now);
     if (wait > 0 && pool->n_deaths_said <= SAID_A_PERIOD)
         log_record(LOG_ERR, EVENT_THROTTLED, NULL, 0,

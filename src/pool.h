@@ -34,6 +34,7 @@ struct pool {
     uint64_t sessions_before; // by workers that are gone
 
     struct throttle deaths, forks;
+    uint64_t death_usec; // the last early death that was counted
     struct sizing_surplus surplus;
     struct sizing_bucket bucket;
 
