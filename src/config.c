@@ -29,6 +29,7 @@ struct loader {
     struct problems *problems;
     struct config *config;
     struct service draft;    // the service whose section is open
+    int n_lines;             // of the file being read
     size_t n_listed;         // values of `listen` seen, right or wrong
     char *last_listed;       // the last of them
     int lines[SETTINGS_MAX]; // where each setting was given: of the section, of the file; 0: not
@@ -94,13 +95,19 @@ static bool in_service(const cfg_t *cfg)
     return strcmp(cfg->name, "service") == 0;
 }
 
+// The file's last line: the library has read on to the sentinel, or beyond it.
+static int last_line(const cfg_t *cfg)
+{
+    return cfg->line < loading->n_lines ? cfg->line : loading->n_lines;
+}
+
 // Our words for an option the library does not know.
 static void refuse_name(cfg_t *cfg, const char *name)
 {
     const char *service = in_service(cfg) ? cfg_title(cfg) : NULL;
 
     if (strcmp(name, SENTINEL) == 0)
-        problems_add(loading->problems, cfg->filename, cfg->line - 1,
+        problems_add(loading->problems, cfg->filename, last_line(cfg),
                      "the closing brace } of service \"%s\" is missing", service);
     else if (settings_find(name, service != NULL) >= 0)
         problems_add(loading->problems, cfg->filename, cfg->line, "%s belongs %s", name,
@@ -128,8 +135,8 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
         text[length - 1] = '\0';
         problems_add(loading->problems, cfg->filename, cfg->line,
                      "service \"%s\" is configured twice", text + strlen(twice));
-    } else if (strcmp(text, "premature end of file") == 0) {
-        problems_add(loading->problems, cfg->filename, cfg->line - 1,
+    } else if (strcmp(text, "premature end of file") == 0 || strstr(text, SENTINEL)) {
+        problems_add(loading->problems, cfg->filename, last_line(cfg),
                      "the file ends too early; a quote or a brace is left open");
     } else {
         problems_add(loading->problems, cfg->filename, cfg->line, "%s", text);
@@ -291,6 +298,9 @@ static char *read_file(const char *path)
         return NULL;
     }
     text[n] = '\0';
+    loading->n_lines = n == 0 || text[n - 1] != '\n';
+    for (size_t i = 0; i < n; i++)
+        loading->n_lines += text[i] == '\n';
     if (asprintf(&whole, "%s\n" SENTINEL "=1\n", text) < 0)
         abort();
     return whole;

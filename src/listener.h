@@ -16,6 +16,7 @@ struct listener {
     enum listener_origin origin;
     char *service;                  // whose it is; the key for activated ones
     struct address wanted;          // as resolved; the key for bound ones
+    struct address bound;           // as the kernel has it
     char address[ADDRESS_TEXT_MAX]; // where it listens, a chosen port included
     int family;
     unsigned backlog;           // as asked for; 0: systemd's
@@ -64,5 +65,6 @@ unsigned listener_queued(const struct listener *listener);
 // sockets only, those of systemd keep their queue. Best effort.
 void listener_quiesce(const struct listener *listener);
 
-// Listens again after someone shut the socket down. 0 or -errno; -EOPNOTSUPP for systemd's.
+// Listens again, at the same address, after someone shut the socket down. 0 or -errno; -EALREADY:
+// it does listen; -EOPNOTSUPP for systemd's.
 int listener_revive(const struct listener *listener);

@@ -72,8 +72,6 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
                              unsigned backlog)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
-    struct sockaddr_storage bound = {0};
-    socklen_t length = sizeof(bound);
 
     if (!listener)
         abort();
@@ -82,10 +80,11 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
     listener->service = strdup(service);
     if (!listener->service)
         abort();
-    (void)getsockname(fd, (struct sockaddr *)&bound, &length);
-    (void)address_format((const struct sockaddr *)&bound, length, listener->address,
+    listener->bound.length = sizeof(listener->bound.storage);
+    (void)getsockname(fd, &listener->bound.any, &listener->bound.length); // a valid socket
+    (void)address_format(&listener->bound.any, listener->bound.length, listener->address,
                          sizeof(listener->address));
-    listener->family = bound.ss_family;
+    listener->family = listener->bound.any.sa_family;
     listener->backlog = backlog;
     listener->effective_backlog = effective_backlog(fd, backlog);
     return listener;
@@ -286,7 +285,16 @@ void listener_quiesce(const struct listener *listener)
 
 int listener_revive(const struct listener *listener)
 {
+    int listening = 0;
+    socklen_t length = sizeof(listening);
+
+    if (getsockopt(listener->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening)
+        return -EALREADY;
     if (listener->origin != LISTENER_BOUND)
         return -EOPNOTSUPP;
+    // A port that the kernel had chosen is lost with the shutdown; listen() would choose another
+    // one.
+    if (bind(listener->fd, &listener->bound.any, listener->bound.length) < 0 && errno != EINVAL)
+        return -errno;
     return listen(listener->fd, (int)listener->backlog) < 0 ? -errno : 0;
 }

@@ -141,7 +141,7 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
         return; // of the same litter as one that was counted: only a new start can fail anew
     pool->death_usec = now;
     wait = throttle_fail(&pool->deaths, &throttle_deaths, now);
-    if (wait > 0 && pool->n_deaths_said <= SAID_A_PERIOD)
+    if (wait > 0)
         log_record(LOG_ERR, EVENT_THROTTLED, NULL, 0,
                    "%s: %u workers in a row died early; the next one starts in %" PRIu64 " ms",
                    pool->name, pool->deaths.n_failures, wait / USEC_PER_MSEC);
@@ -158,6 +158,8 @@ static void relisten(const struct pool *pool)
 {
     int r = listener_revive(pool->listener);
 
+    if (r == -EALREADY)
+        return; // the first of its workers to die has brought us here already
     if (r < 0)
         log_error("%s: someone shut the listener down and it cannot listen again: %s", pool->name,
                   strerror(-r));

@@ -129,6 +129,7 @@ struct pool_counts pool_count(const struct pools *pools, const struct pool *pool
 
         counts.busy += state == WORKER_BUSY;
         counts.waiting += state == WORKER_IDLE;
+        counts.leaving += worker->draining && state != WORKER_BUSY;
         counts.ready += active && state != WORKER_STARTING;
         counts.sizing.idle += active && state != WORKER_BUSY;
     }

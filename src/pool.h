@@ -60,6 +60,7 @@ struct pool_counts {
     struct sizing_counts sizing;
     unsigned ready;    // active workers that have come to accept()
     unsigned waiting;  // of all workers: those in accept() right now
+    unsigned leaving;  // draining workers without a session
     unsigned busy;     // of all workers, draining ones included
     uint64_t sessions; // served since the pool was made
 };

@@ -12,7 +12,7 @@
 #include "master.h"
 #include "notify.h"
 
-#define PATIENCE_USEC (30 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
+#define PATIENCE_USEC (10 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
 
 static void finish(struct master *master, enum log_event event, const char *how)
 {
@@ -114,25 +114,32 @@ void reload_start(struct master *master)
     master_look_again(master);
 }
 
+// True when nobody serves the configuration before to a new connection any more: the new workers
+// are ready, and the old ones that had no session are gone.
+static bool is_switched(const struct master *master, struct pool *pool, uint64_t now)
+{
+    struct pool_counts counts = pool_count(&master->pools, pool);
+
+    if (pool->closing)
+        return true;
+    if (pool->n_old > 0 && counts.ready < pool_limits(pool).min)
+        return false;
+    pool_drain_old(pool, now);
+    return pool_count(&master->pools, pool).leaving == 0;
+}
+
 void reload_advance(struct master *master, uint64_t now_usec)
 {
     bool all = true;
 
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        struct sizing_limits limits = pool_limits(pool);
-
-        if (pool->closing)
-            continue;
-        if (pool->n_old > 0 && pool_count(&master->pools, pool).ready < limits.min)
-            all = false;
-        else
-            pool_drain_old(pool, now_usec);
-    }
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        all = is_switched(master, pool, now_usec) && all;
     if (master->phase != MASTER_RELOADING)
         return;
     if (all)
         finish(master, EVENT_RELOADED, "reloaded");
     else if (now_usec - master->phase_usec >= PATIENCE_USEC)
-        finish(master, EVENT_RELOAD_FAILED,
-               "reload: workers of the new generation are not ready; the old ones serve on");
+        finish(
+            master, EVENT_RELOAD_FAILED,
+            "reload: some workers of the old generation serve on, as the new ones are not ready");
 }
