@@ -15,6 +15,7 @@
 
 #include "base.h"
 #include "config_check.h"
+#include "config_text.h"
 #include "settings.h"
 
 // Stands behind the last line of every file: libconfuse takes the end of the file for the missing
@@ -23,12 +24,14 @@
 #define FILE_MAX (1024 * 1024)
 
 #define SETTINGS_MAX 64
+#define DEPTH_MAX    10 // files that include each other
 
 // What is being read. libconfuse hands callbacks no context of ours, hence the pointer.
 struct loader {
     struct problems *problems;
     struct config *config;
     struct service draft;    // the service whose section is open
+    int depth;               // of includes
     int n_lines;             // of the file being read
     size_t n_listed;         // values of `listen` seen, right or wrong
     char *last_listed;       // the last of them
@@ -139,7 +142,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
         problems_add(loading->problems, cfg->filename, last_line(cfg),
                      "the file ends too early; a quote or a brace is left open");
     } else {
-        problems_add(loading->problems, cfg->filename, cfg->line, "%s", text);
+        problems_add(loading->problems, cfg->filename, last_line(cfg), "%s", text);
     }
 }
 
@@ -241,21 +244,89 @@ static size_t make_options(bool global, cfg_opt_t *opts)
     return n;
 }
 
-// include("PATH"): relative to the file that says so.
+// The file's text, comments blanked, with the sentinel behind it, owned by the caller; NULL after
+// adding a problem.
+static char *read_file(const char *path, const char *includer, int line)
+{
+    FILE *file = fopen(path, "re");
+    cleanup_free char *text = check_memory(malloc(FILE_MAX + 2));
+    size_t n = file ? fread(text, 1, FILE_MAX + 1, file) : 0;
+    bool failed = !file || ferror(file);
+    const char *why = failed                  ? strerror(errno)
+                      : n > FILE_MAX          ? "longer than 1 MiB"
+                      : memchr(text, '\0', n) ? "holds a NUL byte"
+                                              : NULL;
+    char *whole = NULL;
+    int wrong_line = 0;
+
+    if (file)
+        (void)fclose(file); // only read from
+    if (why) {
+        problems_add(loading->problems, includer ? includer : path, line, "%s%scannot be read: %s",
+                     includer ? path : "", includer ? " " : "", why);
+        return NULL;
+    }
+    text[n] = '\0';
+    loading->n_lines = n == 0 || text[n - 1] != '\n';
+    for (size_t i = 0; i < n; i++)
+        loading->n_lines += text[i] == '\n';
+    why = config_text_clean(text, &wrong_line);
+    if (why) {
+        problems_add(loading->problems, path, wrong_line, "%s", why);
+        return NULL;
+    }
+    if (asprintf(&whole, "%s\n" SENTINEL "=1\n", text) < 0)
+        abort();
+    return whole;
+}
+
+// Parses a file, which `includer` asks for at `line` (NULL: nobody). Global options may be given
+// anew in each file; the last one counts.
+static void parse_file(cfg_t *cfg, const char *path, const char *includer, int line)
+{
+    cleanup_free char *text = read_file(path, includer, line);
+    FILE *stream;
+    size_t before = loading->problems->n;
+
+    if (!text)
+        return;
+    stream = check_memory(fmemopen(text, strlen(text), "r"));
+    free(cfg->filename);
+    cfg->filename = check_memory(strdup(path));
+    for (size_t i = 0; i < settings_n; i++)
+        loading->lines[i] = 0;
+    draft_reset(&loading->draft);
+    loading->depth++;
+    if (cfg_parse_fp(cfg, stream) != CFG_SUCCESS && loading->problems->n == before)
+        problems_add(loading->problems, path, last_line(cfg), "cannot be understood");
+    loading->depth--;
+    (void)fclose(stream);
+}
+
+// include("PATH"): relative to the file that says so. The library's own would read the file past
+// config_text_clean().
 static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 {
-    cleanup_free char *copy = check_memory(strdup(cfg->filename));
+    cleanup_free char *includer = cfg->filename;
+    cleanup_free char *copy = check_memory(strdup(includer));
     cleanup_free char *path = NULL;
-    const char *only;
+    int line = cfg->line, n_lines = loading->n_lines;
 
-    if (argc != 1) {
-        problems_add(loading->problems, cfg->filename, cfg->line, "write include(\"FILE\")");
-        return 1;
-    }
-    if (asprintf(&path, "%s/%s", argv[0][0] == '/' ? "" : dirname(copy), argv[0]) < 0)
+    (void)opt;
+    cfg->filename = NULL;
+    if (argc != 1 || loading->depth >= DEPTH_MAX)
+        problems_add(loading->problems, includer, line,
+                     argc != 1 ? "write include(\"FILE\")" : "too many includes in each other");
+    else if (asprintf(&path, "%s%s%s", argv[0][0] == '/' ? "" : dirname(copy),
+                      argv[0][0] == '/' ? "" : "/", argv[0]) < 0)
         abort();
-    only = path;
-    return cfg_include(cfg, opt, 1, &only);
+    if (path)
+        parse_file(cfg, path, includer, line);
+    free(cfg->filename);
+    cfg->filename = check_memory(strdup(includer));
+    cfg->line = line;
+    loading->n_lines = n_lines;
+    return 0;
 }
 
 static cfg_t *make_parser(void)
@@ -278,53 +349,6 @@ static cfg_t *make_parser(void)
     return cfg;
 }
 
-// The file's text with the sentinel behind it, owned by the caller; NULL after adding a problem.
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    cleanup_free char *text = check_memory(malloc(FILE_MAX + sizeof(SENTINEL) + 8));
-    size_t n = file ? fread(text, 1, FILE_MAX + 1, file) : 0;
-    bool failed = !file || ferror(file);
-    const char *why = failed                  ? strerror(errno)
-                      : n > FILE_MAX          ? "longer than 1 MiB"
-                      : memchr(text, '\0', n) ? "holds a NUL byte"
-                                              : NULL;
-    char *whole = NULL;
-
-    if (file)
-        (void)fclose(file); // only read from
-    if (why) {
-        problems_add(loading->problems, path, 0, "cannot be read: %s", why);
-        return NULL;
-    }
-    text[n] = '\0';
-    loading->n_lines = n == 0 || text[n - 1] != '\n';
-    for (size_t i = 0; i < n; i++)
-        loading->n_lines += text[i] == '\n';
-    if (asprintf(&whole, "%s\n" SENTINEL "=1\n", text) < 0)
-        abort();
-    return whole;
-}
-
-static void parse_file(cfg_t *cfg, const char *path)
-{
-    cleanup_free char *text = read_file(path);
-    FILE *stream;
-    size_t before = loading->problems->n;
-
-    if (!text)
-        return;
-    stream = check_memory(fmemopen(text, strlen(text), "r"));
-    free(cfg->filename);
-    cfg->filename = check_memory(strdup(path));
-    for (size_t i = 0; i < settings_n; i++)
-        loading->lines[i] = 0;
-    draft_reset(&loading->draft);
-    if (cfg_parse_fp(cfg, stream) != CFG_SUCCESS && loading->problems->n == before)
-        problems_add(loading->problems, path, cfg->line, "cannot be understood");
-    (void)fclose(stream);
-}
-
 static void parse_drop_ins(cfg_t *cfg, const char *path)
 {
     cleanup_free char *pattern = NULL;
@@ -334,7 +358,7 @@ static void parse_drop_ins(cfg_t *cfg, const char *path)
         abort();
     if (glob(pattern, 0, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            parse_file(cfg, found.gl_pathv[i]);
+            parse_file(cfg, found.gl_pathv[i], NULL, 0);
     globfree(&found);
 }
 
@@ -348,7 +372,7 @@ struct config *config_load(const char *path, struct problems *problems)
     loading = &loader;
     settings_init(config, true);
     cfg = make_parser();
-    parse_file(cfg, path);
+    parse_file(cfg, path, NULL, 0);
     parse_drop_ins(cfg, path);
     (void)cfg_free(cfg);
     config_service_done(&loader.draft);

@@ -13,6 +13,7 @@
 #include "base.h"
 #include "listener_bind.h"
 #include "log.h"
+#include "scoreboard.h"
 
 // What systemd handed over and no service has taken yet; taken ones have fd -1.
 static struct {
@@ -97,7 +98,7 @@ static size_t take_activated(const struct config *config, const struct service *
 {
     size_t before = set->n;
 
-    for (size_t i = 0; old && i < old->n; i++) {
+    for (size_t i = 0; i < old->n; i++) {
         struct listener *listener = old->items[i].listener;
 
         if (listener->origin == LISTENER_ACTIVATED && strcmp(listener->service, service->name) == 0)
@@ -116,19 +117,18 @@ static bool is_same_address(const struct address *a, const struct address *b)
            memcmp(&a->storage, &b->storage, a->length) == 0;
 }
 
-// A bound listener of the set that was asked for with this address. Port 0 may be asked for twice,
-// so one that `taken` has already does not count.
-static struct listener *find_bound(const struct listener_set *set, const struct address *address,
-                                   const struct listener_set *taken)
+// The index in the set of a bound listener that was asked for with this address and is not in
+// `taken` (NULL: nothing is); set->n: none. Port 0 may be asked for twice.
+static size_t find_bound(const struct listener_set *set, const struct address *address,
+                         const struct listener_set *taken)
 {
-    for (size_t i = 0; set && i < set->n; i++) {
-        struct listener *listener = set->items[i].listener;
+    size_t i = 0;
 
-        if (listener->origin == LISTENER_BOUND && is_same_address(&listener->wanted, address) &&
-            !(taken && contains(taken, listener)))
-            return listener;
-    }
-    return NULL;
+    while (i < set->n && (set->items[i].listener->origin != LISTENER_BOUND ||
+                          !is_same_address(&set->items[i].listener->wanted, address) ||
+                          contains(taken, set->items[i].listener)))
+        i++;
+    return i;
 }
 
 static int open_address(const struct service *service, const struct listen *entry,
@@ -136,11 +136,19 @@ static int open_address(const struct service *service, const struct listen *entr
                         struct listener_set *set, struct problems *problems)
 {
     bool any_port = address->any.sa_family != AF_UNIX && address_port(&address->any) == 0;
-    struct listener *listener = find_bound(old, address, set);
+    size_t same = any_port ? set->n : find_bound(set, address, NULL);
+    size_t stays = find_bound(old, address, set);
+    struct listener *listener = stays < old->n ? old->items[stays].listener : NULL;
     int r = 0;
 
-    if (!any_port && find_bound(set, address, NULL))
+    if (same < set->n && set->items[same].service == service)
         return 0; // a name that resolves to one address twice
+    if (same < set->n) {
+        problems_add(problems, entry->file, entry->line,
+                     "listen = \"%s\" is taken by service \"%s\"", entry->text,
+                     set->items[same].service->name);
+        return -EDESTADDRREQ;
+    }
     if (!listener)
         r = listener_bind(service, address, &listener);
     if (r < 0) {
@@ -209,6 +217,11 @@ int listeners_open(const struct config *config, const struct listener_set *old,
 
         if (r < 0 && first_error == 0)
             first_error = r;
+    }
+    if (first_error == 0 && set.n > SCOREBOARD_POOLS) {
+        problems_add(problems, config->services[0].file, config->services[0].line,
+                     "%zu listeners are too many; at most %d", set.n, SCOREBOARD_POOLS);
+        first_error = -EDESTADDRREQ;
     }
     if (first_error == 0) {
         *ret = set;

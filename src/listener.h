@@ -39,7 +39,7 @@ struct listener_set {
 void listeners_inherit(void);
 
 // Opens what config asks for: sockets handed over under the service's name first, those of `old`
-// that stay next (NULL: none), else bind. May block on a name service for names in `listen`. All
+// that stay next, else bind. May block on a name service for names in `listen`. All
 // that is wrong goes to problems; then the result is a negative errno (-EHOSTUNREACH: a name was
 // not resolved) and nothing new is left open. The set is the caller's; its listeners may also be
 // old's.
@@ -55,7 +55,10 @@ int listener_keep(struct listener *listener, const struct service *service);
 // Frees the set, not its listeners.
 void listeners_forget(struct listener_set *set);
 
-// Closes a listener, removes its path if it is ours, frees it.
+// Closes the socket, whose number becomes -1, and removes its path if it is ours.
+void listener_release(struct listener *listener);
+
+// Releases and frees.
 void listener_close(struct listener *listener);
 
 // Connections in the accept queue; for unix sockets 1 stands for any number.

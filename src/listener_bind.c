@@ -96,21 +96,9 @@ struct listener *listener_adopt(int fd, const char *service)
     return make(fd, service, LISTENER_ACTIVATED, 0);
 }
 
-int listener_keep(struct listener *listener, const struct service *service)
+static const char *path_of(const struct address *address)
 {
-    char *name = strdup(service->name);
-
-    if (!name)
-        abort();
-    free(listener->service);
-    listener->service = name;
-    if (listener->backlog == service->backlog)
-        return 0;
-    if (listen(listener->fd, (int)service->backlog) < 0)
-        return -errno;
-    listener->backlog = service->backlog;
-    listener->effective_backlog = effective_backlog(listener->fd, service->backlog);
-    return 0;
+    return ((const struct sockaddr_un *)(const void *)&address->storage)->sun_path;
 }
 
 static int bind_inet(const struct address *address, int *ret_fd)
@@ -179,9 +167,31 @@ static int set_owner(const char *path, const struct service *service)
     return 0;
 }
 
+int listener_keep(struct listener *listener, const struct service *service)
+{
+    char *name = strdup(service->name);
+    int r = 0;
+
+    if (!name)
+        abort();
+    free(listener->service);
+    listener->service = name;
+    if (listener->origin != LISTENER_BOUND)
+        return 0; // backlog, mode and owner are the socket unit's
+    if (listener->family == AF_UNIX)
+        r = set_owner(path_of(&listener->wanted), service);
+    if (listener->backlog == service->backlog)
+        return r;
+    if (listen(listener->fd, (int)service->backlog) < 0)
+        return -errno;
+    listener->backlog = service->backlog;
+    listener->effective_backlog = effective_backlog(listener->fd, service->backlog);
+    return r;
+}
+
 static int bind_unix(const struct service *service, const struct address *address, int *ret_fd)
 {
-    const char *path = ((const struct sockaddr_un *)(const void *)&address->storage)->sun_path;
+    const char *path = path_of(address);
     cleanup_close int fd = -1;
     mode_t mask;
     int r = remove_stale(address, path);
@@ -232,19 +242,26 @@ int listener_bind(const struct service *service, const struct address *address,
 // Removes the path of a bound unix socket unless another server has replaced it.
 static void remove_path(const struct listener *listener)
 {
-    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&listener->wanted;
+    const char *path = path_of(&listener->wanted);
     struct stat st;
 
     if (listener->origin == LISTENER_BOUND && listener->family == AF_UNIX &&
-        lstat(un->sun_path, &st) == 0 && st.st_dev == listener->device &&
-        st.st_ino == listener->inode)
-        (void)unlink(un->sun_path); // a leftover is stale and replaced at the next start
+        lstat(path, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
+        (void)unlink(path); // a leftover is stale and replaced at the next start
+}
+
+void listener_release(struct listener *listener)
+{
+    if (listener->fd < 0)
+        return;
+    remove_path(listener);
+    base_close_fd(&listener->fd);
+    listener->fd = -1;
 }
 
 void listener_close(struct listener *listener)
 {
-    remove_path(listener);
-    base_close_fd(&listener->fd);
+    listener_release(listener);
     free(listener->service);
     free(listener);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -156,12 +157,13 @@ static void log_listeners(const struct listener_set *set)
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
-    struct listener_set set;
+    struct listener_set none = {0}, set;
     struct config *config;
     struct options options;
     int r = open_standard_fds();
 
-    if (r < 0)
+    // A reader of our messages that goes away must not take the master with it.
+    if (r < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return EX_OSERR;
     title_init(argv);
     options = options_parse(argc, argv);
@@ -176,7 +178,7 @@ int main(int argc, char **argv)
         describe(config);
         return EX_OK;
     }
-    r = listeners_open(config, NULL, &set, &problems);
+    r = listeners_open(config, &none, &set, &problems);
     if (r < 0)
         return report(&problems, exit_status_of(r));
     listeners_close_unclaimed();

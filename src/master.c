@@ -17,8 +17,10 @@
 #include "log.h"
 #include "notify.h"
 
-#define TICK_USEC  USEC_PER_SEC
-#define HURRY_USEC (100 * USEC_PER_MSEC)
+#define TICK_USEC    USEC_PER_SEC
+#define EXTEND_USEC  (5 * USEC_PER_SEC)  // said anew each tick
+#define FORGIVE_USEC (60 * USEC_PER_SEC) // early deaths are forgotten after that long without one
+#define HURRY_USEC   (100 * USEC_PER_MSEC)
 
 void master_look_again(struct master *master)
 {
@@ -50,6 +52,7 @@ void master_stop(struct master *master, bool at_once, int exit_status)
             pool->closing = true;
         log_info("stopping%s", at_once ? " at once" : ": draining");
         notify_stopping(master_status(master));
+        notify_extend(EXTEND_USEC);
     } else if (!at_once) {
         log_info("stopping at once: asked for twice");
         at_once = true;
@@ -190,6 +193,8 @@ static void tick(struct master *master, uint64_t now)
     master->tick_usec = now;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         pool_tend(pool, now);
+        if (now - pool->death_usec >= FORGIVE_USEC)
+            throttle_reset(&pool->deaths);
         if (!pool->closing && master->phase == MASTER_RUNNING) {
             struct pool_counts counts = pool_count(&master->pools, pool);
             struct sizing_limits limits = pool_limits(pool);
@@ -201,7 +206,7 @@ static void tick(struct master *master, uint64_t now)
     }
     master_report_deaths(master, now);
     if (master->phase == MASTER_STOPPING)
-        notify_extend(3 * TICK_USEC);
+        notify_extend(EXTEND_USEC);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
 }

@@ -27,15 +27,16 @@ struct master {
     sd_event_source *balance; // runs once when something may have changed
     sd_event_source *timer;
 
-    uint64_t phase_usec;    // when the phase began
-    uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
-    bool at_once;           // stopping: without regard for sessions and queues
-    bool reload_again;      // HUP during a reload
-    uint64_t watchdog_usec; // how often to ping, 0: never
-    uint64_t pinged_usec;   // last ping
-    uint64_t deaths_usec;   // start of the period in which deaths are logged one by one
-    uint64_t tick_usec;     // last round of the timer
-    char status[1024];      // last STATUS=
+    uint64_t phase_usec;      // when the phase began
+    uint64_t stop_usec;       // stopping: when the last workers are killed, USEC_NEVER
+    bool at_once;             // stopping: without regard for sessions and queues
+    bool reload_again;        // HUP during a reload
+    uint64_t watchdog_usec;   // how often to ping, 0: never
+    uint64_t pinged_usec;     // last ping
+    uint64_t deaths_usec;     // start of the period in which deaths are logged one by one
+    uint64_t tick_usec;       // last round of the timer
+    char status[1024];        // last STATUS=
+    char reload_problem[256]; // why the last reload was refused, empty: it was not
 };
 
 // Runs the pools until a signal ends them; takes over config and set. Returns the exit status.

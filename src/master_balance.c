@@ -106,6 +106,8 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
         pool->drained = true;
         pool_drain_all(pool, now);
     }
+    if (pool->drained && empty && pool_count(&master->pools, pool).leaving == 0)
+        listener_release(pool->listener); // sessions may last; the address is free
     if (pool->drained && pool->workers == NULL && (empty || master->at_once)) {
         pool_free(&master->pools, pool);
         return;

@@ -34,7 +34,7 @@ static void append_pool(char *text, size_t size, const struct pool *pool,
 {
     append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, counts->busy,
            pool->n_active + pool->n_old + pool->n_draining);
-    if (pool->n_active >= pool->service->max_workers)
+    if (pool->n_active >= pool->service->max_workers && counts->sizing.idle == 0)
         append(text, size, " at maximum");
     if (counts->sizing.queued > 0)
         append(text, size, " %u queued", counts->sizing.queued);
@@ -42,7 +42,7 @@ static void append_pool(char *text, size_t size, const struct pool *pool,
 
 const char *master_status(struct master *master)
 {
-    char pools[sizeof(master->status) - 160] = "", text[sizeof(master->status)];
+    char pools[sizeof(master->status) - 480] = "", text[sizeof(master->status)];
     unsigned n_workers = 0, n_busy = 0, n_draining = 0;
 
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
@@ -56,6 +56,8 @@ const char *master_status(struct master *master)
     (void)snprintf(text, sizeof(text), "%s%u workers: %u idle, %u busy, %u draining%s",
                    phase_names[master->phase], n_workers,
                    n_workers > n_busy ? n_workers - n_busy : 0, n_busy, n_draining, pools);
+    if (master->reload_problem[0] != '\0')
+        append(text, sizeof(text), "; the last reload failed: %s", master->reload_problem);
     if (strcmp(text, master->status) != 0) {
         memcpy(master->status, text, sizeof(text));
         notify_status(master->status);

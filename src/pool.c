@@ -48,7 +48,7 @@ static void set_name(struct pool *pool)
 struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
                       const struct service *service, unsigned generation)
 {
-    struct pool *pool;
+    struct pool *pool, **end = &pools->first;
     unsigned index = 0;
 
     while (index < SCOREBOARD_POOLS && pools->taken[index])
@@ -65,8 +65,9 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
     pool->service = service;
     pool->generation = generation;
     set_name(pool);
-    pool->next = pools->first;
-    pools->first = pool;
+    while (*end)
+        end = &(*end)->next;
+    *end = pool;
     return pool;
 }
 

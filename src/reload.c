@@ -25,15 +25,11 @@ static void finish(struct master *master, enum log_event event, const char *how)
 
 static void refuse(struct master *master, const struct problems *problems)
 {
-    char status[640];
-
     for (size_t i = 0; i < problems->n; i++)
         log_error("%s", problems->texts[i]);
-    finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
-    (void)snprintf(status, sizeof(status), "reload failed: %s",
+    (void)snprintf(master->reload_problem, sizeof(master->reload_problem), "%s",
                    problems->n > 0 ? problems->texts[0] : "out of memory");
-    notify_status(status);
-    master->status[0] = '\0'; // the next look says how things are
+    finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
 }
 
 static struct pool *find_pool(const struct master *master, const struct listener *listener)
@@ -58,7 +54,7 @@ static void commit(struct master *master, struct config *config, struct listener
             int r = listener_keep(listener, service);
 
             if (r < 0)
-                log_warning("%s: backlog stays at %u: %s", pool->name, listener->backlog,
+                log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name,
                             strerror(-r));
             pool->closing = false;
             pool_renew(pool, config, service, master->generation);
@@ -106,6 +102,7 @@ void reload_start(struct master *master)
     } else {
         master->generation++;
         master->phase = MASTER_RELOADING;
+        master->reload_problem[0] = '\0';
         master->phase_usec = base_now_usec();
         commit(master, config, &set);
     }

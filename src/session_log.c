@@ -71,7 +71,7 @@ static size_t add_ends(struct log_field *fields, const struct session *session,
     if (port)
         *port = '\0';
     add(fields, &n, "TCPD_PEER_ADDR", text);
-    if (addresses == LOG_ADDRESSES_FULL)
+    if (addresses == LOG_ADDRESSES_FULL && session->peer.any.sa_family != AF_UNIX)
         add_number(fields, &n, "TCPD_PEER_PORT", address_port(&session->peer.any));
     if (getsockname(session->fd, (struct sockaddr *)&local, &length) == 0)
         add(fields, &n, "TCPD_LOCAL_ADDR",

@@ -132,7 +132,7 @@ static char *set_handler(const struct handler **field, const char *text)
     const struct handler *handler = handler_find(text);
 
     if (!handler)
-        return complain("there is no handler \"%s\"; one of: %s", text, handler_names());
+        return complain("\"%s\" is not a handler; one of: %s", text, handler_names());
     *field = handler;
     return NULL;
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // greeting: sends a text and closes. `message` is that text; `file` holds entries of which each
 // session gets one at random, as the quote of the day (RFC 865) does: fortune's format, entries
-// divided by lines of a single '%', each below 512 bytes. The file is read with the configuration.
+// divided by lines of a single '%', each below 512 bytes. The file is read with the
+// configuration; a relative path begins where the configuration file is.
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +46,11 @@ static void serve(struct session *session)
 static char *read_file(const struct service *service, struct problems *problems)
 {
     const char *path = service->options.file;
-    FILE *file = fopen(path, "re");
+    cleanup_free char *directory = strdup(service->file);
+    char whole[PATH_MAX];
+    int length = snprintf(whole, sizeof(whole), "%s/%s",
+                          path[0] == '/' || !directory ? "" : dirname(directory), path);
+    FILE *file = length < PATH_MAX ? fopen(whole, "re") : NULL;
     char *text = malloc(FILE_MAX + 1);
     size_t n = file && text ? fread(text, 1, FILE_MAX + 1, file) : 0;
     bool good = file && text && !ferror(file) && n > 0 && n <= FILE_MAX;

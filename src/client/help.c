@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// What --help prints: all that one needs without the manual page, on one screen or a little more.
+// tcpc(1) says the same at length; keep them together.
+
+#include "help.h"
+
+const char help_text[] =
+    "Usage: tcpc [OPTION]... HOST PORT\n"
+    "       tcpc [OPTION]... HOST:PORT\n"
+    "       tcpc [OPTION]... unix:/PATH\n"
+    "Connects to a TCP or unix stream service.\n"
+    "\n"
+    "Modes:\n"
+    "  (neither -s nor --prefix)  copy standard input to the peer and the peer to standard\n"
+    "                       output, until the peer ends\n"
+    "  -s, --send TEXT      send TEXT and print the reply to it on a line of its own; repeat\n"
+    "                       it for more texts, each is sent after the reply to the one before\n"
+    "  -g, --greeting       before the first text, wait for a greeting and print it\n"
+    "      --prefix         send nothing, print all that the peer sends on one line after\n"
+    "                       'Message from server: '; with -s or -g, so begins every line\n"
+    "\n"
+    "Options:\n"
+    "      --framing HOW    where a message ends for -s and -g: chunk (what comes at once; the\n"
+    "                       default), line (a newline), length (4 bytes of length before it)\n"
+    "      --raw            print messages as they are, not with \\xNN for unprintable bytes\n"
+    "  -4, -6               use IPv4 only, IPv6 only\n"
+    "      --source ADDRESS[:PORT]\n"
+    "                       connect from this address\n"
+    "      --timeout SPAN   give up on an address, or on a silent peer, after SPAN (500ms, 30s)\n"
+    "  -v, --verbose        tell each step on standard error, at the end the kernel's view\n"
+    "  -h, --help           print this\n"
+    "      --version        print the version\n"
+    "\n"
+    "Exit status:\n"
+    "  0 done               3 unknown name         6 host or network unreachable\n"
+    "  1 system error       4 connection refused   7 reset by the peer\n"
+    "  2 wrong usage        5 timed out            8 cut short: the peer ended too early\n"
+    "\n"
+    "Examples:\n"
+    "  tcpc 127.0.0.1 7007                                talk to the echo service\n"
+    "  tcpc -g -s Michael -s exit localhost 9999          greet and be greeted\n"
+    "  tcpc --prefix 127.0.0.1:1234                       what does it say?\n"
+    "  tcpc --timeout 2s -v '[::1]:7007' </dev/null       is it there, and how far away?\n";

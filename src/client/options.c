@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// The command line. Everything wrong with it is found before a socket is opened, and told in one
+// line that names the option or operand.
+
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "help.h"
+#include "timespan.h"
+
+enum {
+    OPTION_SOURCE = 256,
+    OPTION_TIMEOUT,
+    OPTION_FRAMING,
+    OPTION_PREFIX,
+    OPTION_RAW,
+    OPTION_VERSION
+};
+
+static const struct option long_options[] = {
+    {"send", required_argument, NULL, 's'},
+    {"greeting", no_argument, NULL, 'g'},
+    {"framing", required_argument, NULL, OPTION_FRAMING},
+    {"prefix", no_argument, NULL, OPTION_PREFIX},
+    {"raw", no_argument, NULL, OPTION_RAW},
+    {"source", required_argument, NULL, OPTION_SOURCE},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
+};
+
+static enum status set_framing(const char *name, struct options *options)
+{
+    for (int i = 0; i < FRAMING_N; i++)
+        if (strcmp(name, framing_names[i]) == 0) {
+            options->ask.framing = (enum framing)i;
+            return STATUS_DONE;
+        }
+    return status_say(STATUS_USAGE, "--framing %s: must be chunk, line or length", name);
+}
+
+static enum status set_timeout(const char *text, struct options *options)
+{
+    uint64_t usec;
+
+    if (timespan_parse(text, &usec) < 0)
+        return status_say(STATUS_USAGE, "--timeout %s: not a span of time such as 500ms or 30s",
+                          text);
+    options->request.timeout_usec = usec > 0 ? usec : USEC_NEVER;
+    return STATUS_DONE;
+}
+
+// NULL, or what is wrong with host and port.
+static const char *parse_pair(const char *host, const char *port, struct address_spec *ret)
+{
+    char text[sizeof(ret->host) + sizeof(ret->port) + 4];
+    bool bare = host[0] != '[';
+    int n;
+
+    if (host[0] == '\0')
+        return "the host is missing";
+    n = snprintf(text, sizeof(text), "%s%s%s:%s", bare ? "[" : "", host, bare ? "]" : "", port);
+    if ((size_t)n >= sizeof(text))
+        return "the host or port name is too long";
+    return address_parse(text, ret);
+}
+
+// ADDRESS or ADDRESS:PORT. A bare IPv6 address has more than one colon.
+static enum status set_source(const char *text, struct options *options)
+{
+    struct address_spec *source = &options->request.source;
+    const char *first = strchr(text, ':'), *last = strrchr(text, ':');
+    bool bracketed = text[0] == '[';
+    bool has_port = bracketed ? strstr(text, "]:") != NULL : first && first == last;
+    const char *wrong = has_port ? address_parse(text, source) : parse_pair(text, "0", source);
+
+    if (!wrong && source->kind == ADDRESS_UNIX)
+        wrong = "must be an internet address";
+    if (wrong)
+        return status_say(STATUS_USAGE, "--source %s: %s", text, wrong);
+    options->request.has_source = true;
+    return STATUS_DONE;
+}
+
+static enum status inform(int option, struct options *options)
+{
+    options->mode = OPTIONS_INFORM;
+    if (fputs(option == 'h' ? help_text : "tcpc " TCPD_VERSION "\n", stdout) < 0 ||
+        fflush(stdout) != 0)
+        return status_say(STATUS_SYSTEM, "standard output: %s", strerror(errno));
+    return STATUS_DONE;
+}
+
+static enum status set_option(int option, char *argument, struct options *options)
+{
+    switch (option) {
+    case '4':
+        options->request.family = AF_INET;
+        break;
+    case '6':
+        options->request.family = AF_INET6;
+        break;
+    case 's':
+        options->texts[options->ask.n_texts++] = argument;
+        break;
+    case 'g':
+        options->ask.greeting = true;
+        break;
+    case 'v':
+        options->verbose = true;
+        break;
+    case OPTION_PREFIX:
+        options->ask.style.prefix = true;
+        break;
+    case OPTION_RAW:
+        options->ask.style.raw = true;
+        break;
+    case OPTION_FRAMING:
+        return set_framing(argument, options);
+    case OPTION_TIMEOUT:
+        return set_timeout(argument, options);
+    case OPTION_SOURCE:
+        return set_source(argument, options);
+    case 'h':
+    case OPTION_VERSION:
+        return inform(option, options);
+    default:
+        return STATUS_USAGE; // getopt has told it
+    }
+    return STATUS_DONE;
+}
+
+static enum status set_target(int n, char *const *operands, struct options *options)
+{
+    struct connect_request *request = &options->request;
+    const char *wrong;
+
+    if (n != 1 && n != 2)
+        return status_say(STATUS_USAGE, "name one peer: HOST PORT, HOST:PORT or unix:/PATH; "
+                                        "tcpc --help tells more");
+    wrong = n == 1 ? address_parse(operands[0], &request->target)
+                   : parse_pair(operands[0], operands[1], &request->target);
+    if (!wrong && request->target.kind == ADDRESS_WILDCARD)
+        wrong = "* is for servers: name one host";
+    if (!wrong && n == 2 && strncmp(operands[0], "unix:", 5) == 0)
+        wrong = "a unix address has no port";
+    if (!wrong && request->target.kind == ADDRESS_UNIX &&
+        (request->has_source || request->family != AF_UNSPEC))
+        wrong = "-4, -6 and --source are for internet addresses";
+    if (wrong)
+        return status_say(STATUS_USAGE, "%s%s%s: %s", operands[0], n == 2 ? " " : "",
+                          n == 2 ? operands[1] : "", wrong);
+    return STATUS_DONE;
+}
+
+// Finds the mode that the options ask for, and options which mean nothing in it.
+static enum status set_mode(struct options *options)
+{
+    struct ask *ask = &options->ask;
+
+    if (ask->n_texts > 0 || ask->greeting)
+        options->mode = OPTIONS_ASK;
+    else
+        options->mode = ask->style.prefix ? OPTIONS_RECEIVE : OPTIONS_COPY;
+
+    if (ask->framing == FRAMING_N)
+        ask->framing = FRAMING_CHUNK;
+    else if (options->mode != OPTIONS_ASK)
+        return status_say(STATUS_USAGE, "--framing needs -s or -g");
+    for (size_t i = 0; i < ask->n_texts; i++)
+        if (ask->framing == FRAMING_CHUNK && ask->texts[i][0] == '\0')
+            return status_say(STATUS_USAGE, "-s '': an empty text is nothing in chunk framing; "
+                                            "use --framing line or length");
+    return STATUS_DONE;
+}
+
+enum status options_parse(int argc, char **argv, struct options *ret_options)
+{
+    enum status status = STATUS_DONE;
+    int option;
+
+    *ret_options = (struct options){.texts = calloc((size_t)argc + 1, sizeof(char *))};
+    ret_options->request.family = AF_UNSPEC;
+    ret_options->request.timeout_usec = USEC_NEVER;
+    ret_options->ask.framing = FRAMING_N;
+    ret_options->ask.texts = ret_options->texts;
+    if (!ret_options->texts)
+        return status_tell("options", -ENOMEM);
+
+    argv[0] = program_invocation_short_name; // getopt's messages begin with it
+    while (status == STATUS_DONE && ret_options->mode != OPTIONS_INFORM &&
+           (option = getopt_long(argc, argv, "46s:gvh", long_options, NULL)) != -1)
+        status = set_option(option, optarg, ret_options);
+    if (status != STATUS_DONE || ret_options->mode == OPTIONS_INFORM)
+        return status;
+    status = set_target(argc - optind, argv + optind, ret_options);
+    return status == STATUS_DONE ? set_mode(ret_options) : status;
+}
+
+void options_done(struct options *options)
+{
+    base_free(&options->texts);
+    options->texts = NULL;
+}

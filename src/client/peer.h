@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The connected socket: reads and writes that never block, waits that are bounded, a count of what
+// went each way. Silent; every function returns a negative errno on failure.
+#pragma once
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "address.h"
+
+struct peer {
+    int fd;                      // non-blocking, -1 when empty; owned
+    uint64_t timeout_usec;       // the longest wait for the peer, or USEC_NEVER
+    uint64_t n_sent, n_received; // bytes
+    char name[ADDRESS_TEXT_MAX]; // the peer's address, for messages
+};
+
+// The moment timeout_usec from now; USEC_NEVER stays.
+uint64_t peer_deadline(uint64_t timeout_usec);
+
+// poll() until an event or the deadline. Blocks; goes on after signals. -ETIMEDOUT at the deadline.
+int peer_poll(struct pollfd *fds, nfds_t n, uint64_t deadline_usec);
+
+// Waits, at most the peer's timeout, for events on its socket. Returns the events that came.
+int peer_wait(const struct peer *peer, short events);
+
+// Moves what can be moved at once: the number of bytes (0 from peer_read is the peer's end), or
+// -EAGAIN when that is none.
+ssize_t peer_read(struct peer *peer, void *data, size_t size);
+ssize_t peer_write(struct peer *peer, const void *data, size_t size);
+
+// Tells the peer that nothing more will come; reading goes on.
+void peer_end_output(const struct peer *peer);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// tcpc: a TCP client. Connects, then copies, asks or receives, and says with its exit status how
+// that went. Every failure is told in one line on stderr by the module that met it; main only joins
+// them.
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+
+#include "ask.h"
+#include "base.h"
+#include "connect.h"
+#include "copy.h"
+#include "options.h"
+#include "peer.h"
+#include "status.h"
+#include "trace.h"
+
+// A closed standard stream's number would be given to the socket, and messages sent to the peer.
+static void open_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR); // stays open on purpose when it fills such a gap
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    base_close_fd(&fd);
+}
+
+static enum status run(const struct options *options, struct peer *peer)
+{
+    if (options->mode == OPTIONS_ASK)
+        return ask_run(&options->ask, peer);
+    if (options->mode == OPTIONS_RECEIVE)
+        return ask_receive(&options->ask.style, peer);
+    return copy_run(peer);
+}
+
+static enum status connect_and_run(const struct options *options)
+{
+    struct peer peer = {.fd = -1};
+    enum status status = connect_open(&options->request, &peer);
+
+    if (status != STATUS_DONE)
+        return status;
+    status = run(options, &peer);
+    trace_say("sent %" PRIu64 " bytes, received %" PRIu64 " bytes", peer.n_sent, peer.n_received);
+    trace_say_kernel(peer.fd);
+    base_close_fd(&peer.fd);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t start_usec = base_now_usec();
+    struct options options;
+    enum status status;
+
+    open_standard_streams();
+    (void)signal(SIGPIPE, SIG_IGN); // a failed write tells it better; cannot fail for this signal
+    status = options_parse(argc, argv, &options);
+    if (options.verbose)
+        trace_start(start_usec);
+    if (status == STATUS_DONE && options.mode != OPTIONS_INFORM)
+        status = connect_and_run(&options);
+    options_done(&options);
+    return (int)status;
+}
