@@ -5,7 +5,6 @@
 // configuration; a relative path begins where the configuration file is.
 
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,15 +41,26 @@ static void serve(struct session *session)
     (void)session_write(session, reply, length + end_size); // the session keeps the result
 }
 
+// Opens `file`, relative to the configuration file it is named in.
+static FILE *open_entries(const struct service *service)
+{
+    const char *slash = strrchr(service->file, '/');
+    const char *path = service->options.file;
+    char whole[PATH_MAX];
+    int directory = path[0] != '/' && slash ? (int)(slash - service->file) + 1 : 0;
+    int n = snprintf(whole, sizeof(whole), "%.*s%s", directory, service->file, path);
+
+    if (n >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    return fopen(whole, "re");
+}
+
 // The file's text, NUL-terminated, or NULL after adding a problem.
 static char *read_file(const struct service *service, struct problems *problems)
 {
-    const char *path = service->options.file;
-    cleanup_free char *directory = strdup(service->file);
-    char whole[PATH_MAX];
-    int length = snprintf(whole, sizeof(whole), "%s/%s",
-                          path[0] == '/' || !directory ? "" : dirname(directory), path);
-    FILE *file = length < PATH_MAX ? fopen(whole, "re") : NULL;
+    FILE *file = open_entries(service);
     char *text = malloc(FILE_MAX + 1);
     size_t n = file && text ? fread(text, 1, FILE_MAX + 1, file) : 0;
     bool good = file && text && !ferror(file) && n > 0 && n <= FILE_MAX;
@@ -64,7 +74,7 @@ static char *read_file(const struct service *service, struct problems *problems)
     }
     free(text);
     problems_add(problems, service->file, service->line, "file = \"%s\" of service \"%s\": %s",
-                 path, service->name,
+                 service->options.file, service->name,
                  n > FILE_MAX     ? "longer than 16 MiB"
                  : file && n == 0 ? "is empty or a directory"
                                   : strerror(error));
