@@ -13,7 +13,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all run check check-unit check-system soak bench lint format install uninstall deps clean
+.PHONY: help all programs run check check-unit check-system soak bench lint format install uninstall deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,8 @@ CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
+
+programs: all $(UNIT_BIN) $(BENCH_BIN)
 
 all: $(BUILD)/tcpd $(BUILD)/tcpc ## build the daemon and the client
 

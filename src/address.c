@@ -78,6 +78,8 @@ const char *address_parse(const char *text, struct address_spec *ret_spec)
     if (length >= sizeof(ret_spec->host))
         return "the host name is too long";
     memcpy(ret_spec->host, host, length);
+    if (strpbrk(ret_spec->host, "[]"))
+        return "the brackets do not match: write [ADDRESS]:PORT";
     if (strcmp(ret_spec->host, "*") == 0)
         ret_spec->kind = ADDRESS_WILDCARD;
     return parse_port(colon + 1, ret_spec);

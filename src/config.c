@@ -21,7 +21,6 @@
 // Stands behind the last line of every file: libconfuse takes the end of the file for the missing
 // brace of a section, and then meets this name inside it.
 #define SENTINEL "__end_of_file"
-#define FILE_MAX (1024 * 1024)
 
 #define SETTINGS_MAX 64
 #define DEPTH_MAX    10 // files that include each other
@@ -32,8 +31,10 @@ struct loader {
     struct config *config;
     struct service draft;    // the service whose section is open
     int depth;               // of includes
+    int unknown_line;        // where an unknown name stood last
     int n_lines;             // of the file being read
     size_t n_listed;         // values of `listen` seen, right or wrong
+    bool list_ended;         // by its closing brace
     char *last_listed;       // the last of them
     int lines[SETTINGS_MAX]; // where each setting was given: of the section, of the file; 0: not
 };
@@ -124,7 +125,8 @@ static void refuse_name(cfg_t *cfg, const char *name)
 __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format,
                                                            va_list arguments)
 {
-    static const char unknown[] = "no such option '", twice[] = "found duplicate title '";
+    static const char unknown[] = "no such option '", twice[] = "found duplicate title '",
+                      section[] = "missing equal sign after option '";
     cleanup_free char *text = NULL;
     size_t length;
 
@@ -133,11 +135,14 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     length = strlen(text);
     if (strncmp(text, unknown, strlen(unknown)) == 0) {
         text[length - 1] = '\0';
+        loading->unknown_line = cfg->line;
         refuse_name(cfg, text + strlen(unknown));
     } else if (strncmp(text, twice, strlen(twice)) == 0) {
         text[length - 1] = '\0';
         problems_add(loading->problems, cfg->filename, cfg->line,
                      "service \"%s\" is configured twice", text + strlen(twice));
+    } else if (strncmp(text, section, strlen(section)) == 0 && cfg->line == loading->unknown_line) {
+        return; // an unknown section, which was refused by its name
     } else if (strcmp(text, "premature end of file") == 0 || strstr(text, SENTINEL)) {
         problems_add(loading->problems, cfg->filename, last_line(cfg),
                      "the file ends too early; a quote or a brace is left open");
@@ -158,7 +163,7 @@ static void place_listen(struct service *service, const cfg_t *cfg)
 // The library calls after each value of a list and once more at its closing brace: true then.
 static bool is_list_end(size_t size, const char *value)
 {
-    return size == loading->n_listed && loading->last_listed &&
+    return size == loading->n_listed && !loading->list_ended && loading->last_listed &&
            strcmp(value, loading->last_listed) == 0;
 }
 
@@ -173,6 +178,7 @@ static void remember_listed(size_t size, const char *value)
     free(loading->last_listed);
     loading->last_listed = check_memory(strdup(value));
     loading->n_listed = size;
+    loading->list_ended = false;
 }
 
 static int on_value(cfg_t *cfg, cfg_opt_t *opt)
@@ -186,8 +192,12 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     bool repeated = is_repeated(index, list, size);
     cleanup_free char *wrong = NULL;
 
-    if (strcmp(value, SENTINEL) == 0 || (list && (size == 0 || is_list_end(size, value))))
+    if (strcmp(value, SENTINEL) == 0 || (list && size == 0))
         return 0;
+    if (list && is_list_end(size, value)) {
+        loading->list_ended = true;
+        return 0;
+    }
     if (list)
         remember_listed(size, value);
     if (repeated) {
@@ -212,9 +222,15 @@ static int on_service(cfg_t *cfg, cfg_opt_t *opt)
     struct config *config = loading->config;
     struct service *draft = &loading->draft;
 
-    draft->name = check_memory(strdup(cfg_title(cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1))));
+    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+
+    draft->name = check_memory(strdup(cfg_title(section)));
     draft->file = check_memory(strdup(cfg->filename));
     draft->line = cfg->line;
+    if (cfg_size(section, "listen") < loading->n_listed)
+        problems_add(loading->problems, draft->file, draft->line,
+                     "listen is given twice; it stands at line %d already",
+                     loading->lines[settings_find("listen", false)]);
     config_check_service(draft, loading->lines, loading->problems);
 
     config->services = check_memory(
@@ -244,63 +260,39 @@ static size_t make_options(bool global, cfg_opt_t *opts)
     return n;
 }
 
-// The file's text, comments blanked, with the sentinel behind it, owned by the caller; NULL after
-// adding a problem.
-static char *read_file(const char *path, const char *includer, int line)
-{
-    FILE *file = fopen(path, "re");
-    cleanup_free char *text = check_memory(malloc(FILE_MAX + 2));
-    size_t n = file ? fread(text, 1, FILE_MAX + 1, file) : 0;
-    bool failed = !file || ferror(file);
-    const char *why = failed                  ? strerror(errno)
-                      : n > FILE_MAX          ? "longer than 1 MiB"
-                      : memchr(text, '\0', n) ? "holds a NUL byte"
-                                              : NULL;
-    char *whole = NULL;
-    int wrong_line = 0;
-
-    if (file)
-        (void)fclose(file); // only read from
-    if (why) {
-        problems_add(loading->problems, includer ? includer : path, line, "%s%scannot be read: %s",
-                     includer ? path : "", includer ? " " : "", why);
-        return NULL;
-    }
-    text[n] = '\0';
-    loading->n_lines = n == 0 || text[n - 1] != '\n';
-    for (size_t i = 0; i < n; i++)
-        loading->n_lines += text[i] == '\n';
-    why = config_text_clean(text, &wrong_line);
-    if (why) {
-        problems_add(loading->problems, path, wrong_line, "%s", why);
-        return NULL;
-    }
-    if (asprintf(&whole, "%s\n" SENTINEL "=1\n", text) < 0)
-        abort();
-    return whole;
-}
-
 // Parses a file, which `includer` asks for at `line` (NULL: nobody). Global options may be given
-// anew in each file; the last one counts.
-static void parse_file(cfg_t *cfg, const char *path, const char *includer, int line)
+// anew in each file; the last one counts. False when it cannot be read on after a syntax error.
+static bool parse_file(cfg_t *cfg, const char *path, const char *includer, int line)
 {
-    cleanup_free char *text = read_file(path, includer, line);
+    struct config_text text = {0};
+    const char *wrong = config_text_read(path, SENTINEL "=1\n", &text);
+    cleanup_free char *owned = text.text;
     FILE *stream;
     size_t before = loading->problems->n;
 
-    if (!text)
-        return;
-    stream = check_memory(fmemopen(text, strlen(text), "r"));
+    bool good;
+
+    loading->n_lines = text.n_lines;
+    if (wrong && text.line > 0)
+        problems_add(loading->problems, path, text.line, "%s", wrong);
+    else if (wrong)
+        problems_add(loading->problems, includer ? includer : path, line, "%s%scannot be read: %s",
+                     includer ? path : "", includer ? " " : "", wrong);
+    if (wrong)
+        return true;
+    stream = check_memory(fmemopen(text.text, strlen(text.text), "r"));
     free(cfg->filename);
     cfg->filename = check_memory(strdup(path));
     for (size_t i = 0; i < settings_n; i++)
         loading->lines[i] = 0;
     draft_reset(&loading->draft);
     loading->depth++;
-    if (cfg_parse_fp(cfg, stream) != CFG_SUCCESS && loading->problems->n == before)
+    good = cfg_parse_fp(cfg, stream) == CFG_SUCCESS;
+    if (!good && loading->problems->n == before)
         problems_add(loading->problems, path, last_line(cfg), "cannot be understood");
     loading->depth--;
     (void)fclose(stream);
+    return good;
 }
 
 // include("PATH"): relative to the file that says so. The library's own would read the file past
@@ -311,22 +303,23 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     cleanup_free char *copy = check_memory(strdup(includer));
     cleanup_free char *path = NULL;
     int line = cfg->line, n_lines = loading->n_lines;
+    bool good = false;
 
     (void)opt;
     cfg->filename = NULL;
     if (argc != 1 || loading->depth >= DEPTH_MAX)
         problems_add(loading->problems, includer, line,
-                     argc != 1 ? "write include(\"FILE\")" : "too many includes in each other");
+                     argc != 1 ? "write include(\"FILE\")" : "includes nested too deeply");
     else if (asprintf(&path, "%s%s%s", argv[0][0] == '/' ? "" : dirname(copy),
                       argv[0][0] == '/' ? "" : "/", argv[0]) < 0)
         abort();
     if (path)
-        parse_file(cfg, path, includer, line);
+        good = parse_file(cfg, path, includer, line);
     free(cfg->filename);
     cfg->filename = check_memory(strdup(includer));
     cfg->line = line;
     loading->n_lines = n_lines;
-    return 0;
+    return good ? 0 : 1;
 }
 
 static cfg_t *make_parser(void)
@@ -358,7 +351,8 @@ static void parse_drop_ins(cfg_t *cfg, const char *path)
         abort();
     if (glob(pattern, 0, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            parse_file(cfg, found.gl_pathv[i], NULL, 0);
+            if (!parse_file(cfg, found.gl_pathv[i], NULL, 0))
+                break;
     globfree(&found);
 }
 
@@ -372,8 +366,8 @@ struct config *config_load(const char *path, struct problems *problems)
     loading = &loader;
     settings_init(config, true);
     cfg = make_parser();
-    parse_file(cfg, path, NULL, 0);
-    parse_drop_ins(cfg, path);
+    if (parse_file(cfg, path, NULL, 0))
+        parse_drop_ins(cfg, path);
     (void)cfg_free(cfg);
     config_service_done(&loader.draft);
     free(loader.last_listed);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Cleaning a configuration's text. Newlines stay where they are, so lines keep their numbers;
-// quoted strings stay as they are.
+// Reading and cleaning a configuration's text. Newlines stay where they are, so lines keep their
+// numbers; quoted strings stay as they are.
 
 #include "config_text.h"
 
+#include <errno.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define FILE_MAX (1024 * 1024)
 
 struct cursor {
     char *at;
@@ -54,7 +58,7 @@ static const char *blank_block(struct cursor *cursor)
     return NULL;
 }
 
-const char *config_text_clean(char *text, int *ret_line)
+static const char *clean(char *text, int *ret_line)
 {
     struct cursor cursor = {.at = text, .line = 1};
     const char *wrong = NULL;
@@ -79,5 +83,44 @@ const char *config_text_clean(char *text, int *ret_line)
         }
         in_word = false;
     }
+    return wrong;
+}
+
+static int count_lines(const char *text)
+{
+    size_t length = strlen(text);
+    int n = length == 0 || text[length - 1] != '\n';
+
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+const char *config_text_read(const char *path, const char *tail, struct config_text *ret)
+{
+    FILE *file = fopen(path, "re");
+    size_t n = 0, room = strlen(tail) + 2;
+    const char *wrong = NULL;
+
+    ret->text = malloc(FILE_MAX + 1 + room);
+    if (!ret->text)
+        abort();
+    if (file)
+        n = fread(ret->text, 1, FILE_MAX + 1, file);
+    if (!file || ferror(file))
+        wrong = strerror(errno);
+    else if (n > FILE_MAX)
+        wrong = "longer than 1 MiB";
+    else if (memchr(ret->text, '\0', n))
+        wrong = "holds a NUL byte";
+    if (file)
+        (void)fclose(file); // only read from
+    if (wrong)
+        return wrong;
+    ret->text[n] = '\0';
+    ret->n_lines = count_lines(ret->text);
+    wrong = clean(ret->text, &ret->line);
+    if (!wrong)
+        (void)snprintf(ret->text + n, room, "\n%s", tail);
     return wrong;
 }

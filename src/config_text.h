@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The text of a configuration file before libconfuse sees it. Pure.
+// The text of a configuration file before libconfuse sees it: comments (# and // to the end of the
+// line, /* to */) blanked, as the library counts their lines wrongly, and refused where its lexer
+// would drop something without a word: a * or + outside quotes.
 #pragma once
 
-// Blanks comments (# and // to the end of the line, /* to */) in place, as the library counts their
-// lines wrongly, and refuses what its lexer would drop without a word: a * or + outside quotes.
-// NULL, or a constant text of what is wrong, with its line in *ret_line.
-const char *config_text_clean(char *text, int *ret_line);
+struct config_text {
+    char *text;  // owned by the caller, also on failure
+    int n_lines; // of the file
+    int line;    // of what is wrong, 0: the whole file
+};
+
+// Reads path; `tail`, on a line of its own, follows the text. NULL, or a text of what is wrong,
+// valid until the next call of strerror(). Blocks on the file only; logs nothing.
+const char *config_text_read(const char *path, const char *tail, struct config_text *ret);

@@ -125,8 +125,10 @@ const char *timespan_format(uint64_t usec, char *text, size_t size)
         last_unit = units[i].usec;
         n = snprintf(text + used, size - used, "%s%" PRIu64 "%s", used > 0 ? " " : "",
                      usec / last_unit, units[i].name);
-        if (n < 0 || (size_t)n >= size - used)
-            break; // cut at a unit; TIMESPAN_TEXT_MAX is never short
+        if (n < 0 || (size_t)n >= size - used) {
+            text[used] = '\0'; // cut at a unit; TIMESPAN_TEXT_MAX is never short
+            break;
+        }
         used += (size_t)n;
         usec %= last_unit;
     }

@@ -13,8 +13,9 @@
 #include "handler.h"
 #include "session.h"
 
-#define ENTRY_MAX 511
-#define FILE_MAX  (16 * 1024 * 1024)
+#define ENTRY_MAX   511
+#define MESSAGE_MAX 4000
+#define FILE_MAX    (16 * 1024 * 1024)
 
 static const char *const ends[END_N] = {[END_NONE] = "", [END_CRLF] = "\r\n", [END_NUL] = ""};
 static const size_t end_sizes[END_N] = {[END_NONE] = 0, [END_CRLF] = 2, [END_NUL] = 1};
@@ -24,7 +25,7 @@ static void serve(struct session *session)
     const struct handler_options *options = &session->service->options;
     const char *text = options->message;
     size_t end_size = end_sizes[options->end];
-    char reply[SESSION_BUFFER_SIZE / 16];
+    char reply[MESSAGE_MAX + 2];
     size_t length;
 
     if (options->n_entries > 0) {
@@ -63,7 +64,8 @@ static char *read_file(const struct service *service, struct problems *problems)
     FILE *file = open_entries(service);
     char *text = malloc(FILE_MAX + 1);
     size_t n = file && text ? fread(text, 1, FILE_MAX + 1, file) : 0;
-    bool good = file && text && !ferror(file) && n > 0 && n <= FILE_MAX;
+    bool nul = n > 0 && memchr(text, '\0', n);
+    bool good = file && text && !ferror(file) && n > 0 && n <= FILE_MAX && !nul;
     int error = errno;
 
     if (file)
@@ -77,6 +79,7 @@ static char *read_file(const struct service *service, struct problems *problems)
                  service->options.file, service->name,
                  n > FILE_MAX     ? "longer than 16 MiB"
                  : file && n == 0 ? "is empty or a directory"
+                 : file && nul    ? "holds a NUL byte"
                                   : strerror(error));
     return NULL;
 }
@@ -128,10 +131,10 @@ static void prepare(struct service *service, struct problems *problems)
         return;
     }
     if (options->message) {
-        if (strlen(options->message) >= SESSION_BUFFER_SIZE / 16 - 2)
+        if (strlen(options->message) > MESSAGE_MAX)
             problems_add(problems, service->file, service->line,
-                         "message of service \"%s\" is too long; at most 4000 bytes",
-                         service->name);
+                         "message of service \"%s\" is too long; at most %d bytes", service->name,
+                         MESSAGE_MAX);
         return;
     }
     options->file_text = read_file(service, problems);
