@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+// Load generator that verifies every byte: one thread, one epoll set, N connections in flight. What
+// is sent and what must come back are windows into a periodic table, so checking is one memcmp()
+// and a byte lost, doubled, swapped or taken from another connection shows. Every operation has a
+// time limit, so nothing hangs. Exit status: 0 no error, 1 errors counted, 64 usage, 71 no run
+// possible.
+
+#include <err.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "load_modes.h"
+#include "load_options.h"
+#include "load_pattern.h"
+#include "load_report.h"
+#include "load_stats.h"
+
+#define BLOCK PATTERN_WINDOW
+#define WINDOW \
+    (UINT64_C(4) * BLOCK) // unanswered bytes of a bulk stream: fills both pipes, fits the cache
+#define SOURCES    250    // 127.0.0.2 and up: one pair of addresses has but 28,000 ports
+#define TURNS      16     // how often one connection goes round before the others have theirs
+#define LOOKS      200    // about 50 us
+#define CHECK_MSEC 20     // how late a time limit may be noticed
+#define FOREVER    (UINT64_MAX / 2)
+#define GIVE_UP    1000 // errors after which a run has nothing more to tell
+
+struct connection {
+    int fd;
+    bool awaits_end; // nothing may come any more but the peer's FIN
+    uint32_t events; // what epoll watches, 0 before it knows the connection
+    size_t seed;     // where in the table position 0 of this connection lies
+    uint64_t sent, received;
+    uint64_t send_goal, receive_goal;
+    uint64_t started_usec; // of this operation
+    uint64_t limit_usec;   // when it counts as timed out
+};
+
+static struct stats stats;
+static int epoll_fd = -1;
+static bool stopping;
+static uint64_t n_started, n_open, now_usec;
+static char input[BLOCK];
+
+static const char *window_at(const struct connection *c, uint64_t position)
+{
+    return pattern_at(c->seed + position);
+}
+
+static void watch(struct connection *c, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = c};
+
+    if (c->events == events)
+        return;
+    if (epoll_ctl(epoll_fd, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &event) < 0)
+        err(71, "epoll_ctl");
+    c->events = events;
+}
+
+static void start_operation(struct connection *c)
+{
+    n_started++;
+    c->started_usec = now_usec;
+    c->limit_usec = now_usec + option.limit_usec;
+    if (option.mode->sends)
+        c->send_goal += option.size;
+    if (option.mode->receives)
+        c->receive_goal += option.size;
+}
+
+static bool want_another(void)
+{
+    return !stopping && n_started < option.count && stats.n_errors < GIVE_UP;
+}
+
+// Opens the socket and starts to connect. Whatever it returns, c->fd is open.
+static int open_socket(struct connection *c)
+{
+    static uint32_t serial;
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    const int on = 1;
+
+    *c = (struct connection){.seed = option.mode->sends ? (size_t)serial * 7919 : 0};
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0)
+        err(71, "socket");
+    n_open++;
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + serial++ % SOURCES);
+    if (option.mode->reconnects && ntohl(option.address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET &&
+        (setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0 ||
+         bind(c->fd, (struct sockaddr *)&source, sizeof(source)) < 0))
+        err(71, "bind");
+    // The last segment of a message must never wait for an ACK on our account.
+    if (!option.mode->reconnects &&
+        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+        err(71, "TCP_NODELAY");
+    if (connect(c->fd, (struct sockaddr *)&option.address, sizeof(option.address)) == 0 ||
+        errno == EINPROGRESS)
+        return 0;
+    return -errno;
+}
+
+static bool may_send(const struct connection *c)
+{
+    bool is_full = option.mode->stream && option.mode->receives && c->sent - c->received >= WINDOW;
+
+    return c->sent < c->send_goal && !is_full;
+}
+
+// Sends what the goal and the window allow and the kernel takes.
+static int send_some(struct connection *c)
+{
+    for (int i = 0; i < TURNS && may_send(c); i++) {
+        uint64_t left = c->send_goal - c->sent;
+        size_t want = left < BLOCK ? (size_t)left : BLOCK;
+        ssize_t n = send(c->fd, window_at(c, c->sent), want, MSG_NOSIGNAL);
+
+        if (n < 0)
+            return errno == EAGAIN || errno == ENOTCONN ? 0 : -errno;
+        c->sent += (uint64_t)n;
+        if (!option.mode->receives)
+            stats.n_bytes += (uint64_t)n;
+        if (option.mode->stream)
+            c->limit_usec = now_usec + option.limit_usec;
+        if ((size_t)n < want)
+            return 0;
+    }
+    return 0;
+}
+
+// Returns how many bytes came and were right, 0 at the peer's FIN, or an error; EBADMSG and
+// EOVERFLOW stand for an answer that is wrong and one that is too long.
+static ssize_t receive_some(struct connection *c)
+{
+    bool is_endless = !option.mode->sends && option.mode->next == NEXT_CLOSE;
+    uint64_t left = c->receive_goal - c->received;
+    ssize_t n = recv(c->fd, input, is_endless && left < BLOCK ? (size_t)left : BLOCK, 0);
+
+    if (n <= 0)
+        return n < 0 ? -errno : 0;
+
+    size_t expected = left < (uint64_t)n ? (size_t)left : (size_t)n;
+
+    if (memcmp(input, window_at(c, c->received), expected) != 0)
+        return -EBADMSG;
+    if (expected < (size_t)n)
+        return -EOVERFLOW;
+    c->received += expected;
+    stats.n_bytes += expected;
+    if (option.mode->stream)
+        c->limit_usec = now_usec + option.limit_usec;
+    return n;
+}
+
+static void close_connection(struct connection *c)
+{
+    close(c->fd);
+    c->fd = -1;
+    n_open--;
+}
+
+static void finish(struct connection *c)
+{
+    stats_add(&stats, now_usec - c->started_usec);
+    close_connection(c);
+}
+
+static bool is_at_goal(const struct connection *c)
+{
+    return !c->awaits_end && c->sent == c->send_goal && c->received == c->receive_goal;
+}
+
+// All was sent and all was received. True when another round of messages begins.
+static bool leave_goal(struct connection *c)
+{
+    enum next next = option.mode->next;
+
+    if (next == NEXT_CLOSE && !option.half_close) {
+        finish(c);
+        return false;
+    }
+    if (next == NEXT_ROUND) {
+        stats_add(&stats, now_usec - c->started_usec);
+        if (want_another()) {
+            start_operation(c);
+            return true;
+        }
+    }
+    c->awaits_end = true;
+    c->limit_usec = now_usec + option.limit_usec;
+    if (next != NEXT_PEER_ENDS)
+        (void)shutdown(c->fd, SHUT_WR); // where the peer was faster, recv() tells
+    return false;
+}
+
+static int meet_end(struct connection *c)
+{
+    if (!c->awaits_end)
+        return -ENODATA;
+    if (option.mode->next == NEXT_ROUND)
+        close_connection(c); // its rounds are counted
+    else
+        finish(c);
+    return 0;
+}
+
+// Carries a connection as far as it goes without blocking. Returns 0, also when it came to its good
+// end and is closed, or the error that ends it.
+static int step(struct connection *c, uint32_t events)
+{
+    ssize_t n = BLOCK;
+    int r;
+
+    for (int i = 0; i < TURNS && n == BLOCK; i++) {
+        n = events & ~(uint32_t)EPOLLOUT ? receive_some(c) : -EAGAIN;
+        if (n == 0)
+            return meet_end(c);
+        if (n < 0 && n != -EAGAIN)
+            return (int)n;
+        do {
+            r = send_some(c);
+            if (r < 0)
+                return r;
+        } while (is_at_goal(c) && leave_goal(c));
+        if (c->fd < 0)
+            return 0;
+    }
+    watch(c, may_send(c) ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    return 0;
+}
+
+static void fail(struct connection *c, int error)
+{
+    if (stats.n_errors == 0)
+        warnx("first error, after %" PRIu64 " bytes: %s", c->received, strerror(-error));
+    stats_fail(&stats, error);
+    close_connection(c);
+}
+
+static void open_connection(struct connection *c)
+{
+    while (c->fd < 0 && want_another()) {
+        now_usec = base_now_usec();
+
+        int r = open_socket(c);
+
+        start_operation(c);
+        if (r == 0)
+            r = step(c, 0);
+        if (r < 0)
+            fail(c, r);
+    }
+}
+
+static void resume(struct connection *c, uint32_t events)
+{
+    int r;
+
+    now_usec = base_now_usec();
+    r = step(c, events);
+    if (r < 0)
+        fail(c, r);
+    if (c->fd < 0 && option.mode->reconnects)
+        open_connection(c);
+}
+
+// The time is over: streams end where they are, everything else ends its operation.
+static void stop(struct connection *all)
+{
+    stopping = true;
+    for (size_t i = 0; i < option.n_in_flight && option.mode->stream; i++) {
+        struct connection *c = &all[i];
+
+        if (c->fd < 0)
+            continue;
+        c->send_goal = c->sent;
+        c->receive_goal = option.mode->sends && option.mode->receives ? c->sent : c->received;
+        resume(c, 0);
+    }
+}
+
+static void check_limits(struct connection *all)
+{
+    for (size_t i = 0; i < option.n_in_flight; i++) {
+        struct connection *c = &all[i];
+
+        if (c->fd < 0 || now_usec < c->limit_usec)
+            continue;
+        fail(c, -ETIMEDOUT);
+        if (option.mode->reconnects)
+            open_connection(c);
+    }
+}
+
+// With a single connection in flight our own wake-up would be a third of every round trip: look a
+// while before sleeping.
+static int wait_for_events(struct epoll_event *events, int n_events)
+{
+    int turns = option.n_in_flight == 1 && !option.mode->stream ? LOOKS : 0;
+
+    for (int i = 0; i < turns; i++) {
+        int n = epoll_wait(epoll_fd, events, n_events, 0);
+
+        if (n != 0)
+            return n;
+    }
+    return epoll_wait(epoll_fd, events, n_events, CHECK_MSEC);
+}
+
+static void run(struct connection *all)
+{
+    uint64_t end_usec = base_now_usec() + option.run_usec, check_usec = 0;
+    struct epoll_event events[64];
+
+    for (size_t i = 0; i < option.n_in_flight; i++) {
+        all[i].fd = -1;
+        open_connection(&all[i]);
+    }
+    while (n_open > 0) {
+        int n = wait_for_events(events, ELEMENTS(events));
+
+        for (int i = 0; i < n; i++)
+            resume(events[i].data.ptr, events[i].events);
+        now_usec = base_now_usec();
+        if (!stopping && now_usec >= end_usec)
+            stop(all);
+        if (now_usec < check_usec)
+            continue;
+        check_limits(all);
+        check_usec = now_usec + CHECK_MSEC * USEC_PER_MSEC;
+    }
+}
+
+// What was not said: a text greets in full, an operation is 64 bytes, a stream has no end but its
+// time, and a run takes a second.
+static void complete_options(void)
+{
+    bool sized = option.size > 0;
+
+    if ((option.mode->next == NEXT_PEER_ENDS) != (option.expect != NULL))
+        errx(64, "--expect TEXT belongs to --mode greeting");
+    if (option.expect)
+        option.size = strlen(option.expect);
+    else if (!sized)
+        option.size = option.mode->stream ? UNBOUNDED : 64;
+    if (option.run_usec == 0)
+        option.run_usec = option.count > 0 || (option.mode->stream && sized) ? FOREVER
+                                                                             : USEC_PER_SEC;
+    if (option.count == 0)
+        option.count = UNBOUNDED;
+}
+
+int main(int argc, char **argv)
+{
+    struct connection *all;
+    uint64_t began_usec;
+
+    options_parse(argc, argv);
+    complete_options();
+    pattern_init();
+    all = calloc(option.n_in_flight, sizeof(*all));
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!all || epoll_fd < 0)
+        err(71, "epoll");
+    began_usec = base_now_usec();
+    run(all);
+    report_print(&stats, (double)(base_now_usec() - began_usec) / 1e6);
+    free(all);
+    return stats.n_errors > 0;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// What the load generator can do, a row for each mode, and the options of this run.
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base.h"
+
+#define UNBOUNDED UINT64_MAX
+
+// What follows when all was sent and all was received.
+enum next { NEXT_CLOSE, NEXT_ROUND, NEXT_END_WRITING, NEXT_PEER_ENDS };
+
+struct mode {
+    const char *name;
+    bool sends, receives;
+    bool stream;     // the connection is the operation, and the end of the time ends it
+    bool reconnects; // each operation has a connection of its own
+    enum next next;
+};
+
+static const struct mode modes[] = {
+    {"connect", true, true, false, true, NEXT_CLOSE},
+    {"message", true, true, false, false, NEXT_ROUND},
+    {"bulk", true, true, true, false, NEXT_END_WRITING},
+    {"greeting", false, true, false, true, NEXT_PEER_ENDS},
+    {"discard", true, false, true, false, NEXT_END_WRITING},
+    {"chargen", false, true, true, false, NEXT_CLOSE},
+};
+
+static struct {
+    const struct mode *mode;
+    struct sockaddr_in address;
+    uint64_t n_in_flight, size, count;
+    uint64_t run_usec, limit_usec;
+    const char *expect;
+    int half_close, json;
+} option = {.mode = &modes[0], .n_in_flight = 1, .limit_usec = 10 * USEC_PER_SEC};
+
+// NULL when there is no mode of that name.
+static inline const struct mode *mode_find(const char *name)
+{
+    for (size_t i = 0; i < ELEMENTS(modes); i++)
+        if (strcmp(modes[i].name, name) == 0)
+            return &modes[i];
+    return NULL;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The bytes a mode sends or must receive: windows of up to PATTERN_WINDOW bytes, at any position,
+// into one period that repeats for ever. So checking is a single memcmp() for each read.
+#pragma once
+
+#include <err.h>
+#include <string.h>
+
+#include "load_modes.h"
+
+#define PATTERN_WINDOW 65536
+#define PATTERN_PRIME  65521 // period of the random bytes: no block size divides it
+#define PATTERN_LINE   74    // RFC 864: 72 characters, CR, LF
+#define PATTERN_RING   7030  // 95 lines, after which the stream repeats
+
+static struct {
+    char *bytes;
+    size_t period;
+} pattern;
+
+static inline char pattern_ring_byte(size_t i)
+{
+    size_t line = i / PATTERN_LINE, column = i % PATTERN_LINE;
+
+    return (char)(column < 72 ? ' ' + (line + column) % 95 : column == 72 ? '\r' : '\n');
+}
+
+// Fills the table for the mode and the text in `option`. Exits when there is no memory.
+static inline void pattern_init(void)
+{
+    uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
+    const char *text = option.expect;
+
+    pattern.period = option.mode->sends ? PATTERN_PRIME : text ? strlen(text) + 1 : PATTERN_RING;
+    pattern.bytes = malloc(pattern.period + PATTERN_WINDOW);
+    if (!pattern.bytes)
+        err(71, "malloc");
+    for (size_t i = 0; i < pattern.period; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        pattern.bytes[i] = option.mode->sends ? (char)(state >> 32)
+                           : text             ? text[i]
+                                              : pattern_ring_byte(i);
+    }
+    for (size_t i = pattern.period; i < pattern.period + PATTERN_WINDOW; i++)
+        pattern.bytes[i] = pattern.bytes[i - pattern.period];
+}
+
+static inline const char *pattern_at(uint64_t position)
+{
+    return pattern.bytes + position % pattern.period;
+}

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: daemons that are always cleaned up, whose log shows with a failure."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import harness  # noqa: E402 (after the path)
+
+
+def pytest_collection_modifyitems(items):
+    # The longest first, so that they do not run alone at the end.
+    items.sort(key=lambda item: "soak" not in item.name)
+
+
+@pytest.fixture
+def tcpd():
+    """start(conf, **options) → a daemon that is ready."""
+    return harness.start
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for daemon in harness.Tcpd.alive:
+            report.sections.append(("daemon", daemon.describe()))
+
+
+@pytest.fixture(autouse=True)
+def clean_up():
+    """Ends all daemons of the test; a sanitizer's report in a log fails it."""
+    yield
+    reports = []
+    for daemon in list(harness.Tcpd.alive):
+        if daemon.process.poll() is None and harness.SANITIZED:
+            daemon.signal(harness.signal.SIGQUIT)  # a clean end, so that leaks are looked for
+            try:
+                daemon.wait_exit(harness.PATIENCE)
+            except harness.Timeout:
+                pass
+        daemon.cleanup()
+        if re.search(harness.Text.sanitizer, daemon.log_text()):
+            reports.append(daemon.log_text())
+    assert not reports, "\n".join(reports)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What the soak tests have counted."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, text in getattr(report, "user_properties", ()):
+                if name == "soak" and report.when == "call":
+                    terminalreporter.write_line(f"soak: {text}")

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// cmocka, and checks that name the row of the table that fails. A check that fails ends its test.
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h> // after the four it builds on
+
+#include "base.h"
+
+#define check_true(row, condition)                         \
+    do {                                                   \
+        if (!(condition))                                  \
+            fail_msg("%s: not true: %s", row, #condition); \
+    } while (0)
+
+#define check_number(row, got, want)                                    \
+    do {                                                                \
+        intmax_t got_ = (intmax_t)(got), want_ = (intmax_t)(want);      \
+        if (got_ != want_)                                              \
+            fail_msg("%s: %s is %jd, not %jd", row, #got, got_, want_); \
+    } while (0)
+
+#define check_text(row, got, want)                                                      \
+    do {                                                                                \
+        const char *got_ = (got), *want_ = (want);                                      \
+        if (!got_ || !want_ ? got_ != want_ : strcmp(got_, want_) != 0)                 \
+            fail_msg("%s: %s is \"%s\", not \"%s\"", row, #got, got_ ? got_ : "(null)", \
+                     want_ ? want_ : "(null)");                                         \
+    } while (0)
+
+// A time measured: never shorter than at_least_ms; longer by what a loaded machine adds.
+static inline void check_elapsed(const char *row, uint64_t start_usec, uint64_t at_least_ms,
+                                 uint64_t at_most_ms)
+{
+    uint64_t usec = base_now_usec() - start_usec;
+
+    if (usec < at_least_ms * USEC_PER_MSEC || usec > at_most_ms * USEC_PER_MSEC)
+        fail_msg("%s: took %ju us, not %ju to %ju ms", row, (uintmax_t)usec, (uintmax_t)at_least_ms,
+                 (uintmax_t)at_most_ms);
+}
+
+// Bytes of any value; names the first that differs.
+static inline void check_bytes(const char *row, const void *got, size_t n_got, const void *want,
+                               size_t n_want)
+{
+    size_t n = n_got < n_want ? n_got : n_want;
+
+    for (size_t i = 0; i < n; i++)
+        if (((const uint8_t *)got)[i] != ((const uint8_t *)want)[i])
+            fail_msg("%s: byte %zu is 0x%02x, not 0x%02x", row, i, ((const uint8_t *)got)[i],
+                     ((const uint8_t *)want)[i]);
+    check_number(row, n_got, n_want);
+}
