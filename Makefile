@@ -59,7 +59,7 @@ LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 
-programs: all $(UNIT_BIN) $(BENCH_BIN)
+programs: all $(UNIT_BIN) $(BENCH_BIN) ## build these and what tests and benchmarks need
 
 all: $(BUILD)/tcpd $(BUILD)/tcpc ## build the daemon and the client
 

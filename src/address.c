@@ -49,6 +49,17 @@ static const char *parse_port(const char *port, struct address_spec *spec)
     return NULL;
 }
 
+// "udp:127.0.0.1:7", "tcp://host:7", "seqpacket:/run/x": a kind of socket before an address.
+// Letters that are all hexadecimal begin an IPv6 address.
+static bool names_a_kind(const char *text)
+{
+    size_t letters = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+    const char *rest = text + letters + 1;
+
+    return letters > 0 && text[letters] == ':' && strspn(text, "abcdef") < letters &&
+           strpbrk(rest, ":/") != NULL;
+}
+
 const char *address_parse(const char *text, struct address_spec *ret_spec)
 {
     const char *colon, *host = text;
@@ -57,6 +68,8 @@ const char *address_parse(const char *text, struct address_spec *ret_spec)
     *ret_spec = (struct address_spec){.kind = ADDRESS_INET};
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(text + 5, ret_spec);
+    if (names_a_kind(text))
+        return "only stream sockets are served: write ADDRESS:PORT or unix:/PATH";
     if (text[0] == '[') {
         const char *bracket = strchr(text, ']');
 

@@ -99,12 +99,28 @@ static int open_standard_fds(void)
     return 0;
 }
 
-static int report(const struct problems *problems, int status)
+// Nothing that whoever started us ignores or blocks is left to the workers. A reader of our
+// messages that goes away must not take the master with it.
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+// Says all that is wrong; returns the exit status.
+static int fail(struct problems *problems, struct config *config, int status)
 {
     for (size_t i = 0; i < problems->n; i++)
         log_error("%s", problems->texts[i]);
     if (problems->n > 0)
         notify_failure(status == EX_CONFIG ? EINVAL : EIO, problems->texts[0]);
+    problems_done(problems);
+    (void)config_unref(config);
     return status;
 }
 
@@ -162,9 +178,9 @@ int main(int argc, char **argv)
     struct options options;
     int r = open_standard_fds();
 
-    // A reader of our messages that goes away must not take the master with it.
-    if (r < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+    if (r < 0)
         return EX_OSERR;
+    reset_signals();
     title_init(argv);
     options = options_parse(argc, argv);
     if (!options.check)
@@ -173,14 +189,15 @@ int main(int argc, char **argv)
 
     config = config_load(options.config_path, &problems);
     if (!config)
-        return report(&problems, EX_CONFIG);
+        return fail(&problems, NULL, EX_CONFIG);
     if (options.check) {
         describe(config);
+        (void)config_unref(config);
         return EX_OK;
     }
     r = listeners_open(config, &none, &set, &problems);
     if (r < 0)
-        return report(&problems, exit_status_of(r));
+        return fail(&problems, config, exit_status_of(r));
     listeners_close_unclaimed();
     log_listeners(&set);
     return master_run(options.config_path, config, &set);

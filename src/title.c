@@ -13,6 +13,7 @@
 static struct {
     char *start;
     size_t size;
+    char **environment; // the copy: pointers, then strings, in one block that stays
 } room;
 
 // The end of the strings that lie one behind the other from *end on.
@@ -26,22 +27,23 @@ static char *extend(char **strings, char *end)
 void title_init(char **argv)
 {
     char *end = extend(argv, argv[0]);
-    size_t n = 0;
-    char **copy;
+    size_t n = 0, bytes = 0;
+    char *strings;
 
-    while (environ[n])
-        n++;
-    copy = calloc(n + 1, sizeof(*copy));
-    if (!copy)
+    for (; environ[n]; n++)
+        bytes += strlen(environ[n]) + 1;
+    room.environment = malloc((n + 1) * sizeof(char *) + bytes);
+    if (!room.environment)
         abort();
+    strings = (char *)(room.environment + n + 1);
     for (size_t i = 0; i < n; i++) {
-        copy[i] = strdup(environ[i]);
-        if (!copy[i])
-            abort();
+        room.environment[i] = strings;
+        strings = stpcpy(strings, environ[i]) + 1;
     }
+    room.environment[n] = NULL;
     room.start = argv[0];
     room.size = (size_t)(extend(environ, end) - argv[0]);
-    environ = copy;
+    environ = room.environment;
 }
 
 void title_set(const char *format, ...)
