@@ -146,7 +146,7 @@ def test_soak_stop_one_worker(tcpd, record_property):
     conf = configuration(service("echo", min_workers=8, spare_workers=4, max_workers=64))
     stopped = 0
     with tcpd(conf) as daemon, Clients(daemon.address("echo")) as clients:
-        for _ in rounds(5000, 7):
+        for _ in rounds(5100, 7):
             victim = random.choice(daemon.wait_workers(lambda pids: len(pids) > 0))
             try:
                 os.kill(victim, signal.SIGTERM)
@@ -158,7 +158,7 @@ def test_soak_stop_one_worker(tcpd, record_property):
         assert not daemon.log_matches("killed by signal|closed: ")
         assert daemon.stop() == EX_OK
     judge(total, record_property, f"{stopped} workers stopped")
-    assert stopped >= (4900 if SOAK else 50)
+    assert stopped >= (5000 if SOAK else 50)
 
 
 def test_soak_reload(tcpd, record_property):
