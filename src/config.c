@@ -31,7 +31,7 @@ struct loader {
     struct config *config;
     struct service draft;    // the service whose section is open
     int depth;               // of includes
-    int unknown_line;        // where an unknown name stood last
+    char unknown_name[64];   // the last one, with the quote the library puts behind it
     int n_lines;             // of the file being read
     size_t n_listed;         // values of `listen` seen, right or wrong
     bool list_ended;         // by its closing brace
@@ -135,14 +135,16 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     length = strlen(text);
     if (strncmp(text, unknown, strlen(unknown)) == 0) {
         text[length - 1] = '\0';
-        loading->unknown_line = cfg->line;
+        (void)snprintf(loading->unknown_name, sizeof(loading->unknown_name), "%s'",
+                       text + strlen(unknown));
         refuse_name(cfg, text + strlen(unknown));
     } else if (strncmp(text, twice, strlen(twice)) == 0) {
         text[length - 1] = '\0';
         problems_add(loading->problems, cfg->filename, cfg->line,
                      "service \"%s\" is configured twice", text + strlen(twice));
-    } else if (strncmp(text, section, strlen(section)) == 0 && cfg->line == loading->unknown_line) {
-        return; // an unknown section, which was refused by its name
+    } else if (strncmp(text, section, strlen(section)) == 0 &&
+               strcmp(loading->unknown_name, text + strlen(section)) == 0) {
+        return; // an unknown word, which was refused as such
     } else if (strcmp(text, "premature end of file") == 0 || strstr(text, SENTINEL)) {
         problems_add(loading->problems, cfg->filename, last_line(cfg),
                      "the file ends too early; a quote or a brace is left open");
@@ -226,7 +228,7 @@ static int on_service(cfg_t *cfg, cfg_opt_t *opt)
 
     draft->name = check_memory(strdup(cfg_title(section)));
     draft->file = check_memory(strdup(cfg->filename));
-    draft->line = cfg->line;
+    draft->line = last_line(cfg);
     if (cfg_size(section, "listen") < loading->n_listed)
         problems_add(loading->problems, draft->file, draft->line,
                      "listen is given twice; it stands at line %d already",
@@ -302,10 +304,11 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     cleanup_free char *includer = cfg->filename;
     cleanup_free char *copy = check_memory(strdup(includer));
     cleanup_free char *path = NULL;
-    int line = cfg->line, n_lines = loading->n_lines;
+    int line = cfg->line, n_lines = loading->n_lines, lines[SETTINGS_MAX];
     bool good = false;
 
     (void)opt;
+    memcpy(lines, loading->lines, sizeof(lines));
     cfg->filename = NULL;
     if (argc != 1 || loading->depth >= DEPTH_MAX)
         problems_add(loading->problems, includer, line,
@@ -319,6 +322,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     cfg->filename = check_memory(strdup(includer));
     cfg->line = line;
     loading->n_lines = n_lines;
+    memcpy(loading->lines, lines, sizeof(lines));
     return good ? 0 : 1;
 }
 

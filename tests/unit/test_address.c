@@ -56,14 +56,15 @@ static void test_parse_good(void **state)
     }
 }
 
-#define NO_PORT    "the port is missing: write ADDRESS:PORT"
-#define NO_HOST    "the address is missing: write ADDRESS:PORT, *:PORT for all"
-#define NO_NUMBER  "a port is a number from 0 to 65535"
-#define NO_SERVICE "a port is a number from 0 to 65535 or a service name"
-#define BRACKETS   "an IPv6 address needs brackets: write [ADDRESS]:PORT"
-#define NO_BRACKET "the closing bracket is missing: write [ADDRESS]:PORT"
-#define ABSOLUTE   "a unix address needs an absolute path: unix:/run/name"
-#define LONG_PATH  "the path of a unix address has at most 107 bytes"
+#define NO_PORT     "the port is missing: write ADDRESS:PORT"
+#define NO_HOST     "the address is missing: write ADDRESS:PORT, *:PORT for all"
+#define NO_NUMBER   "a port is a number from 0 to 65535"
+#define NO_SERVICE  "a port is a number from 0 to 65535 or a service name"
+#define BRACKETS    "an IPv6 address needs brackets: write [ADDRESS]:PORT"
+#define NO_BRACKET  "the closing bracket is missing: write [ADDRESS]:PORT"
+#define ABSOLUTE    "a unix address needs an absolute path: unix:/run/name"
+#define ONLY_STREAM "only stream sockets are served: write ADDRESS:PORT or unix:/PATH"
+#define LONG_PATH   "the path of a unix address has at most 107 bytes"
 
 static const struct {
     const char *name, *text;
@@ -82,7 +83,8 @@ static const struct {
     {"a colon alone", ":", NO_HOST},
     {"IPv6 without brackets", "::1:7", BRACKETS},
     {"IPv6 without a port", "fe80::1", BRACKETS},
-    {"two ports", "h:7:8", BRACKETS},
+    {"two ports", "127.0.0.1:7:8", BRACKETS},
+    {"IPv6 of letters without brackets", "fe:ed::7", BRACKETS},
     {"no closing bracket", "[::1:7", NO_BRACKET},
     {"no opening bracket", "127.0.0.1]:7", ""},
     {"two opening brackets", "[[::1]:7", ""},
@@ -92,7 +94,8 @@ static const struct {
     {"a port of very many digits", "h:18446744073709551623", NO_NUMBER},
     {"a port with a space", "h: 7", NO_SERVICE},
     {"a port with a space behind", "h:7 ", NO_SERVICE},
-    {"a port with a slash", "h:7/tcp", NO_SERVICE},
+    {"a port with a slash", "127.0.0.1:7/tcp", NO_SERVICE},
+    {"a name and a port with a slash", "localhost:7/tcp", ""},
     {"a port above ASCII", "h:\xc3\xa9", NO_SERVICE},
     {"a port with a sign", "h:+7", ""},
     {"a port too high with a sign", "h:+65543", ""},
@@ -101,6 +104,10 @@ static const struct {
     {"a port too long", "h:" PORT_63 "x", "the port's name is too long"},
     {"a host too long", HOST_255 "x:7", "the host name is too long"},
     {"a host too long in brackets", "[" HOST_255 "x]:7", "the host name is too long"},
+    {"another kind of socket", "udp:127.0.0.1:7", ONLY_STREAM},
+    {"another kind, IPv6", "udp:[::1]:7", ONLY_STREAM},
+    {"another kind, a path", "seqpacket:/run/x", ONLY_STREAM},
+    {"a URL", "tcp://localhost:7", ONLY_STREAM},
     {"unix without a path", "unix:", ABSOLUTE},
     {"unix with a relative path", "unix:run/x", ABSOLUTE},
     {"unix abstract", "unix:@x", ABSOLUTE},
