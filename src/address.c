@@ -50,14 +50,18 @@ static const char *parse_port(const char *port, struct address_spec *spec)
 }
 
 // "udp:127.0.0.1:7", "tcp://host:7", "seqpacket:/run/x": a kind of socket before an address.
-// Letters that are all hexadecimal begin an IPv6 address.
 static bool names_a_kind(const char *text)
 {
-    size_t letters = strspn(text, "abcdefghijklmnopqrstuvwxyz");
-    const char *rest = text + letters + 1;
+    static const char *const kinds[] = {"tcp",      "udp",       "raw",    "rdm",  "packet",
+                                        "unixgram", "seqpacket", "stream", "dgram"};
+    size_t length = strcspn(text, ":");
 
-    return letters > 0 && text[letters] == ':' && strspn(text, "abcdef") < letters &&
-           strpbrk(rest, ":/") != NULL;
+    if (text[length] == '\0' || !strpbrk(text + length + 1, ":/"))
+        return false; // a host of that name may well be meant
+    for (size_t i = 0; i < ELEMENTS(kinds); i++)
+        if (strlen(kinds[i]) == length && memcmp(kinds[i], text, length) == 0)
+            return true;
+    return false;
 }
 
 const char *address_parse(const char *text, struct address_spec *ret_spec)

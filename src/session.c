@@ -12,7 +12,7 @@
 
 #define LINGER_IDLE_USEC  (2 * USEC_PER_SEC)
 #define LINGER_TOTAL_USEC (30 * USEC_PER_SEC)
-#define PIECE             SESSION_BUFFER_SIZE
+#define UNIX_PIECE        (16 * 1024)
 #define SMALL_WRITE       (16 * 1024) // fits the send buffer of a fresh connection
 
 const char *const session_result_names[SESSION_RESULTS] = {
@@ -192,6 +192,8 @@ static int write_rest(struct session *session, const uint8_t *data, size_t size)
 {
     uint64_t limit = session->service->deadlines.send_usec;
     uint64_t deadline = USEC_NEVER;
+    // Within one send() a unix socket's timeout begins anew with every 32 KiB or so.
+    size_t piece = session->peer.any.sa_family == AF_UNIX ? UNIX_PIECE : SIZE_MAX;
 
     while (size > 0) {
         bool over;
@@ -204,8 +206,7 @@ static int write_rest(struct session *session, const uint8_t *data, size_t size)
             return -1;
         }
         arm(session->fd, SO_SNDTIMEO, &session->send_armed_usec, shorter(left, limit), false);
-        // In pieces: a unix socket's timeout begins anew with each page or so of one send().
-        n = send(session->fd, data, size < PIECE ? size : PIECE, MSG_NOSIGNAL);
+        n = send(session->fd, data, size < piece ? size : piece, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR && errno != EAGAIN)
             return stop_by_errno(session, errno);
         if (n > 0) {

@@ -85,7 +85,8 @@ static bool answer_all(struct conversation *talk, bool at_end)
         return true;
     if (!over && r < 0)
         session_stop(talk->session, SESSION_PROTOCOL_ERROR);
-    memmove(talk->input, talk->input + done, talk->n_input - done);
+    if (done > 0)
+        memmove(talk->input, talk->input + done, talk->n_input - done);
     talk->n_input -= done;
     if (done > 0 && !over && r == 0 && talk->framing != FRAMING_CHUNK)
         session_expect_message(talk->session);

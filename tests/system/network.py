@@ -5,6 +5,7 @@ A namespace is entered by one thread, in which everything that shall live there 
 and processes, which inherit it. It goes with its last user, so nothing needs to be cleaned up.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -207,7 +208,8 @@ class Capture:
     def __init__(self, namespace, longest=65535):
         self.segments = []
         self.socket = namespace.call(socket.socket, socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        with contextlib.suppress(PermissionError):  # in a user namespace the usual room must do
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self._attach_filter(longest)
         self.socket.setblocking(False)
         self.socket.bind(("lo", ETH_P_IP))

@@ -202,6 +202,7 @@ static void check_write(const char *row, size_t i, enum pair_kind kind)
     int r;
 
     make_narrow(&pair);
+    session.peer.any.sa_family = kind == PAIR_UNIX ? AF_UNIX : AF_INET; // as accept4() leaves it
     session_init(&session, pair.server, &service);
     if (reading)
         peer_start(&peer);
