@@ -12,7 +12,7 @@
 #include "base.h"
 #include "log.h"
 
-enum class {
+enum error_class {
     CLASS_CONNECTION,
     CLASS_AGAIN,
     CLASS_SCARCE,
@@ -21,16 +21,29 @@ enum class {
     CLASS_LISTENER
 };
 
-static enum class classify(int error) {
-    switch (error){
-        case EAGAIN : return CLASS_AGAIN; case EMFILE : return CLASS_FILES;
-        case ENFILE : case ENOBUFS : case ENOMEM : return CLASS_SCARCE;
-        case EPERM : case EACCES : return CLASS_DENIED;
-        case EINVAL : return CLASS_LISTENER;
-        case EBADF : case ENOTSOCK : case EFAULT : abort(); // a bug of ours
-        default : // EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH ... and what a later kernel
-                  // adds
-            return CLASS_CONNECTION;
+static enum error_class classify(int error)
+{
+    switch (error) {
+    case EAGAIN:
+        return CLASS_AGAIN;
+    case EMFILE:
+        return CLASS_FILES;
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return CLASS_SCARCE;
+    case EPERM:
+    case EACCES:
+        return CLASS_DENIED;
+    case EINVAL:
+        return CLASS_LISTENER;
+    case EBADF:
+    case ENOTSOCK:
+    case EFAULT:
+        abort(); // a bug of ours
+    default:     // EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH ... and what a later kernel
+                 // adds
+        return CLASS_CONNECTION;
     }
 }
 

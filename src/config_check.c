@@ -8,21 +8,22 @@
 #include <string.h>
 
 #include "base.h"
+#include "escape.h"
 #include "handler.h"
 #include "settings.h"
 
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
 {
-    cleanup_free char *what = NULL;
+    char what[1024], plain[1024];
     va_list arguments;
     char *text = NULL;
 
     va_start(arguments, format);
-    if (vasprintf(&what, format, arguments) < 0)
-        abort();
+    (void)vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
-    if ((line > 0 ? asprintf(&text, "%s:%d: %s", file, line, what)
-                  : asprintf(&text, "%s: %s", file, what)) < 0)
+    (void)escape_bytes(what, strlen(what), plain, sizeof(plain)); // a name may hold anything
+    if ((line > 0 ? asprintf(&text, "%s:%d: %s", file, line, plain)
+                  : asprintf(&text, "%s: %s", file, plain)) < 0)
         abort();
     problems->texts = reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0]));
     if (!problems->texts)
@@ -99,12 +100,17 @@ void config_check_service(struct service *service, const int *lines, struct prob
     check_handler(service, lines, problems);
 }
 
-// Two entries that ask for the same address; port 0 asks for any, so it may stand twice.
+// Two entries that cannot both be bound: the same address, or one port with and without "*". Port 0
+// asks for any, so it may stand twice.
 static bool is_same_listen(const struct listen *a, const struct listen *b)
 {
-    return a->spec.kind == b->spec.kind && strcmp(a->spec.host, b->spec.host) == 0 &&
-           strcmp(a->spec.port, b->spec.port) == 0 && strcmp(a->spec.path, b->spec.path) == 0 &&
-           strcmp(a->spec.port, "0") != 0;
+    bool unix_path = a->spec.kind == ADDRESS_UNIX || b->spec.kind == ADDRESS_UNIX;
+    bool any_host = a->spec.kind == ADDRESS_WILDCARD || b->spec.kind == ADDRESS_WILDCARD;
+
+    if (unix_path)
+        return a->spec.kind == b->spec.kind && strcmp(a->spec.path, b->spec.path) == 0;
+    return strcmp(a->spec.port, b->spec.port) == 0 && strcmp(a->spec.port, "0") != 0 &&
+           (any_host || strcmp(a->spec.host, b->spec.host) == 0);
 }
 
 static void check_duplicate(const struct config *config, const struct listen *entry,

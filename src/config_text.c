@@ -5,10 +5,13 @@
 #include "config_text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define FILE_MAX (1024 * 1024)
 
@@ -96,9 +99,26 @@ static int count_lines(const char *text)
     return n;
 }
 
+FILE *config_file_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    FILE *file = NULL;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        file = fdopen(fd, "r");
+    else
+        errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP; // strerror: "Operation not supported"
+    if (!file)
+        (void)close(fd);
+    return file;
+}
+
 const char *config_text_read(const char *path, const char *tail, struct config_text *ret)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = config_file_open(path);
     size_t n = 0, room = strlen(tail) + 2;
     const char *wrong = NULL;
 

@@ -4,6 +4,11 @@
 // would drop something without a word: a * or + outside quotes.
 #pragma once
 
+#include <stdio.h>
+
+// Opens a regular file for reading without waiting for anybody, as a FIFO would. NULL and errno.
+FILE *config_file_open(const char *path);
+
 struct config_text {
     char *text;  // owned by the caller, also on failure
     int n_lines; // of the file

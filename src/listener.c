@@ -15,6 +15,8 @@
 #include "log.h"
 #include "scoreboard.h"
 
+#define LISTENERS_MAX (SCOREBOARD_POOLS / 2) // a reload may replace all of them
+
 // What systemd handed over and no service has taken yet; taken ones have fd -1.
 static struct {
     struct {
@@ -218,9 +220,9 @@ int listeners_open(const struct config *config, const struct listener_set *old,
         if (r < 0 && first_error == 0)
             first_error = r;
     }
-    if (first_error == 0 && set.n > SCOREBOARD_POOLS) {
+    if (first_error == 0 && set.n > LISTENERS_MAX) {
         problems_add(problems, config->services[0].file, config->services[0].line,
-                     "%zu listeners are too many; at most %d", set.n, SCOREBOARD_POOLS);
+                     "%zu listeners are too many; at most %d", set.n, LISTENERS_MAX);
         first_error = -EDESTADDRREQ;
     }
     if (first_error == 0) {

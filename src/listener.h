@@ -68,6 +68,9 @@ unsigned listener_queued(const struct listener *listener);
 // sockets only, those of systemd keep their queue. Best effort.
 void listener_quiesce(const struct listener *listener);
 
+// Undoes listener_quiesce() for TCP.
+void listener_resume(const struct listener *listener);
+
 // Listens again, at the same address, after someone shut the socket down. 0 or -errno; -EALREADY:
 // it does listen; -EOPNOTSUPP for systemd's.
 int listener_revive(const struct listener *listener);

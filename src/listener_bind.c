@@ -29,7 +29,8 @@ const char *listener_bind_strerror(int error)
         return "permission denied: ports below 1024 need CAP_NET_BIND_SERVICE, "
                "a unix path a directory that tcpd may write";
     case EADDRINUSE:
-        return "address already in use: another program listens there";
+        return "address already in use: another program listens there, or tcpd itself at an "
+               "address that this one includes";
     case EADDRNOTAVAIL:
         return "address not available: no interface of this machine has it";
     case EEXIST:
@@ -228,11 +229,15 @@ int listener_bind(const struct service *service, const struct address *address,
         r = address->dual_stack ? bind_wildcard(address, &fd) : bind_inet(address, &fd);
     if (r < 0)
         return r;
-    if (listen(fd, (int)service->backlog) < 0)
-        return -errno;
+    if (listen(fd, (int)service->backlog) < 0) {
+        r = -errno;
+        if (address->any.sa_family == AF_UNIX)
+            (void)unlink(path_of(address)); // ours, bound above
+        return r;
+    }
     *ret = make(base_take_fd(&fd), service->name, LISTENER_BOUND, service->backlog);
     (*ret)->wanted = *address;
-    if ((*ret)->family == AF_UNIX && lstat((*ret)->address + strlen("unix:"), &st) == 0) {
+    if ((*ret)->family == AF_UNIX && lstat(path_of(address), &st) == 0) {
         (*ret)->device = st.st_dev;
         (*ret)->inode = st.st_ino;
     }
@@ -298,6 +303,14 @@ void listener_quiesce(const struct listener *listener)
         remove_path(listener);
     else
         (void)setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+void listener_resume(const struct listener *listener)
+{
+    int unused = 0;
+
+    if (listener->origin == LISTENER_BOUND && listener->family != AF_UNIX)
+        (void)setsockopt(listener->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
 }
 
 int listener_revive(const struct listener *listener)

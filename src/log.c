@@ -104,8 +104,8 @@ static int write_text(int priority, const char *text)
                           : snprintf(line, sizeof(line), "tcpd: %s\n", text);
 
     // A pipe that polls writable takes a whole line of this size.
-    if (poll(&reader, 1, (int)(PATIENCE_USEC / USEC_PER_MSEC)) == 0)
-        return -EAGAIN;
+    if (poll(&reader, 1, (int)(PATIENCE_USEC / USEC_PER_MSEC)) <= 0)
+        return -EAGAIN; // also when a signal came: never write without knowing that there is room
     return write(STDERR_FILENO, line, (size_t)n) < 0 ? -errno : 0;
 }
 

@@ -40,6 +40,12 @@ static const char help[] =
     "exit status: 0 stopped, 64 usage, 68 address not available, 69 address in use,\n"
     "             71 system error, 77 permission denied, 78 configuration\n";
 
+// The exit status after output that was asked for.
+static int said(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? EX_OK : EX_IOERR;
+}
+
 // Exits for --help, --version and wrong usage.
 static struct options options_parse(int argc, char **argv)
 {
@@ -71,10 +77,10 @@ static struct options options_parse(int argc, char **argv)
             break;
         case 'V':
             (void)printf("tcpd %s\n", TCPD_VERSION);
-            exit(EX_OK);
+            exit(said());
         case 'h':
             (void)fputs(help, stdout);
-            exit(EX_OK);
+            exit(said());
         default:
             exit(EX_USAGE); // getopt has said what is wrong
         }
@@ -193,7 +199,7 @@ int main(int argc, char **argv)
     if (options.check) {
         describe(config);
         (void)config_unref(config);
-        return EX_OK;
+        return said();
     }
     r = listeners_open(config, &none, &set, &problems);
     if (r < 0)

@@ -30,6 +30,8 @@ void master_look_again(struct master *master)
 // Idle workers leave by themselves; those with sessions are killed a moment later.
 static void hurry(struct master *master, uint64_t now)
 {
+    if (master->at_once)
+        return; // asked for again: the moment does not begin anew
     master->at_once = true;
     master->stop_usec = now + HURRY_USEC;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
@@ -95,14 +97,16 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si,
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         int64_t min = (int64_t)pool->service->min_workers + pool->adjustment + step;
 
-        if (pool->closing || min < 1 || min > (int64_t)pool->service->max_workers) {
+        if (pool->closing)
+            continue;
+        if (min < 1 || min > (int64_t)pool->service->max_workers) {
             log_warning("%s: stays between 1 and %u workers", pool->name,
                         pool->service->max_workers);
             continue;
         }
         pool->adjustment += step;
         if (step < 0)
-            pool_drain_some(pool, 1, base_now_usec());
+            pool_drain_some(&master->pools, pool, 1, base_now_usec());
         log_info("%s: at least %" PRId64 " workers from now on", pool->name, min);
     }
     master_look_again(master);
@@ -201,7 +205,7 @@ static void tick(struct master *master, uint64_t now)
             unsigned excess = sizing_excess(&limits, &counts.sizing, &pool->surplus, now);
 
             pool_correct(&master->pools, pool, counts.waiting);
-            pool_drain_some(pool, excess, now);
+            pool_drain_some(&master->pools, pool, excess, now);
         }
     }
     master_report_deaths(master, now);

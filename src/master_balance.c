@@ -11,9 +11,10 @@
 #include "master.h"
 #include "notify.h"
 
-#define BATCH         64                    // forks in one round of the event loop
-#define QUIET_USEC    (200 * USEC_PER_MSEC) // a closing listener's queue was empty for that long
-#define LOOK_USEC     (20 * USEC_PER_MSEC)  // how often a closing listener's queue is looked at
+#define BATCH      64                    // forks in one round of the event loop
+#define QUIET_USEC (200 * USEC_PER_MSEC) // a closing listener's queue was empty for that long
+#define LOOK_USEC \
+    (20 * USEC_PER_MSEC) // how often a closing listener's queue, an empty bucket is looked at
 #define SAY_FULL_USEC (60 * USEC_PER_SEC)
 
 static uint64_t throttled(const struct pool *pool, uint64_t now)
@@ -45,13 +46,16 @@ static void fork_failed(struct master *master, struct pool *pool, int error, uin
 // True when there is more to start at once.
 static bool grow(struct master *master, struct pool *pool, uint64_t now)
 {
-    struct pool_counts counts = pool_count(&master->pools, pool);
     struct sizing_limits limits = pool_limits(pool);
-    unsigned missing = sizing_missing(&limits, &counts.sizing);
-    unsigned n = missing < BATCH ? missing : BATCH;
+    struct pool_counts counts;
+    unsigned missing, n;
 
     if (throttled(pool, now) > 0)
         return false;
+    pool_arm(&master->pools, pool); // before counting, or a hint in between would be lost
+    counts = pool_count(&master->pools, pool);
+    missing = sizing_missing(&limits, &counts.sizing);
+    n = missing < BATCH ? missing : BATCH;
     n = sizing_take(&pool->bucket, n, now);
     for (unsigned i = 0; i < n; i++) {
         int r = pool_spawn(&master->pools, pool, now);
@@ -64,10 +68,8 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
         counts.sizing.active++;
         counts.sizing.idle++;
     }
-    if (missing > n)
-        return n > 0;
-    pool_arm(&master->pools, pool);
-    return false;
+    pool->starved = missing > 0 && n == 0;
+    return missing > n && n > 0;
 }
 
 static void say_full(struct pool *pool, const struct pool_counts *counts, uint64_t now)
@@ -185,7 +187,7 @@ uint64_t master_balance_due(const struct master *master, uint64_t now_usec)
 
         if (wait > 0 && now_usec + wait < due)
             due = now_usec + wait;
-        if (pool->closing && !pool->drained && now_usec + LOOK_USEC < due)
+        if ((pool->starved || (pool->closing && !pool->drained)) && now_usec + LOOK_USEC < due)
             due = now_usec + LOOK_USEC;
     }
     return due;

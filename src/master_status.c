@@ -43,7 +43,7 @@ static void append_pool(char *text, size_t size, const struct pool *pool,
 const char *master_status(struct master *master)
 {
     char pools[sizeof(master->status) - 480] = "", text[sizeof(master->status)];
-    unsigned n_workers = 0, n_busy = 0, n_draining = 0;
+    unsigned n_workers = 0, n_idle = 0, n_busy = 0, n_draining = 0;
 
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
         struct pool_counts counts = pool_count(&master->pools, pool);
@@ -51,11 +51,11 @@ const char *master_status(struct master *master)
         n_workers += pool->n_active + pool->n_old + pool->n_draining;
         n_draining += pool->n_draining;
         n_busy += counts.busy;
+        n_idle += counts.idle;
         append_pool(pools, sizeof(pools), pool, &counts, pool == master->pools.first);
     }
     (void)snprintf(text, sizeof(text), "%s%u workers: %u idle, %u busy, %u draining%s",
-                   phase_names[master->phase], n_workers,
-                   n_workers > n_busy ? n_workers - n_busy : 0, n_busy, n_draining, pools);
+                   phase_names[master->phase], n_workers, n_idle, n_busy, n_draining, pools);
     if (master->reload_problem[0] != '\0')
         append(text, sizeof(text), "; the last reload failed: %s", master->reload_problem);
     if (strcmp(text, master->status) != 0) {

@@ -129,6 +129,7 @@ struct pool_counts pool_count(const struct pools *pools, const struct pool *pool
         bool active = !worker->draining && worker->generation == pool->generation;
 
         counts.busy += state == WORKER_BUSY;
+        counts.idle += !worker->draining && state != WORKER_BUSY;
         counts.waiting += state == WORKER_IDLE;
         counts.leaving += worker->draining && state != WORKER_BUSY;
         counts.ready += active && state != WORKER_STARTING;
@@ -259,10 +260,14 @@ void pool_drain(struct worker *worker, uint64_t now_usec)
     (void)slots_signal(worker, SIGTERM); // gone already: its death is on the way
 }
 
-void pool_drain_some(struct pool *pool, unsigned n, uint64_t now_usec)
+void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec)
 {
-    for (struct worker *worker = pool->workers; worker && n > 0; worker = worker->next)
-        if (!worker->draining && worker->generation == pool->generation) {
+    for (int pass = 0; pass < 2; pass++)
+        for (struct worker *worker = pool->workers; worker && n > 0; worker = worker->next) {
+            bool busy = scoreboard_state(&pools->board, worker->slot) == WORKER_BUSY;
+
+            if (worker->draining || worker->generation != pool->generation || (pass == 0 && busy))
+                continue;
             pool_drain(worker, now_usec);
             n--;
         }

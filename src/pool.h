@@ -40,7 +40,9 @@ struct pool {
 
     bool closing;             // its listener goes away: empty the queue, drain, close
     bool drained;             // closing, and every worker was told
-    uint64_t quiet_usec;      // closing: since when its queue is empty, 0: it is not
+    bool was_closing;         // before the reload that is being carried out
+    bool starved;             // wants workers, and the bucket is empty
+    uint64_t quiet_usec;      // closing: its queue is empty since; 0: not quiesced yet
     uint64_t full_said_usec;  // when "at its maximum" was last logged
     unsigned n_deaths_said;   // deaths logged in this period ...
     unsigned n_deaths_unsaid; // ... and not logged
@@ -59,6 +61,7 @@ struct pools {
 struct pool_counts {
     struct sizing_counts sizing;
     unsigned ready;    // active workers that have come to accept()
+    unsigned idle;     // of all workers: neither busy nor draining
     unsigned waiting;  // of all workers: those in accept() right now
     unsigned leaving;  // draining workers without a session
     unsigned busy;     // of all workers, draining ones included
@@ -93,7 +96,8 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
 
 // Tells a worker to finish its session and leave.
 void pool_drain(struct worker *worker, uint64_t now_usec);
-void pool_drain_some(struct pool *pool, unsigned n, uint64_t now_usec);
+// Drains n active workers, idle ones first.
+void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec);
 void pool_drain_old(struct pool *pool, uint64_t now_usec);
 void pool_drain_all(struct pool *pool, uint64_t now_usec);
 // Drains workers past their age; tells again those that were told more than a second ago.

@@ -43,8 +43,10 @@ static struct pool *find_pool(const struct master *master, const struct listener
 // The point of no return: pools that stay get the new generation, new ones are made, the others go.
 static void commit(struct master *master, struct config *config, struct listener_set *set)
 {
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        pool->was_closing = pool->closing;
         pool->closing = true;
+    }
     for (size_t i = 0; i < set->n; i++) {
         const struct service *service = set->items[i].service;
         struct listener *listener = set->items[i].listener;
@@ -56,28 +58,42 @@ static void commit(struct master *master, struct config *config, struct listener
             if (r < 0)
                 log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name,
                             strerror(-r));
-            pool->closing = false;
+            if (pool->was_closing)
+                listener_resume(listener);
+            pool->closing = pool->drained = false;
+            pool->quiet_usec = 0;
             pool_renew(pool, config, service, master->generation);
-        } else if (!pool_new(&master->pools, listener, config, service, master->generation)) {
+        } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
+            log_info("%s %s: listening, backlog %u", service->name, listener->address,
+                     listener->effective_backlog);
+        } else {
             log_error("service \"%s\": too many listeners; %s is not served", service->name,
                       listener->address);
             listener_close(listener);
         }
     }
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->closing && !pool->was_closing)
+            log_info("%s: listens no longer", pool->name);
     listeners_forget(&master->set);
     master->set = *set;
     (void)config_unref(master->config);
     master->config = config;
 }
 
-// The listeners of pools that are not being closed.
+// What can go on listening: also a pool that is being closed, unless its path is removed already.
 static struct listener_set make_staying_set(const struct master *master)
 {
-    struct listener_set staying = {.items = calloc(master->set.n, sizeof(staying.items[0]))};
+    struct listener_set staying = {.items = calloc(SCOREBOARD_POOLS, sizeof(staying.items[0]))};
 
-    for (size_t i = 0; staying.items && i < master->set.n; i++)
-        if (find_pool(master, master->set.items[i].listener))
-            staying.items[staying.n++] = master->set.items[i];
+    for (const struct pool *pool = master->pools.first; staying.items && pool; pool = pool->next) {
+        bool gone = pool->closing && pool->listener->family == AF_UNIX;
+
+        if (pool->listener->fd < 0 || gone)
+            continue;
+        staying.items[staying.n].listener = pool->listener;
+        staying.items[staying.n++].service = pool->service;
+    }
     return staying;
 }
 
@@ -87,9 +103,9 @@ void reload_start(struct master *master)
     struct listener_set staying, set;
     struct config *config;
 
-    if (master->phase == MASTER_STARTING || master->phase == MASTER_STOPPING)
+    if (master->phase == MASTER_STOPPING)
         return;
-    if (master->phase == MASTER_RELOADING) {
+    if (master->phase != MASTER_RUNNING) {
         master->reload_again = true;
         return;
     }
@@ -115,11 +131,9 @@ void reload_start(struct master *master)
 // are ready, and the old ones that had no session are gone.
 static bool is_switched(const struct master *master, struct pool *pool, uint64_t now)
 {
-    struct pool_counts counts = pool_count(&master->pools, pool);
-
-    if (pool->closing)
+    if (pool->closing || pool->n_old + pool->n_draining == 0)
         return true;
-    if (pool->n_old > 0 && counts.ready < pool_limits(pool).min)
+    if (pool->n_old > 0 && pool_count(&master->pools, pool).ready < pool_limits(pool).min)
         return false;
     pool_drain_old(pool, now);
     return pool_count(&master->pools, pool).leaving == 0;

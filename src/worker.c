@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -113,7 +114,7 @@ static unsigned with_jitter(unsigned limit)
 static int worker_setup(struct process *process)
 {
     const struct worker_setup *setup = process->setup;
-    uint64_t stop_sec = setup->config->stop_timeout_usec / USEC_PER_SEC;
+    uint64_t stop_sec = (setup->config->stop_timeout_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
     int r;
 
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
@@ -131,7 +132,7 @@ static int worker_setup(struct process *process)
     the_listener = setup->listener;
     the_dead_socket = setup->dead_socket;
     the_master = setup->master_pid;
-    orphan_sec = stop_sec > 0 ? (int)(stop_sec < 3600 ? stop_sec : 3600) : 30;
+    orphan_sec = stop_sec < INT_MAX ? (int)stop_sec : INT_MAX; // alarm(0): no limit, as configured
     return set_signals();
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base.h"
+#include "config_text.h"
 #include "handler.h"
 #include "session.h"
 
@@ -55,7 +56,7 @@ static FILE *open_entries(const struct service *service)
         errno = ENAMETOOLONG;
         return NULL;
     }
-    return fopen(whole, "re");
+    return config_file_open(whole);
 }
 
 // The file's text, NUL-terminated, or NULL after adding a problem.

@@ -149,7 +149,7 @@ def proc_title(pid):
 def proc_fds(pid):
     """Number to target of every open descriptor: {0: '/dev/null', 3: 'socket:[123]'}."""
     fds = {}
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
         for number in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 fds[int(number)] = os.readlink(f"/proc/{pid}/fd/{number}")

@@ -241,12 +241,11 @@ def test_close_drops_a_reference(net, how):
         with far_socket(worker, inode) as reference:
             if how == "close":
                 sock.shutdown(socket.SHUT_WR)
-            else:
-                os.kill(worker, signal.SIGKILL)
-            wait_for(lambda: f"socket:[{inode}]" not in proc_fds(worker).values(), what="close()")
-            if how == "close":
+                wait_for(lambda: f"socket:[{inode}]" not in proc_fds(worker).values(), what="close")
                 net.wait_states(ports, "FIN_WAIT2", "CLOSE_WAIT")
             else:
+                os.kill(worker, signal.SIGKILL)
+                wait_for(lambda: proc_state(worker) in (None, "Z"), what="death")
                 net.wait_states(ports, "ESTABLISHED", "ESTABLISHED")
             reference.sendall(b"still open")
             assert read_exactly(sock, 10) == b"still open"
