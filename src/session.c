@@ -13,7 +13,7 @@
 #define LINGER_IDLE_USEC  (2 * USEC_PER_SEC)
 #define LINGER_TOTAL_USEC (30 * USEC_PER_SEC)
 #define UNIX_PIECE        (16 * 1024)
-#define SMALL_WRITE       (16 * 1024) // fits the send buffer of a fresh connection
+#define SMALL_WRITE       (8 * 1024) // fits the send buffer of a fresh connection
 
 const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_OK] = "ok",
