@@ -262,29 +262,17 @@ static size_t make_options(bool global, cfg_opt_t *opts)
     return n;
 }
 
-// Parses a file, which `includer` asks for at `line` (NULL: nobody). Global options may be given
-// anew in each file; the last one counts. False when it cannot be read on after a syntax error.
-static bool parse_file(cfg_t *cfg, const char *path, const char *includer, int line)
+// False when the text cannot be read on after a syntax error. Global options may be given anew in
+// each file; the last one counts.
+static bool parse_text(cfg_t *cfg, const char *path, struct config_text *text)
 {
-    struct config_text text = {0};
-    const char *wrong = config_text_read(path, SENTINEL "=1\n", &text);
-    cleanup_free char *owned = text.text;
-    FILE *stream;
+    FILE *stream = check_memory(fmemopen(text->text, strlen(text->text), "r"));
     size_t before = loading->problems->n;
-
     bool good;
 
-    loading->n_lines = text.n_lines;
-    if (wrong && text.line > 0)
-        problems_add(loading->problems, path, text.line, "%s", wrong);
-    else if (wrong)
-        problems_add(loading->problems, includer ? includer : path, line, "%s%scannot be read: %s",
-                     includer ? path : "", includer ? " " : "", wrong);
-    if (wrong)
-        return true;
-    stream = check_memory(fmemopen(text.text, strlen(text.text), "r"));
     free(cfg->filename);
     cfg->filename = check_memory(strdup(path));
+    loading->n_lines = text->n_lines;
     for (size_t i = 0; i < settings_n; i++)
         loading->lines[i] = 0;
     draft_reset(&loading->draft);
@@ -294,6 +282,24 @@ static bool parse_file(cfg_t *cfg, const char *path, const char *includer, int l
         problems_add(loading->problems, path, last_line(cfg), "cannot be understood");
     loading->depth--;
     (void)fclose(stream);
+    return good;
+}
+
+// Parses a file, which `includer` asks for at `line` (NULL: nobody). False as parse_text().
+static bool parse_file(cfg_t *cfg, const char *path, const char *includer, int line)
+{
+    struct config_text text = {0};
+    const char *wrong = config_text_read(path, SENTINEL "=1\n", &text);
+    bool good = true;
+
+    if (!wrong)
+        good = parse_text(cfg, path, &text);
+    else if (text.line > 0)
+        problems_add(loading->problems, path, text.line, "%s", wrong);
+    else
+        problems_add(loading->problems, includer ? includer : path, line, "%s%scannot be read: %s",
+                     includer ? path : "", includer ? " " : "", wrong);
+    free(text.text);
     return good;
 }
 

@@ -20,12 +20,13 @@ static size_t format_iso8601(const struct tm *local, char *text, size_t size)
 
 static void serve(struct session *session)
 {
-    time_t now = time(NULL);
+    struct timespec now; // time(2) may lag behind
     struct tm local;
     char text[128];
     size_t n;
 
-    if (!localtime_r(&now, &local)) {
+    (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
+    if (!localtime_r(&now.tv_sec, &local)) {
         session_stop(session, SESSION_FAILED);
         return;
     }

@@ -12,8 +12,11 @@
 
 static void serve(struct session *session)
 {
-    uint32_t seconds = htobe32((uint32_t)((uint64_t)time(NULL) + SECONDS_1900_TO_1970));
+    struct timespec now; // time(2) may lag a few milliseconds behind, across a second's edge
+    uint32_t seconds;
 
+    (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
+    seconds = htobe32((uint32_t)((uint64_t)now.tv_sec + SECONDS_1900_TO_1970));
     (void)session_write(session, &seconds, sizeof(seconds)); // the session keeps the result
 }
 

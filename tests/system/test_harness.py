@@ -133,6 +133,7 @@ def test_status_is_understood(text, want):
 
 def test_a_life(fake):
     with harness.start("first", binary=fake) as daemon:
+        daemon.wait_log("reloaded")
         assert daemon.log.items == ["tcpd: first", "tcpd: reloaded"]
         assert daemon.address("echo") == ("127.0.0.1", daemon.ports["echo"])
         assert daemon.counts() == {"workers": 1, "idle": 1, "busy": 0, "draining": 0}
