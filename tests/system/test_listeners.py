@@ -39,7 +39,7 @@ def listening():
 
 @pytest.mark.parametrize("listen, hosts", [
     ("127.0.0.1:0", ["127.0.0.1"]), ("[::1]:0", ["::1"]), ("*:0", ["127.0.0.1", "::1"]),
-    ("0.0.0.0:0", ["127.0.0.1"]), ("[::]:0", ["::1"]), ("localhost:0", ["127.0.0.1"])])
+    ("0.0.0.0:0", ["127.0.0.1"]), ("[::]:0", ["::1"])])
 def test_families(tcpd, listen, hosts):
     """P1, P3, P4, P11, W9: each family; * is both, [::] is IPv6 alone; port 0 stands in STATUS=."""
     with tcpd(configuration(service("echo", listen=listen))) as daemon:
@@ -51,6 +51,18 @@ def test_families(tcpd, listen, hosts):
             assert not has_tcp("127.0.0.1", daemon.ports["echo"])
         elif "::1" not in hosts:
             assert not has_tcp("::1", daemon.ports["echo"])
+
+
+def test_every_address_of_a_name(tcpd):
+    """P22: a name is listened on at each address it has, in whatever order they are found."""
+    want = {entry[4][0] for entry in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)}
+    with tcpd(configuration(service("echo", listen="localhost:0"))) as daemon:
+        found = [text.rpartition(":") for text in daemon.addresses["echo"]]
+        assert {host.strip("[]") for host, _, _ in found} == want
+        for host, _, port in found:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=30) as sock:
+                sock.sendall(b"x")
+                assert sock.recv(1) == b"x"
 
 
 def test_chosen_port_is_logged(tcpd):
