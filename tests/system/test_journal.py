@@ -113,7 +113,7 @@ def test_life_has_message_ids(journal):
 
 
 def test_session_records(journal):
-    """W6: two records per session, with the fields that the manual names."""
+    """W6, P23: two records per session, with the fields that the manual names; numbers, no names."""
     daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))
     with daemon.connect("echo") as client:
         client.sendall(b"Linux China")

@@ -41,7 +41,7 @@ def listening():
     ("127.0.0.1:0", ["127.0.0.1"]), ("[::1]:0", ["::1"]), ("*:0", ["127.0.0.1", "::1"]),
     ("0.0.0.0:0", ["127.0.0.1"]), ("[::]:0", ["::1"])])
 def test_families(tcpd, listen, hosts):
-    """P1, P3, P4, P11, W9: each family; * is both, [::] is IPv6 alone; port 0 stands in STATUS=."""
+    """P1, P3, P4, P11, W9, X15: each family; * is both, [::] is IPv6 alone; port 0 stands in STATUS=."""
     with tcpd(configuration(service("echo", listen=listen))) as daemon:
         for host in hosts:
             with socket.create_connection((host, daemon.ports["echo"]), timeout=30) as sock:

@@ -253,7 +253,7 @@ def test_echo_server_end_only_after_client_end(tcpd):
 
 
 def test_echo_10_mb_random_segments_slow_reader(tcpd):
-    """P27, P29, T6, T11, B15: small writes of random sizes, a small receive buffer, small reads."""
+    """P27, X11, P29, T6, T11, B15: small writes of random sizes, a small receive buffer, small reads."""
     rng = random.Random(27)
     data = rng.randbytes(10_000_000)
 

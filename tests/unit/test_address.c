@@ -194,7 +194,7 @@ static void test_resolve_fails(void **state)
     check_number("no room, unix", address_resolve(&spec, AF_UNSPEC, true, list, 0), 0);
 }
 
-// P5, P6: what the notes print of byte order, and that a resolved address has it on the wire.
+// P5, T12, P6: what the notes print of byte order, and that a resolved address has it on the wire.
 static void test_wire(void **state)
 {
     static const uint8_t want[16] = {0, 0, 0x04, 0xd2, 127, 0, 0, 1};
