@@ -41,7 +41,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 CFLAGS    ?= -O2 -g
 LIBS      := libsystemd libconfuse
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
-             -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
+             -DTCPD_CONFIG_DIR='"/etc/tcpd"' -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANITIZER) $(LDFLAGS)
 
@@ -51,29 +51,38 @@ SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
 CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c)
-LIB_SRC    := $(filter-out src/main.c,$(DAEMON_SRC))
+GENERATOR_SRC := $(wildcard src/generator/*.c)
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC))
 
-DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 
+LIB        := $(BUILD)/libtcpd.a
+
 programs: all $(UNIT_BIN) $(BENCH_BIN) ## build these and what tests and benchmarks need
 
-all: $(BUILD)/tcpd $(BUILD)/tcpc ## build the daemon and the client
+all: $(BUILD)/tcpd $(BUILD)/tcpc $(BUILD)/tcpd-generator ## build the daemon, its tools, the client
 
-$(BUILD)/tcpd: $(DAEMON_OBJ)
+$(BUILD)/tcpd: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(BUILD)/tcpc: $(CLIENT_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+$(BUILD)/tcpd-generator: $(BUILD)/src/generator/tcpd_generator.o $(LIB)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS) cmocka)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
