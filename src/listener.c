@@ -155,14 +155,14 @@ static int open_address(const struct opening *opening, const struct service *ser
 
     if (same < set->n && set->items[same].service == service)
         return 0; // handed over, or a name that resolves to one address twice
+    if (is_activated(set, service) && (same < set->n || !inherited_has_address(address)))
+        return leave_out(opening, service, entry);
     if (same < set->n) {
         problems_add(opening->problems, entry->file, entry->line,
                      "listen = \"%s\" is taken by service \"%s\"", entry->text,
                      set->items[same].service->name);
         return -EDESTADDRREQ;
     }
-    if (is_activated(set, service) && !inherited_has_address(address))
-        return leave_out(opening, service, entry);
     r = obtain(opening, service, address, &listener);
     if (r == -EAFNOSUPPORT && inherited_any())
         return leave_out(opening, service, entry);

@@ -211,7 +211,7 @@ static void tick(struct master *master, uint64_t now)
             pool_drain_some(&master->pools, pool, excess, now);
         }
     }
-    master_report_deaths(master, now);
+    master_report_unsaid(master, now);
     if (master->phase == MASTER_STOPPING)
         notify_extend(EXTEND_USEC);
     if (master->phase != MASTER_STARTING)

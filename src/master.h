@@ -56,8 +56,8 @@ uint64_t master_balance_due(const struct master *master, uint64_t now_usec);
 
 // master_deaths.c: reaps every dead child; logs, counts, throttles.
 void master_reap(struct master *master);
-// Once in ten seconds: says how many deaths were not logged one by one.
-void master_report_deaths(struct master *master, uint64_t now_usec);
+// Once in ten seconds: says how many deaths and sessions were not logged one by one.
+void master_report_unsaid(struct master *master, uint64_t now_usec);
 
 // master_status.c: STATUS= when it has changed, and the answer to USR1.
 const char *master_status(struct master *master);
