@@ -100,7 +100,7 @@ check-unit: $(UNIT_BIN) ## the unit tests alone
 check-system: all $(BENCH_BIN) ## the system tests alone; ARGS="-k drain" selects some
 	@tools/check-system $(BUILD) $(PYTHON) $(ARGS)
 
-check-systemd: all ## the tests in containers that boot systemd 252 and 257; ARGS as above
+check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
 	@tools/deps $(CHECK_DEPS)
 	@tools/check-systemd $(BUILD) $(PYTHON) $(ARGS)
 
