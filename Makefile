@@ -13,7 +13,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs run check check-unit check-system soak bench lint format install uninstall deps clean
+.PHONY: help all programs run check check-unit check-system check-systemd rootfs soak bench lint format install uninstall deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,8 @@ help: ## list the targets
 BUILD_DEPS := gcc libc6-dev pkg-config libsystemd-dev libconfuse-dev
 RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
-              iproute2 netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux
+              iproute2 netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
+              systemd-container mmdebstrap debian-archive-keyring
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
@@ -89,7 +90,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/rootfs -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 # --- Run ---------------------------------------------------------------------------------------
 run: ## install what is missing, build, serve etc/tcpd.conf on loopback
@@ -107,6 +108,14 @@ check-unit: $(UNIT_BIN) ## the unit tests alone
 
 check-system: all $(BENCH_BIN) ## the system tests alone; ARGS="-k drain" selects some
 	@tools/check-system $(BUILD) $(PYTHON) $(ARGS)
+
+check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
+	@tools/deps $(CHECK_DEPS)
+	@tools/check-systemd $(BUILD) $(PYTHON) $(ARGS)
+
+rootfs: ## the root file systems of Debian 12 and 13 that tests and packages need
+	@tools/deps $(CHECK_DEPS)
+	@tools/rootfs
 
 soak: all $(BENCH_BIN) ## the drain tests at full length: 5,000 stops, 300 reloads under load
 	@TCPD_SOAK=full tools/check-system $(BUILD) $(PYTHON) -k soak $(ARGS)
