@@ -13,7 +13,8 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs run check check-unit check-system check-systemd rootfs soak bench lint format install uninstall deps clean
+.PHONY: help all programs run check check-unit check-system check-systemd rootfs soak bench lint format units \
+        install uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,24 +135,78 @@ format: ## lay the sources out with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 # --- Install -----------------------------------------------------------------------------------
-MAN1 := src/client/tcpc.1
-MAN5 := src/tcpd.conf.5
-MAN8 := src/tcpd.service.8
+# Below /usr/local systemd looks in the same folders as below /usr, whose names it tells itself.
+CONFDIR    ?= /etc/tcpd
+BINDIR     ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/tcpd
+MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/tcpd-server
+COMPLETION ?= $(PREFIX)/share/bash-completion/completions
+systemd     = $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=$(1) systemd 2>/dev/null)),$(2))
+UNITDIR    ?= $(call systemd,systemdsystemunitdir,$(PREFIX)/lib/systemd/system)
+GENDIR     ?= $(call systemd,systemdsystemgeneratordir,$(PREFIX)/lib/systemd/system-generators)
+CATALOGDIR ?= $(call systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
+SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 
-install: all ## install below $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(BUILD)/tcpd $(DESTDIR)$(PREFIX)/libexec/tcpd/tcpd
-	install -D -m 755 $(BUILD)/tcpc $(DESTDIR)$(PREFIX)/bin/tcpc
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(MAN1)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(MAN5)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(MAN8)
-	[ -e $(DESTDIR)/etc/tcpd/tcpd.conf ] || install -D -m 644 etc/tcpd.conf $(DESTDIR)/etc/tcpd/tcpd.conf
+MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
+            src/generator/tcpd-generator.8
+UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
+EXAMPLES := $(wildcard systemd/examples/*.conf)
+
+# $(call put,MODE,FOLDER,FILES)
+put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
+# $(call man,SECTION)
+man = $(call put,644,$(MANDIR)/man$(1),$(filter %.$(1),$(MAN)))
+
+# A unit is its .in file, with the parts that several share put in and the paths of this installation.
+$(BUILD)/systemd/%: systemd/%
+	@install -D -m 644 $< $@
+
+$(BUILD)/systemd/%.service: systemd/%.service.in $(wildcard systemd/*.inc) FORCE
+	@mkdir -p $(@D)
+	sed -e '/^@START_LIMIT@$$/{r systemd/start-limit.inc' -e 'd}' \
+	    -e '/^@SANDBOX@$$/{r systemd/sandbox.inc' -e 'd}' $< | \
+	    sed -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' >$@
+
+FORCE:
+
+units: $(UNITS:%=$(BUILD)/systemd/%) ## the units, for the paths of this installation
+
+install: all units ## install below $(DESTDIR)$(PREFIX)
+	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
+	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
+	$(call put,755,$(GENDIR),$(BUILD)/tcpd-generator)
+	$(call put,644,$(UNITDIR),$(UNITS:%=$(BUILD)/systemd/%))
+	$(call put,644,$(CATALOGDIR),systemd/tcpd.catalog)
+	install -D -m 644 systemd/sysusers.conf '$(DESTDIR)$(SYSUSERDIR)/tcpd.conf'
+	$(call put,644,$(COMPLETION),$(wildcard completions/*))
+	$(call man,1)
+	$(call man,5)
+	$(call man,7)
+	$(call man,8)
+	$(call put,644,$(DOCDIR),README.md)
+	$(call put,644,$(DOCDIR)/examples,$(EXAMPLES))
+	[ -e '$(DESTDIR)$(CONFDIR)/tcpd.conf' ] || install -D -m 644 etc/tcpd.conf '$(DESTDIR)$(CONFDIR)/tcpd.conf'
 
 uninstall: ## remove what install put there; the configuration stays
-	rm -f $(DESTDIR)$(PREFIX)/libexec/tcpd/tcpd $(DESTDIR)$(PREFIX)/bin/tcpc
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(MAN1)))
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man5/,$(notdir $(MAN5)))
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(MAN8)))
-	-rmdir $(DESTDIR)$(PREFIX)/libexec/tcpd
+	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(DOCDIR)'
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl) $(DESTDIR)$(GENDIR)/tcpd-generator \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(CATALOGDIR)/tcpd.catalog \
+	    $(DESTDIR)$(SYSUSERDIR)/tcpd.conf \
+	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(notdir $(wildcard completions/*))) \
+	    $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+
+# --- Debian package ----------------------------------------------------------------------------
+DEB_DEPS := build-essential fakeroot debhelper pkgconf libcmocka-dev git
+RELEASES ?= bookworm trixie
+
+deb: ## the Debian package for this machine's release, into build/deb/host
+	@tools/deps $(BUILD_DEPS) $(DEB_DEPS)
+	@tools/deb host build/deb/host
+
+check-deb: ## build and check the package for RELEASES (bookworm trixie); needs root
+	@tools/deps git mmdebstrap piuparts util-linux
+	@for release in $(RELEASES); do tools/check-deb $$release || failed=1; done; [ -z "$$failed" ]
 
 clean: ## remove build/
 	rm -rf build
