@@ -26,11 +26,35 @@ static struct {
     int n;
 } inherited;
 
+static int inherited_control = -1;
+
 static void close_inherited(int i, const char *why)
 {
     log_warning("the socket handed over as \"%s\" is closed: %s", inherited.sockets[i].name, why);
     base_close_fd(&inherited.sockets[i].fd);
     inherited.sockets[i].fd = -1;
+}
+
+// The control socket is no service's: it is not among those that are matched by name.
+static void set_control_aside(void)
+{
+    for (int i = 0; i < inherited.n; i++) {
+        if (inherited_control >= 0 || inherited.sockets[i].fd < 0 ||
+            strcmp(inherited.sockets[i].name, "@control") != 0)
+            continue;
+        if (sd_is_socket(inherited.sockets[i].fd, AF_UNIX, SOCK_STREAM, 1) <= 0) {
+            close_inherited(i, "it is not a unix socket");
+            continue;
+        }
+        inherited_control = inherited.sockets[i].fd;
+        free(inherited.sockets[i].name);
+        inherited.sockets[i--] = inherited.sockets[--inherited.n];
+    }
+}
+
+int listeners_take_control(void)
+{
+    return base_take_fd(&inherited_control);
 }
 
 void listeners_inherit(void)
@@ -51,6 +75,7 @@ void listeners_inherit(void)
             close_inherited(i, "it is not a listening stream socket");
     }
     free(names); // the strings stay
+    set_control_aside();
 }
 
 void listeners_close_unclaimed(void)

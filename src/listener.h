@@ -38,6 +38,10 @@ struct listener_set {
 // opens descriptors. Logs and closes those that are not listening stream sockets.
 void listeners_inherit(void);
 
+// The listening unix socket that was handed over as "@control", which belongs to no service; -1:
+// none. The caller's from now on.
+int listeners_take_control(void);
+
 // Opens what config asks for: sockets handed over under the service's name first, those of `old`
 // that stay next, else bind. May block on a name service for names in `listen`. All
 // that is wrong goes to problems; then the result is a negative errno (-EHOSTUNREACH: a name was
