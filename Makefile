@@ -49,25 +49,30 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANITIZER) $(LDFLAG
 DAEMON_SRC := $(wildcard src/*.c src/handlers/*.c)
 SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
 CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
+CTL_SRC    := $(wildcard src/ctl/*.c) src/timespan.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c)
-LIB_SRC    := $(filter-out src/main.c,$(DAEMON_SRC))
+LIB_SRC    := $(filter-out src/main.c,$(DAEMON_SRC)) src/ctl/json.c
 
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
+CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 
 programs: all $(UNIT_BIN) $(BENCH_BIN) ## build these and what tests and benchmarks need
 
-all: $(BUILD)/tcpd $(BUILD)/tcpc ## build the daemon and the client
+all: $(BUILD)/tcpd $(BUILD)/tcpc $(BUILD)/tcpdctl ## build the daemon, the client, the control tool
 
 $(BUILD)/tcpd: $(DAEMON_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(BUILD)/tcpc: $(CLIENT_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+$(BUILD)/tcpdctl: $(CTL_OBJ)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -116,20 +121,21 @@ format: ## lay the sources out with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 # --- Install -----------------------------------------------------------------------------------
-MAN1 := src/client/tcpc.1
+MAN1 := src/client/tcpc.1 src/ctl/tcpdctl.1
 MAN5 := src/tcpd.conf.5
 MAN8 := src/tcpd.service.8
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/tcpd $(DESTDIR)$(PREFIX)/libexec/tcpd/tcpd
 	install -D -m 755 $(BUILD)/tcpc $(DESTDIR)$(PREFIX)/bin/tcpc
+	install -D -m 755 $(BUILD)/tcpdctl $(DESTDIR)$(PREFIX)/bin/tcpdctl
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(MAN1)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(MAN5)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(MAN8)
 	[ -e $(DESTDIR)/etc/tcpd/tcpd.conf ] || install -D -m 644 etc/tcpd.conf $(DESTDIR)/etc/tcpd/tcpd.conf
 
 uninstall: ## remove what install put there; the configuration stays
-	rm -f $(DESTDIR)$(PREFIX)/libexec/tcpd/tcpd $(DESTDIR)$(PREFIX)/bin/tcpc
+	rm -f $(DESTDIR)$(PREFIX)/libexec/tcpd/tcpd $(addprefix $(DESTDIR)$(PREFIX)/bin/,tcpc tcpdctl)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(MAN1)))
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man5/,$(notdir $(MAN5)))
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(MAN8)))
