@@ -24,6 +24,8 @@
 #define PRIORITY_SWEEP (SD_EVENT_PRIORITY_NORMAL + 5)
 #define SILENT_USEC    (30 * USEC_PER_SEC) // then a connection without a call is closed
 #define UNREAD_MAX     64                  // replies that a peer may leave unread
+#define POKES          4
+#define UNREAD_BYTES   (256 * 1024) // of them that the kernel keeps; sd-bus asks for 8 MiB
 #define RETRY_USEC     USEC_PER_SEC
 #define SAY_USEC       (60 * USEC_PER_SEC)
 
@@ -41,10 +43,15 @@ static void set_timer(struct control *control, uint64_t usec)
     (void)sd_event_source_set_enabled(control->timer, SD_EVENT_ONESHOT);
 }
 
+static void sweep_soon(struct control *control)
+{
+    (void)sd_event_source_set_enabled(control->sweep, SD_EVENT_ONESHOT);
+}
+
 void control_doom(struct control_connection *connection)
 {
     connection->doomed = true;
-    (void)sd_event_source_set_enabled(connection->control->sweep, SD_EVENT_ONESHOT);
+    sweep_soon(connection->control);
 }
 
 static void close_connection(struct control_connection *connection)
@@ -52,6 +59,22 @@ static void close_connection(struct control_connection *connection)
     control_forget_calls(connection);
     connection->bus = sd_bus_close_unref(connection->bus); // no flush: that would block
     free(connection);
+}
+
+// sd-bus may read a first message together with the end of the authentication, and then waits for
+// more to read before it looks at it.
+static void poke(struct control_connection *connection)
+{
+    int r;
+
+    connection->n_pokes--;
+    r = sd_bus_process(connection->bus, NULL);
+    if (r < 0)
+        control_doom(connection);
+    else if (r == 0)
+        connection->n_pokes = 0;
+    else if (connection->n_pokes > 0)
+        sweep_soon(connection->control);
 }
 
 static int on_sweep(sd_event_source *source, void *userdata)
@@ -63,6 +86,8 @@ static int on_sweep(sd_event_source *source, void *userdata)
     while (*link) {
         struct control_connection *connection = *link;
 
+        if (!connection->doomed && connection->n_pokes > 0)
+            poke(connection);
         if (connection->doomed) {
             *link = connection->next;
             close_connection(connection);
@@ -112,6 +137,10 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
         control_doom(connection);
     if (connection->doomed)
         return 1; // taken, and not answered
+    if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Connected") > 0) {
+        connection->n_pokes = POKES;
+        sweep_soon(connection->control);
+    }
     if (sd_bus_message_is_method_call(message, NULL, NULL) > 0)
         connection->called_usec = base_now_usec();
     return 0;
@@ -120,6 +149,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
 // A D-Bus server for one peer.
 static int start_bus(struct control_connection *connection, int *fd)
 {
+    const int size = UNREAD_BYTES, socket = *fd;
     sd_bus *bus;
     sd_id128_t id;
     int r = sd_bus_new(&connection->bus);
@@ -141,6 +171,8 @@ static int start_bus(struct control_connection *connection, int *fd)
     if (r >= 0)
         r = sd_bus_set_close_on_exit(bus, 0); // it would flush first, which blocks
     if (r >= 0)
+        r = sd_bus_set_connected_signal(bus, 1);
+    if (r >= 0)
         r = sd_bus_add_filter(bus, NULL, on_message, connection);
     if (r >= 0)
         r = control_add_object(connection);
@@ -148,6 +180,8 @@ static int start_bus(struct control_connection *connection, int *fd)
         r = sd_bus_start(bus);
     if (r >= 0)
         r = sd_bus_attach_event(bus, connection->control->master->event, PRIORITY);
+    if (r >= 0)
+        (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); // best effort
     return r;
 }
 

@@ -6,17 +6,12 @@
 // All functions take NULL: no such socket was handed over.
 #pragma once
 
+#include <stdbool.h>
+
 #include "config.h"
 
 struct control;
 struct master;
-
-// How a reload ended.
-enum control_outcome {
-    CONTROL_LIVE,      // the new configuration is served
-    CONTROL_REFUSED,   // the configuration before stays, for the problems
-    CONTROL_NOT_READY, // some new workers are not ready after a while
-};
 
 // Serves the listening socket in the master's event loop; owns it from now on, also on failure.
 // fd -1: sets NULL. 0 or -errno.
@@ -29,8 +24,9 @@ unsigned control_connections(const struct control *control);
 
 // A reload begins to read the configuration: it answers every Reload() that was called before.
 void control_reload_started(struct control *control);
-// Answers those calls. Problems only for CONTROL_REFUSED.
-void control_reload_ended(struct control *control, enum control_outcome outcome,
-                          const struct problems *problems);
+// The reload has changed nothing, for the problems: answers those calls with them.
+void control_reload_refused(struct control *control, const struct problems *problems);
+// The reload is over: answers those calls. Not ready: some new workers are still missing.
+void control_reload_ended(struct control *control, bool ready);
 // The master stops: no reload will come any more.
 void control_stopping(struct control *control);

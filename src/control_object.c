@@ -68,9 +68,7 @@ static const sd_bus_vtable bus_vtable[] = {
 
 static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD_WITH_NAMES("GetStatus", "", , "a{sv}aa{sv}",
-                             SD_BUS_PARAM(daemon) SD_BUS_PARAM(pools), on_get_status,
-                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}", on_get_status, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, 0),
     SD_BUS_METHOD("Stop", "", "", on_stop, 0),
     SD_BUS_VTABLE_END,
@@ -150,20 +148,22 @@ static char *join(const struct problems *problems)
     return text;
 }
 
-void control_reload_ended(struct control *control, enum control_outcome outcome,
-                          const struct problems *problems)
+void control_reload_refused(struct control *control, const struct problems *problems)
 {
-    cleanup_free char *text = outcome == CONTROL_REFUSED ? join(problems) : NULL;
+    cleanup_free char *text = join(problems);
     sd_bus_error refused = SD_BUS_ERROR_MAKE_CONST("tcpd.Error.Refused",
                                                    text && text[0] ? text : "out of memory");
-    sd_bus_error not_ready = SD_BUS_ERROR_MAKE_CONST(
+
+    answer_all(control, &refused, false);
+}
+
+void control_reload_ended(struct control *control, bool ready)
+{
+    static const sd_bus_error not_ready = SD_BUS_ERROR_MAKE_CONST(
         "tcpd.Error.NotReady", "some workers of the old generation serve on, as the new ones are "
                                "not ready; see the log");
 
-    if (outcome == CONTROL_LIVE)
-        answer_all(control, NULL, false);
-    else
-        answer_all(control, outcome == CONTROL_REFUSED ? &refused : &not_ready, false);
+    answer_all(control, ready ? NULL : &not_ready, false);
 }
 
 void control_stopping(struct control *control)

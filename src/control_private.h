@@ -30,6 +30,7 @@ struct control_connection {
     struct control_call calls[CONTROL_CALLS];
     size_t n_calls;
     uint64_t called_usec; // when it last called something
+    unsigned n_pokes;     // rounds in which sd-bus is asked to look once more
     bool doomed;          // to be closed by the next sweep
 };
 
@@ -38,7 +39,7 @@ struct control {
     int fd;
     sd_event_source *listening;
     sd_event_source *timer;
-    sd_event_source *sweep; // closes what is doomed, outside sd-bus' own callbacks
+    sd_event_source *sweep; // what must not be done in sd-bus' own callbacks
     struct control_connection *connections;
     unsigned n_connections;
     uint64_t retry_usec;   // accept() failed: not before

@@ -30,7 +30,7 @@ static void refuse(struct master *master, const struct problems *problems)
     (void)snprintf(master->reload_problem, sizeof(master->reload_problem), "%s",
                    problems->n > 0 ? problems->texts[0] : "out of memory");
     finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
-    control_reload_ended(master->control, CONTROL_REFUSED, problems);
+    control_reload_refused(master->control, problems);
 }
 
 static struct pool *find_pool(const struct master *master, const struct listener *listener)
@@ -152,11 +152,11 @@ void reload_advance(struct master *master, uint64_t now_usec)
         return;
     if (all) {
         finish(master, EVENT_RELOADED, "reloaded");
-        control_reload_ended(master->control, CONTROL_LIVE, NULL);
+        control_reload_ended(master->control, true);
     } else if (now_usec - master->phase_usec >= PATIENCE_USEC) {
         finish(
             master, EVENT_RELOAD_FAILED,
             "reload: some workers of the old generation serve on, as the new ones are not ready");
-        control_reload_ended(master->control, CONTROL_NOT_READY, NULL);
+        control_reload_ended(master->control, false);
     }
 }

@@ -71,7 +71,8 @@ static int print_basic(FILE *stream, sd_bus_message *message, char type)
     return 1;
 }
 
-// The rest of a dictionary's entry, whose key is a string.
+// A dictionary's entry, whose key is a string.
+// NOLINTNEXTLINE(misc-no-recursion): D-Bus limits the depth
 static int print_entry(FILE *stream, sd_bus_message *message, const char *contents)
 {
     const char *key;
@@ -83,11 +84,12 @@ static int print_entry(FILE *stream, sd_bus_message *message, const char *conten
         return r;
     json_print_string(stream, key);
     (void)fputc(':', stream);
-    r = json_print_value(stream, message); // NOLINT(misc-no-recursion): D-Bus limits the depth
+    r = json_print_value(stream, message);
     return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
 // The elements of the container that was entered, with commas between.
+// NOLINTNEXTLINE(misc-no-recursion): D-Bus limits the depth
 static int print_elements(FILE *stream, sd_bus_message *message, bool object)
 {
     for (unsigned n = 0;; n++) {
@@ -99,7 +101,6 @@ static int print_elements(FILE *stream, sd_bus_message *message, bool object)
             return r;
         if (n > 0)
             (void)fputc(',', stream);
-        // NOLINTNEXTLINE(misc-no-recursion): D-Bus limits the depth
         r = object ? print_entry(stream, message, contents) : json_print_value(stream, message);
         if (r < 0)
             return r;
