@@ -51,12 +51,14 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANITIZER) $(LDFLAG
 DAEMON_SRC := $(wildcard src/*.c src/handlers/*.c)
 SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
 CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
+CTL_SRC    := $(wildcard src/ctl/*.c) src/timespan.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c)
 GENERATOR_SRC := $(wildcard src/generator/*.c)
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC))
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
+CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
@@ -65,7 +67,7 @@ LIB        := $(BUILD)/libtcpd.a
 
 programs: all $(UNIT_BIN) $(BENCH_BIN) ## build these and what tests and benchmarks need
 
-all: $(BUILD)/tcpd $(BUILD)/tcpc $(BUILD)/tcpd-generator ## build the daemon, its tools, the client
+all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator) ## build the daemon, its tools, the client
 
 $(BUILD)/tcpd: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
@@ -79,6 +81,9 @@ $(BUILD)/tcpd-generator: $(BUILD)/src/generator/tcpd_generator.o $(LIB)
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
+
+$(BUILD)/tcpdctl: $(CTL_OBJ)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

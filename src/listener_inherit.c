@@ -13,6 +13,8 @@
 #include "log.h"
 #include "notify.h"
 
+static int control = -1;
+
 // Those that are taken have fd -1.
 static struct {
     struct {
@@ -33,7 +35,7 @@ static bool is_of_unit(int i)
 {
     const char *name = inherited.sockets[i].name;
 
-    return inherited.sockets[i].fd >= 0 && !is_stored(name) && strcmp(name, INHERITED_CONTROL) != 0;
+    return inherited.sockets[i].fd >= 0 && !is_stored(name);
 }
 
 static void drop(int i, const char *why)
@@ -84,6 +86,8 @@ void inherited_open(void)
         inherited.sockets[i].name = names[i];
         if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
             drop(i, "it is not a listening stream socket");
+        else if (control < 0 && strcmp(names[i], INHERITED_CONTROL) == 0)
+            control = base_take_fd(&inherited.sockets[i].fd);
         else
             inherited.sockets[i].address = inherited_address(fd);
     }
@@ -159,11 +163,7 @@ bool inherited_any(void)
 
 int inherited_take_control(void)
 {
-    for (int i = 0; i < inherited.n; i++)
-        if (inherited.sockets[i].fd >= 0 &&
-            strcmp(inherited.sockets[i].name, INHERITED_CONTROL) == 0)
-            return base_take_fd(&inherited.sockets[i].fd);
-    return -1;
+    return base_take_fd(&control);
 }
 
 void inherited_close(void)

@@ -22,13 +22,15 @@ void inherited_open(void);
 int inherited_take_named(const char *service, bool alone);
 int inherited_take_address(const struct address *address);
 int inherited_take_stored(const struct address *address);
-int inherited_take_control(void);
 
 // Whether there was any at all: then systemd opens the sockets, and tcpd may be forbidden to.
 bool inherited_any(void);
 bool inherited_has_address(const struct address *address);
 
-// Logs and closes those that are left.
+// The socket named "@control"; -1: there is none. It is no service's, and stays for this call.
+int inherited_take_control(void);
+
+// Logs and closes those of the others that are left.
 void inherited_close(void);
 
 // The name that a bound socket with this address has in the store.

@@ -14,6 +14,7 @@
 #include <sysexits.h>
 
 #include "base.h"
+#include "listener_inherit.h"
 #include "log.h"
 #include "notify.h"
 
@@ -53,6 +54,7 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         for (struct pool *pool = master->pools.first; pool; pool = pool->next)
             pool->closing = true;
         log_info("stopping%s", at_once ? " at once" : ": draining");
+        control_stopping(master->control);
         notify_stopping(master_status(master));
         notify_extend(EXTEND_USEC);
     } else if (!at_once) {
@@ -292,6 +294,8 @@ int master_run(const char *config_path, struct config *config, struct listener_s
         r = make_pools(&master);
     if (r >= 0)
         r = add_sources(&master);
+    if (r >= 0)
+        r = control_open(&master.control, &master, inherited_take_control());
     if (r < 0) {
         log_error("cannot start: %s", strerror(-r));
         notify_failure(-r, "cannot start");
@@ -302,6 +306,7 @@ int master_run(const char *config_path, struct config *config, struct listener_s
         log_record(LOG_INFO, EVENT_STOPPED, NULL, 0, "stopped");
     else if (r < 0)
         log_error("the event loop failed: %s", strerror(-r));
+    master.control = control_close(master.control);
     (void)sd_event_source_unref(master.balance);
     (void)sd_event_source_unref(master.timer);
     (void)sd_event_unref(master.event);

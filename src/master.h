@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The master: one sd-event loop that keeps the pools at their size, answers signals, reloads and
 // stops. It does not die, does not block, and believes nothing that workers write.
-// The struct is shared by master*.c and reload.c alone.
+// The struct is shared by master*.c, reload.c and control*.c alone.
 #pragma once
 
 #include <stdbool.h>
@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "config.h"
+#include "control.h"
 #include "listener.h"
 #include "pool.h"
 
@@ -19,6 +20,7 @@ struct master {
     struct config *config;   // a reference
     struct listener_set set; // what is listened on now; the pools own the listeners
     struct pools pools;
+    struct control *control; // NULL: none was handed over
     enum master_phase phase;
     unsigned generation;
     int exit_status;
@@ -30,7 +32,7 @@ struct master {
     uint64_t phase_usec;      // when the phase began
     uint64_t stop_usec;       // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;             // stopping: without regard for sessions and queues
-    bool reload_again;        // HUP during a reload
+    bool reload_again;        // asked for: as soon as no other one runs
     uint64_t watchdog_usec;   // how often to ping, 0: never
     uint64_t pinged_usec;     // last ping
     uint64_t deaths_usec;     // start of the period in which deaths are logged one by one

@@ -161,8 +161,8 @@ bool master_balance(struct master *master, uint64_t now_usec)
     bool more = false;
 
     if (master->reload_again && master->phase == MASTER_RUNNING) {
-        master->reload_again = false;
         reload_start(master);
+        return true; // now_usec is before its start
     }
     kill_late(master, now_usec);
     for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
@@ -181,7 +181,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
         announce_ready(master);
     if (master->phase == MASTER_RUNNING || master->phase == MASTER_RELOADING)
         reload_advance(master, now_usec);
-    return more;
+    return more || (master->reload_again && master->phase == MASTER_RUNNING);
 }
 
 uint64_t master_balance_due(const struct master *master, uint64_t now_usec)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base.h"
+#include "control.h"
 #include "log.h"
 #include "master.h"
 
@@ -24,6 +25,8 @@ static uint64_t last_activity(const struct master *master, uint64_t now)
 {
     uint64_t last = master->phase_usec;
 
+    if (control_connections(master->control) > 0)
+        return now;
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
         if (listener_queued(pool->listener) > 0)
             return now;

@@ -30,6 +30,7 @@ static void refuse(struct master *master, const struct problems *problems)
     (void)snprintf(master->reload_problem, sizeof(master->reload_problem), "%s",
                    problems->n > 0 ? problems->texts[0] : "out of memory");
     finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
+    control_reload_refused(master->control, problems);
 }
 
 static struct pool *find_pool(const struct master *master, const struct listener *listener)
@@ -114,6 +115,8 @@ void reload_start(struct master *master)
         master->reload_again = true;
         return;
     }
+    master->reload_again = false; // whoever asked before this moment is served by what is read now
+    control_reload_started(master->control);
     notify_reloading("reloading");
     staying = make_staying_set(master);
     config = config_load(master->config_path, &problems);
@@ -152,10 +155,13 @@ void reload_advance(struct master *master, uint64_t now_usec)
         all = is_switched(master, pool, now_usec) && all;
     if (master->phase != MASTER_RELOADING)
         return;
-    if (all)
+    if (all) {
         finish(master, EVENT_RELOADED, "reloaded");
-    else if (now_usec - master->phase_usec >= PATIENCE_USEC)
+        control_reload_ended(master->control, true);
+    } else if (now_usec - master->phase_usec >= PATIENCE_USEC) {
         finish(
             master, EVENT_RELOAD_FAILED,
             "reload: some workers of the old generation serve on, as the new ones are not ready");
+        control_reload_ended(master->control, false);
+    }
 }

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+// Connecting, calling, waiting, each until a deadline. The daemon may be stopped in a debugger, and
+// the socket may be anybody's.
+
+#include "link.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+
+#include "base.h"
+
+#define PING_USEC (10 * USEC_PER_SEC) // while waiting for the end; the daemon closes at 30 s
+
+__attribute__((format(printf, 2, 3))) static int fail(int status, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)fputs("tcpdctl: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
+    return status;
+}
+
+static uint64_t deadline_after(uint64_t usec)
+{
+    uint64_t now = base_now_usec();
+
+    return usec < USEC_NEVER - now ? now + usec : USEC_NEVER;
+}
+
+static uint64_t left_until(uint64_t deadline)
+{
+    uint64_t now = base_now_usec();
+
+    if (deadline == USEC_NEVER)
+        return USEC_NEVER;
+    return deadline > now ? deadline - now : 0;
+}
+
+// /run/tcpd/control is tcpd.socket's, /run/tcpd/NAME.control tcpd@NAME.socket's.
+static void hint_unit(const char *path)
+{
+    static const char directory[] = "/run/tcpd/", end[] = ".control";
+    const char *name = path + strlen(directory);
+    size_t length = strlen(path);
+    char unit[256] = "tcpd.socket";
+
+    if (strncmp(path, directory, strlen(directory)) != 0)
+        return;
+    if (strcmp(name, "control") != 0) {
+        if (length < strlen(directory) + strlen(end) ||
+            strcmp(path + length - strlen(end), end) != 0)
+            return;
+        (void)snprintf(unit, sizeof(unit), "tcpd@%.*s.socket",
+                       (int)(length - strlen(directory) - strlen(end)), name);
+    }
+    (void)fprintf(stderr, "Is %s started? Try: systemctl start %s\n", unit, unit);
+}
+
+static int fail_permission(const char *path)
+{
+    struct stat status;
+    const struct group *group = NULL;
+
+    if (stat(path, &status) == 0)
+        group = getgrgid(status.st_gid); // NOLINT(concurrency-mt-unsafe): there is one thread
+    if (!group || status.st_gid == 0 || (status.st_mode & S_IWGRP) == 0)
+        return fail(EX_NOPERM, "only its owner may connect to %s, and root", path);
+    return fail(EX_NOPERM, "only root and members of the group %s may connect to %s",
+                group->gr_name, path);
+}
+
+static int fail_connect(const char *path, int error)
+{
+    if (error == EACCES || error == EPERM)
+        return fail_permission(path);
+    if (error == EAGAIN) // connect() has waited for a place in the queue
+        return fail(EX_UNAVAILABLE, "cannot connect to %s: tcpd takes no connection", path);
+    (void)fail(0, "cannot connect to %s: %s", path, strerror(error));
+    if (error == ENOENT || error == ECONNREFUSED)
+        hint_unit(path);
+    return EX_UNAVAILABLE;
+}
+
+static int connect_path(const char *path, uint64_t timeout_usec, int *ret_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval timeout = {.tv_sec = (time_t)(timeout_usec / USEC_PER_SEC),
+                              .tv_usec = (suseconds_t)(timeout_usec % USEC_PER_SEC)};
+    cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    *ret_fd = base_take_fd(&fd);
+    return 0;
+}
+
+// Until both sides have greeted each other; sd-bus' own patience is longer.
+static int wait_ready(sd_bus *bus, uint64_t deadline)
+{
+    int r = sd_bus_start(bus);
+
+    while (r >= 0 && sd_bus_is_ready(bus) == 0) {
+        uint64_t left = left_until(deadline);
+
+        if (left == 0)
+            return -ETIMEDOUT;
+        r = sd_bus_process(bus, NULL);
+        if (r == 0)
+            r = sd_bus_wait(bus, left);
+        if (r >= 0 && sd_bus_is_open(bus) == 0)
+            return -ENOTCONN;
+    }
+    return r;
+}
+
+int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
+{
+    uint64_t limit = timeout_usec < LINK_ANSWER_USEC ? timeout_usec : LINK_ANSWER_USEC;
+    uint64_t deadline = deadline_after(limit);
+    sd_bus *bus = NULL;
+    int fd = -1;
+    int r = connect_path(path, limit, &fd);
+
+    if (r < 0)
+        return fail_connect(path, -r);
+    r = sd_bus_new(&bus);
+    if (r >= 0)
+        r = sd_bus_set_fd(bus, fd, fd);
+    if (r < 0)
+        (void)close(fd);
+    else
+        r = wait_ready(bus, deadline);
+    if (r >= 0) {
+        *ret = bus;
+        return EX_OK;
+    }
+    (void)sd_bus_close_unref(bus);
+    if (r == -ETIMEDOUT)
+        return fail(EX_UNAVAILABLE, "tcpd does not answer at %s", path);
+    return fail(EX_UNAVAILABLE, "cannot talk to %s: %s", path, strerror(-r));
+}
+
+static int fail_call(const sd_bus_error *error, int r)
+{
+    if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
+        return fail(EX_NOPERM, "only root and the user that tcpd runs as may do that");
+    if (r == -ETIMEDOUT || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
+        sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
+        return fail(EX_UNAVAILABLE, "tcpd does not answer in time");
+    if (r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE)
+        return fail(EX_UNAVAILABLE, "the connection has ended before tcpd answered");
+    if (sd_bus_error_has_name(error, "tcpd.Error.Refused")) {
+        (void)fprintf(stderr, "%s\n", error->message);
+        return fail(EXIT_FAILURE, "the configuration is refused; the one before stays in force");
+    }
+    return fail(EXIT_FAILURE, "%s",
+                sd_bus_error_is_set(error) && error->message ? error->message : strerror(-r));
+}
+
+int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *call = NULL;
+    int status = EX_OK;
+    int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager", method);
+
+    if (r >= 0)
+        r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
+    if (r < 0)
+        status = fail_call(&error, r);
+    sd_bus_error_free(&error);
+    (void)sd_bus_message_unref(call);
+    return status;
+}
+
+// True when the daemon answers, or leaves.
+static bool ping(sd_bus *bus, uint64_t usec)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *call = NULL;
+    int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "org.freedesktop.DBus.Peer",
+                                           "Ping");
+
+    if (r >= 0)
+        r = sd_bus_call(bus, call, usec, &error, NULL);
+    sd_bus_error_free(&error);
+    (void)sd_bus_message_unref(call);
+    return r >= 0 || sd_bus_is_open(bus) == 0;
+}
+
+int link_wait_end(sd_bus *bus, uint64_t timeout_usec)
+{
+    uint64_t deadline = deadline_after(timeout_usec), next_ping = deadline_after(PING_USEC);
+
+    while (sd_bus_is_open(bus) > 0) {
+        uint64_t left = left_until(deadline), until_ping = left_until(next_ping);
+        int r;
+
+        if (left == 0)
+            return fail(EX_UNAVAILABLE, "tcpd has not ended in time; it goes on draining");
+        if (until_ping == 0) {
+            if (!ping(bus, left < LINK_ANSWER_USEC ? left : LINK_ANSWER_USEC))
+                return fail(EX_UNAVAILABLE, "tcpd is to stop, but does not answer any more");
+            next_ping = deadline_after(PING_USEC);
+            continue;
+        }
+        r = sd_bus_process(bus, NULL);
+        if (r == 0)
+            r = sd_bus_wait(bus, left < until_ping ? left : until_ping);
+        if (r < 0 && r != -EINTR)
+            break; // it has gone
+    }
+    return EX_OK;
+}

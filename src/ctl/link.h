@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The way to the daemon: D-Bus messages on its control socket. Every wait has an end, unless the
+// caller asks for none. What fails is told on stderr, once, here; results are exit statuses.
+#pragma once
+
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#define LINK_ANSWER_USEC UINT64_C(25000000) // for what the daemon answers at once
+
+// Connects to the socket at path. EX_OK, then *ret is the caller's; EX_UNAVAILABLE, EX_NOPERM.
+int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret);
+
+// Calls a method of tcpd.Manager without arguments. EX_OK, then *ret_reply (which may be NULL) is
+// the caller's; EXIT_FAILURE when the daemon says no, EX_NOPERM, EX_UNAVAILABLE without an answer.
+int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply);
+
+// Waits until the daemon is gone. EX_OK, EX_UNAVAILABLE when it no longer answers.
+int link_wait_end(sd_bus *bus, uint64_t timeout_usec);

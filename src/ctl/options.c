@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// The command line of tcpdctl. What a command does not know is an error: it would do nothing.
+
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base.h"
+#include "timespan.h"
+
+#define SOCKET "/run/tcpd/control"
+
+static const char help[] =
+    "usage: tcpdctl [OPTION]... status | reload | stop\n"
+    "Asks a running tcpd, or tells it what to do.\n"
+    "\n"
+    "  status             show the daemon, its services and their workers\n"
+    "  reload             have it read its configuration, and wait until that is served; when it\n"
+    "                     is refused, print what is wrong\n"
+    "  stop               have it finish the sessions in hand and end, and wait for that; once\n"
+    "                     more: end at once\n"
+    "\n"
+    "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
+    "      --json         status: one JSON object instead of a table\n"
+    "      --no-wait      stop: do not wait for the end\n"
+    "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
+    "  -h, --help         print this\n"
+    "      --version      print the version\n"
+    "\n"
+    "exit status: 0 done, 1 refused or failed, 64 usage, 69 no connection or no answer,\n"
+    "             77 permission denied\n";
+
+static const char *const command_names[COMMANDS] = {
+    [COMMAND_STATUS] = "status",
+    [COMMAND_RELOAD] = "reload",
+    [COMMAND_STOP] = "stop",
+};
+
+// A reload is slow when it has to wait for another one, or for a name service.
+static const uint64_t default_timeouts[COMMANDS] = {
+    [COMMAND_STATUS] = 25 * USEC_PER_SEC,
+    [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
+    [COMMAND_STOP] = USEC_NEVER,
+};
+
+__attribute__((noreturn)) static void inform(const char *text)
+{
+    (void)fputs(text, stdout);
+    exit(fflush(stdout) == 0 && !ferror(stdout) ? EX_OK : EXIT_FAILURE);
+}
+
+__attribute__((noreturn)) static void refuse(const char *what, const char *text)
+{
+    (void)fprintf(stderr, "tcpdctl: %s%s; see tcpdctl --help\n", what, text);
+    exit(EX_USAGE);
+}
+
+static uint64_t parse_timeout(const char *text)
+{
+    uint64_t usec = 0;
+
+    if (timespan_parse(text, &usec) < 0)
+        refuse("--timeout takes a time such as 30s, not ", text);
+    return usec > 0 ? usec : USEC_NEVER;
+}
+
+static enum command parse_command(int argc, char **argv)
+{
+    const char *word = argc > 0 ? argv[0] : "";
+
+    if (argc == 0)
+        refuse("status, reload or stop?", "");
+    if (argc > 1)
+        refuse("one command at a time, without ", argv[1]);
+    for (unsigned i = 0; i < COMMANDS; i++)
+        if (strcmp(word, command_names[i]) == 0)
+            return (enum command)i;
+    refuse("there is no command ", word);
+}
+
+struct options options_parse(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"socket", required_argument, NULL, 's'},
+        {"json", no_argument, NULL, 'j'},
+        {"no-wait", no_argument, NULL, 'n'},
+        {"timeout", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    struct options options = {.socket = SOCKET};
+    bool timed = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "s:h", names, NULL)) >= 0)
+        switch (option) {
+        case 's':
+            options.socket = optarg;
+            break;
+        case 'j':
+            options.json = true;
+            break;
+        case 'n':
+            options.no_wait = true;
+            break;
+        case 't':
+            options.timeout_usec = parse_timeout(optarg);
+            timed = true;
+            break;
+        case 'h':
+            inform(help);
+        case 'V':
+            inform("tcpdctl " TCPD_VERSION "\n");
+        default:
+            exit(EX_USAGE); // getopt has said what is wrong
+        }
+    options.command = parse_command(argc - optind, argv + optind);
+    if (options.json && options.command != COMMAND_STATUS)
+        refuse("--json is for status only", "");
+    if (options.no_wait && options.command != COMMAND_STOP)
+        refuse("--no-wait is for stop only", "");
+    if (!timed)
+        options.timeout_usec = default_timeouts[options.command];
+    return options;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// The status as a table whose columns are as wide as what they hold, or as JSON. What the daemon
+// does not tell is 0 or empty, what it tells beyond is in the JSON alone, so that tcpdctl and tcpd
+// may be of different versions.
+
+#include "report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base.h"
+#include "json.h"
+#include "timespan.h"
+
+// Numbers of the protocol's types u and t; strings belong to the message.
+struct daemon {
+    const char *version, *state, *reload_problem;
+    uint64_t pid, uptime_usec, generation, workers, idle, busy, draining;
+};
+
+struct pool {
+    const char *service, *listener, *origin;
+    uint64_t min, spare, max, workers, idle, busy, draining, queue, queue_limit, sessions;
+    uint64_t throttled_ms;
+};
+
+struct field {
+    const char *name;
+    size_t offset;
+    bool text;
+};
+
+#define TEXT(type, name)                         \
+    {                                            \
+#name, offsetof(struct type, name), true \
+    }
+#define NUMBER(type, name)                        \
+    {                                             \
+#name, offsetof(struct type, name), false \
+    }
+
+static const struct field daemon_fields[] = {
+    TEXT(daemon, version),   TEXT(daemon, state),         TEXT(daemon, reload_problem),
+    NUMBER(daemon, pid),     NUMBER(daemon, uptime_usec), NUMBER(daemon, generation),
+    NUMBER(daemon, workers), NUMBER(daemon, idle),        NUMBER(daemon, busy),
+    NUMBER(daemon, draining)};
+
+static const struct field pool_fields[] = {
+    TEXT(pool, service),    TEXT(pool, listener),      TEXT(pool, origin),
+    NUMBER(pool, min),      NUMBER(pool, spare),       NUMBER(pool, max),
+    NUMBER(pool, workers),  NUMBER(pool, idle),        NUMBER(pool, busy),
+    NUMBER(pool, draining), NUMBER(pool, queue),       NUMBER(pool, queue_limit),
+    NUMBER(pool, sessions), NUMBER(pool, throttled_ms)};
+
+// Reads the variant that comes next into the field; one of another type is passed over.
+static int read_field(sd_bus_message *message, const struct field *field, void *into)
+{
+    void *place = (char *)into + field->offset;
+    const char *contents;
+    uint32_t narrow;
+    char type;
+    int r = sd_bus_message_peek_type(message, &type, &contents);
+
+    if (r < 0)
+        return r;
+    if (field->text && strcmp(contents, "s") == 0)
+        return sd_bus_message_read(message, "v", "s", place);
+    if (!field->text && strcmp(contents, "t") == 0)
+        return sd_bus_message_read(message, "v", "t", place);
+    if (field->text || strcmp(contents, "u") != 0)
+        return sd_bus_message_skip(message, "v");
+    r = sd_bus_message_read(message, "v", "u", &narrow);
+    if (r >= 0)
+        *(uint64_t *)place = narrow;
+    return r;
+}
+
+// One a{sv}. 1, 0 at the end, -errno.
+static int read_fields(sd_bus_message *message, const struct field *fields, size_t n, void *into)
+{
+    int r = sd_bus_message_enter_container(message, 'a', "{sv}");
+
+    if (r <= 0)
+        return r;
+    while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+        const char *name;
+        size_t i = 0;
+
+        r = sd_bus_message_read(message, "s", &name);
+        while (r >= 0 && i < n && strcmp(fields[i].name, name) != 0)
+            i++;
+        if (r >= 0)
+            r = i < n ? read_field(message, &fields[i], into) : sd_bus_message_skip(message, "v");
+        if (r >= 0)
+            r = sd_bus_message_exit_container(message);
+        if (r < 0)
+            return r;
+    }
+    if (r >= 0)
+        r = sd_bus_message_exit_container(message);
+    return r < 0 ? r : 1;
+}
+
+static int read_pools(sd_bus_message *message, struct pool **ret_pools, size_t *ret_n)
+{
+    int r = sd_bus_message_enter_container(message, 'a', "a{sv}");
+
+    while (r > 0) {
+        struct pool pool = {.service = "", .listener = "", .origin = ""}, *more;
+
+        r = read_fields(message, pool_fields, ELEMENTS(pool_fields), &pool);
+        if (r <= 0)
+            return r;
+        more = reallocarray(*ret_pools, *ret_n + 1, sizeof(pool));
+        if (!more)
+            return -ENOMEM;
+        *ret_pools = more;
+        more[(*ret_n)++] = pool;
+    }
+    return r;
+}
+
+static void print_daemon(FILE *stream, const struct daemon *daemon)
+{
+    char uptime[TIMESPAN_TEXT_MAX];
+
+    (void)timespan_format(daemon->uptime_usec / USEC_PER_SEC * USEC_PER_SEC, uptime,
+                          sizeof(uptime));
+    (void)fprintf(stream, "tcpd %s: %s, process %" PRIu64 ", up for %s, generation %" PRIu64 "\n",
+                  daemon->version, daemon->state, daemon->pid,
+                  daemon->uptime_usec < USEC_PER_SEC ? "less than 1s" : uptime, daemon->generation);
+    (void)fprintf(
+        stream, "%" PRIu64 " worker%s: %" PRIu64 " idle, %" PRIu64 " busy, %" PRIu64 " draining\n",
+        daemon->workers, daemon->workers == 1 ? "" : "s", daemon->idle, daemon->busy,
+        daemon->draining);
+    if (daemon->reload_problem[0] != '\0')
+        (void)fprintf(stream, "The last reload failed: %s\n", daemon->reload_problem);
+}
+
+#define CELL    512
+#define COLUMNS 12
+#define TEXTS   3 // columns on the left, left-aligned; the last one is, too
+
+struct row {
+    char cells[COLUMNS][CELL];
+};
+
+// Characters, of UTF-8.
+static int width(const char *text)
+{
+    int n = 0;
+
+    for (; *text != '\0'; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void set_number(char *cell, uint64_t number)
+{
+    (void)snprintf(cell, CELL, "%" PRIu64, number);
+}
+
+static void fill_row(struct row *row, const struct pool *pool)
+{
+    char(*cells)[CELL] = row->cells;
+    const uint64_t numbers[] = {pool->min,  pool->spare, pool->max,
+                                pool->idle, pool->busy,  pool->draining};
+
+    (void)snprintf(cells[0], CELL, "%s", pool->service);
+    (void)snprintf(cells[1], CELL, "%s", pool->listener);
+    (void)snprintf(cells[2], CELL, "%s", pool->origin);
+    for (size_t i = 0; i < ELEMENTS(numbers); i++)
+        set_number(cells[TEXTS + i], numbers[i]);
+    (void)snprintf(cells[9], CELL, "%" PRIu64 "/%" PRIu64, pool->queue, pool->queue_limit);
+    set_number(cells[10], pool->sessions);
+    if (pool->throttled_ms > 0)
+        (void)snprintf(cells[11], CELL, "throttled for %" PRIu64 " ms", pool->throttled_ms);
+}
+
+static void fill_total(struct row *row, const struct pool *pools, size_t n)
+{
+    char(*cells)[CELL] = row->cells;
+    struct pool sum = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        sum.min += pools[i].min;
+        sum.max += pools[i].max;
+        sum.idle += pools[i].idle;
+        sum.busy += pools[i].busy;
+        sum.draining += pools[i].draining;
+        sum.queue += pools[i].queue;
+        sum.sessions += pools[i].sessions;
+    }
+    (void)snprintf(cells[0], CELL, "total");
+    set_number(cells[3], sum.min);
+    set_number(cells[5], sum.max);
+    set_number(cells[6], sum.idle);
+    set_number(cells[7], sum.busy);
+    set_number(cells[8], sum.draining);
+    set_number(cells[9], sum.queue);
+    set_number(cells[10], sum.sessions);
+}
+
+static void print_rows(FILE *stream, const struct row *rows, size_t n)
+{
+    int widths[COLUMNS] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        for (int k = 0; k < COLUMNS; k++)
+            if (width(rows[i].cells[k]) > widths[k])
+                widths[k] = width(rows[i].cells[k]);
+    for (size_t i = 0; i < n; i++) {
+        int last = COLUMNS - 1, gap = 0;
+
+        while (last > 0 && rows[i].cells[last][0] == '\0')
+            last--;
+        for (int k = 0; k <= last; k++) {
+            int pad = widths[k] - width(rows[i].cells[k]);
+            bool left = k < TEXTS || k == COLUMNS - 1;
+
+            (void)fprintf(stream, "%*s%s", gap + (left ? 0 : pad), "", rows[i].cells[k]);
+            gap = 2 + (left ? pad : 0);
+        }
+        (void)fputc('\n', stream);
+    }
+}
+
+static int print_pools(FILE *stream, const struct pool *pools, size_t n)
+{
+    static const struct row head = {{"SERVICE", "LISTENER", "ORIGIN", "MIN", "SPARE", "MAX", "IDLE",
+                                     "BUSY", "DRAINING", "QUEUE", "SESSIONS"}};
+    cleanup_free struct row *rows = calloc(n + 2, sizeof(struct row));
+
+    if (!rows)
+        return -ENOMEM;
+    rows[0] = head;
+    for (size_t i = 0; i < n; i++)
+        fill_row(&rows[1 + i], &pools[i]);
+    if (n > 1)
+        fill_total(&rows[1 + n], pools, n);
+    (void)fputc('\n', stream);
+    print_rows(stream, rows, n > 1 ? n + 2 : n + 1);
+    return 0;
+}
+
+int report_table(FILE *stream, sd_bus_message *reply)
+{
+    struct daemon daemon = {.version = "", .state = "", .reload_problem = ""};
+    cleanup_free struct pool *pools = NULL;
+    size_t n = 0;
+    int r = read_fields(reply, daemon_fields, ELEMENTS(daemon_fields), &daemon);
+
+    if (r >= 0)
+        r = read_pools(reply, &pools, &n);
+    if (r < 0)
+        return r;
+    print_daemon(stream, &daemon);
+    return n > 0 ? print_pools(stream, pools, n) : 0;
+}
+
+int report_json(FILE *stream, sd_bus_message *reply)
+{
+    int r;
+
+    (void)fputs("{\"daemon\":", stream);
+    r = json_print_value(stream, reply);
+    (void)fputs(",\"pools\":", stream);
+    if (r > 0)
+        r = json_print_value(stream, reply);
+    (void)fputs("}\n", stream);
+    if (r == 0)
+        return -EBADMSG;
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// The answer of GetStatus() for people and for programs.
+#pragma once
+
+#include <stdio.h>
+#include <systemd/sd-bus.h>
+
+// A few lines about the daemon, then a table of its listeners. 0 or -errno.
+int report_table(FILE *stream, sd_bus_message *reply);
+
+// {"daemon":{...},"pools":[{...},...]} and a newline. 0 or -errno.
+int report_json(FILE *stream, sd_bus_message *reply);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// tcpdctl: asks a running tcpd over its control socket. The exit status says how that went, one
+// line on stderr why; link.c says what went wrong on the way.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base.h"
+#include "link.h"
+#include "options.h"
+#include "report.h"
+
+// A closed standard stream's number would be given to the socket, and messages sent to the daemon.
+static void open_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR); // stays open on purpose when it fills such a gap
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    base_close_fd(&fd);
+}
+
+static int show_status(sd_bus *bus, const struct options *options)
+{
+    sd_bus_message *reply = NULL;
+    int status = link_call(bus, "GetStatus", options->timeout_usec, &reply);
+    int r;
+
+    if (status != EX_OK)
+        return status;
+    r = options->json ? report_json(stdout, reply) : report_table(stdout, reply);
+    (void)sd_bus_message_unref(reply);
+    if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
+        r = errno > 0 ? -errno : -EIO;
+    if (r >= 0)
+        return EX_OK;
+    (void)fprintf(stderr, "tcpdctl: cannot print the status: %s\n", strerror(-r));
+    return EXIT_FAILURE;
+}
+
+static int stop(sd_bus *bus, const struct options *options)
+{
+    uint64_t answer = options->timeout_usec < LINK_ANSWER_USEC ? options->timeout_usec
+                                                               : LINK_ANSWER_USEC;
+    int status = link_call(bus, "Stop", answer, NULL);
+
+    if (status != EX_OK || options->no_wait)
+        return status;
+    return link_wait_end(bus, options->timeout_usec);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    sd_bus *bus = NULL;
+    int status;
+
+    open_standard_streams();
+    options = options_parse(argc, argv);
+    status = link_open(options.socket, options.timeout_usec, &bus);
+    if (status != EX_OK)
+        return status;
+    if (options.command == COMMAND_STATUS)
+        status = show_status(bus, &options);
+    else if (options.command == COMMAND_RELOAD)
+        status = link_call(bus, "Reload", options.timeout_usec, NULL);
+    else
+        status = stop(bus, &options);
+    (void)sd_bus_close_unref(bus);
+    return status;
+}
