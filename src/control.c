@@ -29,12 +29,14 @@
 #define RETRY_USEC     USEC_PER_SEC
 #define SAY_USEC       (60 * USEC_PER_SEC)
 
-// Connections beyond the limit wait in the queue.
+// Connections beyond the limit wait in the queue. Without any, nothing is swept.
 static void set_listening(struct control *control)
 {
     bool on = control->n_connections < CONTROL_CONNECTIONS && control->retry_usec == 0;
 
     (void)sd_event_source_set_enabled(control->listening, on ? SD_EVENT_ON : SD_EVENT_OFF);
+    (void)sd_event_source_set_enabled(control->sweep,
+                                      control->n_connections > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 static void set_timer(struct control *control, uint64_t usec)
@@ -43,15 +45,9 @@ static void set_timer(struct control *control, uint64_t usec)
     (void)sd_event_source_set_enabled(control->timer, SD_EVENT_ONESHOT);
 }
 
-static void sweep_soon(struct control *control)
-{
-    (void)sd_event_source_set_enabled(control->sweep, SD_EVENT_ONESHOT);
-}
-
 void control_doom(struct control_connection *connection)
 {
-    connection->doomed = true;
-    sweep_soon(connection->control);
+    connection->doomed = true; // what calls this is an event, and each is followed by a sweep
 }
 
 static void close_connection(struct control_connection *connection)
@@ -65,18 +61,13 @@ static void close_connection(struct control_connection *connection)
 // more to read before it looks at it.
 static void poke(struct control_connection *connection)
 {
-    int r;
-
-    connection->n_pokes--;
-    r = sd_bus_process(connection->bus, NULL);
-    if (r < 0)
-        control_doom(connection);
-    else if (r == 0)
-        connection->n_pokes = 0;
-    else if (connection->n_pokes > 0)
-        sweep_soon(connection->control);
+    for (int i = 0; connection->fresh && i < POKES; i++)
+        if (sd_bus_process(connection->bus, NULL) <= 0)
+            connection->fresh = false;
+    connection->fresh = false;
 }
 
+// After any event while there are connections. Does what must not be done in sd-bus' own callbacks.
 static int on_sweep(sd_event_source *source, void *userdata)
 {
     struct control *control = userdata;
@@ -86,9 +77,9 @@ static int on_sweep(sd_event_source *source, void *userdata)
     while (*link) {
         struct control_connection *connection = *link;
 
-        if (!connection->doomed && connection->n_pokes > 0)
+        if (!connection->doomed && connection->fresh)
             poke(connection);
-        if (connection->doomed) {
+        if (connection->doomed || sd_bus_is_open(connection->bus) <= 0) {
             *link = connection->next;
             close_connection(connection);
             control->n_connections--;
@@ -132,15 +123,12 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
     uint64_t n_unread = 0;
 
     (void)error;
-    if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Disconnected") > 0 ||
-        sd_bus_get_n_queued_write(connection->bus, &n_unread) < 0 || n_unread > UNREAD_MAX)
+    if (sd_bus_get_n_queued_write(connection->bus, &n_unread) < 0 || n_unread > UNREAD_MAX)
         control_doom(connection);
     if (connection->doomed)
         return 1; // taken, and not answered
-    if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Connected") > 0) {
-        connection->n_pokes = POKES;
-        sweep_soon(connection->control);
-    }
+    if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Connected") > 0)
+        connection->fresh = true;
     if (sd_bus_message_is_method_call(message, NULL, NULL) > 0)
         connection->called_usec = base_now_usec();
     return 0;
@@ -230,19 +218,16 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
     struct control *control = userdata;
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     cleanup_close int peer = -1;
-    int r = 0;
 
     (void)source;
     (void)events;
     if (poll(&ready, 1, 0) <= 0)
         return 0;
     peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (peer < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-        r = -errno;
-    else if (peer >= 0)
-        r = add_connection(control, &peer);
-    if (r < 0)
-        pause_listening(control, -r);
+    if (peer >= 0)
+        (void)add_connection(control, &peer); // fails when the peer has left already, for one
+    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        pause_listening(control, errno);
     set_listening(control);
     return 0;
 }
@@ -263,7 +248,7 @@ static int add_sources(struct control *control)
     if (r >= 0)
         r = sd_event_source_set_priority(control->timer, PRIORITY_SWEEP);
     if (r >= 0)
-        r = sd_event_add_defer(event, &control->sweep, on_sweep, control);
+        r = sd_event_add_post(event, &control->sweep, on_sweep, control);
     if (r >= 0)
         r = sd_event_source_set_enabled(control->sweep, SD_EVENT_OFF);
     if (r >= 0)

@@ -30,7 +30,7 @@ struct control_connection {
     struct control_call calls[CONTROL_CALLS];
     size_t n_calls;
     uint64_t called_usec; // when it last called something
-    unsigned n_pokes;     // rounds in which sd-bus is asked to look once more
+    bool fresh;           // has just passed the authentication
     bool doomed;          // to be closed by the next sweep
 };
 
@@ -48,7 +48,7 @@ struct control {
     uint64_t started_realtime_usec;
 };
 
-// Has the connection closed soon; may be called from its own callbacks.
+// Has the connection closed after this event; may be called from its own callbacks.
 void control_doom(struct control_connection *connection);
 
 // control_object.c: puts the object on a connection's bus. 0 or -errno.

@@ -417,12 +417,17 @@ def test_disconnect_during_a_reload():
 def test_stop_during_a_reload():
     """Who waits for the reload gets an error."""
     with Control(configuration(service("echo", **ONE)), **AS_NOBODY) as control:
-        first, second = hold_reload(control), control.start("reload")
-        wait_for(lambda: len(control.daemon.log_matches("asks for a reload")) == 2, what="queued")
-        assert control.run("stop")[0] == EX_OK
-        for process in (first, second):
-            assert process.wait(PATIENCE) == 1
-            assert "stopping" in process.communicate()[1]
+        with control.daemon.connect("echo") as sock:
+            sock.sendall(b"x")
+            assert read_exactly(sock, 1) == b"x"
+            first, second = hold_reload(control), control.start("reload")
+            wait_for(lambda: len(control.daemon.log_matches("asks for a reload")) == 2,
+                     what="queued")
+            assert control.run("stop", "--no-wait")[0] == EX_OK
+            for process in (first, second):
+                assert process.wait(PATIENCE) == 1
+                assert "stopping" in process.communicate()[1]
+            release(control)  # a sanitizer forks at the end
         assert control.daemon.wait_exit() == EX_OK
 
 
@@ -434,8 +439,13 @@ def test_reload_during_the_start():
             read_greeting(sock)
             assert read_reply(sock)[0] == 2
             sock.close()
-        ready = [m for m in control.daemon.notifications.items if m.get("READY") == "1"]
-        assert len(ready) >= 2 and control.status()["daemon"]["generation"] == len(ready)
+        generation = control.status()["daemon"]["generation"]
+        assert generation >= 2
+
+        def n_ready():
+            return sum(m.get("READY") == "1" for m in control.daemon.notifications.items)
+
+        wait_for(lambda: n_ready() == generation, what="READY=1 for each")
 
 
 # --- Stop --------------------------------------------------------------------------------------
