@@ -13,8 +13,8 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs run check check-unit check-system soak bench lint format units install uninstall deb \
-        check-deb deps clean FORCE
+.PHONY: help all programs run check check-unit check-system check-systemd rootfs soak bench lint format units \
+        install uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,8 @@ help: ## list the targets
 BUILD_DEPS := gcc libc6-dev pkg-config libsystemd-dev libconfuse-dev
 RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
-              iproute2 netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux
+              iproute2 netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
+              systemd-container mmdebstrap debian-archive-keyring
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
@@ -42,7 +43,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 CFLAGS    ?= -O2 -g
 LIBS      := libsystemd libconfuse
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
-             -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
+             -DTCPD_CONFIG_DIR='"/etc/tcpd"' -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANITIZER) $(LDFLAGS)
 
@@ -52,36 +53,45 @@ SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
 CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 BENCH_SRC  := $(wildcard tests/bench/*.c)
-LIB_SRC    := $(filter-out src/main.c,$(DAEMON_SRC))
+GENERATOR_SRC := $(wildcard src/generator/*.c)
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC))
 
-DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 
+LIB        := $(BUILD)/libtcpd.a
+
 programs: all $(UNIT_BIN) $(BENCH_BIN) ## build these and what tests and benchmarks need
 
-all: $(BUILD)/tcpd $(BUILD)/tcpc ## build the daemon and the client
+all: $(BUILD)/tcpd $(BUILD)/tcpc $(BUILD)/tcpd-generator ## build the daemon, its tools, the client
 
-$(BUILD)/tcpd: $(DAEMON_OBJ)
+$(BUILD)/tcpd: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(BUILD)/tcpc: $(CLIENT_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+$(BUILD)/tcpd-generator: $(BUILD)/src/generator/tcpd_generator.o $(LIB)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS) cmocka)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/rootfs -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 # --- Run ---------------------------------------------------------------------------------------
 run: ## install what is missing, build, serve etc/tcpd.conf on loopback
@@ -99,6 +109,14 @@ check-unit: $(UNIT_BIN) ## the unit tests alone
 
 check-system: all $(BENCH_BIN) ## the system tests alone; ARGS="-k drain" selects some
 	@tools/check-system $(BUILD) $(PYTHON) $(ARGS)
+
+check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
+	@tools/deps $(CHECK_DEPS)
+	@tools/check-systemd $(BUILD) $(PYTHON) $(ARGS)
+
+rootfs: ## the root file systems of Debian 12 and 13 that tests and packages need
+	@tools/deps $(CHECK_DEPS)
+	@tools/rootfs
 
 soak: all $(BENCH_BIN) ## the drain tests at full length: 5,000 stops, 300 reloads under load
 	@TCPD_SOAK=full tools/check-system $(BUILD) $(PYTHON) -k soak $(ARGS)

@@ -209,3 +209,24 @@ unsigned address_port(const struct sockaddr *address)
         return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
     return 0;
 }
+
+bool address_is_wildcard(const struct sockaddr *address)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+
+    if (address->sa_family == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+    return address->sa_family == AF_INET && in->sin_addr.s_addr == INADDR_ANY;
+}
+
+bool address_is_same(const struct address *a, const struct address *b)
+{
+    const struct sockaddr_un *a_un = (const struct sockaddr_un *)(const void *)&a->storage;
+    const struct sockaddr_un *b_un = (const struct sockaddr_un *)(const void *)&b->storage;
+
+    if (a->any.sa_family == AF_UNIX && b->any.sa_family == AF_UNIX) // lengths differ by the NUL
+        return strncmp(a_un->sun_path, b_un->sun_path, sizeof(a_un->sun_path)) == 0;
+    return a->length == b->length && a->dual_stack == b->dual_stack &&
+           memcmp(&a->storage, &b->storage, a->length) == 0;
+}

@@ -47,5 +47,8 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
 const char *address_format(const struct sockaddr *address, socklen_t length, char *text,
                            size_t size);
 
+bool address_is_wildcard(const struct sockaddr *address);
+bool address_is_same(const struct address *a, const struct address *b);
+
 // The port in host byte order, 0 for families without ports.
 unsigned address_port(const struct sockaddr *address);

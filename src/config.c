@@ -33,6 +33,7 @@ struct loader {
     int depth;               // of includes
     char unknown_name[64];   // the last one, with the quote the library puts behind it
     int n_lines;             // of the file being read
+    int error_line;          // where the library last found something wrong
     size_t n_listed;         // values of `listen` seen, right or wrong
     bool list_ended;         // by its closing brace
     char *last_listed;       // the last of them
@@ -45,41 +46,6 @@ static void *check_memory(void *pointer)
     if (!pointer)
         abort();
     return pointer;
-}
-
-void config_service_done(struct service *service)
-{
-    for (size_t i = 0; i < service->n_listen; i++) {
-        free(service->listen[i].text);
-        free(service->listen[i].file);
-    }
-    free(service->listen);
-    free(service->name);
-    free(service->file);
-    free(service->socket_user);
-    free(service->socket_group);
-    free(service->options.message);
-    free(service->options.file);
-    free(service->options.file_text);
-    free(service->options.entries);
-    *service = (struct service){0};
-}
-
-struct config *config_ref(struct config *config)
-{
-    config->n_references++;
-    return config;
-}
-
-struct config *config_unref(struct config *config)
-{
-    if (!config || --config->n_references > 0)
-        return NULL;
-    for (size_t i = 0; i < config->n_services; i++)
-        config_service_done(&config->services[i]);
-    free(config->services);
-    free(config);
-    return NULL;
 }
 
 static void draft_reset(struct service *draft)
@@ -132,6 +98,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
 
     if (vasprintf(&text, format, arguments) < 0)
         abort();
+    loading->error_line = last_line(cfg);
     length = strlen(text);
     if (strncmp(text, unknown, strlen(unknown)) == 0) {
         text[length - 1] = '\0';
@@ -140,6 +107,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
         refuse_name(cfg, text + strlen(unknown));
     } else if (strncmp(text, twice, strlen(twice)) == 0) {
         text[length - 1] = '\0';
+        loading->error_line++; // it begins there, and would be found again
         problems_add(loading->problems, cfg->filename, cfg->line,
                      "service \"%s\" is configured twice", text + strlen(twice));
     } else if (strncmp(text, section, strlen(section)) == 0 &&
@@ -262,45 +230,55 @@ static size_t make_options(bool global, cfg_opt_t *opts)
     return n;
 }
 
-// False when the text cannot be read on after a syntax error. Global options may be given anew in
-// each file; the last one counts.
-static bool parse_text(cfg_t *cfg, const char *path, struct config_text *text)
+// Global options may be given anew in each file; the last one counts.
+static void begin_text(cfg_t *cfg, const char *path, const struct config_text *text)
 {
-    FILE *stream = check_memory(fmemopen(text->text, strlen(text->text), "r"));
-    size_t before = loading->problems->n;
-    bool good;
-
     free(cfg->filename);
     cfg->filename = check_memory(strdup(path));
     loading->n_lines = text->n_lines;
     for (size_t i = 0; i < settings_n; i++)
         loading->lines[i] = 0;
     draft_reset(&loading->draft);
-    loading->depth++;
-    good = cfg_parse_fp(cfg, stream) == CFG_SUCCESS;
-    if (!good && loading->problems->n == before)
-        problems_add(loading->problems, path, last_line(cfg), "cannot be understood");
-    loading->depth--;
-    (void)fclose(stream);
-    return good;
 }
 
-// Parses a file, which `includer` asks for at `line` (NULL: nobody). False as parse_text().
-static bool parse_file(cfg_t *cfg, const char *path, const char *includer, int line)
+// After an error of syntax the next service is tried, so that one mistake does not hide others.
+static void parse_text(cfg_t *cfg, const char *path, struct config_text *text)
+{
+    int begin = 1;
+
+    begin_text(cfg, path, text);
+    loading->depth++;
+    while (begin > 0) {
+        FILE *stream = check_memory(fmemopen(text->text, strlen(text->text), "r"));
+        size_t before = loading->problems->n;
+        bool good = cfg_parse_fp(cfg, stream) == CFG_SUCCESS;
+        int line = loading->error_line;
+
+        (void)fclose(stream);
+        if (good)
+            break;
+        if (loading->problems->n == before)
+            problems_add(loading->problems, path, line, "cannot be understood");
+        begin = config_text_skip(text, line > begin ? line : begin + 1);
+        draft_reset(&loading->draft);
+    }
+    loading->depth--;
+}
+
+// Parses a file, which `includer` asks for at `line` (NULL: nobody).
+static void parse_file(cfg_t *cfg, const char *path, const char *includer, int line)
 {
     struct config_text text = {0};
     const char *wrong = config_text_read(path, SENTINEL "=1\n", &text);
-    bool good = true;
 
-    if (!wrong)
-        good = parse_text(cfg, path, &text);
-    else if (text.line > 0)
-        problems_add(loading->problems, path, text.line, "%s", wrong);
-    else
+    if (wrong) {
         problems_add(loading->problems, includer ? includer : path, line, "%s%scannot be read: %s",
                      includer ? path : "", includer ? " " : "", wrong);
+    } else {
+        config_text_clean(&text, path, loading->problems);
+        parse_text(cfg, path, &text);
+    }
     free(text.text);
-    return good;
 }
 
 // include("PATH"): relative to the file that says so. The library's own would read the file past
@@ -311,7 +289,6 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     cleanup_free char *copy = check_memory(strdup(includer));
     cleanup_free char *path = NULL;
     int line = cfg->line, n_lines = loading->n_lines, lines[SETTINGS_MAX];
-    bool good = false;
 
     (void)opt;
     memcpy(lines, loading->lines, sizeof(lines));
@@ -323,13 +300,13 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
                       argv[0][0] == '/' ? "" : "/", argv[0]) < 0)
         abort();
     if (path)
-        good = parse_file(cfg, path, includer, line);
+        parse_file(cfg, path, includer, line);
     free(cfg->filename);
     cfg->filename = check_memory(strdup(includer));
     cfg->line = line;
     loading->n_lines = n_lines;
     memcpy(loading->lines, lines, sizeof(lines));
-    return good ? 0 : 1;
+    return 0;
 }
 
 static cfg_t *make_parser(void)
@@ -361,12 +338,11 @@ static void parse_drop_ins(cfg_t *cfg, const char *path)
         abort();
     if (glob(pattern, 0, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc; i++)
-            if (!parse_file(cfg, found.gl_pathv[i], NULL, 0))
-                break;
+            parse_file(cfg, found.gl_pathv[i], NULL, 0);
     globfree(&found);
 }
 
-struct config *config_load(const char *path, struct problems *problems)
+struct config *config_read(const char *path, struct problems *problems)
 {
     struct config *config = check_memory(calloc(1, sizeof(*config)));
     struct loader loader = {.problems = problems, .config = config};
@@ -376,8 +352,8 @@ struct config *config_load(const char *path, struct problems *problems)
     loading = &loader;
     settings_init(config, true);
     cfg = make_parser();
-    if (parse_file(cfg, path, NULL, 0))
-        parse_drop_ins(cfg, path);
+    parse_file(cfg, path, NULL, 0);
+    parse_drop_ins(cfg, path);
     (void)cfg_free(cfg);
     config_service_done(&loader.draft);
     free(loader.last_listed);
@@ -385,5 +361,12 @@ struct config *config_load(const char *path, struct problems *problems)
     if (config->n_services == 0 && problems->n == 0)
         problems_add(problems, path, 1, "no service is configured; write service \"NAME\" { ... }");
     loading = NULL;
+    return config;
+}
+
+struct config *config_load(const char *path, struct problems *problems)
+{
+    struct config *config = config_read(path, problems);
+
     return problems->n > 0 ? config_unref(config) : config;
 }

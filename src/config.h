@@ -71,6 +71,8 @@ struct service {
 
 struct config {
     uint64_t stop_timeout_usec;
+    uint64_t exit_idle_usec; // 0: never
+    int socket_units;        // 0: tcpd opens its sockets by itself; for the generator
     enum log_sessions log_sessions;
     enum log_addresses log_addresses;
     struct service *services;
@@ -91,8 +93,12 @@ void problems_done(struct problems *problems);
 
 // Reads and checks path, then path.d/*.conf in the order of their names. Reads files, blocks on
 // nothing else, logs nothing. The configuration, with the caller as its owner, or NULL with at
-// least one problem; after a syntax error the rest of that file is not looked at.
+// least one problem; after a syntax error reading goes on at the next service of that file.
 struct config *config_load(const char *path, struct problems *problems);
+
+// The same, but with problems it gives what is right all the same: to look at, not to run. A
+// service may lack its handler then.
+struct config *config_read(const char *path, struct problems *problems);
 
 // One more owner.
 struct config *config_ref(struct config *config);

@@ -3,41 +3,11 @@
 
 #include "config_check.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base.h"
-#include "escape.h"
 #include "handler.h"
 #include "settings.h"
-
-void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
-{
-    char what[1024], plain[1024];
-    va_list arguments;
-    char *text = NULL;
-
-    va_start(arguments, format);
-    (void)vsnprintf(what, sizeof(what), format, arguments);
-    va_end(arguments);
-    (void)escape_bytes(what, strlen(what), plain, sizeof(plain)); // a name may hold anything
-    if ((line > 0 ? asprintf(&text, "%s:%d: %s", file, line, plain)
-                  : asprintf(&text, "%s: %s", file, plain)) < 0)
-        abort();
-    problems->texts = reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0]));
-    if (!problems->texts)
-        abort();
-    problems->texts[problems->n++] = text;
-}
-
-void problems_done(struct problems *problems)
-{
-    for (size_t i = 0; i < problems->n; i++)
-        free(problems->texts[i]);
-    free(problems->texts);
-    *problems = (struct problems){0};
-}
 
 // A default that is above a given max_workers gives way; a given number is an error.
 static void check_workers(struct service *service, const int *lines, struct problems *problems)

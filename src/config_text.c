@@ -29,9 +29,17 @@ static void step(struct cursor *cursor, bool blank)
     cursor->at++;
 }
 
-// To the closing quote; a missing one is the library's to report.
-static void skip_string(struct cursor *cursor)
+static void blank_line(struct cursor *cursor)
 {
+    while (*cursor->at != '\0' && *cursor->at != '\n')
+        step(cursor, true);
+}
+
+// To behind the closing quote. NULL, or what is wrong: the quote and the rest of its line are taken
+// out, as the library would go on looking for the other one in the next file.
+static const char *skip_string(struct cursor *cursor)
+{
+    struct cursor opening = *cursor;
     char quote = *cursor->at;
 
     step(cursor, false);
@@ -40,53 +48,106 @@ static void skip_string(struct cursor *cursor)
             step(cursor, false);
         step(cursor, false);
     }
-    if (*cursor->at != '\0')
+    if (*cursor->at != '\0') {
         step(cursor, false);
+        return NULL;
+    }
+    *cursor = opening;
+    *cursor->at++ = '0';
+    blank_line(cursor);
+    return "the quote that opens here is not closed";
 }
 
-static void blank_line(struct cursor *cursor)
-{
-    while (*cursor->at != '\0' && *cursor->at != '\n')
-        step(cursor, true);
-}
-
+// NULL, or what is wrong; all that follows is blank then.
 static const char *blank_block(struct cursor *cursor)
 {
     const char *end = strstr(cursor->at + 2, "*/");
 
-    if (!end)
-        return "the comment that begins here has no end";
-    while (cursor->at < end + 2)
+    while (end ? cursor->at < end + 2 : *cursor->at != '\0')
         step(cursor, true);
-    return NULL;
+    return end ? NULL : "the comment that begins here has no end";
 }
 
-static const char *clean(char *text, int *ret_line)
+static bool is_delimiter(char c)
 {
-    struct cursor cursor = {.at = text, .line = 1};
-    const char *wrong = NULL;
+    return c == '\0' || strchr(" \t\r\n={}(),", c);
+}
+
+static bool is_space(char c)
+{
+    return c != '\0' && strchr(" \t\r\n", c);
+}
+
+// Takes the word out, so that the rest can be understood: with its comma where it is in a list,
+// else a 0 stands for it.
+static const char *refuse_word(char *text, struct cursor *cursor)
+{
+    char *before, *after;
+
+    while (cursor->at > text && !is_delimiter(cursor->at[-1]))
+        cursor->at--;
+    before = cursor->at;
+    while (before > text && is_space(before[-1]))
+        before--;
+    if (before > text && before[-1] == '=')
+        *cursor->at++ = '0';
+    while (!is_delimiter(*cursor->at))
+        step(cursor, true);
+    after = cursor->at;
+    while (is_space(*after))
+        after++;
+    if (*after == ',')
+        *after = ' ';
+    else if (before > text && before[-1] == ',')
+        before[-1] = ' ';
+    return "a value with * or + in it needs quotes";
+}
+
+void config_text_clean(struct config_text *text, const char *path, struct problems *problems)
+{
+    struct cursor cursor = {.at = text->text, .line = 1};
     bool in_word = false; // "http://x" without quotes holds no comment
 
-    while (!wrong && *cursor.at != '\0') {
+    while (*cursor.at != '\0') {
+        const char *wrong = NULL;
         char c = *cursor.at;
+        int line = cursor.line;
 
-        *ret_line = cursor.line;
         if (c == '"' || c == '\'') {
-            skip_string(&cursor);
+            wrong = skip_string(&cursor);
         } else if (c == '#' || (!in_word && strncmp(cursor.at, "//", 2) == 0)) {
             blank_line(&cursor);
         } else if (!in_word && strncmp(cursor.at, "/*", 2) == 0) {
             wrong = blank_block(&cursor);
         } else if (c == '*' || (c == '+' && cursor.at[1] != '=')) {
-            wrong = "a value with * or + in it needs quotes";
+            wrong = refuse_word(text->text, &cursor);
         } else {
-            in_word = strchr(" \t\r\n={}(),+", c) == NULL;
+            in_word = !is_delimiter(c) && c != '+';
             step(&cursor, false);
             continue;
         }
         in_word = false;
+        if (wrong)
+            problems_add(problems, path, line, "%s", wrong);
     }
-    return wrong;
+}
+
+static bool begins_service(const char *line)
+{
+    line += strspn(line, " \t");
+    return strncmp(line, "service", 7) == 0 && strchr(" \t\"'", line[7]) && line[7] != '\0';
+}
+
+int config_text_skip(struct config_text *text, int from_line)
+{
+    struct cursor cursor = {.at = text->text, .line = 1};
+
+    while (*cursor.at != '\0' && (cursor.line < from_line || !begins_service(cursor.at))) {
+        blank_line(&cursor);
+        if (*cursor.at != '\0')
+            step(&cursor, false);
+    }
+    return *cursor.at != '\0' ? cursor.line : 0;
 }
 
 static int count_lines(const char *text)
@@ -139,8 +200,6 @@ const char *config_text_read(const char *path, const char *tail, struct config_t
         return wrong;
     ret->text[n] = '\0';
     ret->n_lines = count_lines(ret->text);
-    wrong = clean(ret->text, &ret->line);
-    if (!wrong)
-        (void)snprintf(ret->text + n, room, "\n%s", tail);
-    return wrong;
+    (void)snprintf(ret->text + n, room, "\n%s", tail);
+    return NULL;
 }

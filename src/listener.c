@@ -8,62 +8,22 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <systemd/sd-daemon.h>
 
 #include "base.h"
 #include "listener_bind.h"
+#include "listener_inherit.h"
 #include "log.h"
 #include "scoreboard.h"
 
 #define LISTENERS_MAX (SCOREBOARD_POOLS / 2) // a reload may replace all of them
 
-// What systemd handed over and no service has taken yet; taken ones have fd -1.
-static struct {
-    struct {
-        int fd;
-        char *name;
-    } * sockets;
-    int n;
-} inherited;
-
-static void close_inherited(int i, const char *why)
-{
-    log_warning("the socket handed over as \"%s\" is closed: %s", inherited.sockets[i].name, why);
-    base_close_fd(&inherited.sockets[i].fd);
-    inherited.sockets[i].fd = -1;
-}
-
-void listeners_inherit(void)
-{
-    char **names = NULL;
-    int n = sd_listen_fds_with_names(1, &names);
-
-    if (n <= 0)
-        return;
-    inherited.sockets = calloc((size_t)n, sizeof(inherited.sockets[0]));
-    if (!inherited.sockets)
-        abort();
-    inherited.n = n;
-    for (int i = 0; i < n; i++) {
-        inherited.sockets[i].fd = SD_LISTEN_FDS_START + i;
-        inherited.sockets[i].name = names[i];
-        if (sd_is_socket(inherited.sockets[i].fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
-            close_inherited(i, "it is not a listening stream socket");
-    }
-    free(names); // the strings stay
-}
-
-void listeners_close_unclaimed(void)
-{
-    for (int i = 0; i < inherited.n; i++)
-        if (inherited.sockets[i].fd >= 0)
-            close_inherited(i, "no service has that name");
-    for (int i = 0; i < inherited.n; i++)
-        free(inherited.sockets[i].name);
-    free(inherited.sockets);
-    inherited.sockets = NULL;
-    inherited.n = 0;
-}
+// What one call of listeners_open() works on.
+struct opening {
+    const struct config *running;   // NULL at start
+    const struct listener_set *old; // what is open
+    struct listener_set *set;       // what will be
+    struct problems *problems;
+};
 
 static void add(struct listener_set *set, struct listener *listener, const struct service *service)
 {
@@ -82,23 +42,11 @@ static bool contains(const struct listener_set *set, const struct listener *list
     return false;
 }
 
-// A socket without a name of its own goes to the only service there is.
-static bool is_named_for(int i, const struct service *service, const struct config *config)
+// Takes what was handed over for the service, now or before.
+static void take_named(const struct config *config, const struct service *service,
+                       const struct listener_set *old, struct listener_set *set)
 {
-    const char *name = inherited.sockets[i].name;
-    size_t length = strlen(name);
-    bool unnamed = strcmp(name, "unknown") == 0 ||
-                   (length > 7 && strcmp(name + length - 7, ".socket") == 0);
-
-    return strcmp(name, service->name) == 0 ||
-           (unnamed && config->n_services == 1 && inherited.n == 1);
-}
-
-// Takes what was handed over for the service, now or before. How many that were.
-static size_t take_activated(const struct config *config, const struct service *service,
-                             const struct listener_set *old, struct listener_set *set)
-{
-    size_t before = set->n;
+    int fd;
 
     for (size_t i = 0; i < old->n; i++) {
         struct listener *listener = old->items[i].listener;
@@ -106,77 +54,141 @@ static size_t take_activated(const struct config *config, const struct service *
         if (listener->origin == LISTENER_ACTIVATED && strcmp(listener->service, service->name) == 0)
             add(set, listener, service);
     }
-    for (int i = 0; i < inherited.n; i++)
-        if (inherited.sockets[i].fd >= 0 && is_named_for(i, service, config))
-            add(set, listener_adopt(base_take_fd(&inherited.sockets[i].fd), service->name),
-                service);
-    return set->n - before;
+    while ((fd = inherited_take_named(service->name, config->n_services == 1)) >= 0)
+        add(set, listener_adopt(fd, service->name), service);
 }
 
-static bool is_same_address(const struct address *a, const struct address *b)
+// For "*:PORT" systemd may have a socket for each family.
+static bool serves(const struct listener *listener, const struct address *address)
 {
-    return a->length == b->length && a->dual_stack == b->dual_stack &&
-           memcmp(&a->storage, &b->storage, a->length) == 0;
+    if (listener->origin == LISTENER_BOUND)
+        return address_is_same(&listener->wanted, address);
+    return address_is_same(&listener->bound, address) ||
+           (address->dual_stack && address_is_wildcard(&listener->bound.any) &&
+            address_port(&listener->bound.any) == address_port(&address->any));
 }
 
-// The index in the set of a bound listener that was asked for with this address and is not in
-// `taken` (NULL: nothing is); set->n: none. Port 0 may be asked for twice.
-static size_t find_bound(const struct listener_set *set, const struct address *address,
-                         const struct listener_set *taken)
+// The index in the set of a listener that was asked for with this address, or handed over with it,
+// and is not in `taken` (NULL: nothing is); set->n: none. Port 0 may be asked for twice.
+static size_t find(const struct listener_set *set, const struct address *address,
+                   const struct listener_set *taken)
 {
     size_t i = 0;
 
-    while (i < set->n && (set->items[i].listener->origin != LISTENER_BOUND ||
-                          !is_same_address(&set->items[i].listener->wanted, address) ||
-                          contains(taken, set->items[i].listener)))
+    while (i < set->n &&
+           (!serves(set->items[i].listener, address) || contains(taken, set->items[i].listener)))
         i++;
     return i;
 }
 
-static int open_address(const struct service *service, const struct listen *entry,
-                        const struct address *address, const struct listener_set *old,
-                        struct listener_set *set, struct problems *problems)
+static bool is_activated(const struct listener_set *set, const struct service *service)
 {
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].service == service &&
+            set->items[i].listener->origin == LISTENER_ACTIVATED)
+            return true;
+    return false;
+}
+
+// An entry that the running configuration has too, or any at start.
+static bool is_accustomed(const struct config *running, const struct service *service,
+                          const struct listen *entry)
+{
+    for (size_t s = 0; running && s < running->n_services; s++)
+        for (size_t i = 0; i < running->services[s].n_listen; i++)
+            if (strcmp(running->services[s].name, service->name) == 0 &&
+                strcmp(running->services[s].listen[i].text, entry->text) == 0)
+                return true;
+    return running == NULL;
+}
+
+// tcpd cannot listen there, and systemd does not: that is no reason not to start, or to refuse to
+// reload what had been started; but a reload that asks for a new address would promise too much.
+static int leave_out(const struct opening *opening, const struct service *service,
+                     const struct listen *entry)
+{
+    static const char what[] = "is not among the sockets that systemd handed over; \"systemctl "
+                               "daemon-reload\" and \"systemctl restart tcpd.socket\" open it";
+
+    if (!is_accustomed(opening->running, service, entry)) {
+        problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\" %s", entry->text,
+                     what);
+        return -EDESTADDRREQ;
+    }
+    log_warning("%s:%d: service \"%s\": listen = \"%s\" %s", entry->file, entry->line,
+                service->name, entry->text, what);
+    return 0;
+}
+
+// The listener for an address: of the old set, handed over, stored before a restart, or a new one.
+static int obtain(const struct opening *opening, const struct service *service,
+                  const struct address *address, struct listener **ret)
+{
+    size_t stays = find(opening->old, address, opening->set);
+    int fd;
+
+    if (stays < opening->old->n) {
+        *ret = opening->old->items[stays].listener;
+        return 0;
+    }
+    fd = inherited_take_address(address);
+    if (fd >= 0) {
+        *ret = listener_adopt(fd, service->name);
+        return 0;
+    }
+    fd = inherited_take_stored(address);
+    if (fd >= 0) {
+        *ret = listener_take_back(fd, service, address);
+        return 0;
+    }
+    return listener_bind(service, address, ret);
+}
+
+static int open_address(const struct opening *opening, const struct service *service,
+                        const struct listen *entry, const struct address *address)
+{
+    struct listener_set *set = opening->set;
     bool any_port = address->any.sa_family != AF_UNIX && address_port(&address->any) == 0;
-    size_t same = any_port ? set->n : find_bound(set, address, NULL);
-    size_t stays = find_bound(old, address, set);
-    struct listener *listener = stays < old->n ? old->items[stays].listener : NULL;
-    int r = 0;
+    size_t same = any_port ? set->n : find(set, address, NULL);
+    struct listener *listener = NULL;
+    int r;
 
     if (same < set->n && set->items[same].service == service)
-        return 0; // a name that resolves to one address twice
+        return 0; // handed over, or a name that resolves to one address twice
+    if (is_activated(set, service) && (same < set->n || !inherited_has_address(address)))
+        return leave_out(opening, service, entry);
     if (same < set->n) {
-        problems_add(problems, entry->file, entry->line,
+        problems_add(opening->problems, entry->file, entry->line,
                      "listen = \"%s\" is taken by service \"%s\"", entry->text,
                      set->items[same].service->name);
         return -EDESTADDRREQ;
     }
-    if (!listener)
-        r = listener_bind(service, address, &listener);
+    r = obtain(opening, service, address, &listener);
+    if (r == -EAFNOSUPPORT && inherited_any())
+        return leave_out(opening, service, entry);
     if (r < 0) {
-        problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
-                     listener_bind_strerror(r));
+        problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\": %s",
+                     entry->text, listener_bind_strerror(r));
         return r;
     }
     add(set, listener, service);
     return 0;
 }
 
-static int open_entry(const struct service *service, const struct listen *entry,
-                      const struct listener_set *old, struct listener_set *set,
-                      struct problems *problems)
+static int open_entry(const struct opening *opening, const struct service *service,
+                      const struct listen *entry)
 {
     struct address list[ADDRESS_MAX];
     int n = address_resolve(&entry->spec, AF_UNSPEC, true, list, ELEMENTS(list));
     int first_error = 0;
 
     if (n <= 0) {
-        problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
-                     n == EAI_SYSTEM ? strerror(errno) : gai_strerror(n));
+        problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\": %s",
+                     entry->text, n == EAI_SYSTEM ? strerror(errno) : gai_strerror(n));
         return -EHOSTUNREACH;
     }
     for (int i = 0; i < n; i++) {
-        int r = open_address(service, entry, &list[i], old, set, problems);
+        int r = open_address(opening, service, entry, &list[i]);
 
         if (r < 0 && first_error == 0)
             first_error = r;
@@ -184,23 +196,19 @@ static int open_entry(const struct service *service, const struct listen *entry,
     return first_error;
 }
 
-static int open_service(const struct config *config, const struct service *service,
-                        const struct listener_set *old, struct listener_set *set,
-                        struct problems *problems)
+static int open_service(const struct opening *opening, const struct service *service)
 {
     int first_error = 0;
 
-    if (take_activated(config, service, old, set) > 0)
-        return 0;
-    if (service->n_listen == 0) {
-        problems_add(problems, service->file, service->line,
+    if (service->n_listen == 0 && !is_activated(opening->set, service)) {
+        problems_add(opening->problems, service->file, service->line,
                      "service \"%s\" has no listen = {\"ADDRESS:PORT\"}, and no socket of that "
                      "name was handed over",
                      service->name);
         return -EDESTADDRREQ;
     }
     for (size_t i = 0; i < service->n_listen; i++) {
-        int r = open_entry(service, &service->listen[i], old, set, problems);
+        int r = open_entry(opening, service, &service->listen[i]);
 
         if (r < 0 && first_error == 0)
             first_error = r;
@@ -208,23 +216,41 @@ static int open_service(const struct config *config, const struct service *servi
     return first_error;
 }
 
-int listeners_open(const struct config *config, const struct listener_set *old,
-                   struct listener_set *ret, struct problems *problems)
+// What only the whole set shows.
+static int check_number(const struct opening *opening, const struct config *config)
+{
+    const struct service *first = &config->services[0];
+    size_t n = opening->set->n;
+
+    if (n > 0 && n <= LISTENERS_MAX)
+        return 0;
+    if (n == 0)
+        problems_add(opening->problems, first->file, first->line,
+                     "there is no socket to listen on for any service");
+    else
+        problems_add(opening->problems, first->file, first->line,
+                     "%zu listeners are too many; at most %d", n, LISTENERS_MAX);
+    return -EDESTADDRREQ;
+}
+
+int listeners_open(const struct config *config, const struct config *running,
+                   const struct listener_set *old, struct listener_set *ret,
+                   struct problems *problems)
 {
     struct listener_set set = {0};
+    struct opening opening = {.running = running, .old = old, .set = &set, .problems = problems};
     int first_error = 0;
 
+    for (size_t i = 0; i < config->n_services; i++)
+        take_named(config, &config->services[i], old, &set);
     for (size_t i = 0; i < config->n_services; i++) {
-        int r = open_service(config, &config->services[i], old, &set, problems);
+        int r = open_service(&opening, &config->services[i]);
 
         if (r < 0 && first_error == 0)
             first_error = r;
     }
-    if (first_error == 0 && set.n > LISTENERS_MAX) {
-        problems_add(problems, config->services[0].file, config->services[0].line,
-                     "%zu listeners are too many; at most %d", set.n, LISTENERS_MAX);
-        first_error = -EDESTADDRREQ;
-    }
+    if (first_error == 0)
+        first_error = check_number(&opening, config);
     if (first_error == 0) {
         *ret = set;
         return 0;

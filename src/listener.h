@@ -21,6 +21,8 @@ struct listener {
     int family;
     unsigned backlog;           // as asked for; 0: systemd's
     unsigned effective_backlog; // as the kernel has it
+    bool stored;                // systemd keeps it for the next start, too
+    bool taken_back;            // from before a restart
     dev_t device;               // a bound unix socket's path, so that only our own is removed
     ino_t inode;
 };
@@ -34,20 +36,15 @@ struct listener_set {
     size_t n;
 };
 
-// Takes the sockets that systemd handed over out of the environment. Once, before anything else
-// opens descriptors. Logs and closes those that are not listening stream sockets.
-void listeners_inherit(void);
-
-// Opens what config asks for: sockets handed over under the service's name first, those of `old`
-// that stay next, else bind. May block on a name service for names in `listen`. All
-// that is wrong goes to problems; then the result is a negative errno (-EHOSTUNREACH: a name was
-// not resolved) and nothing new is left open. The set is the caller's; its listeners may also be
-// old's.
-int listeners_open(const struct config *config, const struct listener_set *old,
-                   struct listener_set *ret, struct problems *problems);
-
-// Logs and closes the handed-over sockets that no service has taken.
-void listeners_close_unclaimed(void);
+// Opens what config asks for: sockets handed over under the service's name, then with its address,
+// those of `old` that stay, those stored before a restart, else bind. An address that systemd has
+// not opened and tcpd may not is left out with a warning at start, and when `running` (NULL at
+// start) has it too. May block on a name service for names in `listen`. All that is wrong goes to
+// problems; then the result is a negative errno (-EHOSTUNREACH: a name was not resolved) and
+// nothing new is left open. The set is the caller's; its listeners may also be old's.
+int listeners_open(const struct config *config, const struct config *running,
+                   const struct listener_set *old, struct listener_set *ret,
+                   struct problems *problems);
 
 // An open listener that stays for a (maybe other) service: its backlog follows. 0 or -errno.
 int listener_keep(struct listener *listener, const struct service *service);
@@ -74,3 +71,8 @@ void listener_resume(const struct listener *listener);
 // Listens again, at the same address, after someone shut the socket down. 0 or -errno; -EALREADY:
 // it does listen; -EOPNOTSUPP for systemd's.
 int listener_revive(const struct listener *listener);
+
+// Gives a bound listener to the service manager, so that it outlives a restart; takes it back out.
+// Without a manager that stores sockets ($FDSTORE) nothing is done.
+void listener_store(struct listener *listener);
+void listener_unstore(struct listener *listener);

@@ -16,6 +16,8 @@
 #include <sys/un.h>
 
 #include "base.h"
+#include "listener_inherit.h"
+#include "notify.h"
 
 // SYN is bit 1 and ACK bit 4 of the TCP header's byte 13; a new connection is SYN without ACK.
 #define TCP_FLAGS_OFFSET 13
@@ -81,8 +83,7 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
     listener->service = strdup(service);
     if (!listener->service)
         abort();
-    listener->bound.length = sizeof(listener->bound.storage);
-    (void)getsockname(fd, &listener->bound.any, &listener->bound.length); // a valid socket
+    listener->bound = inherited_address(fd);
     (void)address_format(&listener->bound.any, listener->bound.length, listener->address,
                          sizeof(listener->address));
     listener->family = listener->bound.any.sa_family;
@@ -100,6 +101,31 @@ struct listener *listener_adopt(int fd, const char *service)
 static const char *path_of(const struct address *address)
 {
     return ((const struct sockaddr_un *)(const void *)&address->storage)->sun_path;
+}
+
+// A path's device and number tell whether it is still ours when we remove it.
+static void note_path(struct listener *listener)
+{
+    struct stat st;
+
+    if (listener->family != AF_UNIX || lstat(path_of(&listener->wanted), &st) < 0)
+        return;
+    listener->device = st.st_dev;
+    listener->inode = st.st_ino;
+}
+
+struct listener *listener_take_back(int fd, const struct service *service,
+                                    const struct address *address)
+{
+    struct listener *listener = make(fd, service->name, LISTENER_BOUND, service->backlog);
+
+    listener->wanted = *address;
+    listener->stored = listener->taken_back = true;
+    note_path(listener);
+    (void)listen(fd, (int)service->backlog); // it listens; this is for the backlog
+    listener->effective_backlog = effective_backlog(fd, service->backlog);
+    listener_resume(listener);
+    return listener;
 }
 
 static int bind_inet(const struct address *address, int *ret_fd)
@@ -220,7 +246,6 @@ int listener_bind(const struct service *service, const struct address *address,
                   struct listener **ret)
 {
     cleanup_close int fd = -1;
-    struct stat st = {0};
     int r;
 
     if (address->any.sa_family == AF_UNIX)
@@ -237,20 +262,18 @@ int listener_bind(const struct service *service, const struct address *address,
     }
     *ret = make(base_take_fd(&fd), service->name, LISTENER_BOUND, service->backlog);
     (*ret)->wanted = *address;
-    if ((*ret)->family == AF_UNIX && lstat(path_of(address), &st) == 0) {
-        (*ret)->device = st.st_dev;
-        (*ret)->inode = st.st_ino;
-    }
+    note_path(*ret);
     return 0;
 }
 
-// Removes the path of a bound unix socket unless another server has replaced it.
+// Removes the path of a bound unix socket unless another server has replaced it, or systemd keeps
+// the socket for the next start.
 static void remove_path(const struct listener *listener)
 {
     const char *path = path_of(&listener->wanted);
     struct stat st;
 
-    if (listener->origin == LISTENER_BOUND && listener->family == AF_UNIX &&
+    if (listener->origin == LISTENER_BOUND && listener->family == AF_UNIX && !listener->stored &&
         lstat(path, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
         (void)unlink(path); // a leftover is stale and replaced at the next start
 }
@@ -327,4 +350,25 @@ int listener_revive(const struct listener *listener)
     if (bind(listener->fd, &listener->bound.any, listener->bound.length) < 0 && errno != EINVAL)
         return -errno;
     return listen(listener->fd, (int)listener->backlog) < 0 ? -errno : 0;
+}
+
+void listener_store(struct listener *listener)
+{
+    char name[INHERITED_MAX];
+
+    if (listener->origin != LISTENER_BOUND)
+        return;
+    inherited_store_name(&listener->wanted, name);
+    listener->stored = notify_store(name, listener->fd);
+}
+
+void listener_unstore(struct listener *listener)
+{
+    char name[INHERITED_MAX];
+
+    if (!listener->stored)
+        return;
+    inherited_store_name(&listener->wanted, name);
+    notify_unstore(name);
+    listener->stored = false;
 }

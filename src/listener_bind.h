@@ -13,3 +13,8 @@ struct listener *listener_adopt(int fd, const char *service);
 
 // What a failure of listener_bind() means, in words.
 const char *listener_bind_strerror(int error);
+
+// Makes a listener of a socket that tcpd had bound to this address before it was restarted; owns fd
+// from now on.
+struct listener *listener_take_back(int fd, const struct service *service,
+                                    const struct address *address);

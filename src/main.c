@@ -14,6 +14,7 @@
 #include "config.h"
 #include "handler.h"
 #include "listener.h"
+#include "listener_inherit.h"
 #include "log.h"
 #include "master.h"
 #include "notify.h"
@@ -167,7 +168,9 @@ static void log_listeners(const struct listener_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
         const struct listener *listener = set->items[i].listener;
-        const char *from = listener->origin == LISTENER_ACTIVATED ? ", handed over" : "";
+        const char *from = listener->origin == LISTENER_ACTIVATED ? ", handed over"
+                           : listener->taken_back                 ? ", taken back"
+                                                                  : "";
 
         log_info("%s %s: listening, backlog %u%s%s", set->items[i].service->name, listener->address,
                  listener->effective_backlog,
@@ -191,7 +194,7 @@ int main(int argc, char **argv)
     options = options_parse(argc, argv);
     if (!options.check)
         log_open(options.verbose, options.levels);
-    listeners_inherit();
+    inherited_open();
 
     config = config_load(options.config_path, &problems);
     if (!config)
@@ -201,10 +204,12 @@ int main(int argc, char **argv)
         (void)config_unref(config);
         return said();
     }
-    r = listeners_open(config, &none, &set, &problems);
+    r = listeners_open(config, NULL, &none, &set, &problems);
     if (r < 0)
         return fail(&problems, config, exit_status_of(r));
-    listeners_close_unclaimed();
+    inherited_close();
+    for (size_t i = 0; i < set.n; i++)
+        listener_store(set.items[i].listener);
     log_listeners(&set);
     return master_run(options.config_path, config, &set);
 }

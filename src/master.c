@@ -145,9 +145,12 @@ static int set_timer(struct master *master, uint64_t now)
 {
     uint64_t next = master->tick_usec + TICK_USEC;
     uint64_t due = master_balance_due(master, now);
+    uint64_t idle_due = master_idle_due(master, now);
 
     if (due < next)
         next = due;
+    if (idle_due < next)
+        next = idle_due;
     if (master->phase == MASTER_STOPPING && master->stop_usec < next)
         next = master->stop_usec;
     if (master->watchdog_usec > 0 && ping_due(master, now) < next)
@@ -208,7 +211,7 @@ static void tick(struct master *master, uint64_t now)
             pool_drain_some(&master->pools, pool, excess, now);
         }
     }
-    master_report_deaths(master, now);
+    master_report_unsaid(master, now);
     if (master->phase == MASTER_STOPPING)
         notify_extend(EXTEND_USEC);
     if (master->phase != MASTER_STARTING)
@@ -225,6 +228,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     ping_watchdog(master, now);
     if (now - master->tick_usec >= TICK_USEC)
         tick(master, now);
+    master_leave_if_idle(master, now);
     master_look_again(master);
     return 0;
 }

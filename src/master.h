@@ -56,12 +56,18 @@ uint64_t master_balance_due(const struct master *master, uint64_t now_usec);
 
 // master_deaths.c: reaps every dead child; logs, counts, throttles.
 void master_reap(struct master *master);
-// Once in ten seconds: says how many deaths were not logged one by one.
-void master_report_deaths(struct master *master, uint64_t now_usec);
+// Once in ten seconds: says how many deaths and sessions were not logged one by one.
+void master_report_unsaid(struct master *master, uint64_t now_usec);
 
 // master_status.c: STATUS= when it has changed, and the answer to USR1.
 const char *master_status(struct master *master);
 void master_log_status(struct master *master);
+
+// master_idle.c: exit_idle_time. When it would be over, USEC_NEVER.
+uint64_t master_idle_due(const struct master *master, uint64_t now_usec);
+void master_leave_if_idle(struct master *master, uint64_t now_usec);
+// Says why the configuration's exit_idle_time has no effect, if so.
+void master_warn_of_idle(const struct master *master);
 
 // reload.c: reads everything anew; on any error keeps what there is and says why. Logs.
 void reload_start(struct master *master);

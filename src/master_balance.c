@@ -97,11 +97,16 @@ static bool is_ready(const struct master *master, const struct pool *pool)
 // workers empty the queue, then they leave, then it is closed.
 static void close_step(struct master *master, struct pool *pool, uint64_t now)
 {
-    bool bound = pool->listener->origin == LISTENER_BOUND;
-    bool empty = !bound || listener_queued(pool->listener) == 0;
+    bool is_stopping = master->phase == MASTER_STOPPING;
+    struct listener *listener = pool->listener;
+    bool stays = listener->stored && listener->family == AF_UNIX && is_stopping; // as systemd's do
+    bool bound = listener->origin == LISTENER_BOUND && !stays;
+    bool empty = !bound || listener_queued(listener) == 0;
 
-    if (pool->quiet_usec == 0)
-        listener_quiesce(pool->listener);
+    if (!is_stopping)
+        listener_unstore(listener);
+    if (pool->quiet_usec == 0 && bound)
+        listener_quiesce(listener);
     if (pool->quiet_usec == 0 || !empty)
         pool->quiet_usec = now;
     if (!pool->drained && (!bound || now - pool->quiet_usec >= QUIET_USEC)) {
@@ -109,7 +114,7 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
         pool_drain_all(pool, now);
     }
     if (pool->drained && empty && pool_count(&master->pools, pool).leaving == 0)
-        listener_release(pool->listener); // sessions may last; the address is free
+        listener_release(listener); // sessions may last; the address is free
     if (pool->drained && pool->workers == NULL && (empty || master->at_once)) {
         pool_free(&master->pools, pool);
         return;
@@ -148,6 +153,7 @@ static void announce_ready(struct master *master)
     master->phase_usec = base_now_usec();
     notify_ready(master_status(master));
     log_record(LOG_INFO, EVENT_READY, NULL, 0, "ready: %s", master->status);
+    master_warn_of_idle(master);
 }
 
 bool master_balance(struct master *master, uint64_t now_usec)

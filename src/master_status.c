@@ -40,6 +40,21 @@ static void append_pool(char *text, size_t size, const struct pool *pool,
         append(text, size, " %u queued", counts->sizing.queued);
 }
 
+// How long the oldest session lasts already.
+static uint64_t oldest_session(const struct master *master, uint64_t now)
+{
+    uint64_t oldest = now;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
+            struct score score = scoreboard_read(&master->pools.board, worker->slot);
+
+            if (score.state == WORKER_BUSY && score.since_usec < oldest)
+                oldest = score.since_usec;
+        }
+    return now - oldest;
+}
+
 const char *master_status(struct master *master)
 {
     char pools[sizeof(master->status) - 480] = "", text[sizeof(master->status)];
@@ -56,6 +71,9 @@ const char *master_status(struct master *master)
     }
     (void)snprintf(text, sizeof(text), "%s%u workers: %u idle, %u busy, %u draining%s",
                    phase_names[master->phase], n_workers, n_idle, n_busy, n_draining, pools);
+    if (master->phase == MASTER_STOPPING && n_busy > 0)
+        append(text, sizeof(text), "; %u sessions left, the oldest %" PRIu64 " s old", n_busy,
+               oldest_session(master, base_now_usec()) / USEC_PER_SEC);
     if (master->reload_problem[0] != '\0')
         append(text, sizeof(text), "; the last reload failed: %s", master->reload_problem);
     if (strcmp(text, master->status) != 0) {

@@ -4,6 +4,7 @@
 #include "notify.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 #include "base.h"
@@ -49,4 +50,21 @@ uint64_t notify_watchdog_usec(void)
     uint64_t usec = 0;
 
     return sd_watchdog_enabled(0, &usec) > 0 ? usec : 0;
+}
+
+// systemd says since 254 how many it stores; for those before, the unit has to.
+bool notify_store(const char *name, int fd)
+{
+    const char *limit = getenv("FDSTORE");
+    char message[256];
+
+    if (!limit || atoi(limit) <= 0)
+        return false;
+    (void)snprintf(message, sizeof(message), "FDSTORE=1\nFDNAME=%s", name);
+    return sd_pid_notify_with_fds(0, 0, message, &fd, 1) > 0;
+}
+
+void notify_unstore(const char *name)
+{
+    (void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }

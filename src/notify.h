@@ -3,6 +3,7 @@
 // there is nothing the master could do about it.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void notify_ready(const char *status);
@@ -17,3 +18,8 @@ void notify_failure(int error, const char *status);
 
 // How often systemd wants to hear WATCHDOG=1, 0: never.
 uint64_t notify_watchdog_usec(void);
+
+// Gives a descriptor to the manager's store, from which the next start gets it under that name.
+// False: the manager stores none.
+bool notify_store(const char *name, int fd);
+void notify_unstore(const char *name);

@@ -244,6 +244,8 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
         (void)atomic_fetch_sub_explicit(&hint->idle, 1, memory_order_relaxed);
     (*count_of(pool, worker))--;
     pool->sessions_before += score->sessions;
+    if (score->sessions > 0)
+        pool->departed_usec = base_now_usec();
     list_remove(pool, worker);
     scoreboard_wipe(&pools->board, worker->slot);
     slots_release(pools->slots, worker);

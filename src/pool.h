@@ -32,6 +32,7 @@ struct pool {
     unsigned floor;           // keeps the capacity during a reload
     int adjustment;           // TTIN, TTOU
     uint64_t sessions_before; // by workers that are gone
+    uint64_t departed_usec;   // when the last of them that had served left
 
     struct throttle deaths, forks;
     uint64_t death_usec; // the last early death that was counted

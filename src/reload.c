@@ -64,6 +64,7 @@ static void commit(struct master *master, struct config *config, struct listener
             pool->quiet_usec = 0;
             pool_renew(pool, config, service, master->generation);
         } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
+            listener_store(listener);
             log_info("%s %s: listening, backlog %u", service->name, listener->address,
                      listener->effective_backlog);
         } else {
@@ -74,11 +75,15 @@ static void commit(struct master *master, struct config *config, struct listener
     }
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->closing && !pool->was_closing)
-            log_info("%s: listens no longer", pool->name);
+            log_info("%s: listens no longer%s", pool->name,
+                     pool->listener->origin == LISTENER_ACTIVATED
+                         ? "; its socket unit still does until it is stopped"
+                         : "");
     listeners_forget(&master->set);
     master->set = *set;
     (void)config_unref(master->config);
     master->config = config;
+    master_warn_of_idle(master);
 }
 
 // What can go on listening: also a pool that is being closed, unless its path is removed already.
@@ -112,7 +117,7 @@ void reload_start(struct master *master)
     notify_reloading("reloading");
     staying = make_staying_set(master);
     config = config_load(master->config_path, &problems);
-    if (!config || listeners_open(config, &staying, &set, &problems) < 0) {
+    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
         (void)config_unref(config);
         refuse(master, &problems);
     } else {

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "log_quota.h"
+
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
 #define SCOREBOARD_POOLS 1024
 
@@ -36,6 +38,7 @@ struct pool_hint {
     _Atomic int32_t idle;   // workers waiting in accept(), more or less
     _Atomic int32_t spare;  // below this many the master wants to be woken; written by it
     _Atomic uint32_t armed; // 1: nobody has woken it yet
+    struct log_quota quota; // of session records
 };
 
 struct scoreboard {

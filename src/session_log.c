@@ -106,7 +106,16 @@ static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
     return n;
 }
 
-void session_log_closed(const struct session *session, const struct config *config)
+static bool is_wanted(const struct session *session, const struct config *config,
+                      struct log_quota *quota)
+{
+    if (config->log_sessions == LOG_SESSIONS_ERRORS)
+        return session->result != SESSION_OK && log_quota_take(quota, &session->peer.any);
+    return config->log_sessions == LOG_SESSIONS_ALL;
+}
+
+void session_log_closed(const struct session *session, const struct config *config,
+                        struct log_quota *quota)
 {
     bool good = session->result == SESSION_OK;
     uint64_t duration = base_now_usec() - session->started_usec;
@@ -114,8 +123,7 @@ void session_log_closed(const struct session *session, const struct config *conf
     char peer[ADDRESS_TEXT_MAX];
     size_t n;
 
-    if (config->log_sessions == LOG_SESSIONS_NONE ||
-        (config->log_sessions == LOG_SESSIONS_ERRORS && good))
+    if (!is_wanted(session, config, quota))
         return;
     n = add_ends(fields, session, config->log_addresses);
     add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);

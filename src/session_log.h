@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config.h"
+#include "log_quota.h"
 #include "session.h"
 
 // The peer as the log may show it: in full, masked (IPv4 /24, IPv6 /64, no port), or "-".
@@ -14,5 +15,6 @@ const char *session_log_peer(const struct sockaddr *peer, socklen_t length,
 void session_log_opened(const struct session *session, const struct config *config);
 
 // At its end, before the socket is closed (the kernel's view comes from it): all of them with
-// log_sessions = all, those that did not end well with errors.
-void session_log_closed(const struct session *session, const struct config *config);
+// log_sessions = all; with errors those that did not end well, within the client's quota.
+void session_log_closed(const struct session *session, const struct config *config,
+                        struct log_quota *quota);

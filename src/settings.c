@@ -18,6 +18,7 @@ static const char *const log_sessions_names[LOG_SESSIONS_N] = {
 static const char *const log_addresses_names[LOG_ADDRESSES_N] = {[LOG_ADDRESSES_FULL] = "full",
                                                                  [LOG_ADDRESSES_MASKED] = "masked",
                                                                  [LOG_ADDRESSES_NONE] = "none"};
+static const char *const no_yes[] = {"no", "yes"};
 static const char *const end_names[END_N] = {
     [END_NONE] = "none", [END_CRLF] = "crlf", [END_NUL] = "nul"};
 static const char *const format_names[FORMAT_N] = {
@@ -31,6 +32,8 @@ static const char *const format_names[FORMAT_N] = {
 // clang-format off
 const struct setting settings[] = {
     {"stop_timeout", SPAN, GLOBAL(stop_timeout_usec), .initial = "30s"},
+    {"socket_units", CHOICE(no_yes), GLOBAL(socket_units), .initial = "yes"},
+    {"exit_idle_time", SPAN, GLOBAL(exit_idle_usec), .initial = "0"},
     {"log_sessions", CHOICE(log_sessions_names), GLOBAL(log_sessions), .initial = "errors"},
     {"log_addresses", CHOICE(log_addresses_names), GLOBAL(log_addresses), .initial = "full"},
 

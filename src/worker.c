@@ -174,7 +174,7 @@ static void serve(struct process *process, struct session *session, int fd)
     enter_busy(process, session);
     session_log_opened(session, setup->config);
     setup->service->handler->serve(session);
-    session_log_closed(session, setup->config);
+    session_log_closed(session, setup->config, &process->hint->quota);
     session_close(session);
     score_done(process->page);
 }

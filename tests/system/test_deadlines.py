@@ -5,6 +5,7 @@ Lower bounds are exact, upper ones generous: the machine may be busy, tcpd may n
 """
 
 import contextlib
+import random
 import select
 import socket
 import threading
@@ -104,6 +105,33 @@ def test_send_timeout_of_a_peer_that_takes_a_little(tcpd):
         finally:
             stop.set()
             reader.join()
+
+
+def test_send_timeout_is_the_same_for_every_write(tcpd, tmp_path):
+    """B19: a write that the peer took slowly leaves no shorter time to later ones. On a unix socket,
+    where one write is many sends, each of which waits."""
+    listen = f"unix:{tmp_path}/s"
+    conf = configuration(service("chargen", listen=listen, send_timeout="3s"))
+    with tcpd(conf) as daemon, daemon.connect("chargen") as sock:
+        for _ in range(20):
+            assert len(read_exactly(sock, 16384)) == 16384
+            select.select([], [], [], 0.22)
+        rng = random.Random(19)
+        for _ in range(9):
+            size = rng.randint(100_000, 200_000)
+            assert len(read_exactly(sock, size)) == size, daemon.log_text()
+            select.select([], [], [], 1)
+
+
+@pytest.mark.parametrize("left", [0.3, 0.8])
+def test_session_timeout_of_a_peer_that_never_reads(tcpd, left):
+    """B19, B20: a session that ends while it is blocked in writing ran out of its own time, not of
+    send_timeout's."""
+    conf = configuration(service("chargen", session_timeout=f"{int(left * 1000)}ms"))
+    with tcpd(conf) as daemon:
+        for _ in range(8):
+            with clock() as begin, daemon.connect("chargen", rcvbuf=4096) as sock:
+                run_out(daemon, "chargen", sock, "session timeout", begin, left)
 
 
 @pytest.mark.parametrize("name", ["echo", "discard", "hello", "chargen"])

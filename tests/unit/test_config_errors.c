@@ -163,8 +163,12 @@ static const struct {
     {"a plus without quotes",
      ECHO "\n idle_timeout = 5s+1s }\n",
      {{"main.conf:2: ", "needs quotes"}}},
-    {"unterminated string", ECHO "\n message = \"abc\n}\n", {{"main.conf:3: ", ""}}},
-    {"unterminated single quotes", ECHO "\n message = 'abc\n}\n", {{"main.conf:3: ", ""}}},
+    {"unterminated string",
+     ECHO "\n socket_user = \"abc\n}\n",
+     {{"main.conf:2: ", "the quote that opens here is not closed"}}},
+    {"unterminated single quotes",
+     ECHO "\n socket_user = 'abc\n}\n",
+     {{"main.conf:2: ", "the quote that opens here is not closed"}}},
     {"unterminated comment", ECHO "}\n/* abc\n", {{"main.conf:", ""}}},
     {"empty", "", {{"main.conf:1: ", "no service is configured"}}},
     {"only global", "stop_timeout = 1s\n", {{"main.conf:1: ", "no service is configured"}}},
@@ -197,7 +201,45 @@ static const struct {
     {"a wrong value, then bad syntax",
      ECHO "\n backlog = 0\n colour = 1\n}\n",
      {{"main.conf:2: ", "backlog"}, {"main.conf:3: ", "colour"}}},
+    {"bad syntax, then more of it, then a wrong value",
+     ECHO "\n colour = 1\n}\nservice \"f\" {\n } }\nservice \"g\" { handler = echo backlog = 0 }\n",
+     {{"main.conf:2: ", "colour"},
+      {"main.conf:5: ", "service \"f\" has no handler"},
+      {"main.conf:5: ", "closing brace"},
+      {"main.conf:6: ", "backlog"}}},
 };
+
+// What is right is there in spite of the mistakes.
+static void test_read(void **state)
+{
+    static const char text[] =
+        "service \"a\" { handler = echo listen = {\"127.0.0.1:1\"} }\n"
+        "service \"b\" { handler = echo listen = {\"127.0.0.1:2\"\n"
+        "service \"c\" { handler = nosuch listen = {*:3, \"127.0.0.1:4\"} }\n"
+        "colour\n"
+        "service \"d\" { handler = echo listen = {\"x\", \"127.0.0.1:5\"} }\n"
+        "service \"e\" { handler = echo listen = {\"127.0.0.1:6\"} file = 'a";
+    static const char *const want[] = {"a 127.0.0.1:1", "c 127.0.0.1:4", "d 127.0.0.1:5",
+                                       "e 127.0.0.1:6"};
+    struct problems problems = {0};
+    struct config *config;
+
+    (void)state;
+    config_dir_write("main.conf", text, strlen(text));
+    config = config_read(config_dir_path("main.conf"), &problems);
+    assert_true(problems.n >= 6);
+    check_number("services", config->n_services, ELEMENTS(want));
+    for (size_t i = 0; i < ELEMENTS(want); i++) {
+        char got[128];
+
+        check_number(want[i], config->services[i].n_listen, 1);
+        (void)snprintf(got, sizeof(got), "%s %s", config->services[i].name,
+                       config->services[i].listen[0].text);
+        check_text("service", got, want[i]);
+    }
+    (void)config_unref(config);
+    problems_done(&problems);
+}
 
 static void test_rows(void **state)
 {
@@ -254,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rows, config_dir_make, config_dir_remove),
+        cmocka_unit_test_setup_teardown(test_read, config_dir_make, config_dir_remove),
         cmocka_unit_test_setup_teardown(test_names, config_dir_make, config_dir_remove),
     };
 

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// Socket units. An address that a unit cannot have is left out with a problem; the others stay.
+
+#include "socket_unit.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <nss.h>
+#include <string.h>
+
+#include "base.h"
+
+void names_files_only(void)
+{
+    static const char *const databases[] = {"hosts", "services"};
+
+    for (size_t i = 0; i < ELEMENTS(databases); i++)
+        (void)__nss_configure_lookup(databases[i], "files"); // fails for unknown databases only
+}
+
+void unit_name(const struct unit_family *family, const struct service *service, char *name,
+               size_t size)
+{
+    (void)snprintf(name, size, "%s%c%s.socket", family->base, family->separator, service->name);
+}
+
+void taken_addresses_done(struct taken_addresses *taken)
+{
+    for (size_t i = 0; i < taken->n; i++)
+        free(taken->texts[i]);
+    free(taken->texts);
+    *taken = (struct taken_addresses){0};
+}
+
+// False when the address is in a unit already.
+static bool take(struct taken_addresses *taken, const char *text)
+{
+    for (size_t i = 0; i < taken->n; i++)
+        if (strcmp(taken->texts[i], text) == 0)
+            return false;
+    taken->texts = reallocarray(taken->texts, taken->n + 1, sizeof(taken->texts[0]));
+    if (!taken->texts)
+        abort();
+    taken->texts[taken->n] = strdup(text);
+    if (!taken->texts[taken->n++])
+        abort();
+    return true;
+}
+
+// A unit file takes control characters, and a backslash at the end of a line, for its own.
+static bool is_writable(const char *value)
+{
+    size_t length = strlen(value);
+
+    for (size_t i = 0; i < length; i++)
+        if (iscntrl((unsigned char)value[i]))
+            return false;
+    return length > 0 && value[length - 1] != '\\' && !isspace((unsigned char)value[length - 1]);
+}
+
+// Writes "NAME=VALUE"; % begins a specifier in unit files.
+static void write_value(FILE *stream, const char *name, const char *value)
+{
+    (void)fprintf(stream, "%s=", name);
+    for (; *value; value++)
+        (void)fprintf(stream, *value == '%' ? "%%%%" : "%c", *value);
+    (void)fputc('\n', stream);
+}
+
+static bool write_path(FILE *stream, const struct listen *entry, struct taken_addresses *taken,
+                       struct problems *problems)
+{
+    if (!is_writable(entry->spec.path)) {
+        problems_add(problems, entry->file, entry->line,
+                     "listen = \"%s\": such a path cannot stand in a socket unit", entry->text);
+        return false;
+    }
+    if (!take(taken, entry->text))
+        return false; // the check of the configuration has told
+    write_value(stream, "ListenStream", entry->spec.path);
+    return true;
+}
+
+static bool write_address(FILE *stream, const struct listen *entry, const struct address *address,
+                          bool split, struct taken_addresses *taken)
+{
+    char text[ADDRESS_TEXT_MAX];
+    unsigned port = address_port(&address->any);
+
+    (void)address_format(&address->any, address->length, text, sizeof(text));
+    if (!take(taken, address->dual_stack ? entry->text : text))
+        return false; // the check of the configuration has told, or a name is there twice
+    if (!address->dual_stack)
+        write_value(stream, "ListenStream", text);
+    else if (split)
+        (void)fprintf(stream, "ListenStream=0.0.0.0:%u\nListenStream=[::]:%u\n", port, port);
+    else
+        (void)fprintf(stream, "ListenStream=%u\n", port); // [::], or 0.0.0.0 without IPv6
+    return true;
+}
+
+static size_t write_inet(FILE *stream, const struct listen *entry, bool split,
+                         struct taken_addresses *taken, struct problems *problems)
+{
+    struct address list[ADDRESS_MAX];
+    int n = address_resolve(&entry->spec, AF_UNSPEC, true, list, ELEMENTS(list));
+    size_t n_written = 0;
+
+    if (n <= 0) {
+        problems_add(
+            problems, entry->file, entry->line,
+            "listen = \"%s\": %s; a socket unit is made before there is a network: write a "
+            "number, or a name in /etc/hosts",
+            entry->text, n == EAI_SYSTEM ? strerror(errno) : gai_strerror(n));
+        return 0;
+    }
+    if (address_port(&list[0].any) == 0) {
+        problems_add(problems, entry->file, entry->line,
+                     "listen = \"%s\": port 0 cannot stand in a socket unit", entry->text);
+        return 0;
+    }
+    for (int i = 0; i < n; i++)
+        n_written += write_address(stream, entry, &list[i], split, taken);
+    return n_written;
+}
+
+static bool has_wildcard(const struct service *service, bool dual_stack)
+{
+    for (size_t i = 0; i < service->n_listen; i++) {
+        const struct address_spec *spec = &service->listen[i].spec;
+
+        if (dual_stack ? spec->kind == ADDRESS_WILDCARD
+                       : spec->kind == ADDRESS_INET && strcmp(spec->host, "::") == 0)
+            return true;
+    }
+    return false;
+}
+
+static void write_owner(FILE *stream, const struct service *service, const char *name,
+                        const char *value, struct problems *problems)
+{
+    if (!value)
+        return;
+    if (is_writable(value))
+        write_value(stream, name, value);
+    else
+        problems_add(problems, service->file, service->line, "\"%s\" cannot be a %s", value, name);
+}
+
+static void write_head(FILE *stream, const struct unit_family *family,
+                       const struct service *service)
+{
+    (void)fprintf(stream,
+                  "# Made by tcpd-generator from %s; see tcpd-generator(8).\n"
+                  "[Unit]\n"
+                  "Description=tcpd service %s\n"
+                  "Documentation=man:tcpd.conf(5) man:tcpd-generator(8)\n",
+                  service->file, service->name);
+    if (service->file[0] == '/')
+        write_value(stream, "SourcePath", service->file);
+    (void)fprintf(stream,
+                  "PartOf=%s.socket\n"
+                  "\n"
+                  "[Socket]\n"
+                  "Service=%s.service\n"
+                  "FileDescriptorName=%s\n",
+                  family->base, family->base, service->name);
+}
+
+size_t socket_unit_write(FILE *stream, const struct unit_family *family,
+                         const struct service *service, struct taken_addresses *taken,
+                         struct problems *problems)
+{
+    // BindIPv6Only= is one for all addresses of a unit.
+    bool dual = has_wildcard(service, true), split = dual && has_wildcard(service, false);
+    bool paths = false;
+    size_t n = 0;
+
+    write_head(stream, family, service);
+    for (size_t i = 0; i < service->n_listen; i++) {
+        const struct listen *entry = &service->listen[i];
+
+        if (entry->spec.kind != ADDRESS_UNIX) {
+            n += write_inet(stream, entry, split, taken, problems);
+        } else if (write_path(stream, entry, taken, problems)) {
+            paths = true;
+            n++;
+        }
+    }
+    (void)fprintf(stream, "BindIPv6Only=%s\n", dual && !split ? "both" : "ipv6-only");
+    (void)fprintf(stream, "Backlog=%u\nFreeBind=yes\nTriggerLimitIntervalSec=0\n",
+                  service->backlog);
+    if (paths) {
+        (void)fprintf(stream, "SocketMode=0%o\nRemoveOnStop=yes\n", service->socket_mode);
+        write_owner(stream, service, "SocketUser", service->socket_user, problems);
+        write_owner(stream, service, "SocketGroup", service->socket_group, problems);
+    }
+    return n;
+}

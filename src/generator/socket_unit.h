@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The text of the systemd socket unit for a service: systemd.socket(5). Writes to a stream, opens
+// nothing, logs nothing. Names are looked up in /etc/hosts at most when names_files_only() was
+// called: a generator runs before there is a network.
+#pragma once
+
+#include <stdio.h>
+
+#include "config.h"
+
+// "tcpd.service", "tcpd.socket" and "tcpd-echo.socket"; or, for /etc/tcpd/web.conf,
+// "tcpd@web.service", "tcpd@web.socket" and "tcpd@web:echo.socket".
+struct unit_family {
+    char base[256];
+    char separator;
+};
+
+// Addresses that units have already, "127.0.0.1:7007" and the like.
+struct taken_addresses {
+    char **texts;
+    size_t n;
+};
+
+// From now on host names come from /etc/hosts and service names from /etc/services alone.
+void names_files_only(void);
+
+void unit_name(const struct unit_family *family, const struct service *service, char *name,
+               size_t size);
+
+// Writes the unit; what cannot be in it goes to problems. How many addresses it has: without any it
+// is not a valid unit.
+size_t socket_unit_write(FILE *stream, const struct unit_family *family,
+                         const struct service *service, struct taken_addresses *taken,
+                         struct problems *problems);
+void taken_addresses_done(struct taken_addresses *taken);

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: MIT
+"""Sockets that systemd opens, keeps and gives back: which belong to whom, leaving when idle, the
+store of descriptors, and the units that tcpd-generator makes."""
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness import (BUILD, EX_CONFIG, EX_OK, SANITIZED, Text, activated, configuration, free_port,
+                     has_tcp, proc_fds, read_all, read_exactly, run, service, wait_for)
+
+GENERATOR = BUILD / "tcpd-generator"
+
+
+@pytest.fixture
+def listening():
+    """make(): a listening socket on loopback."""
+    with contextlib.ExitStack() as stack:
+        def make(host="127.0.0.1", **options):
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return stack.enter_context(
+                socket.create_server((host, 0), family=family, **options))
+        yield make
+
+
+def address(sock):
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def echoes(where):
+    with socket.create_connection(where, timeout=30) as sock:
+        sock.sendall(b"x")
+        return sock.recv(1) == b"x"
+
+
+# --- Whose a socket is -------------------------------------------------------------------------
+
+def test_by_address_where_the_name_is_another(listening):
+    """DESIGN.md, listener.c: a service that was renamed keeps its socket."""
+    shared = listening()
+    conf = configuration(service("new", "echo", listen=address(shared)))
+    with activated(conf, [shared], ["old"]) as daemon:
+        assert daemon.addresses["new"] == [address(shared)]
+        assert echoes(shared.getsockname())
+        assert not daemon.log_matches("is closed")
+
+
+def test_name_comes_before_address(listening):
+    """Two services whose sockets have each other's address in `listen`: the name decides."""
+    one, two = listening(), listening()
+    conf = configuration(service("echo", listen=address(two)), service("hello", listen=address(one)))
+    with activated(conf, [one, two], ["echo", "hello"]) as daemon:
+        assert daemon.addresses == {"echo": [address(one)], "hello": [address(two)]}
+
+
+def test_wildcard_is_served_by_a_socket_for_each_family():
+    """P11: "*:PORT" is one socket or two, as systemd was told to make it."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=False) as six, \
+            socket.create_server(("0.0.0.0", six.getsockname()[1])) as four:
+        port = six.getsockname()[1]
+        conf = configuration(service("echo", listen=f"*:{port}"))
+        with activated(conf, [four, six], ["echo", "echo"]) as daemon:
+            assert len(daemon.addresses["echo"]) == 2
+            assert not daemon.log_matches("not among the sockets")
+            assert echoes(("127.0.0.1", port)) and echoes(("::1", port))
+
+
+def test_address_without_a_socket_is_told(listening):
+    """An address that systemd did not open: a warning with file and line, the others are served."""
+    shared, port = listening(), free_port()
+    listen = [address(shared), f"127.0.0.1:{port}"]
+    with activated(configuration(service("echo", listen=listen)), [shared], ["echo"]) as daemon:
+        daemon.wait_log(rf'tcpd.conf:3: service "echo": listen = "127.0.0.1:{port}" is not among')
+        assert echoes(shared.getsockname()) and not has_tcp("127.0.0.1", port)
+
+
+def test_reload_refuses_an_address_without_a_socket(listening):
+    """A reload that succeeds has made everything live; this one could not."""
+    shared, port = listening(), free_port()
+    conf = configuration(service("echo", listen=address(shared)))
+    more = configuration(service("echo", listen=[address(shared), f"127.0.0.1:{port}"]))
+    with activated(conf, [shared], ["echo"]) as daemon:
+        daemon.reload(more)
+        daemon.wait_log(rf'tcpd.conf:3: listen = "127.0.0.1:{port}" is not among the sockets')
+        daemon.wait_log(Text.reload_failed)
+        daemon.reload(conf)
+        daemon.wait_log(r"\breloaded$")
+        assert echoes(shared.getsockname())
+
+
+def test_reload_keeps_what_was_left_out_at_start(listening):
+    """... but what was not there at start either is no reason to refuse all that follows."""
+    shared, port = listening(), free_port()
+    conf = configuration(service("echo", listen=[address(shared), f"127.0.0.1:{port}"]))
+    with activated(conf, [shared], ["echo"]) as daemon:
+        daemon.reload(conf + configuration(stop_timeout="7s"))
+        assert not daemon.log_matches(Text.reload_failed)
+
+
+def test_control_socket_is_no_service(listening, tmp_path):
+    """The socket named @control belongs to no service, not even to the only one."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.bind(str(tmp_path / "control"))
+        control.listen()
+        shared = listening()
+        conf = configuration(service("echo", listen=None))
+        with activated(conf, [control, shared], ["@control", "tcpd-echo.socket"]) as daemon:
+            assert daemon.addresses["echo"] == [address(shared)]
+            inode = f"socket:[{os.fstat(control.fileno()).st_ino}]"
+            for pid in daemon.workers():
+                assert inode not in proc_fds(pid).values()
+
+
+def test_nothing_to_listen_on():
+    """Not one socket: exit 78, and the reason."""
+    status, _, log = run(conf=configuration(service("echo", listen=None)))
+    assert status == EX_CONFIG and "no socket of that name" in log
+
+
+# --- The store ---------------------------------------------------------------------------------
+
+def stored_name(sock):
+    return "bound-" + address(sock).replace(":", ";")
+
+
+def test_listener_is_stored(tcpd):
+    """B8: with a store (FDSTORE) every socket that tcpd has bound goes there, by address."""
+    with tcpd(configuration(service("echo")), env={"FDSTORE": "8"}) as daemon:
+        name = "bound-127.0.0.1;0"
+        daemon.wait_notify(lambda m: m.get("FDSTORE") == "1" and m.get("FDNAME") == name)
+
+
+def test_listener_is_taken_back(listening):
+    """B8: a stored socket is taken by its name instead of bound anew, with its queue."""
+    shared = listening(backlog=64)
+    with socket.create_connection(shared.getsockname(), timeout=30) as early:
+        early.sendall(b"early")
+        conf = configuration(service("echo", listen=address(shared)))
+        env = {"FDSTORE": "8"}
+        with activated(conf, [shared], [stored_name(shared)], env=env) as daemon:
+            daemon.wait_log("taken back")
+            assert read_exactly(early, 5) == b"early"
+            early.close()
+            assert daemon.stop() == EX_OK
+        with activated(conf, [shared], [stored_name(shared)], env=env):
+            assert echoes(shared.getsockname())  # what the stop has closed is open again
+
+
+def test_stale_stored_socket_is_dropped(listening):
+    """A stored socket that the configuration asks no longer for: named, removed, closed."""
+    shared = listening()
+    name = stored_name(shared)
+    with activated(configuration(service("echo")), [shared], [name]) as daemon:
+        daemon.wait_log(f'"{name}".*asks no longer')
+        daemon.wait_notify(lambda m: m.get("FDSTOREREMOVE") == "1" and m.get("FDNAME") == name)
+        inode = f"socket:[{os.fstat(shared.fileno()).st_ino}]"
+        assert inode not in proc_fds(daemon.pid).values()
+
+
+def test_removed_listener_leaves_the_store(tcpd):
+    """A listener that a reload removes is not given to the next start."""
+    port = free_port()
+    both = configuration(service("echo", listen=["127.0.0.1:0", f"127.0.0.1:{port}"]))
+    with tcpd(both, env={"FDSTORE": "8"}) as daemon:
+        daemon.reload(configuration(service("echo")))
+        daemon.wait_notify(lambda m: m.get("FDSTOREREMOVE") == "1" and
+                           m.get("FDNAME") == f"bound-127.0.0.1;{port}")
+
+
+def test_stored_path_stays(tcpd, tmp_path):
+    """A stored unix socket keeps its path, for the next start; one that is not stored does not."""
+    for env, stays in (({"FDSTORE": "8"}, True), ({"FDSTORE": "0"}, False), ({}, False)):
+        path = tmp_path / "s"
+        conf = configuration(service("echo", listen=f"unix:{path}"))
+        with tcpd(conf, env=env) as daemon:
+            assert daemon.is_serving()
+            assert daemon.stop() == EX_OK
+            assert path.exists() == stays
+
+
+# --- Leaving when idle -------------------------------------------------------------------------
+
+def test_leaves_when_idle(listening):
+    """exit_idle_time: exit 0 after so long without a session, and not before."""
+    shared = listening()
+    conf = configuration(service("echo", listen=None), exit_idle_time="700ms")
+    with activated(conf, [shared], ["echo"]) as daemon:
+        with socket.create_connection(shared.getsockname(), timeout=30) as sock:
+            sock.sendall(b"x")
+            assert sock.recv(1) == b"x"
+            with pytest.raises(subprocess.TimeoutExpired):
+                daemon.process.wait(1.5)  # a session in hand, however silent
+            end = time.monotonic()
+        assert daemon.wait_exit() == EX_OK
+        assert time.monotonic() - end >= 0.65
+        daemon.wait_log("idle for exit_idle_time = 700 ms")
+        daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
+
+
+def test_short_sessions_keep_it_awake(listening):
+    """Sessions that are over before anybody looks count as well."""
+    shared = listening()
+    conf = configuration(service("echo", listen=None), exit_idle_time="1s")
+    with activated(conf, [shared], ["echo"]) as daemon:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            assert echoes(shared.getsockname())
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.process.wait(0.3)
+                pytest.fail("left though it was busy")
+        assert daemon.wait_exit() == EX_OK
+
+
+def test_idle_exits_lose_nothing(listening):
+    """B8, B43: connections that come while it leaves are served by the next start."""
+    shared = listening(backlog=64)
+    conf = configuration(service("echo", listen=None), exit_idle_time="50ms")
+    for _ in range(4 if SANITIZED else 8):
+        with activated(conf, [shared], ["echo"]) as daemon:
+            waiting, pause = None, 0.040
+            while waiting is None:  # until one comes too late
+                pause += 0.001
+                waiting = socket.create_connection(shared.getsockname(), timeout=30)
+                waiting.sendall(b"x")
+                if wait_for(lambda: select.select([waiting], [], [], 0)[0] or
+                            daemon.process.poll() is not None) is not True:
+                    assert waiting.recv(1) == b"x"
+                    waiting = waiting.close()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        daemon.process.wait(pause)
+            assert daemon.wait_exit() == EX_OK
+        with activated(conf, [shared], ["echo"]), waiting:
+            assert waiting.recv(1) == b"x"
+
+
+def test_idle_time_with_own_sockets_is_told(tcpd):
+    """Nobody would listen after that: a warning, and it stays."""
+    with tcpd(configuration(service("echo"), exit_idle_time="100ms")) as daemon:
+        daemon.wait_log("exit_idle_time is not used: tcpd has opened 127.0.0.1:")
+        with pytest.raises(subprocess.TimeoutExpired):
+            daemon.process.wait(1.5)
+
+
+# --- The log -----------------------------------------------------------------------------------
+
+def test_noisy_client_has_a_quota(tcpd):
+    """B50: one client's sessions that end badly fill 100 records in ten seconds, then a count."""
+    conf = configuration(service("hello", framing="length", first_byte_timeout="20ms"))
+    with tcpd(conf) as daemon:
+        for _ in range(150):
+            with daemon.connect("hello", source=("127.0.0.9", 0)) as sock:
+                sock.sendall(b"\xff\xff\xff\xff")
+                read_all(sock)
+        with daemon.connect("hello") as sock:
+            other = sock.getsockname()[1]
+            sock.sendall(b"\xff\xff\xff\xff")
+            read_all(sock)
+        daemon.wait_log(rf"connection from 127.0.0.1:{other} closed: protocol error")
+        match = daemon.wait_log(r"(\d+) records of sessions were left out")
+        written = len(daemon.log_matches(r"connection from 127.0.0.9:\d+ closed"))
+        assert written + int(match[1]) == 150
+        assert 100 <= written <= 110  # workers that ask at the same time may go beyond it
+
+
+# --- The generator -----------------------------------------------------------------------------
+
+def generate(etc, out, *args):
+    out.mkdir()
+    result = subprocess.run([GENERATOR, "-c", etc, *args, out], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    files = {}
+    for path in sorted(out.rglob("*")):
+        name = str(path.relative_to(out))
+        if path.is_symlink():
+            files[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            files[name] = path.read_text()
+    return files, result.stderr
+
+
+def test_generator(tmp_path):
+    """A unit, a link and a line in the drop-in for each service; instances by the file's name."""
+    (tmp_path / "tcpd.conf").write_text(configuration(
+        service("echo", listen=["127.0.0.1:7007", "[::1]:7007"]), service("time", listen="*:37")))
+    (tmp_path / "web.conf").write_text(configuration(service("echo", listen="unix:/run/web")))
+    files, said = generate(tmp_path, tmp_path / "out")
+    assert said == ""
+    assert sorted(files) == sorted([
+        "tcpd-echo.socket", "tcpd-time.socket", "tcpd@web:echo.socket",
+        "tcpd.socket.wants/tcpd-echo.socket", "tcpd.socket.wants/tcpd-time.socket",
+        "tcpd@web.socket.wants/tcpd@web:echo.socket",
+        "tcpd.service.d/50-sockets.conf", "tcpd@web.service.d/50-sockets.conf"])
+    assert files["tcpd.socket.wants/tcpd-echo.socket"] == "-> ../tcpd-echo.socket"
+    assert "PartOf=tcpd-echo.socket\nPartOf=tcpd-time.socket\n" in \
+        files["tcpd.service.d/50-sockets.conf"]
+    assert "Service=tcpd@web.service" in files["tcpd@web:echo.socket"]
+
+
+def test_generator_makes_what_is_right(tmp_path):
+    """Mistakes are told with file and line; every other service keeps its sockets."""
+    (tmp_path / "tcpd.conf").write_text(
+        service("a", "echo", listen="127.0.0.1:1")
+        + 'service "b" { handler = "echo" listen = {"127.0.0.1:2" \n'
+        + service("c", "nosuch", listen=["127.0.0.1:3", "127.0.0.1:3x"])
+        + service("d", "echo", listen="127.0.0.1:1")
+        + service("e", "echo", listen="127.0.0.1:5", idle_timeout="soon"))
+    files, said = generate(tmp_path, tmp_path / "out")
+    assert [name for name in sorted(files) if "/" not in name] == \
+        ["tcpd-a.socket", "tcpd-c.socket", "tcpd-e.socket"]
+    for line in ("tcpd.conf:6: unexpected token", "nosuch", "3x", "soon", "is taken by service"):
+        assert line in said
+
+
+@pytest.mark.parametrize("etc", ["none", "empty"])
+def test_generator_without_a_configuration(tmp_path, etc):
+    """A package that was removed and not purged: no configuration, no unit, no complaint."""
+    (tmp_path / "empty").mkdir()
+    files, said = generate(tmp_path / etc, tmp_path / "out")
+    assert files == {} and said == ""
+
+
+def test_generator_is_told_not_to(tmp_path):
+    """socket_units = no: tcpd opens its sockets by itself."""
+    (tmp_path / "tcpd.conf").write_text(
+        configuration(service("echo", listen="127.0.0.1:7007"), socket_units="no"))
+    files, _ = generate(tmp_path, tmp_path / "out")
+    assert not [name for name in files if name.endswith(".socket")]
+
+
+def test_generator_names(tmp_path):
+    """A file whose name cannot be part of a unit's is left out in words."""
+    for name in ("a b", "x:y", "ok"):
+        (tmp_path / f"{name}.conf").write_text(configuration(service("echo", listen="unix:/r")))
+    files, said = generate(tmp_path, tmp_path / "out")
+    assert [name for name in sorted(files) if "/" not in name] == ["tcpd@ok:echo.socket"]
+    assert "a b.conf is left out" in said and "x:y.conf is left out" in said
+
+
+def test_generator_usage(tmp_path):
+    for args, status in ((["--help"], 0), (["--version"], 0), ([], 64), (["a", "b", "c", "d"], 64),
+                         ([str(tmp_path / "nowhere")], 73)):
+        result = subprocess.run([GENERATOR, *args], capture_output=True, text=True)
+        assert result.returncode == status and (result.stdout or result.stderr)
