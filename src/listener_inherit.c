@@ -67,6 +67,17 @@ struct address inherited_address(int fd)
     return address;
 }
 
+static void take_control(int i)
+{
+    inherited.sockets[i].address = inherited_address(inherited.sockets[i].fd);
+    if (inherited.sockets[i].address.any.sa_family != AF_UNIX)
+        drop(i, "it is not a unix socket");
+    else if (control >= 0)
+        drop(i, "there is one already");
+    else
+        control = base_take_fd(&inherited.sockets[i].fd);
+}
+
 void inherited_open(void)
 {
     char **names = NULL;
@@ -86,8 +97,8 @@ void inherited_open(void)
         inherited.sockets[i].name = names[i];
         if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
             drop(i, "it is not a listening stream socket");
-        else if (control < 0 && strcmp(names[i], INHERITED_CONTROL) == 0)
-            control = base_take_fd(&inherited.sockets[i].fd);
+        else if (strcmp(names[i], INHERITED_CONTROL) == 0)
+            take_control(i);
         else
             inherited.sockets[i].address = inherited_address(fd);
     }

@@ -30,8 +30,6 @@ static const struct {
      2, NULL},
     {"a name of a port", SERVICE("listen = {\"127.0.0.1:daytime\"}"), "ListenStream=127.0.0.1:13\n",
      1, NULL},
-    {"a name in /etc/hosts", SERVICE("listen = {\"localhost:7\"}"), "ListenStream=127.0.0.1:7\n", 1,
-     NULL},
     {"a path", SERVICE("listen = {\"unix:/run/a b\"} socket_mode = 0640 socket_group = users"),
      "ListenStream=/run/a b\nBindIPv6Only=ipv6-only\nBacklog=4096\nFreeBind=yes\n"
      "TriggerLimitIntervalSec=0\nSocketMode=0640\nRemoveOnStop=yes\nSocketGroup=users\n",
