@@ -109,6 +109,7 @@ def test_install_reinstall_remove_purge(machine, deb):
     assert set(after[0]) ^ set(before[0]) == set()
     assert after[1:] == before[1:]
     assert machine.systemctl("--failed", "--no-legend").stdout == ""
+    machine.systemctl("daemon-reload")
     assert machine.systemctl("list-units", "--all", "--no-legend", "tcpd*").stdout == ""
     assert "nologin" in machine.run("getent", "passwd", "tcpd").stdout
 
