@@ -74,13 +74,16 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
 
 static void say_full(struct pool *pool, const struct pool_counts *counts, uint64_t now)
 {
+    struct log_field fields[POOL_FIELDS];
+
     if (counts->sizing.active < pool->service->max_workers || counts->sizing.idle > 0 ||
         counts->sizing.queued == 0)
         return;
     if (pool->full_said_usec != 0 && now - pool->full_said_usec < SAY_FULL_USEC)
         return;
     pool->full_said_usec = now;
-    log_record(LOG_WARNING, EVENT_POOL_FULL, NULL, 0,
+    pool_fields(pool, fields);
+    log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
                "%s: the pool is at its maximum, max_workers = %u; %u connections wait in the queue",
                pool->name, pool->service->max_workers, counts->sizing.queued);
 }

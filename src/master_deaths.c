@@ -87,11 +87,9 @@ static const char *describe_peer(const struct master *master, const struct score
 static void log_death(const struct master *master, const struct death *death)
 {
     const struct worker *worker = death->worker;
-    struct log_field fields[] = {{.name = "TCPD_SERVICE"},
-                                 {.name = "TCPD_LISTENER"},
-                                 {.name = "TCPD_WORKER"},
-                                 {.name = "TCPD_PEER"},
-                                 {.name = "TCPD_SESSIONS"}};
+    struct log_field fields[POOL_FIELDS + 3] = {
+        [POOL_FIELDS] = {.name = "TCPD_WORKER"}, {.name = "TCPD_PEER"}, {.name = "TCPD_SESSIONS"}};
+    struct log_field *own = &fields[POOL_FIELDS];
     char how[96], peer[ADDRESS_TEXT_MAX];
     const char *whom = describe_peer(master, &death->score, peer, sizeof(peer));
     int priority = is_normal(death) || worker->draining ? LOG_DEBUG : LOG_WARNING;
@@ -99,11 +97,10 @@ static void log_death(const struct master *master, const struct death *death)
     if (is_crash(&death->info))
         priority = LOG_ALERT; // someone may be looking for a way in (B46)
     describe(&death->info, how, sizeof(how));
-    (void)snprintf(fields[0].value, sizeof(fields[0].value), "%s", worker->pool->service->name);
-    (void)snprintf(fields[1].value, sizeof(fields[1].value), "%s", worker->pool->listener->address);
-    (void)snprintf(fields[2].value, sizeof(fields[2].value), "%d", worker->pid);
-    (void)snprintf(fields[3].value, sizeof(fields[3].value), "%s", whom);
-    (void)snprintf(fields[4].value, sizeof(fields[4].value), "%" PRIu64, death->score.sessions);
+    pool_fields(worker->pool, fields);
+    (void)snprintf(own[0].value, sizeof(own[0].value), "%d", worker->pid);
+    (void)snprintf(own[1].value, sizeof(own[1].value), "%s", whom);
+    (void)snprintf(own[2].value, sizeof(own[2].value), "%" PRIu64, death->score.sessions);
     log_record(priority, EVENT_WORKER_DIED, fields, ELEMENTS(fields),
                "%s: worker %d %s after %" PRIu64 ".%03" PRIu64 " s and %" PRIu64
                " sessions, serving %s",
@@ -128,6 +125,7 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
 {
     struct pool *pool = death->worker->pool;
     bool young = death->score.sessions == 0 || death->age_usec < YOUNG_USEC;
+    struct log_field fields[POOL_FIELDS];
     uint64_t wait;
 
     if (is_normal(death)) {
@@ -141,10 +139,12 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
         return; // of the same litter as one that was counted: only a new start can fail anew
     pool->death_usec = now;
     wait = throttle_fail(&pool->deaths, &throttle_deaths, now);
-    if (wait > 0)
-        log_record(LOG_ERR, EVENT_THROTTLED, NULL, 0,
-                   "%s: %u workers in a row died early; the next one starts in %" PRIu64 " ms",
-                   pool->name, pool->deaths.n_failures, wait / USEC_PER_MSEC);
+    if (wait == 0)
+        return;
+    pool_fields(pool, fields);
+    log_record(LOG_ERR, EVENT_THROTTLED, fields, POOL_FIELDS,
+               "%s: %u workers in a row died early; the next one starts in %" PRIu64 " ms",
+               pool->name, pool->deaths.n_failures, wait / USEC_PER_MSEC);
 }
 
 static void fail_start(struct master *master, const struct pool *pool)

@@ -101,6 +101,14 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     throttle_reset(&pool->deaths);
 }
 
+void pool_fields(const struct pool *pool, struct log_field *ret)
+{
+    ret[0].name = "TCPD_SERVICE";
+    (void)snprintf(ret[0].value, sizeof(ret[0].value), "%s", pool->service->name);
+    ret[1].name = "TCPD_LISTENER";
+    (void)snprintf(ret[1].value, sizeof(ret[1].value), "%s", pool->listener->address);
+}
+
 struct sizing_limits pool_limits(const struct pool *pool)
 {
     const struct service *service = pool->service;

@@ -9,12 +9,14 @@
 
 #include "config.h"
 #include "listener.h"
+#include "log.h"
 #include "scoreboard.h"
 #include "sizing.h"
 #include "slots.h"
 #include "throttle.h"
 
 #define POOL_NAME_MAX (72 + ADDRESS_TEXT_MAX)
+#define POOL_FIELDS   2
 
 struct pool {
     struct pool *next;
@@ -80,6 +82,9 @@ void pool_free(struct pools *pools, struct pool *pool);
 // Gives the pool its next generation: the workers there are become old ones.
 void pool_renew(struct pool *pool, struct config *config, const struct service *service,
                 unsigned generation);
+
+// Fills in two fields of a record about the pool: TCPD_SERVICE and TCPD_LISTENER.
+void pool_fields(const struct pool *pool, struct log_field *ret);
 
 struct sizing_limits pool_limits(const struct pool *pool);
 // Reads the scoreboard and the accept queue.

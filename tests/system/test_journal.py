@@ -112,6 +112,26 @@ def test_life_has_message_ids(journal):
     assert not daemon.log.items, "under the journal nothing goes to standard error as text"
 
 
+def test_troubles_of_a_pool_name_it(journal):
+    """A full pool and a throttled one have the fields by which `journalctl` finds them."""
+    conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0))
+    daemon = journal.daemon(conf)
+
+    def kill():
+        for worker in daemon.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        return any("died early" in record["MESSAGE"] for record in journal.records.items)
+
+    with daemon.connect("echo"), daemon.connect("echo"):
+        full = journal.wait(MESSAGE="at its maximum")
+    wait_for(kill, what="throttle")
+    for record in (full, journal.wait(MESSAGE="died early")):
+        assert re.fullmatch("[0-9a-f]{32}", record["MESSAGE_ID"])
+        assert record["TCPD_SERVICE"] == "echo"
+        assert record["TCPD_LISTENER"] == f"127.0.0.1:{daemon.ports['echo']}"
+
+
 def test_session_records(journal):
     """W6, P23: two records per session, with the fields that the manual names; numbers, no names."""
     daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))

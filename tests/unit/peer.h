@@ -32,7 +32,14 @@ static inline void *peer_main(void *argument)
 
 static inline void peer_start(struct peer *peer)
 {
+    peer->sent_usec = base_now_usec();
     assert_int_equal(pthread_create(&peer->thread, NULL, peer_main, peer), 0);
+}
+
+// A loaded machine has held it up, so that a deadline may have come between.
+static inline bool peer_was_late(const struct peer *peer)
+{
+    return peer->late_usec > 5 * USEC_PER_MSEC;
 }
 
 // Waits until the server has ended its side.

@@ -19,7 +19,8 @@ struct peer {
     unsigned read_pause_ms; // before each recv()
     uint8_t *got;           // all that came; free() it
     size_t n_got, n_sent;
-    int error; // errno that ended it, 0: the server's end
+    uint64_t sent_usec, late_usec; // its last send(), or its start; what came on top of a pause
+    int error;                     // errno that ended it, 0: the server's end
     pthread_t thread;
 };
 
@@ -33,9 +34,13 @@ static inline void peer_send(struct peer *peer)
 {
     size_t left = peer->n_text - peer->n_sent;
     size_t size = peer->piece > 0 && peer->piece < left ? peer->piece : left;
+    uint64_t late_usec;
     ssize_t n;
 
     peer_pause(peer->send_pause_ms);
+    late_usec = base_now_usec() - peer->sent_usec - peer->send_pause_ms * USEC_PER_MSEC;
+    peer->late_usec = late_usec > peer->late_usec ? late_usec : peer->late_usec;
+    peer->sent_usec = base_now_usec();
     n = send(peer->fd, (const char *)peer->text + peer->n_sent, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN)
         peer->n_sent = peer->n_text; // the server reads no more

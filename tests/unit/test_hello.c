@@ -254,6 +254,8 @@ static const struct {
 
 static void test_clocks(void **state)
 {
+    unsigned n_tries = 0;
+
     (void)state;
     for (size_t i = 0; i < ELEMENTS(clocks); i++) {
         const struct service service = {
@@ -268,6 +270,11 @@ static void test_clocks(void **state)
         uint64_t start = base_now_usec();
         struct session session = serve_peer(PAIR_TCP, &service, &peer);
 
+        if (session.result != clocks[i].result && peer_was_late(&peer) && ++n_tries < 20) {
+            free(peer.got);
+            i--; // it tells nothing: once more
+            continue;
+        }
         check_elapsed(clocks[i].name, start, clocks[i].at_least_ms,
                       clocks[i].at_least_ms + SLACK_MS);
         check_served(clocks[i].name, &session, &peer, clocks[i].result, clocks[i].want,
