@@ -148,6 +148,7 @@ MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/tcpd-server
 COMPLETION ?= $(PREFIX)/share/bash-completion/completions
 systemd     = $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=$(1) systemd 2>/dev/null)),$(2))
+PRIVATETMP ?= $(if $(shell pkg-config --atleast-version=257 libsystemd && echo 1),disconnected,yes)
 UNITDIR    ?= $(call systemd,systemdsystemunitdir,$(PREFIX)/lib/systemd/system)
 GENDIR     ?= $(call systemd,systemdsystemgeneratordir,$(PREFIX)/lib/systemd/system-generators)
 CATALOGDIR ?= $(call systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
@@ -171,7 +172,8 @@ $(BUILD)/systemd/%.service: systemd/%.service.in $(wildcard systemd/*.inc) FORCE
 	@mkdir -p $(@D)
 	sed -e '/^@START_LIMIT@$$/{r systemd/start-limit.inc' -e 'd}' \
 	    -e '/^@SANDBOX@$$/{r systemd/sandbox.inc' -e 'd}' $< | \
-	    sed -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' >$@
+	    sed -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' \
+	        -e 's:@PRIVATETMP@:$(PRIVATETMP):' >$@
 
 FORCE:
 

@@ -161,6 +161,7 @@ static void write_head(FILE *stream, const struct unit_family *family,
         write_value(stream, "SourcePath", service->file);
     (void)fprintf(stream,
                   "PartOf=%s.socket\n"
+                  "StartLimitIntervalSec=0\n"
                   "\n"
                   "[Socket]\n"
                   "Service=%s.service\n"

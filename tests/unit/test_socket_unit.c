@@ -19,7 +19,9 @@ static const struct {
      "ListenStream=127.0.0.1:7\nListenStream=[::1]:7\nBindIPv6Only=ipv6-only\nBacklog=4096\n", 2,
      NULL},
     {"names of unit and socket", SERVICE("listen = {\"1.2.3.4:5\"}"),
-     "PartOf=tcpd.socket\n\n[Socket]\nService=tcpd.service\nFileDescriptorName=s\n", 1, NULL},
+     "PartOf=tcpd.socket\nStartLimitIntervalSec=0\n\n[Socket]\nService=tcpd.service\n"
+     "FileDescriptorName=s\n",
+     1, NULL},
     {"all addresses", SERVICE("listen = {\"*:7\"}"), "ListenStream=7\nBindIPv6Only=both\n", 1,
      NULL},
     {"all IPv6 addresses", SERVICE("listen = {\"[::]:7\"}"),

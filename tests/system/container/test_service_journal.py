@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""What the journal says of tcpd: records that explain themselves, found by their fields, and not
+drowned by one client."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness import SOAK, configuration, service, wait_for
+from units import CONF, ECHO, GREETING, configure, echoes, edit, fail_session, wait_active
+
+SUBJECTS = {  # MESSAGE_ID to what `journalctl -x` says of it
+    "33fa35e042ff47e580a8a5ed51d91256": "tcpd has been started",
+    "f93b539d75bd432ba9007147be21b501": "tcpd is ready",
+    "0f0041f018d24c49b2776817c3c62d55": "tcpd has reloaded its configuration",
+    "2a7f91571d744bc39f94124084888aee": "tcpd has refused a new configuration",
+    "62455877a16d472da16d27fefaf3ff90": "A worker of service echo has died",
+    "82d79586f49d49bbb5095d9f45b9f762": "tcpd has cut off sessions at its stop",
+    "4d95c32f5015444abe09dd3e492c3f0f": "All workers of a pool are busy",
+    "56e5f10bb3e24f48a43074090e3f0d16": "tcpd has stopped",
+    "3035c9cd7642411b8d2bc2f651e43cf1": "A session of service echo has begun",
+    "48d2dd59944d4714aab359b383d61b55": "A session of service echo has ended: reset by peer",
+}
+
+
+@pytest.fixture
+def tcpd(tcpd_machine):
+    """A machine of its own whose tcpd serves."""
+    wait_active(tcpd_machine)
+    return tcpd_machine
+
+
+def test_every_record_explains_itself(tcpd):
+    """Issue 3, 5: started, ready, reloaded, refused, worker died, at maximum, session begun and
+    ended, cut off, stopped: `journalctl -x` says what each is and what to do."""
+    one = service("echo", listen=["127.0.0.1:7007"], min_workers=1, max_workers=1, spare_workers=0)
+    configure(tcpd, one, log_sessions="all", stop_timeout="300ms")
+    tcpd.systemctl("reload", "tcpd")
+    edit(tcpd, "min_workers", "mim_workers")
+    tcpd.systemctl("reload", "tcpd", check=False)
+    edit(tcpd, "mim_workers", "min_workers")
+    fail_session(tcpd, "127.0.0.1")
+    with tcpd.connect(7007) as sock, tcpd.connect(7007):
+        sock.sendall(b"a")
+        assert sock.recv(1) == b"a"
+        tcpd.wait_journal("maximum|busy", "MESSAGE_ID=4d95c32f5015444abe09dd3e492c3f0f")
+        worker, = (pid for pid, title in tcpd.processes().items() if "7007 worker" in title)
+        tcpd.run(f"kill -KILL {worker}")
+        assert sock.recv(1) == b""
+    with tcpd.connect(7007) as sock:
+        sock.sendall(b"a")
+        assert sock.recv(1) == b"a"
+        tcpd.systemctl("stop", "tcpd.service")
+    for message_id, subject in SUBJECTS.items():
+        record = tcpd.wait_journal("", "-u", "tcpd", f"MESSAGE_ID={message_id}")
+        assert record["SYSLOG_IDENTIFIER"] == "tcpd"
+        told = tcpd.run("journalctl", "-x", "--no-pager", "-u", "tcpd",
+                        f"MESSAGE_ID={message_id}").stdout
+        assert f"Subject: {subject}\n" in told, (subject, told)
+        assert "@TCPD_" not in told
+
+
+def test_found_by_its_fields(tcpd):
+    """Issue 3, 5: `journalctl -u tcpd TCPD_SERVICE=echo` finds a session and who it was."""
+    configure(tcpd, ECHO, GREETING, log_sessions="all")
+    assert echoes(tcpd) and tcpd.exchange(1234) == b"hi"
+    wait_for(lambda: len(tcpd.journal("-u", "tcpd", "TCPD_SERVICE=echo")) == 2, what="2 records")
+    opened, closed = tcpd.journal("-u", "tcpd", "TCPD_SERVICE=echo")
+    assert closed["TCPD_PEER_ADDR"] == "127.0.0.1" and closed["TCPD_BYTES_IN"] == "5"
+    assert closed["TCPD_RESULT"] == "ok" and closed["TCPD_LOCAL_ADDR"] == "127.0.0.1:7007"
+    assert opened["_PID"] == closed["_PID"]
+    shown = tcpd.run("journalctl", "-q", "-u", "tcpd", "TCPD_SERVICE=echo", "-o", "cat").stdout
+    assert len(shown.splitlines()) == 2
+
+
+@pytest.mark.parametrize("sessions", ["errors", "all"])
+def test_a_noisy_client_hides_nobody(tcpd, sessions):
+    """Issue 3, 5; B50: 3,000 bad sessions of one client, each logged with "all" (journald's default
+    drops a unit's records above 10,000 in 30 s): another client's record is there."""
+    configure(tcpd, ECHO, log_sessions=sessions)
+    n = 3000 if sessions == "errors" else 12000 if SOAK else 1000
+    with ThreadPoolExecutor(4) as pool:
+        for job in [pool.submit(fail_session, tcpd, "127.0.0.1") for _ in range(n)]:
+            job.result()
+    fail_session(tcpd, "127.0.0.2")
+    ended = ["-u", "tcpd", "MESSAGE_ID=48d2dd59944d4714aab359b383d61b55"]
+    wait_for(lambda: tcpd.journal(*ended, "TCPD_PEER_ADDR=127.0.0.2"), what="the other's record")
+    noisy = len(tcpd.journal(*ended, "TCPD_PEER_ADDR=127.0.0.1"))
+    if sessions == "errors":
+        assert 100 <= noisy <= 600  # 100 in 10 s, as tcpd.journal(7) says
+    else:
+        assert noisy == n
+    assert not [r for r in tcpd.journal("SYSLOG_IDENTIFIER=systemd-journald")
+                if "Suppressed" in r["MESSAGE"]]
+
+
+def test_the_generator_tells_file_and_line(tcpd):
+    """Issue 3, 1: at daemon-reload, each mistake and each address that a unit cannot have."""
+    cursor = tcpd.cursor()
+    tcpd.put(CONF, configuration(ECHO.replace("min_workers", "mini_workers"),
+                                 service("greeting", listen=["no.such.host:1"], message="x")))
+    tcpd.systemctl("daemon-reload")
+    own = "SYSLOG_IDENTIFIER=tcpd-generator"
+    tcpd.wait_journal(rf"^{CONF}:4: there is no option mini_workers", own, since=cursor)
+    tcpd.wait_journal(rf'^{CONF}:\d+: listen = "no.such.host:1": ', own, since=cursor)
+    tcpd.wait_journal("^tcpd-greeting.socket is not made", own, "PRIORITY=4", since=cursor)
+    unit = tcpd.inside("/run/systemd/generator/tcpd-echo.socket").read_text()
+    assert "ListenStream=127.0.0.1:7007\n" in unit
