@@ -132,7 +132,7 @@ class Load:
     reset, cut (ended early), wrong (bytes), unanswered, other; worst times of connect and answer; the
     broken sessions: peer (their port), kind, answered (bytes), how, and when."""
 
-    def __init__(self, machine, *, clients=12, pause=0.01, length=0.3, port=7007,
+    def __init__(self, machine, *, clients=12, pause=0.01, length=0.15, port=7007,
                  hosts=("127.0.0.1", "::1")):
         self.machine = machine
         self.options = {"clients": clients, "pause": pause, "length": length, "port": port,
