@@ -130,7 +130,9 @@ def test_a_worker_killed_for_want_of_memory(boot, tcpd_layer):
         Path(f"/proc/{worker}/oom_score_adj").write_text("1000")
         tree = "/sys/fs/cgroup" + ("" if machine.has_one_tree() else "/memory")
         machine.put("/root/hog", HOG)
-        machine.run("perl", "/root/hog", tree + before["ControlGroup"], str(number))
+        # It may be the next to be killed: nobody else in the group is as big.
+        hog = machine.run("perl", "/root/hog", tree + before["ControlGroup"], str(number), check=False)
+        assert hog.returncode in (0, -signal.SIGKILL), hog.stderr
         assert_broken(victim)
         assert machine.wait_journal(Text.death(number, Text.by_signal(9, "KILL")))
         assert say(other)
