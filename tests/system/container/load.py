@@ -2,8 +2,8 @@
 """Clients of the echo service that look at every byte and count what goes wrong.
 
 `with Load(machine) as load:` runs them in the machine's network as one process of the host, and
-load.result tells after the end what they saw. Some clients make short sessions, some send late, some
-hold a session for a while and talk all the time. Their pauses leave most of a core to others.
+load.result tells after the end what they saw. Some clients make short sessions, some send late,
+some hold a session for a while and talk all the time. Their pauses leave most of a core to others.
 """
 
 import asyncio
@@ -28,7 +28,8 @@ class Clients:
     def __init__(self, options):
         self.options = options
         self.counts = dict.fromkeys(
-            ("connections", "sessions", "refused", "reset", "cut", "wrong", "unanswered", "other"), 0)
+            ("connections", "sessions", "refused", "reset", "cut", "wrong", "unanswered", "other"),
+            0)
         self.worst = {"connect": 0.0, "answer": 0.0}
         self.broken = []  # one dictionary each
         self.begun = set()  # clients that have had a session
@@ -127,10 +128,10 @@ class Clients:
 class Load:
     """A load on a machine; a context manager. It is on when all clients have been served once.
 
-    clients: how many at once. pause: seconds between a client's sessions, on average. length: seconds
-    that long sessions take. result: the counts connections, sessions (as they should be), refused,
-    reset, cut (ended early), wrong (bytes), unanswered, other; worst times of connect and answer; the
-    broken sessions: peer (their port), kind, answered (bytes), how, and when."""
+    clients: how many at once. pause: seconds between a client's sessions, on average. length:
+    seconds that long sessions take. result: the counts connections, sessions (as they should be),
+    refused, reset, cut (ended early), wrong (bytes), unanswered, other; worst times of connect and
+    answer; the broken sessions: peer (their port), kind, answered (bytes), how, and when."""
 
     def __init__(self, machine, *, clients=12, pause=0.01, length=0.15, port=7007,
                  hosts=("127.0.0.1", "::1")):
@@ -155,8 +156,8 @@ class Load:
 
     def count_resets(self):
         """Resets that left any socket of the machine's network, as its kernel counts them."""
-        lines = [line.split() for line in self.machine.net("cat", "/proc/net/snmp").stdout.splitlines()
-                 if line.startswith("Tcp:")]
+        output = self.machine.net("cat", "/proc/net/snmp").stdout
+        lines = [line.split() for line in output.splitlines() if line.startswith("Tcp:")]
         return int(lines[1][lines[0].index("OutRsts")])
 
     def describe(self):

@@ -82,9 +82,9 @@ def inside(pid):
 
 def assert_sockets_listen(machine):
     """All socket units are up, none has met a limit."""
-    units = machine.systemctl("list-units", "--all", "--plain", "--no-legend", "tcpd*.socket").stdout
-    lines = [line.split() for line in units.splitlines()]
-    assert len(lines) == 8 and all(line[2] == "active" for line in lines), units
+    units = machine.systemctl("list-units", "--all", "--plain", "--no-legend", "tcpd*.socket")
+    lines = [line.split() for line in units.stdout.splitlines()]
+    assert len(lines) == 8 and all(line[2] == "active" for line in lines), lines
 
 
 def test_a_master_that_hangs(tcpd):
@@ -131,7 +131,8 @@ def test_a_worker_killed_for_want_of_memory(boot, tcpd_layer):
         tree = "/sys/fs/cgroup" + ("" if machine.has_one_tree() else "/memory")
         machine.put("/root/hog", HOG)
         # It may be the next to be killed: nobody else in the group is as big.
-        hog = machine.run("perl", "/root/hog", tree + before["ControlGroup"], str(number), check=False)
+        hog = machine.run("perl", "/root/hog", tree + before["ControlGroup"], str(number),
+                          check=False)
         assert hog.returncode in (0, -signal.SIGKILL), hog.stderr
         assert_broken(victim)
         assert machine.wait_journal(Text.death(number, Text.by_signal(9, "KILL")))
@@ -169,7 +170,8 @@ def test_a_journal_that_goes_away(tcpd, how):
 
 
 # A small disk for both places where the journal may be.
-SMALL_DISK = "mkdir /disk && mount -t tmpfs -o size=24M small /disk && mkdir /disk/run /disk/var && " \
+SMALL_DISK = "mkdir /disk && mount -t tmpfs -o size=24M small /disk && " \
+    "mkdir /disk/run /disk/var && " \
     "mount --bind /disk/run /run/log/journal && mount --bind /disk/var /var/log/journal && " \
     "systemctl restart systemd-journald && journalctl --flush"
 
@@ -182,8 +184,9 @@ CHATTER = "head -c 1M /dev/urandom | base64 -w 5000 | systemd-cat"
 def test_a_full_disk_below_the_journal(tcpd):
     """Sessions go on without their records, which come again when there is room."""
     configure(tcpd, "log_sessions = all")
-    tcpd.put("/etc/systemd/journald.conf.d/test.conf", "[Journal]\nSystemMaxUse=1G\nSystemKeepFree=1\n"
-             "SystemMaxFileSize=512K\nRuntimeMaxUse=1G\nRuntimeKeepFree=1\nRuntimeMaxFileSize=512K\n")
+    limits = [f"{place}MaxUse=1G\n{place}KeepFree=1\n{place}MaxFileSize=512K\n"
+              for place in ("System", "Runtime")]
+    tcpd.put("/etc/systemd/journald.conf.d/test.conf", "[Journal]\n" + "".join(limits))
     tcpd.run(SMALL_DISK)
 
     def is_recorded():
@@ -313,12 +316,12 @@ def test_an_upgrade_that_rejects_the_configuration(tcpd, release, tmp_path, reco
         assert client.recv(5) == b"hello"
     tcpd.wait_unit("tcpd.service", ActiveState="active")
     assert "ok installed" in tcpd.run("dpkg", "-s", "tcpd-server").stdout
-    record_property("figures", f"{release}: upgrade that rejects the configuration: dpkg's exit status "
-                    f"{result.returncode}, on standard error: {result.stderr.strip() or 'nothing'}")
+    record_property("figures", f"{release}: upgrade that rejects the configuration: dpkg's exit "
+                    f"status {result.returncode}, and: {result.stderr.strip() or 'nothing'}")
 
 
 def test_powering_off_with_sessions_in_hand(tcpd):
-    """A session that ends in time is served to its end, one that does not is cut at stop_timeout."""
+    """A session that ends in time is served to its end, another is cut at stop_timeout."""
     configure(tcpd, "stop_timeout = 2s")
     ends, stays = tcpd.connect(7007), tcpd.connect(7007)
     with ends, stays:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Nothing is lost while tcpd restarts, reloads, is upgraded, or is killed: clients that look at every
-byte run meanwhile, and count.
+"""Nothing is lost while tcpd restarts, reloads, is upgraded, or is killed: clients that look at
+every byte run meanwhile, and count.
 
 A connection is new until the kernel has completed it, queued until a worker has accepted it, and in
 hand from then on. Where the master is not killed, sessions in hand end as they should, too.
@@ -140,8 +140,8 @@ def ends(machine):
 
 def test_kills_of_the_master(tcpd, figures, record_property, release):
     """systemd kills the workers along with it, some milliseconds later, and whoever connects until
-    then may come into their hands. So of short sessions those may break that were connected before the
-    last worker was gone. None that was surely queued, none that came later, and none is refused."""
+    then may come into their hands. So of short sessions those may break that were connected before
+    the last worker was gone. None that was surely queued, none that came later; none is refused."""
     tcpd.run("cat >>" + CONFIG, input=NARROW)
     tcpd.systemctl("daemon-reload")
     tcpd.systemctl("restart", "tcpd.socket")
@@ -159,8 +159,8 @@ def test_kills_of_the_master(tcpd, figures, record_property, release):
         its["connected"] - SLACK < when < its["at"] + 1 for when in gone)]
     answered = sum(its["answered"] > 0 for its in broken)
     figures(f"{KILLS} kills of the master", load)
-    record_property("figures", f"{release}: of {len(broken)} broken sessions {answered} had an answer, "
-                    f"{len(late)} began after the last worker was gone; {8 * KILLS} in a queue for "
+    record_property("figures", f"{release}: of {len(broken)} broken sessions {answered} had an "
+                    f"answer, {len(late)} began after the last worker was gone; {8 * KILLS} in a queue for "
                     "sure were all served")
     assert late == [], gone
     counts = load.result
