@@ -43,7 +43,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How long the machines took to boot."""
+    """How long the machines took to boot, and what clients under load have seen."""
     boots = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -51,6 +51,8 @@ def pytest_terminal_summary(terminalreporter):
                 for name, value in report.user_properties:
                     if name == "boot":
                         boots.setdefault(value[0], []).append(value[1])
+                    if name == "figures":
+                        terminalreporter.write_line(value)
     for release, seconds in sorted(boots.items()):
         seconds.sort()
         terminalreporter.write_line(

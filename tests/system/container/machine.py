@@ -476,3 +476,16 @@ def make_layer(release, name, debs):
 def tcpd_debs(release):
     """The package of tcpd for a release, [] when there is none."""
     return sorted((DEBS / release).glob("tcpd-server_*.deb"), key=lambda deb: deb.stat().st_mtime)[-1:]
+
+
+def repack(deb, version, directory):
+    """A copy of a package that says it is of another version."""
+    tree = Path(directory) / f"tree-{version}"
+    new = Path(directory) / f"{Path(deb).name.partition('_')[0]}_{version}_all.deb"
+    subprocess.run(["dpkg-deb", "--raw-extract", deb, tree], check=True)
+    control = tree / "DEBIAN/control"
+    control.write_text(re.sub("(?m)^Version: .*$", f"Version: {version}", control.read_text()))
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, new], check=True,
+                   stdout=subprocess.DEVNULL)
+    shutil.rmtree(tree)
+    return new
