@@ -17,10 +17,16 @@ from units import (CONF, ECHO, GREETING, burst, configure, echoes, edit, is_refu
 
 
 @pytest.fixture
-def tcpd(tcpd_machine):
-    """A machine of its own whose tcpd serves."""
+def own(tcpd_machine):
+    """A machine for a test that leaves traces."""
     wait_active(tcpd_machine)
     return tcpd_machine
+
+
+@pytest.fixture
+def tcpd(shared_tcpd_machine):
+    """A machine for tests that begin with configure()."""
+    return shared_tcpd_machine
 
 
 def send_line(sock):
@@ -149,24 +155,24 @@ def test_broken_at_boot(boot, tcpd_layer, tmp_path):
 
 # --- Sockets of the wrong kind -----------------------------------------------------------------
 
-def test_foreign_sockets(tcpd):
+def test_foreign_sockets(own):
     """Issue 3, faults: unknown names, datagrams, sequenced packets, a FIFO and another's unix path
     are named in the log and closed; the rest is served."""
-    configure(tcpd, ECHO, start="tcpd.socket")
-    tcpd.put("/etc/systemd/system/extra.socket",
+    configure(own, ECHO, start="tcpd.socket")
+    own.put("/etc/systemd/system/extra.socket",
              "[Socket]\nService=tcpd.service\nFileDescriptorName=stranger\n"
              "ListenStream=127.0.0.1:5001\nListenStream=/run/extra\nListenDatagram=127.0.0.1:5002\n"
              "ListenSequentialPacket=/run/extra.seq\nListenFIFO=/run/extra.fifo\n")
-    tcpd.put("/etc/systemd/system/other.socket",
+    own.put("/etc/systemd/system/other.socket",
              "[Socket]\nService=tcpd.service\nListenDatagram=127.0.0.1:7007\n"
              "FileDescriptorName=echo\n")
-    tcpd.systemctl("daemon-reload")
-    tcpd.systemctl("start", "extra.socket", "other.socket")
-    cursor = tcpd.cursor()
-    assert echoes(tcpd)
-    wait_active(tcpd)
-    assert states(tcpd, "extra.socket", "other.socket") == ["active"] * 2
-    closed = [m for m in messages(tcpd, "-u", "tcpd", "PRIORITY=4", since=cursor)
+    own.systemctl("daemon-reload")
+    own.systemctl("start", "extra.socket", "other.socket")
+    cursor = own.cursor()
+    assert echoes(own)
+    wait_active(own)
+    assert states(own, "extra.socket", "other.socket") == ["active"] * 2
+    closed = [m for m in messages(own, "-u", "tcpd", "PRIORITY=4", since=cursor)
               if m.startswith("the socket handed over as")]
     assert len(closed) == 6
     for what, why in (("stranger.*127.0.0.1:5001", "no service has that name or address"),
@@ -175,18 +181,18 @@ def test_foreign_sockets(tcpd):
                       ("echo", "not a listening stream socket")):
         assert any(re.search(f"{what}.* is closed: .*{why}", m) for m in closed), (what, closed)
     assert sum("not a listening stream" in m for m in closed) == 4
-    tcpd.systemctl("reload", "tcpd")
-    assert echoes(tcpd)
+    own.systemctl("reload", "tcpd")
+    assert echoes(own)
 
 
-def test_connected_socket(tcpd):
+def test_connected_socket(own):
     """Issue 3, faults: systemd passes no connected socket to a unit that is no template, and says
     so; nothing else happens."""
-    tcpd.put("/etc/systemd/system/inetd.socket",
+    own.put("/etc/systemd/system/inetd.socket",
              "[Socket]\nService=tcpd.service\nListenStream=127.0.0.1:5003\nAccept=yes\n")
-    tcpd.systemctl("daemon-reload")
-    assert tcpd.systemctl("start", "inetd.socket", check=False).returncode != 0
-    assert is_refused(tcpd, 5003) and echoes(tcpd)
+    own.systemctl("daemon-reload")
+    assert own.systemctl("start", "inetd.socket", check=False).returncode != 0
+    assert is_refused(own, 5003) and echoes(own)
 
 
 # --- Many at once, stopped, masked -------------------------------------------------------------
@@ -229,25 +235,25 @@ def test_stops_against_clients(tcpd):
     assert states(tcpd, "tcpd-echo.socket") == ["active"] and echoes(tcpd)
 
 
-def test_masked(tcpd):
+def test_masked(own):
     """Issue 3, faults; tcpd.service(8): systemd closes the socket of which a client asks for a masked
     service. The others stay; unmasking and `systemctl restart tcpd.socket` heal."""
-    configure(tcpd, ECHO, GREETING)
-    tcpd.systemctl("stop", "tcpd.service")
-    tcpd.systemctl("mask", "tcpd.service")
-    assert states(tcpd, "tcpd-echo.socket", "tcpd.socket") == ["active"] * 2
+    configure(own, ECHO, GREETING)
+    own.systemctl("stop", "tcpd.service")
+    own.systemctl("mask", "tcpd.service")
+    assert states(own, "tcpd-echo.socket", "tcpd.socket") == ["active"] * 2
     try:
-        with tcpd.connect(7007) as sock:
+        with own.connect(7007) as sock:
             assert sock.recv(1) == b""
     except ConnectionError:
         pass  # refused or reset, at once: nobody waits for nothing
-    tcpd.wait_unit("tcpd-echo.socket", ActiveState="failed", Result="resources")
-    assert is_refused(tcpd, 7007)
-    tcpd.systemctl("unmask", "tcpd.service")
-    assert tcpd.exchange(1234) == b"hi"
-    tcpd.wait_journal('listen = "127.0.0.1:7007" is not among the sockets', "-u", "tcpd")
-    tcpd.systemctl("restart", "tcpd.socket")
-    assert echoes(tcpd) and tcpd.exchange(1234) == b"hi"
+    own.wait_unit("tcpd-echo.socket", ActiveState="failed", Result="resources")
+    assert is_refused(own, 7007)
+    own.systemctl("unmask", "tcpd.service")
+    assert own.exchange(1234) == b"hi"
+    own.wait_journal('listen = "127.0.0.1:7007" is not among the sockets', "-u", "tcpd")
+    own.systemctl("restart", "tcpd.socket")
+    assert echoes(own) and own.exchange(1234) == b"hi"
 
 
 # --- One socket --------------------------------------------------------------------------------
@@ -269,9 +275,8 @@ def test_one_socket_stopped(tcpd):
 def test_port_of_another_program(tcpd):
     """P9: address in use: the other services are served, systemd and tcpd name socket and address,
     and a restart of that socket heals once the port is free."""
+    configure(tcpd, ECHO, GREETING)
     tcpd.systemctl("stop", "tcpd.service", "tcpd.socket")
-    tcpd.put(CONF, configuration(ECHO, GREETING))
-    tcpd.systemctl("daemon-reload")
     cursor = tcpd.cursor()
     with tcpd.network():
         other = socket.create_server(("127.0.0.1", 7007))
@@ -291,11 +296,13 @@ def test_all_ports_of_another_program(tcpd):
     """P9: with no socket left the service cannot start; it tries on, and heals with the sockets."""
     configure(tcpd, ECHO, start="tcpd.socket")
     tcpd.systemctl("stop", "tcpd.socket")
+    cursor = tcpd.cursor()
     with tcpd.network():
         other = socket.create_server(("127.0.0.1", 7007))
     with other:
         tcpd.systemctl("start", "--no-block", "tcpd.service")
-        tcpd.wait_journal("there is no socket to listen on", "-u", "tcpd", "PRIORITY=3")
+        tcpd.wait_journal("there is no socket to listen on", "-u", "tcpd", "PRIORITY=3",
+                          since=cursor)
         wait_for(lambda: count_starts(tcpd) >= 1, what="another attempt")
     tcpd.systemctl("restart", "tcpd.socket")
     assert echoes(tcpd)
@@ -306,5 +313,7 @@ def test_edited_while_stopped(tcpd):
     what was handed over is served, and the log says what is missing."""
     configure(tcpd, ECHO, GREETING, start="tcpd.socket")
     edit(tcpd, "7007", "7008")
+    cursor = tcpd.cursor()
     assert echoes(tcpd) and tcpd.exchange(1234) == b"hi"
-    tcpd.wait_journal('listen = "127.0.0.1:7008" is not among the sockets', "-u", "tcpd")
+    tcpd.wait_journal('listen = "127.0.0.1:7008" is not among the sockets', "-u", "tcpd",
+                      since=cursor)

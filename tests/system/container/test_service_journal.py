@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import SOAK, configuration, service, wait_for
-from units import CONF, ECHO, GREETING, configure, echoes, edit, fail_session, wait_active
+from units import CONF, ECHO, GREETING, configure, echoes, edit, fail_session
 
 SUBJECTS = {  # MESSAGE_ID to what `journalctl -x` says of it
     "33fa35e042ff47e580a8a5ed51d91256": "tcpd has been started",
@@ -24,16 +24,16 @@ SUBJECTS = {  # MESSAGE_ID to what `journalctl -x` says of it
 
 
 @pytest.fixture
-def tcpd(tcpd_machine):
-    """A machine of its own whose tcpd serves."""
-    wait_active(tcpd_machine)
-    return tcpd_machine
+def tcpd(shared_tcpd_machine):
+    """A machine for tests that begin with configure()."""
+    return shared_tcpd_machine
 
 
 def test_every_record_explains_itself(tcpd):
     """Issue 3, 5: started, ready, reloaded, refused, worker died, at maximum, session begun and
     ended, cut off, stopped: `journalctl -x` says what each is and what to do."""
     one = service("echo", listen=["127.0.0.1:7007"], min_workers=1, max_workers=1, spare_workers=0)
+    cursor = tcpd.cursor()
     configure(tcpd, one, log_sessions="all", stop_timeout="300ms")
     tcpd.systemctl("reload", "tcpd")
     edit(tcpd, "min_workers", "mim_workers")
@@ -43,7 +43,8 @@ def test_every_record_explains_itself(tcpd):
     with tcpd.connect(7007) as sock, tcpd.connect(7007):
         sock.sendall(b"a")
         assert sock.recv(1) == b"a"
-        tcpd.wait_journal("maximum|busy", "MESSAGE_ID=4d95c32f5015444abe09dd3e492c3f0f")
+        tcpd.wait_journal("maximum|busy", "MESSAGE_ID=4d95c32f5015444abe09dd3e492c3f0f",
+                          since=cursor)
         worker, = (pid for pid, title in tcpd.processes().items() if "7007 worker" in title)
         tcpd.run(f"kill -KILL {worker}")
         assert sock.recv(1) == b""
@@ -52,7 +53,7 @@ def test_every_record_explains_itself(tcpd):
         assert sock.recv(1) == b"a"
         tcpd.systemctl("stop", "tcpd.service")
     for message_id, subject in SUBJECTS.items():
-        record = tcpd.wait_journal("", "-u", "tcpd", f"MESSAGE_ID={message_id}")
+        record = tcpd.wait_journal("", "-u", "tcpd", f"MESSAGE_ID={message_id}", since=cursor)
         assert record["SYSLOG_IDENTIFIER"] == "tcpd"
         told = tcpd.run("journalctl", "-x", "--no-pager", "-u", "tcpd",
                         f"MESSAGE_ID={message_id}").stdout
@@ -63,14 +64,16 @@ def test_every_record_explains_itself(tcpd):
 def test_found_by_its_fields(tcpd):
     """Issue 3, 5: `journalctl -u tcpd TCPD_SERVICE=echo` finds a session and who it was."""
     configure(tcpd, ECHO, GREETING, log_sessions="all")
+    cursor = tcpd.cursor()
     assert echoes(tcpd) and tcpd.exchange(1234) == b"hi"
-    wait_for(lambda: len(tcpd.journal("-u", "tcpd", "TCPD_SERVICE=echo")) == 2, what="2 records")
-    opened, closed = tcpd.journal("-u", "tcpd", "TCPD_SERVICE=echo")
+    found = ["-u", "tcpd", "TCPD_SERVICE=echo"]
+    wait_for(lambda: len(tcpd.journal(*found, since=cursor)) == 2, what="2 records")
+    opened, closed = tcpd.journal(*found, since=cursor)
     assert closed["TCPD_PEER_ADDR"] == "127.0.0.1" and closed["TCPD_BYTES_IN"] == "5"
     assert closed["TCPD_RESULT"] == "ok" and closed["TCPD_LOCAL_ADDR"] == "127.0.0.1:7007"
     assert opened["_PID"] == closed["_PID"]
     shown = tcpd.run("journalctl", "-q", "-u", "tcpd", "TCPD_SERVICE=echo", "-o", "cat").stdout
-    assert len(shown.splitlines()) == 2
+    assert shown.splitlines()[-2:] == [opened["MESSAGE"], closed["MESSAGE"]]
 
 
 @pytest.mark.parametrize("sessions", ["errors", "all"])
@@ -78,14 +81,16 @@ def test_a_noisy_client_hides_nobody(tcpd, sessions):
     """Issue 3, 5; B50: 3,000 bad sessions of one client, each logged with "all" (journald's default
     drops a unit's records above 10,000 in 30 s): another client's record is there."""
     configure(tcpd, ECHO, log_sessions=sessions)
+    cursor = tcpd.cursor()
     n = 3000 if sessions == "errors" else 12000 if SOAK else 1000
     with ThreadPoolExecutor(4) as pool:
         for job in [pool.submit(fail_session, tcpd, "127.0.0.1") for _ in range(n)]:
             job.result()
     fail_session(tcpd, "127.0.0.2")
     ended = ["-u", "tcpd", "MESSAGE_ID=48d2dd59944d4714aab359b383d61b55"]
-    wait_for(lambda: tcpd.journal(*ended, "TCPD_PEER_ADDR=127.0.0.2"), what="the other's record")
-    noisy = len(tcpd.journal(*ended, "TCPD_PEER_ADDR=127.0.0.1"))
+    wait_for(lambda: tcpd.journal(*ended, "TCPD_PEER_ADDR=127.0.0.2", since=cursor),
+             what="the other's record")
+    noisy = len(tcpd.journal(*ended, "TCPD_PEER_ADDR=127.0.0.1", since=cursor))
     if sessions == "errors":
         assert 100 <= noisy <= 600  # 100 in 10 s, as tcpd.journal(7) says
     else:

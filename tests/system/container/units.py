@@ -18,12 +18,18 @@ def wait_active(machine):
     machine.wait_unit("tcpd.service", ActiveState="active", SubState="running")
 
 
-def configure(machine, *services, start="tcpd.service", **options):
-    """Serves these, with the sockets that they need: from everything stopped."""
+def install(machine, text, start="tcpd.service"):
+    """Starts with this configuration and its sockets, from everything stopped."""
     machine.systemctl("stop", "tcpd.service", "tcpd.socket")
-    machine.put(CONF, configuration(*services, **options))
+    machine.systemctl("reset-failed")
+    machine.put(CONF, text)
     machine.systemctl("daemon-reload")
     machine.systemctl("start", start)
+
+
+def configure(machine, *services, start="tcpd.service", **options):
+    """The same with these services and global options."""
+    install(machine, configuration(*services, **options), start)
 
 
 def edit(machine, old, new, path=CONF):
