@@ -69,7 +69,6 @@ struct address inherited_address(int fd)
 
 static void take_control(int i)
 {
-    inherited.sockets[i].address = inherited_address(inherited.sockets[i].fd);
     if (inherited.sockets[i].address.any.sa_family != AF_UNIX)
         drop(i, "it is not a unix socket");
     else if (control >= 0)
@@ -95,12 +94,11 @@ void inherited_open(void)
 
         inherited.sockets[i].fd = fd;
         inherited.sockets[i].name = names[i];
+        inherited.sockets[i].address = inherited_address(fd);
         if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
             drop(i, "it is not a listening stream socket");
         else if (strcmp(names[i], INHERITED_CONTROL) == 0)
             take_control(i);
-        else
-            inherited.sockets[i].address = inherited_address(fd);
     }
     free(names); // the strings stay
 }
