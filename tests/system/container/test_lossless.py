@@ -36,6 +36,20 @@ def main_pid(machine):
     return int(machine.show("tcpd.service", "MainPID")["MainPID"])
 
 
+def test_the_load_notices_what_is_lost(tcpd):
+    """Sockets that are closed, and sessions that are cut."""
+    tcpd.run("sed", "-i", "1i stop_timeout = 10ms", CONFIG)
+    tcpd.systemctl("reload", "tcpd.service")
+    with Load(tcpd, length=1) as load:
+        tcpd.systemctl("stop", "tcpd.socket", "tcpd.service")
+        with pytest.raises(ConnectionRefusedError):
+            tcpd.connect(7007)
+        tcpd.systemctl("start", "tcpd.service")
+    assert load.result["refused"] > 0 and load.result["cut"] > 0 and load.resets > 0
+    with pytest.raises(AssertionError, match="refused"):
+        load.assert_lossless()
+
+
 def restart(machine, times):
     pids = {main_pid(machine)}
     for _ in range(times):
@@ -160,8 +174,8 @@ def test_kills_of_the_master(tcpd, figures, record_property, release):
     answered = sum(its["answered"] > 0 for its in broken)
     figures(f"{KILLS} kills of the master", load)
     record_property("figures", f"{release}: of {len(broken)} broken sessions {answered} had an "
-                    f"answer, {len(late)} began after the last worker was gone; {8 * KILLS} in a queue for "
-                    "sure were all served")
+                    f"answer, {len(late)} began after the last worker was gone; {8 * KILLS} in a "
+                    "queue for sure were all served")
     assert late == [], gone
     counts = load.result
     assert counts["refused"] == counts["unanswered"] == counts["wrong"] == counts["other"] == 0
