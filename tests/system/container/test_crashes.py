@@ -119,7 +119,7 @@ die "256 MiB taken\n";
 
 
 def test_a_worker_killed_for_want_of_memory(boot, tcpd_layer):
-    """OOMPolicy=continue: it costs its session, the service goes on."""
+    """OOMPolicy=continue (B42): it costs its session, the service goes on."""
     machine = boot(layer=tcpd_layer, limits=True)
     machine.wait_unit("tcpd.service", ActiveState="active")
     adjust_unit(machine, "MemoryMax=64M")
@@ -233,7 +233,7 @@ def mend_configuration(machine):
 @pytest.mark.parametrize("bad, mend", [(break_program, mend_program),
                                        (break_configuration, mend_configuration)])
 def test_a_crash_loop_and_its_repair(tcpd, bad, mend):
-    """No limit ends it: clients wait in the sockets, and are served after the repair. B41."""
+    """No limit ends it: clients wait in the sockets, and are served after the repair."""
     adjust_unit(tcpd, "RestartSec=100ms")
     bad(tcpd)
     tcpd.run(f"kill -KILL {main_pid(tcpd)}")

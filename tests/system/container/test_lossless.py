@@ -59,7 +59,7 @@ def restart(machine, times):
 
 
 def test_restarts_with_socket_units(tcpd, figures):
-    """The sockets stay with systemd: B41."""
+    """The sockets stay with systemd, with their queues."""
     with Load(tcpd) as load:
         restart(tcpd, RESTARTS)
     figures(f"{RESTARTS} restarts", load)
@@ -155,7 +155,7 @@ def ends(machine):
 def test_kills_of_the_master(tcpd, figures, record_property, release):
     """systemd kills the workers along with it, some milliseconds later, and whoever connects until
     then may come into their hands. So of short sessions those may break that were connected before
-    the last worker was gone. None that was surely queued, none that came later; none is refused."""
+    the last worker was gone. None that was surely queued or came later; none is refused. B41, B42."""
     tcpd.run("cat >>" + CONFIG, input=NARROW)
     tcpd.systemctl("daemon-reload")
     tcpd.systemctl("restart", "tcpd.socket")
