@@ -36,6 +36,20 @@ def main_pid(machine):
     return int(machine.show("tcpd.service", "MainPID")["MainPID"])
 
 
+def test_the_load_notices_what_is_lost(tcpd):
+    """Sockets that are closed, and sessions that are cut."""
+    tcpd.run("sed", "-i", "1i stop_timeout = 10ms", CONFIG)
+    tcpd.systemctl("reload", "tcpd.service")
+    with Load(tcpd, length=1) as load:
+        tcpd.systemctl("stop", "tcpd.socket", "tcpd.service")
+        with pytest.raises(ConnectionRefusedError):
+            tcpd.connect(7007)
+        tcpd.systemctl("start", "tcpd.service")
+    assert load.result["refused"] > 0 and load.result["cut"] > 0 and load.resets > 0
+    with pytest.raises(AssertionError, match="refused"):
+        load.assert_lossless()
+
+
 def restart(machine, times):
     pids = {main_pid(machine)}
     for _ in range(times):
@@ -45,7 +59,7 @@ def restart(machine, times):
 
 
 def test_restarts_with_socket_units(tcpd, figures):
-    """The sockets stay with systemd: B41."""
+    """The sockets stay with systemd, with their queues."""
     with Load(tcpd) as load:
         restart(tcpd, RESTARTS)
     figures(f"{RESTARTS} restarts", load)
@@ -141,7 +155,7 @@ def ends(machine):
 def test_kills_of_the_master(tcpd, figures, record_property, release):
     """systemd kills the workers along with it, some milliseconds later, and whoever connects until
     then may come into their hands. So of short sessions those may break that were connected before
-    the last worker was gone. None that was surely queued, none that came later; none is refused."""
+    the last worker was gone. None that was surely queued or came later; none is refused. B41, B42."""
     tcpd.run("cat >>" + CONFIG, input=NARROW)
     tcpd.systemctl("daemon-reload")
     tcpd.systemctl("restart", "tcpd.socket")
@@ -160,8 +174,8 @@ def test_kills_of_the_master(tcpd, figures, record_property, release):
     answered = sum(its["answered"] > 0 for its in broken)
     figures(f"{KILLS} kills of the master", load)
     record_property("figures", f"{release}: of {len(broken)} broken sessions {answered} had an "
-                    f"answer, {len(late)} began after the last worker was gone; {8 * KILLS} in a queue for "
-                    "sure were all served")
+                    f"answer, {len(late)} began after the last worker was gone; {8 * KILLS} in a "
+                    "queue for sure were all served")
     assert late == [], gone
     counts = load.result
     assert counts["refused"] == counts["unanswered"] == counts["wrong"] == counts["other"] == 0
