@@ -9,6 +9,12 @@
 
 #include "config.h"
 
+enum listener_quiet {
+    LISTENER_QUIET,    // no new connection comes
+    LISTENER_TRICKLES, // one at a time: the kernel refuses better
+    LISTENER_OPEN,     // new ones come, for the next start: systemd has the socket, too
+};
+
 enum listener_origin { LISTENER_BOUND, LISTENER_ACTIVATED };
 
 struct listener {
@@ -61,9 +67,9 @@ void listener_close(struct listener *listener);
 // Connections in the accept queue; for unix sockets 1 stands for any number.
 unsigned listener_queued(const struct listener *listener);
 
-// Makes the kernel take no new connection while those in the queue can still be accepted: for bound
-// sockets only, those of systemd keep their queue. Best effort.
-void listener_quiesce(const struct listener *listener);
+// Makes the kernel take no new connection while those in the queue can still be accepted, for bound
+// sockets. May log.
+enum listener_quiet listener_quiesce(const struct listener *listener);
 
 // Undoes listener_quiesce() for TCP.
 void listener_resume(const struct listener *listener);

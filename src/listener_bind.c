@@ -17,6 +17,7 @@
 
 #include "base.h"
 #include "listener_inherit.h"
+#include "log.h"
 #include "notify.h"
 
 // SYN is bit 1 and ACK bit 4 of the TCP header's byte 13; a new connection is SYN without ACK.
@@ -309,7 +310,7 @@ unsigned listener_queued(const struct listener *listener)
 // For TCP a filter on the listener drops every SYN, while handshakes under way still complete; a
 // client that comes now tries again and then meets the next tcpd, or a closed port. listen(fd, 0)
 // would let one connection in after the other.
-void listener_quiesce(const struct listener *listener)
+enum listener_quiet listener_quiesce(const struct listener *listener)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_OFFSET),
@@ -319,21 +320,34 @@ void listener_quiesce(const struct listener *listener)
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     struct sock_fprog program = {.len = ELEMENTS(code), .filter = code};
+    int error;
 
     if (listener->origin != LISTENER_BOUND)
-        return;
-    if (listener->family == AF_UNIX)
+        return LISTENER_OPEN;
+    if (listener->family == AF_UNIX) {
         remove_path(listener);
-    else
-        (void)setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+        return listener->stored ? LISTENER_OPEN : LISTENER_QUIET;
+    }
+    if (setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
+        return LISTENER_QUIET;
+    if (listener->stored)
+        return LISTENER_OPEN;
+    error = errno;
+    (void)listen(listener->fd, 0); // the queue stays, and one more may enter it at a time
+    log_warning("%s: the kernel refuses a filter: %s; clients that connect during the stop may be "
+                "reset",
+                listener->address, strerror(error));
+    return LISTENER_TRICKLES;
 }
 
 void listener_resume(const struct listener *listener)
 {
     int unused = 0;
 
-    if (listener->origin == LISTENER_BOUND && listener->family != AF_UNIX)
-        (void)setsockopt(listener->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+    if (listener->origin != LISTENER_BOUND || listener->family == AF_UNIX)
+        return;
+    (void)setsockopt(listener->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+    (void)listen(listener->fd, (int)listener->backlog);
 }
 
 int listener_revive(const struct listener *listener)

@@ -100,19 +100,18 @@ static bool is_ready(const struct master *master, const struct pool *pool)
 // workers empty the queue, then they leave, then it is closed.
 static void close_step(struct master *master, struct pool *pool, uint64_t now)
 {
-    bool is_stopping = master->phase == MASTER_STOPPING;
     struct listener *listener = pool->listener;
-    bool stays = listener->stored && listener->family == AF_UNIX && is_stopping; // as systemd's do
-    bool bound = listener->origin == LISTENER_BOUND && !stays;
-    bool empty = !bound || listener_queued(listener) == 0;
+    bool empty, quiet;
 
-    if (!is_stopping)
+    if (master->phase != MASTER_STOPPING)
         listener_unstore(listener);
-    if (pool->quiet_usec == 0 && bound)
-        listener_quiesce(listener);
+    if (pool->quiet_usec == 0)
+        pool->quiet = listener_quiesce(listener);
+    empty = pool->quiet == LISTENER_OPEN || listener_queued(listener) == 0;
     if (pool->quiet_usec == 0 || !empty)
         pool->quiet_usec = now;
-    if (!pool->drained && (!bound || now - pool->quiet_usec >= QUIET_USEC)) {
+    quiet = pool->quiet == LISTENER_QUIET ? now - pool->quiet_usec >= QUIET_USEC : empty;
+    if (!pool->drained && quiet) {
         pool->drained = true;
         pool_drain_all(pool, now);
     }

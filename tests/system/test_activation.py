@@ -7,12 +7,14 @@ import os
 import select
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
-from harness import (BUILD, EX_CONFIG, EX_OK, SANITIZED, Text, activated, configuration, free_port,
-                     has_tcp, proc_fds, read_all, read_exactly, run, service, wait_for)
+from harness import (BUILD, EX_CONFIG, EX_OK, SANITIZED, Text, activated, can_become_others,
+                     configuration, free_port, has_tcp, proc_fds, read_all, read_exactly, run,
+                     service, wait_for)
 
 GENERATOR = BUILD / "tcpd-generator"
 
@@ -182,6 +184,34 @@ def test_stored_path_stays(tcpd, tmp_path):
             assert daemon.is_serving()
             assert daemon.stop() == EX_OK
             assert path.exists() == stays
+
+
+@pytest.mark.skipif(not can_become_others(), reason="needs root, to become somebody else")
+@pytest.mark.parametrize("env", [{}, {"FDSTORE": "8"}])
+def test_stop_without_privilege_under_load(tcpd, env):
+    """B8: a kernel may refuse the filter that ends new connections; the stop ends all the same, and
+    nobody who was served is cut off."""
+    prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    with tcpd(configuration(service("echo")), env=env, prefix=prefix) as daemon:
+        where, stopping, served, wrong = daemon.address("echo"), threading.Event(), [], []
+
+        def client():
+            while not stopping.is_set():
+                with contextlib.suppress(OSError), socket.create_connection(where, 2) as sock:
+                    sock.sendall(b"x")
+                    if sock.recv(1) == b"x":
+                        sock.shutdown(socket.SHUT_WR)
+                        (wrong if sock.recv(1) else served).append(1)
+
+        threads = [threading.Thread(target=client) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(served) > 100, what="a load")
+        b=time.monotonic(); assert daemon.stop(15) == EX_OK; print('STOP', time.monotonic()-b)
+        stopping.set()
+        for thread in threads:
+            thread.join()
+        assert not wrong and not daemon.log_matches(Text.not_in_time)
 
 
 # --- Leaving when idle -------------------------------------------------------------------------
