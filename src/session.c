@@ -205,7 +205,8 @@ static int write_rest(struct session *session, const uint8_t *data, size_t size)
                                                                      : SESSION_SEND_TIMEOUT);
             return -1;
         }
-        arm(session->fd, SO_SNDTIMEO, &session->send_armed_usec, shorter(left, limit), false);
+        arm(session->fd, SO_SNDTIMEO, &session->send_armed_usec, shorter(left, limit),
+            deadline != USEC_NEVER);
         n = send(session->fd, data, size < piece ? size : piece, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR && errno != EAGAIN)
             return stop_by_errno(session, errno);
@@ -214,9 +215,11 @@ static int write_rest(struct session *session, const uint8_t *data, size_t size)
             data += n;
             size -= (size_t)n;
         }
-        // The armed time may have gone by in this very call; the clock starts at its end.
+        // The clock is looked at after the first call, in which the armed time may have gone by:
+        // all of send_timeout, or less, where a write before was slow.
         if (size > 0 && limit > 0 && deadline == USEC_NEVER)
-            deadline = base_now_usec() + (n < 0 && errno == EAGAIN ? 0 : limit);
+            deadline = base_now_usec() + limit -
+                       (n < 0 && errno == EAGAIN ? shorter(session->send_armed_usec, limit) : 0);
     }
     return 0;
 }
