@@ -30,6 +30,7 @@ static void add(struct listener_set *set, struct listener *listener, const struc
     set->items = reallocarray(set->items, set->n + 1, sizeof(set->items[0]));
     if (!set->items)
         abort();
+    listener->listed = false;
     set->items[set->n].listener = listener;
     set->items[set->n++].service = service;
 }
@@ -55,7 +56,7 @@ static void take_named(const struct config *config, const struct service *servic
             add(set, listener, service);
     }
     while ((fd = inherited_take_named(service->name, config->n_services == 1)) >= 0)
-        add(set, listener_adopt(fd, service->name), service);
+        add(set, listener_adopt(fd, service), service);
 }
 
 // For "*:PORT" systemd may have a socket for each family.
@@ -107,8 +108,9 @@ static bool is_accustomed(const struct config *running, const struct service *se
 static int leave_out(const struct opening *opening, const struct service *service,
                      const struct listen *entry)
 {
-    static const char what[] = "is not among the sockets that systemd handed over; \"systemctl "
-                               "daemon-reload\" and \"systemctl restart tcpd.socket\" open it";
+    static const char what[] =
+        "is not among the sockets that systemd handed over; \"systemctl status tcpd*.socket\" may "
+        "tell why, \"systemctl daemon-reload\" and a restart of tcpd.socket open a new one";
 
     if (!is_accustomed(opening->running, service, entry)) {
         problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\" %s", entry->text,
@@ -133,7 +135,7 @@ static int obtain(const struct opening *opening, const struct service *service,
     }
     fd = inherited_take_address(address);
     if (fd >= 0) {
-        *ret = listener_adopt(fd, service->name);
+        *ret = listener_adopt(fd, service);
         return 0;
     }
     fd = inherited_take_stored(address);
@@ -142,6 +144,14 @@ static int obtain(const struct opening *opening, const struct service *service,
         return 0;
     }
     return listener_bind(service, address, ret);
+}
+
+// What a unit that takes the network or the file system away makes of bind().
+static bool is_forbidden(int error, const struct address *address)
+{
+    if (address->any.sa_family != AF_UNIX)
+        return error == -EAFNOSUPPORT;
+    return error == -EACCES || error == -EPERM || error == -EROFS || error == -ENOENT;
 }
 
 static int open_address(const struct opening *opening, const struct service *service,
@@ -153,8 +163,10 @@ static int open_address(const struct opening *opening, const struct service *ser
     struct listener *listener = NULL;
     int r;
 
-    if (same < set->n && set->items[same].service == service)
+    if (same < set->n && set->items[same].service == service) {
+        set->items[same].listener->listed = true;
         return 0; // handed over, or a name that resolves to one address twice
+    }
     if (is_activated(set, service) && (same < set->n || !inherited_has_address(address)))
         return leave_out(opening, service, entry);
     if (same < set->n) {
@@ -164,7 +176,7 @@ static int open_address(const struct opening *opening, const struct service *ser
         return -EDESTADDRREQ;
     }
     r = obtain(opening, service, address, &listener);
-    if (r == -EAFNOSUPPORT && inherited_any())
+    if (inherited_any() && is_forbidden(r, address))
         return leave_out(opening, service, entry);
     if (r < 0) {
         problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\": %s",
@@ -196,6 +208,20 @@ static int open_entry(const struct opening *opening, const struct service *servi
     return first_error;
 }
 
+// Somebody may believe that a closed door is one that stands open.
+static void warn_of_unlisted(const struct opening *opening, const struct service *service)
+{
+    for (size_t i = 0; service->n_listen > 0 && i < opening->set->n; i++) {
+        const struct listener *listener = opening->set->items[i].listener;
+
+        if (opening->set->items[i].service == service && listener->origin == LISTENER_ACTIVATED &&
+            !listener->listed)
+            log_warning("%s: %s is served, as systemd handed it over, though listen does not have "
+                        "it; \"systemctl daemon-reload\" and a restart of tcpd.socket close it",
+                        service->name, listener->address);
+    }
+}
+
 static int open_service(const struct opening *opening, const struct service *service)
 {
     int first_error = 0;
@@ -213,6 +239,7 @@ static int open_service(const struct opening *opening, const struct service *ser
         if (r < 0 && first_error == 0)
             first_error = r;
     }
+    warn_of_unlisted(opening, service);
     return first_error;
 }
 

@@ -27,6 +27,7 @@ struct listener {
     int family;
     unsigned backlog;           // as asked for; 0: systemd's
     unsigned effective_backlog; // as the kernel has it
+    bool listed;                // `listen` has its address
     bool stored;                // systemd keeps it for the next start, too
     bool taken_back;            // from before a restart
     dev_t device;               // a bound unix socket's path, so that only our own is removed

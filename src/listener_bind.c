@@ -93,10 +93,10 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
     return listener;
 }
 
-struct listener *listener_adopt(int fd, const char *service)
+struct listener *listener_adopt(int fd, const struct service *service)
 {
     set_inherited_options(fd);
-    return make(fd, service, LISTENER_ACTIVATED, 0);
+    return make(fd, service->name, LISTENER_ACTIVATED, service->backlog);
 }
 
 static const char *path_of(const struct address *address)

@@ -9,7 +9,7 @@ int listener_bind(const struct service *service, const struct address *address,
                   struct listener **ret);
 
 // Makes a listener of a socket that was handed over; owns fd from now on.
-struct listener *listener_adopt(int fd, const char *service);
+struct listener *listener_adopt(int fd, const struct service *service);
 
 // What a failure of listener_bind() means, in words.
 const char *listener_bind_strerror(int error);

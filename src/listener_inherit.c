@@ -82,6 +82,8 @@ void inherited_open(void)
     char **names = NULL;
     int n = sd_listen_fds_with_names(1, &names);
 
+    if (n < 0)
+        log_error("cannot take the sockets that were handed over: %s", strerror(-n));
     if (n <= 0)
         return;
     inherited.sockets = calloc((size_t)n, sizeof(inherited.sockets[0]));

@@ -153,8 +153,10 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
     }
     (void)sd_bus_close_unref(bus);
     if (r == -ETIMEDOUT)
-        return fail(EX_UNAVAILABLE, "tcpd does not answer at %s", path);
-    return fail(EX_UNAVAILABLE, "cannot talk to %s: %s", path, strerror(-r));
+        return fail(EX_UNAVAILABLE, "tcpd does not answer at %s; see systemctl status tcpd.service",
+                    path);
+    return fail(EX_UNAVAILABLE, "cannot talk to %s: %s; see systemctl status tcpd.service", path,
+                strerror(-r));
 }
 
 static int fail_call(const sd_bus_error *error, int r)

@@ -22,7 +22,7 @@ void names_files_only(void)
 void unit_name(const struct unit_family *family, const struct service *service, char *name,
                size_t size)
 {
-    (void)snprintf(name, size, "%s%c%s.socket", family->base, family->separator, service->name);
+    (void)snprintf(name, size, "%s%s.socket", family->prefix, service->name);
 }
 
 void taken_addresses_done(struct taken_addresses *taken)
@@ -149,7 +149,7 @@ static void write_owner(FILE *stream, const struct service *service, const char 
 }
 
 static void write_head(FILE *stream, const struct unit_family *family,
-                       const struct service *service)
+                       const struct service *service, const char *previous)
 {
     (void)fprintf(stream,
                   "# Made by tcpd-generator from %s; see tcpd-generator(8).\n"
@@ -161,24 +161,29 @@ static void write_head(FILE *stream, const struct unit_family *family,
         write_value(stream, "SourcePath", service->file);
     (void)fprintf(stream,
                   "PartOf=%s.socket\n"
-                  "StartLimitIntervalSec=0\n"
+                  "Before=%s.socket\n"
+                  "StartLimitIntervalSec=0\n",
+                  family->base, family->base);
+    if (previous)
+        (void)fprintf(stream, "After=%s\n", previous);
+    (void)fprintf(stream,
                   "\n"
                   "[Socket]\n"
                   "Service=%s.service\n"
                   "FileDescriptorName=%s\n",
-                  family->base, family->base, service->name);
+                  family->base, service->name);
 }
 
 size_t socket_unit_write(FILE *stream, const struct unit_family *family,
-                         const struct service *service, struct taken_addresses *taken,
-                         struct problems *problems)
+                         const struct service *service, const char *previous,
+                         struct taken_addresses *taken, struct problems *problems)
 {
     // BindIPv6Only= is one for all addresses of a unit.
     bool dual = has_wildcard(service, true), split = dual && has_wildcard(service, false);
     bool paths = false;
     size_t n = 0;
 
-    write_head(stream, family, service);
+    write_head(stream, family, service, previous);
     for (size_t i = 0; i < service->n_listen; i++) {
         const struct listen *entry = &service->listen[i];
 

@@ -9,10 +9,11 @@
 #include "config.h"
 
 // "tcpd.service", "tcpd.socket" and "tcpd-echo.socket"; or, for /etc/tcpd/web.conf,
-// "tcpd@web.service", "tcpd@web.socket" and "tcpd@web:echo.socket".
+// "tcpd@web.service", "tcpd@web.socket" and "tcpd:web:echo.socket", which is no instance of
+// tcpd@.socket even where its file has gone.
 struct unit_family {
     char base[256];
-    char separator;
+    char prefix[256];
 };
 
 // Addresses that units have already, "127.0.0.1:7007" and the like.
@@ -27,9 +28,11 @@ void names_files_only(void);
 void unit_name(const struct unit_family *family, const struct service *service, char *name,
                size_t size);
 
-// Writes the unit; what cannot be in it goes to problems. How many addresses it has: without any it
-// is not a valid unit.
+// Writes the unit, which starts after the unit `previous` (NULL: none) and before the family's own
+// socket. While systemd gives a path its owner, a child of it has all its sockets open; in a fixed
+// order none of them is one that a restart opens anew. What cannot be in it goes to problems. How
+// many addresses it has: without any it is not a valid unit.
 size_t socket_unit_write(FILE *stream, const struct unit_family *family,
-                         const struct service *service, struct taken_addresses *taken,
-                         struct problems *problems);
+                         const struct service *service, const char *previous,
+                         struct taken_addresses *taken, struct problems *problems);
 void taken_addresses_done(struct taken_addresses *taken);

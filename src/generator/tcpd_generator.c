@@ -22,6 +22,7 @@
 #include "socket_unit.h"
 
 #define MAIN_CONFIG    "tcpd.conf"
+#define UNIT_MAX       512
 #define NAME_MAX_BYTES 128 // systemd takes 255 bytes for the whole name of a unit
 
 static const char help[] =
@@ -107,25 +108,28 @@ static int write_unit(const struct generator *generator, const struct unit_famil
     return r;
 }
 
+// `previous` is the unit made before, in a buffer of UNIT_MAX, empty for none; becomes this one.
 static void make_unit(struct generator *generator, const struct unit_family *family,
-                      const struct service *service, FILE *drop_in)
+                      const struct service *service, FILE *drop_in, char *previous)
 {
     struct problems problems = {0};
     cleanup_free char *text = NULL;
     size_t size, n;
     FILE *stream = open_memstream(&text, &size);
-    char unit[512];
+    char unit[UNIT_MAX];
     int r = 0;
 
     if (!stream)
         abort();
-    n = socket_unit_write(stream, family, service, &generator->taken, &problems);
+    n = socket_unit_write(stream, family, service, previous[0] ? previous : NULL, &generator->taken,
+                          &problems);
     if (fclose(stream) != 0)
         abort();
     unit_name(family, service, unit, sizeof(unit));
     if (n > 0) {
         r = write_unit(generator, family, unit, text, size);
         (void)fprintf(drop_in, "PartOf=%s\n", unit);
+        memcpy(previous, unit, sizeof(unit));
     } else {
         say(LOG_WARNING, "%s is not made: service \"%s\" has no address for it", unit,
             service->name);
@@ -153,7 +157,7 @@ static void make_family(struct generator *generator, const char *path,
     cleanup_free char *text = NULL;
     size_t size;
     FILE *drop_in = open_memstream(&text, &size);
-    char name[512];
+    char name[512], previous[UNIT_MAX] = "";
     int r;
 
     if (!drop_in)
@@ -162,8 +166,9 @@ static void make_family(struct generator *generator, const char *path,
     (void)fputs(head, drop_in);
     for (size_t i = 0; config->socket_units && i < config->n_services; i++)
         if (is_good_name(&config->services[i]))
-            make_unit(generator, family, &config->services[i], drop_in);
+            make_unit(generator, family, &config->services[i], drop_in, previous);
     (void)config_unref(config);
+    taken_addresses_done(&generator->taken); // whether two families clash shows when both start
     if (fclose(drop_in) != 0)
         abort();
     (void)snprintf(name, sizeof(name), "%s.service.d", family->base);
@@ -182,14 +187,15 @@ static bool name_family(const char *path, struct unit_family *ret)
     int length = (int)(strlen(file) - strlen(".conf"));
 
     if (strcmp(file, MAIN_CONFIG) == 0) {
-        *ret = (struct unit_family){.base = "tcpd", .separator = '-'};
+        *ret = (struct unit_family){.base = "tcpd", .prefix = "tcpd-"};
         return true;
     }
     for (int i = 0; i < length; i++)
         if (!isalnum((unsigned char)file[i]) && !strchr("._-", file[i]))
             return false;
-    *ret = (struct unit_family){.separator = ':'};
+    *ret = (struct unit_family){0};
     (void)snprintf(ret->base, sizeof(ret->base), "tcpd@%.*s", length, file);
+    (void)snprintf(ret->prefix, sizeof(ret->prefix), "tcpd:%.*s:", length, file);
     return length > 0 && length <= NAME_MAX_BYTES;
 }
 
@@ -242,7 +248,6 @@ int main(int argc, char **argv)
     }
     names_files_only();
     make_all(&generator, config_directory);
-    taken_addresses_done(&generator.taken);
     (void)close(generator.output);
     return EX_OK;
 }

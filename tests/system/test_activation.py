@@ -322,14 +322,14 @@ def test_generator(tmp_path):
     files, said = generate(tmp_path, tmp_path / "out")
     assert said == ""
     assert sorted(files) == sorted([
-        "tcpd-echo.socket", "tcpd-time.socket", "tcpd@web:echo.socket",
+        "tcpd-echo.socket", "tcpd-time.socket", "tcpd:web:echo.socket",
         "tcpd.socket.wants/tcpd-echo.socket", "tcpd.socket.wants/tcpd-time.socket",
-        "tcpd@web.socket.wants/tcpd@web:echo.socket",
+        "tcpd@web.socket.wants/tcpd:web:echo.socket",
         "tcpd.service.d/50-sockets.conf", "tcpd@web.service.d/50-sockets.conf"])
     assert files["tcpd.socket.wants/tcpd-echo.socket"] == "-> ../tcpd-echo.socket"
     assert "PartOf=tcpd-echo.socket\nPartOf=tcpd-time.socket\n" in \
         files["tcpd.service.d/50-sockets.conf"]
-    assert "Service=tcpd@web.service" in files["tcpd@web:echo.socket"]
+    assert "Service=tcpd@web.service" in files["tcpd:web:echo.socket"]
 
 
 def test_generator_makes_what_is_right(tmp_path):
@@ -368,7 +368,7 @@ def test_generator_names(tmp_path):
     for name in ("a b", "x:y", "ok"):
         (tmp_path / f"{name}.conf").write_text(configuration(service("echo", listen="unix:/r")))
     files, said = generate(tmp_path, tmp_path / "out")
-    assert [name for name in sorted(files) if "/" not in name] == ["tcpd@ok:echo.socket"]
+    assert [name for name in sorted(files) if "/" not in name] == ["tcpd:ok:echo.socket"]
     assert "a b.conf is left out" in said and "x:y.conf is left out" in said
 
 

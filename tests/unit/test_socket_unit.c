@@ -5,7 +5,7 @@
 
 #include "config_dir.h"
 
-static const struct unit_family family = {.base = "tcpd", .separator = '-'};
+static const struct unit_family family = {.base = "tcpd", .prefix = "tcpd-"};
 
 #define SERVICE(options) "service \"s\" { handler = echo " options " }\n"
 
@@ -19,7 +19,8 @@ static const struct {
      "ListenStream=127.0.0.1:7\nListenStream=[::1]:7\nBindIPv6Only=ipv6-only\nBacklog=4096\n", 2,
      NULL},
     {"names of unit and socket", SERVICE("listen = {\"1.2.3.4:5\"}"),
-     "PartOf=tcpd.socket\nStartLimitIntervalSec=0\n\n[Socket]\nService=tcpd.service\n"
+     "PartOf=tcpd.socket\nBefore=tcpd.socket\nStartLimitIntervalSec=0\n\n[Socket]\nService=tcpd."
+     "service\n"
      "FileDescriptorName=s\n",
      1, NULL},
     {"all addresses", SERVICE("listen = {\"*:7\"}"), "ListenStream=7\nBindIPv6Only=both\n", 1,
@@ -63,7 +64,7 @@ static char *make(const char *text, struct taken_addresses *taken, size_t *ret_n
     config_dir_write("main.conf", text, strlen(text));
     config = config_read(config_dir_path("main.conf"), problems);
     check_number("services", config->n_services, 1);
-    *ret_n = socket_unit_write(stream, &family, &config->services[0], taken, problems);
+    *ret_n = socket_unit_write(stream, &family, &config->services[0], NULL, taken, problems);
     assert_int_equal(fclose(stream), 0);
     (void)config_unref(config);
     return unit;
@@ -110,14 +111,14 @@ static void test_taken(void **state)
 static void test_names(void **state)
 {
     static const struct service echo = {.name = (char *)(uintptr_t) "echo"};
-    static const struct unit_family instance = {.base = "tcpd@web", .separator = ':'};
+    static const struct unit_family instance = {.base = "tcpd@web", .prefix = "tcpd:web:"};
     char name[64];
 
     (void)state;
     unit_name(&family, &echo, name, sizeof(name));
     check_text("tcpd", name, "tcpd-echo.socket");
     unit_name(&instance, &echo, name, sizeof(name));
-    check_text("instance", name, "tcpd@web:echo.socket");
+    check_text("instance", name, "tcpd:web:echo.socket");
 }
 
 int main(void)

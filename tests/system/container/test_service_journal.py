@@ -16,7 +16,7 @@ SUBJECTS = {  # MESSAGE_ID to what `journalctl -x` says of it
     "2a7f91571d744bc39f94124084888aee": "tcpd has refused a new configuration",
     "62455877a16d472da16d27fefaf3ff90": "A worker of service echo has died",
     "82d79586f49d49bbb5095d9f45b9f762": "tcpd has cut off sessions at its stop",
-    "4d95c32f5015444abe09dd3e492c3f0f": "All workers of a pool are busy",
+    "4d95c32f5015444abe09dd3e492c3f0f": "All workers of service echo are busy",
     "56e5f10bb3e24f48a43074090e3f0d16": "tcpd has stopped",
     "3035c9cd7642411b8d2bc2f651e43cf1": "A session of service echo has begun",
     "48d2dd59944d4714aab359b383d61b55": "A session of service echo has ended: reset by peer",
