@@ -109,8 +109,9 @@ static int leave_out(const struct opening *opening, const struct service *servic
                      const struct listen *entry)
 {
     static const char what[] =
-        "is not among the sockets that systemd handed over; \"systemctl status tcpd*.socket\" may "
-        "tell why, \"systemctl daemon-reload\" and a restart of tcpd.socket open a new one";
+        "is not among the sockets that systemd handed over; \"systemctl daemon-reload\" and "
+        "\"systemctl restart tcpd.socket\" open a new one, \"systemctl status tcpd*.socket\" tells "
+        "of one that failed";
 
     if (!is_accustomed(opening->running, service, entry)) {
         problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\" %s", entry->text,

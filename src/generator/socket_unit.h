@@ -30,8 +30,8 @@ void unit_name(const struct unit_family *family, const struct service *service, 
 
 // Writes the unit, which starts after the unit `previous` (NULL: none) and before the family's own
 // socket. While systemd gives a path its owner, a child of it has all its sockets open; in a fixed
-// order none of them is one that a restart opens anew. What cannot be in it goes to problems. How
-// many addresses it has: without any it is not a valid unit.
+// order, of all families, none of them is one that a restart opens anew. What cannot be in it goes
+// to problems. How many addresses it has: without any it is not a valid unit.
 size_t socket_unit_write(FILE *stream, const struct unit_family *family,
                          const struct service *service, const char *previous,
                          struct taken_addresses *taken, struct problems *problems);

@@ -37,6 +37,7 @@ static const char help[] =
 struct generator {
     int output; // directory
     struct taken_addresses taken;
+    char previous[UNIT_MAX]; // the unit that the next one starts after, empty: none
 };
 
 // Run by systemd nobody reads standard error, and early at boot there is only the kernel's log.
@@ -108,9 +109,8 @@ static int write_unit(const struct generator *generator, const struct unit_famil
     return r;
 }
 
-// `previous` is the unit made before, in a buffer of UNIT_MAX, empty for none; becomes this one.
 static void make_unit(struct generator *generator, const struct unit_family *family,
-                      const struct service *service, FILE *drop_in, char *previous)
+                      const struct service *service, FILE *drop_in)
 {
     struct problems problems = {0};
     cleanup_free char *text = NULL;
@@ -121,7 +121,8 @@ static void make_unit(struct generator *generator, const struct unit_family *fam
 
     if (!stream)
         abort();
-    n = socket_unit_write(stream, family, service, previous[0] ? previous : NULL, &generator->taken,
+    n = socket_unit_write(stream, family, service,
+                          generator->previous[0] ? generator->previous : NULL, &generator->taken,
                           &problems);
     if (fclose(stream) != 0)
         abort();
@@ -129,7 +130,7 @@ static void make_unit(struct generator *generator, const struct unit_family *fam
     if (n > 0) {
         r = write_unit(generator, family, unit, text, size);
         (void)fprintf(drop_in, "PartOf=%s\n", unit);
-        memcpy(previous, unit, sizeof(unit));
+        memcpy(generator->previous, unit, sizeof(unit));
     } else {
         say(LOG_WARNING, "%s is not made: service \"%s\" has no address for it", unit,
             service->name);
@@ -157,7 +158,7 @@ static void make_family(struct generator *generator, const char *path,
     cleanup_free char *text = NULL;
     size_t size;
     FILE *drop_in = open_memstream(&text, &size);
-    char name[512], previous[UNIT_MAX] = "";
+    char name[512];
     int r;
 
     if (!drop_in)
@@ -166,8 +167,9 @@ static void make_family(struct generator *generator, const char *path,
     (void)fputs(head, drop_in);
     for (size_t i = 0; config->socket_units && i < config->n_services; i++)
         if (is_good_name(&config->services[i]))
-            make_unit(generator, family, &config->services[i], drop_in, previous);
+            make_unit(generator, family, &config->services[i], drop_in);
     (void)config_unref(config);
+    (void)snprintf(generator->previous, UNIT_MAX, "%s.socket", family->base);
     taken_addresses_done(&generator->taken); // whether two families clash shows when both start
     if (fclose(drop_in) != 0)
         abort();
