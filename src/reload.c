@@ -72,6 +72,7 @@ static void commit(struct master *master, struct config *config, struct listener
             log_error("service \"%s\": too many listeners; %s is not served", service->name,
                       listener->address);
             listener_close(listener);
+            set->items[i--] = set->items[--set->n];
         }
     }
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
