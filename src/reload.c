@@ -59,8 +59,10 @@ static void commit(struct master *master, struct config *config, struct listener
             if (r < 0)
                 log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name,
                             strerror(-r));
-            if (pool->was_closing)
+            if (pool->was_closing) {
                 listener_resume(listener);
+                listener_store(listener);
+            }
             pool->closing = pool->drained = false;
             pool->quiet_usec = 0;
             pool_renew(pool, config, service, master->generation);

@@ -173,6 +173,11 @@ def test_removed_listener_leaves_the_store(tcpd):
         daemon.reload(configuration(service("echo")))
         daemon.wait_notify(lambda m: m.get("FDSTOREREMOVE") == "1" and
                            m.get("FDNAME") == f"bound-127.0.0.1;{port}")
+        with daemon.connect("echo") as _:
+            since = len(daemon.notifications.items)
+            daemon.reload(both)
+            daemon.wait_notify(lambda m: m.get("FDSTORE") == "1" and
+                               m.get("FDNAME") == f"bound-127.0.0.1;{port}", since=since)
 
 
 def test_stored_path_stays(tcpd, tmp_path):
