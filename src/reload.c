@@ -41,6 +41,21 @@ static struct pool *find_pool(const struct master *master, const struct listener
     return NULL;
 }
 
+// A pool stays, or comes back while it was being closed.
+static void keep(struct pool *pool, struct listener *listener, const struct service *service)
+{
+    int r = listener_keep(listener, service);
+
+    if (r < 0)
+        log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name, strerror(-r));
+    if (pool->was_closing) {
+        listener_resume(listener);
+        listener_store(listener);
+    }
+    pool->closing = pool->drained = false;
+    pool->quiet_usec = 0;
+}
+
 // The point of no return: pools that stay get the new generation, new ones are made, the others go.
 static void commit(struct master *master, struct config *config, struct listener_set *set)
 {
@@ -54,17 +69,7 @@ static void commit(struct master *master, struct config *config, struct listener
         struct pool *pool = find_pool(master, listener);
 
         if (pool) {
-            int r = listener_keep(listener, service);
-
-            if (r < 0)
-                log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name,
-                            strerror(-r));
-            if (pool->was_closing) {
-                listener_resume(listener);
-                listener_store(listener);
-            }
-            pool->closing = pool->drained = false;
-            pool->quiet_usec = 0;
+            keep(pool, listener, service);
             pool_renew(pool, config, service, master->generation);
         } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
             listener_store(listener);
