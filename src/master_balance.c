@@ -55,7 +55,6 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
     pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
     pool_scan(&master->pools, pool);
     counts = pool_sizing(pool);
-    pool_rouse(&master->pools, pool, counts.queued);
     missing = sizing_missing(&limits, &counts);
     pool->starved = false;
     while (missing > 0 && !over) { // each pool starts one at least

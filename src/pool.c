@@ -146,8 +146,7 @@ void pool_correct(const struct pools *pools, const struct pool *pool)
 void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued)
 {
     if (pool->counts.parked > 0 && queued > 0)
-        reserve_call(&scoreboard_hint(&pools->board, pool->index)->reserve,
-                     queued < RESERVE_CALL ? (int32_t)queued : RESERVE_CALL);
+        reserve_call(&scoreboard_hint(&pools->board, pool->index)->reserve, (int32_t)queued);
 }
 
 // Gives an age limit a random part, so that workers started together do not leave together.

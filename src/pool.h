@@ -109,7 +109,7 @@ unsigned pool_size(const struct pool *pool);
 void pool_arm(const struct pools *pools, const struct pool *pool);
 // Puts the workers' own counts of idle ones right; a killed one leaves them too high.
 void pool_correct(const struct pools *pools, const struct pool *pool);
-// Calls workers out of the reserve, should a queue be there all the same.
+// Calls workers out of the reserve, should a queue be there all the same; once in a while.
 void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued);
 
 // Forks one worker. 0 or -errno.
