@@ -132,7 +132,10 @@ void pool_arm(const struct pools *pools, const struct pool *pool)
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
     bool room = pool->n_active < pool->service->max_workers;
 
-    atomic_store_explicit(&hint->spare, (int32_t)pool_limits(pool).spare, memory_order_relaxed);
+    unsigned spare = pool_limits(pool).spare;
+
+    // With no spare one to be missed, the last idle one that goes is.
+    atomic_store_explicit(&hint->spare, spare > 0 ? (int32_t)spare : 1, memory_order_relaxed);
     atomic_store_explicit(&hint->armed, room, memory_order_relaxed);
 }
 

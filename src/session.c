@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #include "base.h"
@@ -14,7 +16,9 @@
 #define LINGER_IDLE_USEC  (2 * USEC_PER_SEC)
 #define LINGER_TOTAL_USEC (30 * USEC_PER_SEC)
 #define UNIX_PIECE        (16 * 1024)
-#define SMALL_WRITE       (8 * 1024) // fits the send buffer of a fresh connection
+#define SMALL_WRITE       (8 * 1024)  // fits the send buffer of a fresh connection
+#define BUFFER_KEPT       (64 * 1024) // bytes of a session that leave the buffer where it is
+#define PAGE              4096
 
 const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_OK] = "ok",
@@ -30,9 +34,17 @@ const char *const session_result_names[SESSION_RESULTS] = {
 
 uint8_t *session_buffer(void)
 {
-    static uint8_t buffer[SESSION_BUFFER_SIZE];
+    alignas(PAGE) static uint8_t buffer[SESSION_BUFFER_SIZE];
 
     return buffer;
+}
+
+// Gives the buffer's memory back after a session that has filled it: an idle worker has no use for
+// it, and the next session may be a small one.
+static void give_back_buffer(const struct session *session)
+{
+    if (session->bytes_in + session->bytes_out > BUFFER_KEPT)
+        (void)madvise(session_buffer(), SESSION_BUFFER_SIZE, MADV_DONTNEED);
 }
 
 void session_init(struct session *session, int fd, const struct service *service)
@@ -324,4 +336,5 @@ void session_close(struct session *session)
         linger(session);
     base_close_fd(&session->fd);
     session->fd = -1;
+    give_back_buffer(session);
 }

@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from harness import (EX_OK, Text, configuration, peer_name, proc_fds, read_all, read_exactly, reset,
+from harness import (EX_OK, SANITIZED, Text, configuration, peer_name, proc_fds, read_all, read_exactly, reset,
                      run, service, tcp_sockets, wait_for)
 
 URL = "http://c.biancheng.net/socket/"
@@ -309,6 +310,24 @@ def test_echo_by_splice_sizes_that_change(tcpd):
         closed = daemon.wait_log(Text.closed("echo", peer, "ok"))
         assert (closed["bytes_in"], closed["bytes_out"]) == (str(total), str(total))
         wait_for(lambda: len(proc_fds(worker)) == n_fds, what="the pipe is given back")
+
+
+def private_kib(pid):
+    """Memory of that process alone."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Private_Dirty:\s+(\d+)", rollup, re.M)[1])
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory drowns a worker's")
+def test_memory_is_given_back_after_a_large_session(tcpd):
+    """Issue 4, 2: an idle worker is as small as before, but for a page or two."""
+    conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0))
+    with tcpd(conf) as daemon:
+        [worker] = daemon.workers()
+        daemon.exchange("echo", b"x")
+        before = private_kib(worker)
+        assert daemon.exchange("echo", bytes(3_000_000)) == bytes(3_000_000)
+        wait_for(lambda: private_kib(worker) <= before + 16, what="the buffer's return")
 
 
 def test_echo_without_room_for_a_pipe(tcpd):
