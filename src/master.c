@@ -273,6 +273,8 @@ static int add_sources(struct master *master)
         r = sd_event_add_io(master->event, NULL, master->pools.wake, EPOLLIN, on_wake, master);
     if (r >= 0)
         r = sd_event_add_defer(master->event, &master->balance, on_balance, master);
+    if (r >= 0) // after the signals: while it asks for itself again it would come before them
+        r = sd_event_source_set_priority(master->balance, SD_EVENT_PRIORITY_NORMAL + 1);
     if (r >= 0)
         r = sd_event_add_time(master->event, &master->timer, CLOCK_MONOTONIC,
                               base_now_usec() + TICK_USEC, USEC_PER_MSEC, on_timer, master);

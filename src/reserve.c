@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The reserve: two counts and a futex, futex(2). Whoever parks says so before it looks how many
+// The reserve: counts, and a futex that only ever goes forward, futex(2), so that nobody who is
+// about to wait misses a change. Whoever parks says so before it looks how many
 // wait, and whoever leaves lowers that number before it looks whether somebody is parked; so one of
 // the two sees the other.
 
@@ -14,7 +15,7 @@
 
 static long futex(struct reserve *reserve, int operation, uint32_t value)
 {
-    return syscall(SYS_futex, &reserve->calls, operation, value, NULL, NULL, 0);
+    return syscall(SYS_futex, &reserve->turn, operation, value, NULL, NULL, 0);
 }
 
 // Takes up to n away from a count that does not go below zero; returns how many.
@@ -48,6 +49,7 @@ void reserve_call(struct reserve *reserve, int32_t n)
     // Counted at once, or everyone who leaves before they arrive would call as many again.
     (void)atomic_fetch_add(&reserve->waiting, n);
     (void)atomic_fetch_add(&reserve->calls, (uint32_t)n);
+    (void)atomic_fetch_add(&reserve->turn, 1);
     (void)futex(reserve, FUTEX_WAKE, (uint32_t)n);
 }
 
@@ -69,22 +71,22 @@ bool reserve_join(struct reserve *reserve)
 int reserve_wait(struct reserve *reserve, const volatile sig_atomic_t *stopping)
 {
     for (;;) {
+        uint32_t turn = atomic_load(&reserve->turn);
+
         if (take_call(reserve))
             return 0;
-        if (*stopping) { // somebody else has answered the call of reserve_interrupt()
+        if (*stopping) {
             (void)take(&reserve->parked, 1);
             return -EINTR;
         }
-        (void)futex(reserve, FUTEX_WAIT, 0); // whatever it says, we look
+        (void)futex(reserve, FUTEX_WAIT, turn); // whatever it says, we look
     }
 }
 
 void reserve_interrupt(struct reserve *reserve)
 {
-    // As reserve_call(), without waking: a wait that is about to begin, or begins anew after the
-    // signal, ends at once.
-    (void)atomic_fetch_add(&reserve->waiting, take(&reserve->parked, 1));
-    (void)atomic_fetch_add(&reserve->calls, 1);
+    // A wait that is about to begin, or begins anew after the signal, ends at once.
+    (void)atomic_fetch_add(&reserve->turn, 1);
 }
 
 int32_t reserve_leave(struct reserve *reserve)

@@ -19,12 +19,13 @@
 struct reserve {
     _Atomic int32_t waiting; // in accept(), or called and on their way there
     _Atomic int32_t parked;
-    _Atomic uint32_t calls; // not yet answered; the futex that the parked ones wait on
+    _Atomic uint32_t calls; // not yet answered
+    _Atomic uint32_t turn;  // the futex: one more with each call and each interruption
 };
 
 // An idle worker arrives. True: it waits in accept(), and is counted; false: in reserve.
 bool reserve_join(struct reserve *reserve);
-// Blocks a parked worker until it is called (0; it is counted as waiting), or stopping is set and
+// Blocks a parked worker until it is called (0; it is counted as waiting), or *stopping is set and
 // it was interrupted (-EINTR; it is not counted any more).
 int reserve_wait(struct reserve *reserve, const volatile sig_atomic_t *stopping);
 // Ends the reserve_wait() that the calling process is in, or about to enter. Async-signal-safe.
