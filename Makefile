@@ -53,7 +53,7 @@ SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
 CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
 CTL_SRC    := $(wildcard src/ctl/*.c) src/timespan.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
-BENCH_SRC  := $(wildcard tests/bench/*.c)
+BENCH_SRC  := tests/bench/load.c tests/bench/ref.c # programs; their parts are NAME_*.c
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
 
@@ -91,6 +91,8 @@ $(BUILD)/%.o: %.c Makefile
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS) cmocka)
+
+$(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ref_*.c))
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
