@@ -171,9 +171,7 @@ class Tcpd(Server):
     def start(self):
         self.home = tempfile.TemporaryDirectory(prefix="tcpd-bench-")
         home = Path(self.home.name)
-        more = MORE.get(self.mode, "")
-        (home / "tcpd.conf").write_text(
-            CONFIGURATION.format(mode=self.mode, workers=WORKERS, more=more))
+        (home / "tcpd.conf").write_text(self.configuration())
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(home / "notify"))
         self.notify.settimeout(0.1)
@@ -186,6 +184,10 @@ class Tcpd(Server):
         self.wait_until_ready()
         # Nobody may stop reading: a full socket would block the master in its next message.
         threading.Thread(target=self.drain, daemon=True).start()
+
+    def configuration(self):
+        more = MORE.get(self.mode, "")
+        return CONFIGURATION.format(mode=self.mode, workers=WORKERS, more=more)
 
     def wait_until_ready(self):
         ready = False
