@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "framing.h"
+#include "sizing.h"
 
 enum log_sessions { LOG_SESSIONS_NONE, LOG_SESSIONS_ERRORS, LOG_SESSIONS_ALL, LOG_SESSIONS_N };
 enum log_addresses {
@@ -59,6 +60,7 @@ struct service {
     size_t n_listen;
     unsigned backlog;
     unsigned min_workers, max_workers, spare_workers;
+    struct sizing_rate spawn;
     unsigned max_sessions_per_worker; // 0: no limit
     uint64_t max_worker_age_usec;     // 0: no limit
     struct deadlines deadlines;

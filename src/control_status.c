@@ -67,12 +67,10 @@ static int append_daemon(const struct control *control, sd_bus_message *reply)
     unsigned n_workers = 0, n_idle = 0, n_busy = 0, n_draining = 0;
 
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        struct pool_counts counts = pool_count(&master->pools, pool);
-
-        n_workers += pool->n_active + pool->n_old + pool->n_draining;
+        n_workers += pool_size(pool);
         n_draining += pool->n_draining;
-        n_busy += counts.busy;
-        n_idle += counts.idle;
+        n_busy += pool->counts.busy;
+        n_idle += pool->counts.idle;
     }
     // What cannot be appended makes the message unusable; sending it fails then.
     (void)append_text(reply, "version", TCPD_VERSION);
@@ -101,7 +99,6 @@ static uint64_t count_sessions(const struct pools *pools, const struct pool *poo
 
 static int append_pool(const struct pools *pools, const struct pool *pool, sd_bus_message *reply)
 {
-    struct pool_counts counts = pool_count(pools, pool);
     struct sizing_limits limits = pool_limits(pool);
     const struct listener *listener = pool->listener;
     bool activated = listener->origin == LISTENER_ACTIVATED;
@@ -116,11 +113,11 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     (void)append_number(reply, "min", limits.min);
     (void)append_number(reply, "spare", limits.spare);
     (void)append_number(reply, "max", limits.max);
-    (void)append_number(reply, "workers", pool->n_active + pool->n_old + pool->n_draining);
-    (void)append_number(reply, "idle", counts.idle);
-    (void)append_number(reply, "busy", counts.busy);
+    (void)append_number(reply, "workers", pool_size(pool));
+    (void)append_number(reply, "idle", pool->counts.idle);
+    (void)append_number(reply, "busy", pool->counts.busy);
     (void)append_number(reply, "draining", pool->n_draining);
-    (void)append_number(reply, "queue", counts.sizing.queued);
+    (void)append_number(reply, "queue", listener_queued(listener));
     (void)append_number(reply, "queue_limit", listener->effective_backlog);
     (void)append_long(reply, "sessions", count_sessions(pools, pool));
     (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
@@ -130,7 +127,11 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
 int control_append_status(const struct control *control, sd_bus_message *reply)
 {
     const struct pools *pools = &control->master->pools;
-    int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+    int r;
+
+    for (struct pool *pool = pools->first; pool; pool = pool->next)
+        pool_scan(pools, pool);
+    r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
     if (r >= 0)
         r = append_daemon(control, reply);

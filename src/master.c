@@ -117,10 +117,12 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si,
 
 static int on_death(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
+    struct master *master = userdata;
+
     (void)source;
     (void)si;
-    master_reap(userdata);
-    master_look_again(userdata);
+    master->reaping = true;
+    master_look_again(master);
     return 0;
 }
 
@@ -167,7 +169,9 @@ static int on_balance(sd_event_source *source, void *userdata)
     uint64_t now = base_now_usec();
 
     (void)source;
-    if (master_balance(master, now))
+    if (master->reaping)
+        master->reaping = master_reap(master);
+    if (master_balance(master, now) || master->reaping)
         master_look_again(master);
     if (master->phase == MASTER_STOPPING && !master->pools.first)
         return sd_event_exit(master->event, master->exit_status);
@@ -205,11 +209,14 @@ static void tick(struct master *master, uint64_t now)
         if (now - pool->death_usec >= FORGIVE_USEC)
             throttle_reset(&pool->deaths);
         if (!pool->closing && master->phase == MASTER_RUNNING) {
-            struct pool_counts counts = pool_count(&master->pools, pool);
             struct sizing_limits limits = pool_limits(pool);
-            unsigned excess = sizing_excess(&limits, &counts.sizing, &pool->surplus, now);
+            struct sizing_counts counts;
+            unsigned excess;
 
-            pool_correct(&master->pools, pool, counts.waiting);
+            pool_scan(&master->pools, pool);
+            counts = pool_sizing(pool);
+            excess = sizing_excess(&limits, &counts, &pool->surplus, now);
+            pool_correct(&master->pools, pool);
             pool_drain_some(&master->pools, pool, excess, now);
         }
     }

@@ -13,6 +13,9 @@
 #include "listener.h"
 #include "pool.h"
 
+// How long the master may be at one thing before it looks at its signals again.
+#define MASTER_TURN_USEC (10 * USEC_PER_MSEC)
+
 enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_RELOADING, MASTER_STOPPING };
 
 struct master {
@@ -32,6 +35,7 @@ struct master {
     uint64_t phase_usec;      // when the phase began
     uint64_t stop_usec;       // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;             // stopping: without regard for sessions and queues
+    bool reaping;             // children have died
     bool reload_again;        // asked for: as soon as no other one runs
     uint64_t watchdog_usec;   // how often to ping, 0: never
     uint64_t pinged_usec;     // last ping
@@ -56,8 +60,9 @@ bool master_balance(struct master *master, uint64_t now_usec);
 // When balancing wants to be called again without any event, USEC_NEVER.
 uint64_t master_balance_due(const struct master *master, uint64_t now_usec);
 
-// master_deaths.c: reaps every dead child; logs, counts, throttles.
-void master_reap(struct master *master);
+// master_deaths.c: reaps dead children; logs, counts, throttles. True when there may be more: it
+// stops after a while, so that signals are answered.
+bool master_reap(struct master *master);
 // Once in ten seconds: says how many deaths and sessions were not logged one by one.
 void master_report_unsaid(struct master *master, uint64_t now_usec);
 

@@ -11,7 +11,6 @@
 #include "master.h"
 #include "notify.h"
 
-#define BATCH      64                    // forks in one round of the event loop
 #define QUIET_USEC (200 * USEC_PER_MSEC) // a closing listener's queue was empty for that long
 #define LOOK_USEC \
     (20 * USEC_PER_MSEC) // how often a closing listener's queue, an empty bucket is looked at
@@ -43,41 +42,48 @@ static void fork_failed(struct master *master, struct pool *pool, int error, uin
     }
 }
 
-// True when there is more to start at once.
+// Starts what is missing, until the turn is over. True when there is more to start at once.
 static bool grow(struct master *master, struct pool *pool, uint64_t now)
 {
     struct sizing_limits limits = pool_limits(pool);
-    struct pool_counts counts;
-    unsigned missing, n;
+    struct sizing_counts counts;
+    unsigned missing;
+    bool over = false;
 
     if (throttled(pool, now) > 0)
         return false;
-    pool_arm(&master->pools, pool); // before counting, or a hint in between would be lost
-    counts = pool_count(&master->pools, pool);
-    missing = sizing_missing(&limits, &counts.sizing);
-    n = missing < BATCH ? missing : BATCH;
-    n = sizing_take(&pool->bucket, n, now);
-    for (unsigned i = 0; i < n; i++) {
-        int r = pool_spawn(&master->pools, pool, now);
+    pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
+    pool_scan(&master->pools, pool);
+    counts = pool_sizing(pool);
+    missing = sizing_missing(&limits, &counts);
+    pool->starved = false;
+    while (missing > 0 && !over) { // each pool starts one at least
+        int r;
 
+        pool->starved = sizing_take(&pool->bucket, &pool->service->spawn, 1, now) == 0;
+        if (pool->starved)
+            return false;
+        r = pool_spawn(&master->pools, pool, now);
         if (r < 0) {
             fork_failed(master, pool, -r, now);
             return false;
         }
         pool->forks = (struct throttle){0};
-        counts.sizing.active++;
-        counts.sizing.idle++;
+        missing--;
+        over = base_now_usec() - now >= MASTER_TURN_USEC;
     }
-    pool->starved = missing > 0 && n == 0;
-    return missing > n && n > 0;
+    return missing > 0;
 }
 
-static void say_full(struct pool *pool, const struct pool_counts *counts, uint64_t now)
+static void say_full(struct pool *pool, uint64_t now)
 {
     struct log_field fields[POOL_FIELDS];
+    unsigned queued;
 
-    if (counts->sizing.active < pool->service->max_workers || counts->sizing.idle > 0 ||
-        counts->sizing.queued == 0)
+    if (pool->n_active < pool->service->max_workers || pool->counts.spare > 0)
+        return;
+    queued = listener_queued(pool->listener);
+    if (queued == 0)
         return;
     if (pool->full_said_usec != 0 && now - pool->full_said_usec < SAY_FULL_USEC)
         return;
@@ -85,15 +91,13 @@ static void say_full(struct pool *pool, const struct pool_counts *counts, uint64
     pool_fields(pool, fields);
     log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
                "%s: the pool is at its maximum, max_workers = %u; %u connections wait in the queue",
-               pool->name, pool->service->max_workers, counts->sizing.queued);
+               pool->name, pool->service->max_workers, queued);
 }
 
 // Workers that its minimum asks for have come to accept().
-static bool is_ready(const struct master *master, const struct pool *pool)
+static bool is_ready(const struct pool *pool)
 {
-    struct sizing_limits limits = pool_limits(pool);
-
-    return pool_count(&master->pools, pool).ready >= limits.min;
+    return pool->counts.ready >= pool_limits(pool).min;
 }
 
 // Takes a listener out of service without losing what its queue holds (B8): no new connection, the
@@ -105,6 +109,7 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
 
     if (master->phase != MASTER_STOPPING)
         listener_unstore(listener);
+    pool_scan(&master->pools, pool);
     if (pool->quiet_usec == 0)
         pool->quiet = listener_quiesce(listener);
     empty = pool->quiet == LISTENER_OPEN || listener_queued(listener) == 0;
@@ -115,7 +120,7 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
         pool->drained = true;
         pool_drain_all(pool, now);
     }
-    if (pool->drained && empty && pool_count(&master->pools, pool).leaving == 0)
+    if (pool->drained && empty && pool->counts.leaving == 0)
         listener_release(listener); // sessions may last; the address is free
     if (pool->drained && pool->workers == NULL && (empty || master->at_once)) {
         pool_free(&master->pools, pool);
@@ -134,7 +139,7 @@ static void kill_late(struct master *master, uint64_t now)
     if (master->phase != MASTER_STOPPING || now < master->stop_usec)
         return;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        n += pool->n_active + pool->n_old + pool->n_draining;
+        n += pool_size(pool);
         pool->drained = true;
         pool_drain_all(pool, now);
         pool_kill_all(pool);
@@ -149,7 +154,7 @@ static void kill_late(struct master *master, uint64_t now)
 static void announce_ready(struct master *master)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (!is_ready(master, pool))
+        if (!is_ready(pool))
             return;
     master->phase = MASTER_RUNNING;
     master->phase_usec = base_now_usec();
@@ -171,13 +176,10 @@ bool master_balance(struct master *master, uint64_t now_usec)
         next = pool->next;
         if (!pool->drained && grow(master, pool, now_usec))
             more = true;
-        if (pool->closing) {
+        if (pool->closing)
             close_step(master, pool, now_usec);
-        } else {
-            struct pool_counts counts = pool_count(&master->pools, pool);
-
-            say_full(pool, &counts, now_usec);
-        }
+        else
+            say_full(pool, now_usec);
     }
     if (master->phase == MASTER_STARTING)
         announce_ready(master);
@@ -197,6 +199,8 @@ uint64_t master_balance_due(const struct master *master, uint64_t now_usec)
             due = now_usec + wait;
         if ((pool->starved || (pool->closing && !pool->drained)) && now_usec + LOOK_USEC < due)
             due = now_usec + LOOK_USEC;
+        if (pool->stale && pool->scan_due_usec < due)
+            due = pool->scan_due_usec;
     }
     return due;
 }

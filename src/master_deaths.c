@@ -189,16 +189,19 @@ static void bury(struct master *master, const siginfo_t *info)
         fail_start(master, pool);
 }
 
-void master_reap(struct master *master)
+bool master_reap(struct master *master)
 {
+    uint64_t until = base_now_usec() + MASTER_TURN_USEC;
+
     // SIGCHLD tells of one or of many (B29).
-    for (;;) {
+    do {
         siginfo_t info = {0};
 
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
-            return;
+            return false;
         bury(master, &info);
-    }
+    } while (base_now_usec() < until);
+    return true;
 }
 
 void master_report_unsaid(struct master *master, uint64_t now_usec)

@@ -29,15 +29,15 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size
     va_end(arguments);
 }
 
-static void append_pool(char *text, size_t size, const struct pool *pool,
-                        const struct pool_counts *counts, bool first)
+static void append_pool(char *text, size_t size, const struct pool *pool, unsigned queued,
+                        bool first)
 {
-    append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, counts->busy,
-           pool->n_active + pool->n_old + pool->n_draining);
-    if (pool->n_active >= pool->service->max_workers && counts->sizing.idle == 0)
+    append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, pool->counts.busy,
+           pool_size(pool));
+    if (pool->n_active >= pool->service->max_workers && pool->counts.spare == 0)
         append(text, size, " at maximum");
-    if (counts->sizing.queued > 0)
-        append(text, size, " %u queued", counts->sizing.queued);
+    if (queued > 0)
+        append(text, size, " %u queued", queued);
 }
 
 // How long the oldest session lasts already.
@@ -61,13 +61,12 @@ const char *master_status(struct master *master)
     unsigned n_workers = 0, n_idle = 0, n_busy = 0, n_draining = 0;
 
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        struct pool_counts counts = pool_count(&master->pools, pool);
-
-        n_workers += pool->n_active + pool->n_old + pool->n_draining;
+        n_workers += pool_size(pool);
         n_draining += pool->n_draining;
-        n_busy += counts.busy;
-        n_idle += counts.idle;
-        append_pool(pools, sizeof(pools), pool, &counts, pool == master->pools.first);
+        n_busy += pool->counts.busy;
+        n_idle += pool->counts.idle;
+        append_pool(pools, sizeof(pools), pool, listener_queued(pool->listener),
+                    pool == master->pools.first);
     }
     (void)snprintf(text, sizeof(text), "%s%u workers: %u idle, %u busy, %u draining%s",
                    phase_names[master->phase], n_workers, n_idle, n_busy, n_draining, pools);
@@ -87,20 +86,20 @@ void master_log_status(struct master *master)
 {
     uint64_t now = base_now_usec();
 
-    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        struct pool_counts counts = pool_count(&master->pools, pool);
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         struct sizing_limits limits = pool_limits(pool);
         uint64_t wait = throttle_wait(&pool->deaths, now);
         char throttled[48] = "";
 
+        pool_scan(&master->pools, pool);
         if (wait > 0)
             (void)snprintf(throttled, sizeof(throttled), "; throttled for %" PRIu64 " ms",
                            wait / USEC_PER_MSEC);
         log_info("%s: %u workers: %u idle, %u busy, %u draining; min %u, spare %u, max %u; "
                  "%u of %u queued; %" PRIu64 " sessions of workers that left%s",
-                 pool->name, pool->n_active + pool->n_old + pool->n_draining, counts.sizing.idle,
-                 counts.busy, pool->n_draining, limits.min, limits.spare, limits.max,
-                 counts.sizing.queued, pool->listener->effective_backlog, counts.sessions,
-                 throttled);
+                 pool->name, pool_size(pool), pool->counts.spare, pool->counts.busy,
+                 pool->n_draining, limits.min, limits.spare, limits.max,
+                 listener_queued(pool->listener), pool->listener->effective_backlog,
+                 pool->sessions_before, throttled);
     }
 }

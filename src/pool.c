@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base.h"
+#include "own_memory.h"
 #include "worker.h"
 
 int pools_open(struct pools *pools)
@@ -21,7 +22,8 @@ int pools_open(struct pools *pools)
 
     *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
     pools->slots = slots_new();
-    if (!pools->slots)
+    pools->all = own_memory_new(SCOREBOARD_POOLS * sizeof(pools->all[0]));
+    if (!pools->slots || !pools->all)
         return -ENOMEM;
     r = scoreboard_open(&pools->board);
     if (r < 0)
@@ -35,6 +37,8 @@ void pools_close(struct pools *pools)
 {
     scoreboard_close(&pools->board);
     pools->slots = slots_free(pools->slots);
+    own_memory_free(pools->all, SCOREBOARD_POOLS * sizeof(pools->all[0]));
+    pools->all = NULL;
     base_close_fd(&pools->wake);
     base_close_fd(&pools->dead_socket);
 }
@@ -51,20 +55,18 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
     struct pool *pool, **end = &pools->first;
     unsigned index = 0;
 
-    while (index < SCOREBOARD_POOLS && pools->taken[index])
+    while (index < SCOREBOARD_POOLS && pools->all[index].listener)
         index++;
     if (index == SCOREBOARD_POOLS)
         return NULL;
-    pool = calloc(1, sizeof(*pool));
-    if (!pool)
-        return NULL;
-    pools->taken[index] = 1;
-    pool->index = index;
-    pool->listener = listener;
-    pool->config = config_ref(config);
-    pool->service = service;
-    pool->generation = generation;
+    pool = &pools->all[index];
+    *pool = (struct pool){.index = index,
+                          .listener = listener,
+                          .config = config_ref(config),
+                          .service = service,
+                          .generation = generation};
     set_name(pool);
+    sizing_grant(&pool->bucket, service->min_workers);
     while (*end)
         end = &(*end)->next;
     *end = pool;
@@ -79,10 +81,9 @@ void pool_free(struct pools *pools, struct pool *pool)
     while (*link != pool)
         link = &(*link)->next;
     *link = pool->next;
-    pools->taken[pool->index] = 0;
     listener_close(pool->listener);
     (void)config_unref(pool->config);
-    free(pool);
+    pool->listener = NULL; // free again
 }
 
 void pool_renew(struct pool *pool, struct config *config, const struct service *service,
@@ -95,9 +96,10 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     pool->generation = generation;
     set_name(pool);
     pool->adjustment = 0;
-    pool->floor = pool->n_active + pool->n_old;
+    pool->floor = pool->counts.idle;
     pool->n_old += pool->n_active;
-    pool->n_active = 0;
+    pool->n_active = pool->counts.ready = pool->counts.spare = 0;
+    sizing_grant(&pool->bucket, pool_limits(pool).min);
     throttle_reset(&pool->deaths);
 }
 
@@ -125,27 +127,6 @@ struct sizing_limits pool_limits(const struct pool *pool)
     return limits;
 }
 
-struct pool_counts pool_count(const struct pools *pools, const struct pool *pool)
-{
-    struct pool_counts counts = {
-        .sizing = {.active = pool->n_active, .queued = listener_queued(pool->listener)},
-        .sessions = pool->sessions_before,
-    };
-
-    for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
-        enum worker_state state = scoreboard_state(&pools->board, worker->slot);
-        bool active = !worker->draining && worker->generation == pool->generation;
-
-        counts.busy += state == WORKER_BUSY;
-        counts.idle += !worker->draining && state != WORKER_BUSY;
-        counts.waiting += state == WORKER_IDLE;
-        counts.leaving += worker->draining && state != WORKER_BUSY;
-        counts.ready += active && state != WORKER_STARTING;
-        counts.sizing.idle += active && state != WORKER_BUSY;
-    }
-    return counts;
-}
-
 void pool_arm(const struct pools *pools, const struct pool *pool)
 {
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
@@ -155,11 +136,11 @@ void pool_arm(const struct pools *pools, const struct pool *pool)
     atomic_store_explicit(&hint->armed, room, memory_order_relaxed);
 }
 
-void pool_correct(const struct pools *pools, const struct pool *pool, unsigned waiting)
+void pool_correct(const struct pools *pools, const struct pool *pool)
 {
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
 
-    atomic_store_explicit(&hint->idle, (int32_t)waiting, memory_order_relaxed);
+    atomic_store_explicit(&hint->idle, (int32_t)pool->counts.waiting, memory_order_relaxed);
 }
 
 // Gives an age limit a random part, so that workers started together do not leave together.
@@ -200,7 +181,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .scoreboard = pools->board.fd,
         .wake = pools->wake,
         .pool = pool->index,
-        .pool_name = pool->name,
+        .address = pool->listener->address,
         .service = pool->service,
         .config = pool->config,
     };
@@ -232,6 +213,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->retire_usec = retire_time(pool->service, now_usec);
     list_add(pool, worker);
     pool->n_active++;
+    pool_count_in(worker);
     return 0;
 }
 
@@ -250,6 +232,7 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
 
     if (killed && score->state == WORKER_IDLE) // it could not take itself out of the count
         (void)atomic_fetch_sub_explicit(&hint->idle, 1, memory_order_relaxed);
+    pool_count_out(worker);
     (*count_of(pool, worker))--;
     pool->sessions_before += score->sessions;
     if (score->sessions > 0)
@@ -262,9 +245,11 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
 void pool_drain(struct worker *worker, uint64_t now_usec)
 {
     if (!worker->draining) {
+        pool_count_out(worker);
         (*count_of(worker->pool, worker))--;
         worker->pool->n_draining++;
         worker->draining = true;
+        pool_count_in(worker);
     }
     worker->drained_usec = now_usec;
     (void)slots_signal(worker, SIGTERM); // gone already: its death is on the way
@@ -283,12 +268,18 @@ void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, u
         }
 }
 
-void pool_drain_old(struct pool *pool, uint64_t now_usec)
+void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec)
 {
-    for (struct worker *worker = pool->workers; worker; worker = worker->next)
-        if (!worker->draining && worker->generation != pool->generation)
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+        if (worker->draining || worker->generation == pool->generation)
+            continue;
+        if (keep > 0 && worker->seen != WORKER_BUSY)
+            keep--;
+        else
             pool_drain(worker, now_usec);
-    pool->floor = 0;
+    }
+    if (pool->n_old == 0)
+        pool->floor = 0;
 }
 
 void pool_drain_all(struct pool *pool, uint64_t now_usec)

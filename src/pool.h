@@ -15,6 +15,16 @@
 #include "slots.h"
 #include "throttle.h"
 
+// How many of a pool's workers were last seen doing what.
+struct pool_counts {
+    unsigned ready;   // active ones that have come to accept()
+    unsigned spare;   // active ones that are not busy
+    unsigned idle;    // of all workers: neither busy nor draining
+    unsigned waiting; // of all workers: those in accept()
+    unsigned leaving; // draining workers without a session
+    unsigned busy;    // of all workers, draining ones included
+};
+
 #define POOL_NAME_MAX (72 + ADDRESS_TEXT_MAX)
 #define POOL_FIELDS   2
 
@@ -24,10 +34,13 @@ struct pool {
     struct config *config;     // a reference
     const struct service *service;
     char name[POOL_NAME_MAX]; // "echo 127.0.0.1:7007"
-    unsigned index;           // of its hint page
+    unsigned index;           // in pools->all, and of its hint page
     unsigned generation;
 
     struct worker *workers; // all that were not reaped yet
+    struct pool_counts counts;
+    uint64_t scan_due_usec; // when the scoreboard may be looked at again
+    bool stale;             // somebody wanted to before
     unsigned n_active;      // of this generation
     unsigned n_old;         // of earlier ones, still accepting
     unsigned n_draining;
@@ -54,22 +67,12 @@ struct pool {
 
 // What all pools share.
 struct pools {
-    struct pool *first;
+    struct pool *first; // in the order of their making
+    struct pool *all;   // SCOREBOARD_POOLS of them, in memory of the master's own
     struct slots *slots;
     struct scoreboard board;
-    int wake;                              // eventfd: a worker's hint that the master should look
-    int dead_socket;                       // see worker_setup
-    unsigned char taken[SCOREBOARD_POOLS]; // hint pages in use
-};
-
-struct pool_counts {
-    struct sizing_counts sizing;
-    unsigned ready;    // active workers that have come to accept()
-    unsigned idle;     // of all workers: neither busy nor draining
-    unsigned waiting;  // of all workers: those in accept() right now
-    unsigned leaving;  // draining workers without a session
-    unsigned busy;     // of all workers, draining ones included
-    uint64_t sessions; // served since the pool was made
+    int wake;        // eventfd: a worker's hint that the master should look
+    int dead_socket; // see worker_setup
 };
 
 int pools_open(struct pools *pools);
@@ -88,12 +91,23 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
 void pool_fields(const struct pool *pool, struct log_field *ret);
 
 struct sizing_limits pool_limits(const struct pool *pool);
-// Reads the scoreboard and the accept queue.
-struct pool_counts pool_count(const struct pools *pools, const struct pool *pool);
+// pool_count.c: what workers do. The counts are kept up to date at every start and death; only what
+// the workers themselves changed has to be looked up, which costs a look at each.
+// Looks, unless it was done so lately that looking would take more than a part of the master's
+// time; then the pool is stale, and due again at scan_due_usec.
+void pool_scan(const struct pools *pools, struct pool *pool);
+// Puts a worker into the counts, or takes it out, as it was last seen.
+void pool_count_in(struct worker *worker);
+void pool_count_out(struct worker *worker);
+// What sizing wants to know, with the accept queue as it is now.
+struct sizing_counts pool_sizing(const struct pool *pool);
+// All workers, whatever their generation.
+unsigned pool_size(const struct pool *pool);
+
 // Lets workers wake the master again when fewer than the spare ones wait.
 void pool_arm(const struct pools *pools, const struct pool *pool);
 // Puts the workers' own count of those waiting right; a killed one leaves it too high.
-void pool_correct(const struct pools *pools, const struct pool *pool, unsigned waiting);
+void pool_correct(const struct pools *pools, const struct pool *pool);
 
 // Forks one worker. 0 or -errno.
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec);
@@ -105,7 +119,8 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
 void pool_drain(struct worker *worker, uint64_t now_usec);
 // Drains n active workers, idle ones first.
 void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec);
-void pool_drain_old(struct pool *pool, uint64_t now_usec);
+// Drains workers of earlier generations, but for `keep` of those that wait for a client.
+void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec);
 void pool_drain_all(struct pool *pool, uint64_t now_usec);
 // Drains workers past their age; tells again those that were told more than a second ago.
 void pool_tend(struct pool *pool, uint64_t now_usec);

@@ -143,16 +143,19 @@ void reload_start(struct master *master)
     master_look_again(master);
 }
 
-// True when nobody serves the configuration before to a new connection any more: the new workers
-// are ready, and the old ones that had no session are gone.
+// Puts new workers in the place of old ones as they become ready, so that there are never fewer to
+// take a connection than before, nor twice as many processes. True when nobody serves the
+// configuration before to a new connection any more: the old workers without a session are gone.
 static bool is_switched(const struct master *master, struct pool *pool, uint64_t now)
 {
+    unsigned min = pool_limits(pool).min;
+
     if (pool->closing || pool->n_old + pool->n_draining == 0)
         return true;
-    if (pool->n_old > 0 && pool_count(&master->pools, pool).ready < pool_limits(pool).min)
-        return false;
-    pool_drain_old(pool, now);
-    return pool_count(&master->pools, pool).leaving == 0;
+    pool_scan(&master->pools, pool);
+    if (pool->n_old > 0)
+        pool_drain_old(pool, pool->counts.ready < min ? min - pool->counts.ready : 0, now);
+    return pool->n_old == 0 && pool->counts.leaving == 0;
 }
 
 void reload_advance(struct master *master, uint64_t now_usec)

@@ -6,8 +6,6 @@
 
 #include "base.h"
 
-#define TOKEN_USEC (USEC_PER_SEC / SIZING_PER_SEC)
-
 unsigned sizing_target(const struct sizing_limits *limits, const struct sizing_counts *counts)
 {
     unsigned idle = counts->idle < counts->active ? counts->idle : counts->active;
@@ -43,22 +41,35 @@ unsigned sizing_excess(const struct sizing_limits *limits, const struct sizing_c
     return (counts->active - target + 7) / 8;
 }
 
-unsigned sizing_take(struct sizing_bucket *bucket, unsigned wanted, uint64_t now_usec)
+// Fills the bucket, up to the burst; what was granted above it stays.
+static void fill(struct sizing_bucket *bucket, const struct sizing_rate *rate, uint64_t now_usec)
 {
-    uint64_t full = SIZING_BURST * TOKEN_USEC;
-    uint64_t earned = now_usec - bucket->filled_usec;
+    uint64_t full = rate->burst * USEC_PER_SEC;
+    uint64_t elapsed = now_usec - bucket->filled_usec;
+    uint64_t room = bucket->level < full ? full - bucket->level : 0;
+    bool fills = bucket->filled_usec == 0 || elapsed >= room / rate->per_sec + 1;
+
+    bucket->level += fills ? room : elapsed * rate->per_sec;
+    bucket->filled_usec = now_usec;
+}
+
+unsigned sizing_take(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned wanted,
+                     uint64_t now_usec)
+{
     uint64_t available;
 
-    if (bucket->filled_usec == 0 || earned > full)
-        earned = full;
-    bucket->tokens_usec += earned;
-    if (bucket->tokens_usec > full)
-        bucket->tokens_usec = full;
-    bucket->filled_usec = now_usec;
-
-    available = bucket->tokens_usec / TOKEN_USEC;
+    fill(bucket, rate, now_usec);
+    available = bucket->level / USEC_PER_SEC;
     if (wanted > available)
         wanted = (unsigned)available;
-    bucket->tokens_usec -= wanted * TOKEN_USEC;
+    bucket->level -= wanted * USEC_PER_SEC;
     return wanted;
+}
+
+void sizing_grant(struct sizing_bucket *bucket, unsigned n)
+{
+    uint64_t level = n * USEC_PER_SEC;
+
+    if (bucket->level < level)
+        bucket->level = level;
 }

@@ -21,14 +21,17 @@ struct sizing_surplus {
     uint64_t since_usec; // 0: none
 };
 
-// Bounds how fast workers may be started: at most `burst` at once, then `per_sec`.
+// How fast workers may be started: `burst` at once, then `per_sec`.
+struct sizing_rate {
+    unsigned burst, per_sec;
+};
+
+// What keeps to a rate.
 struct sizing_bucket {
-    uint64_t tokens_usec; // one worker costs USEC_PER_SEC / per_sec of these
+    uint64_t level;       // one worker costs USEC_PER_SEC of it
     uint64_t filled_usec; // when it was last topped up; 0: never, so full
 };
 
-#define SIZING_BURST        2048
-#define SIZING_PER_SEC      2048
 #define SIZING_SURPLUS_USEC UINT64_C(5000000) // how long a surplus must last
 
 // The number of active workers wanted: those busy, one for each queued connection and the spare
@@ -43,4 +46,8 @@ unsigned sizing_excess(const struct sizing_limits *limits, const struct sizing_c
                        struct sizing_surplus *surplus, uint64_t now_usec);
 
 // Takes up to `wanted` workers out of the bucket; returns how many.
-unsigned sizing_take(struct sizing_bucket *bucket, unsigned wanted, uint64_t now_usec);
+unsigned sizing_take(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned wanted,
+                     uint64_t now_usec);
+
+// Lets n workers be started at once, whatever the rate: the administrator has asked for them.
+void sizing_grant(struct sizing_bucket *bucket, unsigned n);

@@ -6,9 +6,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 
 #include "base.h"
+#include "own_memory.h"
 
 #define BUCKETS 16384 // a power of two; pids come in a row, so a mask spreads them evenly
 
@@ -21,20 +21,12 @@ struct slots {
 
 struct slots *slots_new(void)
 {
-    void *memory = mmap(NULL, sizeof(struct slots), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (memory == MAP_FAILED)
-        return NULL;
-    // Workers have no use for it, and each page the master writes later would be copied for them.
-    (void)madvise(memory, sizeof(struct slots), MADV_DONTFORK);
-    return memory;
+    return own_memory_new(sizeof(struct slots));
 }
 
 struct slots *slots_free(struct slots *slots)
 {
-    if (slots)
-        (void)munmap(slots, sizeof(*slots)); // a valid mapping
+    own_memory_free(slots, sizeof(*slots));
     return NULL;
 }
 

@@ -17,6 +17,7 @@ struct worker {
     unsigned slot;
     unsigned generation;
     bool draining;
+    enum worker_state seen; // on the scoreboard, when it was last looked at
     uint64_t started_usec;
     bool told_twice;       // TERM was sent again, as a net
     uint64_t drained_usec; // when TERM was last sent

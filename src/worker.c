@@ -127,7 +127,7 @@ static int worker_setup(struct process *process)
     if (r < 0)
         return r;
     (void)close(setup->scoreboard);
-    title_set("tcpd: %s worker", setup->pool_name);
+    title_set("tcpd: %s %s worker", setup->service->name, setup->address);
     process->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
     the_listener = setup->listener;
     the_dead_socket = setup->dead_socket;
@@ -229,7 +229,8 @@ void worker_run(const struct worker_setup *setup)
     int r = worker_setup(&process);
 
     if (r < 0) {
-        log_error("%s: a worker cannot be set up: %s", setup->pool_name, strerror(-r));
+        log_error("%s %s: a worker cannot be set up: %s", setup->service->name, setup->address,
+                  strerror(-r));
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
     reason = accept_loop(&process);

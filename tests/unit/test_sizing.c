@@ -138,7 +138,10 @@ static void test_sweep(void **state)
     }
 }
 
-#define COST (USEC_PER_SEC / SIZING_PER_SEC) // of one worker, as sizing.h has it
+#define BURST 2048
+#define COST  500 // microseconds that one worker takes to earn
+
+static const struct sizing_rate rate = {BURST, USEC_PER_SEC / COST};
 
 // One bucket over a time in microseconds.
 static const struct {
@@ -147,14 +150,14 @@ static const struct {
     unsigned wanted, want;
 } takes[] = {
     {"full at first", 1000, 10, 10},
-    {"the rest of the burst", 1000, SIZING_BURST, SIZING_BURST - 10},
+    {"the rest of the burst", 1000, BURST, BURST - 10},
     {"empty", 1000, 1, 0},
     {"nothing wanted", 1000, 0, 0},
     {"not yet one", 1000 + COST - 1, 5, 0},
     {"one", 1000 + COST, 5, 1},
     {"three, of which two are taken", 1000 + 4 * COST, 2, 2},
     {"the third", 1000 + 4 * COST, 2, 1},
-    {"never more than the burst", UINT64_C(1000000000), UINT32_MAX, SIZING_BURST},
+    {"never more than the burst", UINT64_C(1000000000), UINT32_MAX, BURST},
 };
 
 static void test_take(void **state)
@@ -163,8 +166,41 @@ static void test_take(void **state)
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(takes); i++)
-        check_number(takes[i].name, sizing_take(&bucket, takes[i].wanted, takes[i].time_usec),
+        check_number(takes[i].name,
+                     sizing_take(&bucket, &rate, takes[i].wanted, takes[i].time_usec),
                      takes[i].want);
+}
+
+// What was granted comes besides the rate: at once, once, and whatever else there is.
+static void test_grant(void **state)
+{
+    struct sizing_bucket fresh = {0}, used = {0};
+
+    (void)state;
+    sizing_grant(&fresh, 3 * BURST);
+    check_number("more than the burst", sizing_take(&fresh, &rate, UINT32_MAX, 1000), 3 * BURST);
+    check_number("once", sizing_take(&fresh, &rate, 1, 1000), 0);
+    check_number("then the rate", sizing_take(&fresh, &rate, 5, 1000 + 2 * COST), 2);
+    check_number("all", sizing_take(&used, &rate, BURST, 1000), BURST);
+    sizing_grant(&used, 10);
+    check_number("after the burst", sizing_take(&used, &rate, 20, 1000), 10);
+    sizing_grant(&used, 10);
+    sizing_grant(&used, 7);
+    check_number("not added up", sizing_take(&used, &rate, 20, 1000), 10);
+}
+
+// A rate that does not divide a second loses nothing to rounding.
+static void test_odd_rate(void **state)
+{
+    const struct sizing_rate odd = {10, 3000000 / 7};
+    struct sizing_bucket bucket = {0};
+    uint64_t taken = 0;
+
+    (void)state;
+    (void)sizing_take(&bucket, &odd, 10, 1);
+    for (uint64_t now = 2; now <= 1000001; now++)
+        taken += sizing_take(&bucket, &odd, UINT32_MAX, now);
+    check_number("in a second", taken, odd.per_sec);
 }
 
 // Whatever is asked for and when: never more than the burst and what the time since has earned;
@@ -179,7 +215,7 @@ static void test_take_bounded(void **state)
             struct sizing_bucket bucket = {0};
             const uint64_t start = 1000000;
             uint64_t now = start, random = i + 1;
-            uint64_t taken = sizing_take(&bucket, greedy ? UINT32_MAX : 0, start);
+            uint64_t taken = sizing_take(&bucket, &rate, greedy ? UINT32_MAX : 0, start);
             char row[64];
 
             (void)snprintf(row, sizeof(row), "steps to %ju us, greedy %d",
@@ -190,13 +226,13 @@ static void test_take_bounded(void **state)
                 random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
                 wanted = greedy ? UINT32_MAX : (unsigned)(random >> 40) % 3000;
                 now += (random >> 20) % (longest_usec[i] + 1);
-                got = sizing_take(&bucket, wanted, now);
+                got = sizing_take(&bucket, &rate, wanted, now);
                 taken += got;
                 check_true(row, got <= wanted);
-                check_true(row, taken <= SIZING_BURST + (now - start) / COST);
+                check_true(row, taken <= BURST + (now - start) / COST);
             }
-            if (greedy && longest_usec[i] < SIZING_BURST * COST)
-                check_number(row, taken, SIZING_BURST + (now - start) / COST);
+            if (greedy && longest_usec[i] < BURST * COST)
+                check_number(row, taken, BURST + (now - start) / COST);
         }
 }
 
@@ -205,7 +241,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_target),       cmocka_unit_test(test_excess),
         cmocka_unit_test(test_sweep),        cmocka_unit_test(test_take),
-        cmocka_unit_test(test_take_bounded),
+        cmocka_unit_test(test_take_bounded), cmocka_unit_test(test_grant),
+        cmocka_unit_test(test_odd_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Memory of the master alone: a child does not inherit it. Workers have no use for the master's
+// tables, and each page of them that the master writes after a fork would be copied for the worker.
+#pragma once
+
+#include <stddef.h>
+
+// Zeroed memory that takes room only where it is written; NULL without memory. No call of the
+// child's may touch it.
+void *own_memory_new(size_t size);
+// Gives it back; NULL is fine.
+void own_memory_free(void *memory, size_t size);
