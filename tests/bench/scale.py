@@ -16,13 +16,21 @@ from pathlib import Path
 
 import burst
 import crowd
+import held
 import results
+import sizes
+import steady
 import world
 from servers import BenchError
 
 
 def measure_scale(build, quick):
-    raise BenchError("not yet")
+    """All that needs ten thousand workers, as far as they fit."""
+    n = held.SESSIONS // 10 if quick else held.SESSIONS
+    reasons = world.obstacles(2 * n + 1000, n)  # a reload has two generations
+    if reasons:
+        raise BenchError("; ".join(reasons))
+    return sizes.run(build, quick) + held.run(build, quick) + steady.run(build, quick)
 
 
 PARTS = {"burst": burst.run, "scale": measure_scale}
