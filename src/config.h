@@ -20,6 +20,7 @@ enum log_addresses {
     LOG_ADDRESSES_N
 };
 enum message_end { END_NONE, END_CRLF, END_NUL, END_N };
+enum transfer { TRANSFER_AUTO, TRANSFER_COPY, TRANSFER_SPLICE, TRANSFER_N };
 enum date_format { FORMAT_RFC867, FORMAT_ISO8601, FORMAT_N };
 
 struct handler;
@@ -49,6 +50,7 @@ struct handler_options {
     size_t n_entries;        // greeting: entries found in file_text
     struct entry *entries;   // offsets into file_text
     enum date_format format; // daytime
+    enum transfer transfer;  // echo
     enum framing framing;    // hello
     uint64_t delay_usec;     // hello
 };

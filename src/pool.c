@@ -147,9 +147,10 @@ void pool_correct(const struct pools *pools, const struct pool *pool)
 static uint64_t retire_time(const struct service *service, uint64_t now_usec)
 {
     uint64_t age = service->max_worker_age_usec;
-    uint32_t permille = arc4random_uniform(125);
 
-    return age > 0 ? now_usec + age - age / 1000 * permille : USEC_NEVER;
+    if (age == 0)
+        return USEC_NEVER;
+    return now_usec + age - age / 1000 * arc4random_uniform(125);
 }
 
 static void list_add(struct pool *pool, struct worker *worker)

@@ -6,6 +6,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/time.h>
 
 #include "base.h"
@@ -131,7 +132,28 @@ static int read_wait(struct session *session, uint64_t waited, uint64_t *ret_wai
     return 0;
 }
 
-static ssize_t receive(struct session *session, void *buffer, size_t size, int flags)
+// Where bytes come from or go to on our side: memory, or a pipe if that is not -1.
+struct place {
+    uint8_t *data;
+    int pipe;
+    int flags; // of recv()
+};
+
+static ssize_t take(const struct session *session, const struct place *to, size_t size)
+{
+    if (to->pipe >= 0)
+        return splice(session->fd, NULL, to->pipe, NULL, size, SPLICE_F_MOVE);
+    return recv(session->fd, to->data, size, to->flags);
+}
+
+static ssize_t give(const struct session *session, const struct place *from, size_t size)
+{
+    if (from->pipe >= 0)
+        return splice(from->pipe, NULL, session->fd, NULL, size, SPLICE_F_MOVE);
+    return send(session->fd, from->data, size, MSG_NOSIGNAL);
+}
+
+static ssize_t receive(struct session *session, const struct place *to, size_t size)
 {
     uint64_t waited = 0, wait;
 
@@ -141,7 +163,7 @@ static ssize_t receive(struct session *session, void *buffer, size_t size, int f
         if (session->result != SESSION_OK || read_wait(session, waited, &wait) < 0)
             return -1;
         arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, wait, waited > 0);
-        n = recv(session->fd, buffer, size, flags);
+        n = take(session, to, size);
         if (n >= 0) {
             session->bytes_in += (uint64_t)n;
             session->peer_ended = n == 0;
@@ -156,13 +178,20 @@ static ssize_t receive(struct session *session, void *buffer, size_t size, int f
 
 ssize_t session_read(struct session *session, void *buffer, size_t size)
 {
-    return receive(session, buffer, size, 0);
+    return receive(session, &(struct place){.data = buffer, .pipe = -1}, size);
+}
+
+ssize_t session_splice_read(struct session *session, int pipe, size_t size)
+{
+    return receive(session, &(struct place){.pipe = pipe}, size);
 }
 
 ssize_t session_discard(struct session *session)
 {
     // TCP drops the bytes unseen; a unix socket ignores MSG_TRUNC and fills the buffer.
-    return receive(session, session_buffer(), SESSION_BUFFER_SIZE, MSG_TRUNC);
+    return receive(session,
+                   &(struct place){.data = session_buffer(), .pipe = -1, .flags = MSG_TRUNC},
+                   SESSION_BUFFER_SIZE);
 }
 
 bool session_discard_pending(struct session *session)
@@ -188,7 +217,7 @@ bool session_discard_pending(struct session *session)
 
 // Blocks until the kernel has taken the rest, or send_timeout for it or the session's deadline is
 // over. A peer that takes a byte now and then does not extend either.
-static int write_rest(struct session *session, const uint8_t *data, size_t size)
+static int write_rest(struct session *session, struct place from, size_t size)
 {
     uint64_t limit = session->service->deadlines.send_usec;
     uint64_t deadline = USEC_NEVER;
@@ -207,12 +236,12 @@ static int write_rest(struct session *session, const uint8_t *data, size_t size)
         }
         arm(session->fd, SO_SNDTIMEO, &session->send_armed_usec, shorter(left, limit),
             deadline != USEC_NEVER);
-        n = send(session->fd, data, size < piece ? size : piece, MSG_NOSIGNAL);
+        n = give(session, &from, size < piece ? size : piece);
         if (n < 0 && errno != EINTR && errno != EAGAIN)
             return stop_by_errno(session, errno);
         if (n > 0) {
             session->bytes_out += (uint64_t)n;
-            data += n;
+            from.data += from.pipe < 0 ? n : 0;
             size -= (size_t)n;
         }
         // The clock is looked at after the first call, in which the armed time may have gone by:
@@ -241,7 +270,14 @@ int session_write(struct session *session, const void *data, size_t size)
         n = n > 0 ? n : 0;
         session->bytes_out += (uint64_t)n;
     }
-    return write_rest(session, (const uint8_t *)data + n, size - (size_t)n);
+    return write_rest(session, (struct place){.data = (uint8_t *)(uintptr_t)data + n, .pipe = -1},
+                      size - (size_t)n);
+}
+
+int session_splice_write(struct session *session, int pipe, size_t size)
+{
+    return session->result != SESSION_OK ? -1
+                                         : write_rest(session, (struct place){.pipe = pipe}, size);
 }
 
 int session_pause(struct session *session, uint64_t usec)

@@ -67,6 +67,11 @@ bool session_discard_pending(struct session *session);
 // a deadline. 0, or -1: the session has ended, its result says why.
 int session_write(struct session *session, const void *data, size_t size);
 
+// As session_read() and session_write(), without copying: between the peer and an empty pipe of
+// at least size bytes, splice(2). What was written to the pipe must be read from it at once.
+ssize_t session_splice_read(struct session *session, int pipe, size_t size);
+int session_splice_write(struct session *session, int pipe, size_t size);
+
 // From now on idle_timeout bounds the reading of one whole message instead of each read, so that
 // a byte now and then does not keep a worker. Called before each message.
 void session_expect_message(struct session *session);
