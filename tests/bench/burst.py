@@ -9,6 +9,7 @@ import threading
 import time
 from statistics import median
 
+import burst_peers
 import table
 import world
 from crowd import CrowdReference, CrowdTcpd
@@ -20,15 +21,13 @@ MOST = 1100
 SIZES = (64, 256, 1000)
 TARGET_RATIO = 1.5
 TARGET_SIGNAL_MSEC = 50
-APACHE_RATIO = 100
 SETTLE = 0.05
 
 
 class Burst:
-    def __init__(self, build, quick, peers=()):
+    def __init__(self, build, quick):
         self.build = build
         self.n_pairs = 7 if quick else 11
-        self.peers = peers
         self.n_lost = self.n_retransmitted = 0
         self.problems = []
 
@@ -50,28 +49,32 @@ class Burst:
             self.problems.append(f"{server.name}, {n_clients} clients: {result['problem']}")
         return None if result["unanswered"] else result["answer_seconds"] * 1000
 
-    def pairs(self, n_clients):
-        """[(tcpd, ref)] in milliseconds."""
-        makers = (self.tcpd, self.reference)
+    def pairs(self, makers, n_clients, n_pairs):
+        """[(first, second)] in milliseconds, of pairs that were answered in full."""
         pairs = []
-        for i in range(self.n_pairs):
+        for i in range(n_pairs):
             order = makers if i % 2 == 0 else makers[::-1]
             times = {make: self.once(make, n_clients) for make in order}
-            pairs.append(tuple(times[make] for make in makers))
-        return pairs
-
-    def row_of_pairs(self, n_clients):
-        pairs = [pair for pair in self.pairs(n_clients) if None not in pair]
-        if len(pairs) < self.n_pairs:
-            self.problems.append(f"{n_clients} clients: {self.n_pairs - len(pairs)} pairs are no good")
+            if None not in times.values():
+                pairs.append(tuple(times[make] for make in makers))
+        if len(pairs) < n_pairs:
+            self.problems.append(f"{n_clients} clients: {n_pairs - len(pairs)} pairs are no good")
         if not pairs:
             raise BenchError(f"no burst of {n_clients} was answered")
+        return pairs
+
+    def row_of_pairs(self, name, pairs, other, target=TARGET_RATIO, **more):
+        """A row of times within pairs; tcpd's median."""
         ratio, spread = table.middle([a / b for a, b in pairs])
         tcpd, ref = (median(times) for times in zip(*pairs))
-        table.row("burst", f"{n_clients} clients, from {POOL} workers", tcpd, "ms", ref, ratio,
-                  spread, f"<= {TARGET_RATIO} x ref", ratio <= TARGET_RATIO, clients=n_clients,
-                  server="tcpd", pairs=len(pairs))
+        table.row("burst", name, tcpd, "ms", ref, ratio, spread, f"<= {target} x {other}",
+                  ratio <= target, pairs=len(pairs), **more)
         return tcpd
+
+    def row_of_growth(self, n_clients):
+        pairs = self.pairs((self.tcpd, self.reference), n_clients, self.n_pairs)
+        return self.row_of_pairs(f"{n_clients} clients, from {POOL} workers", pairs, "ref",
+                                 clients=n_clients, server="tcpd")
 
     def row_of_signals(self):
         delays = []
@@ -101,30 +104,13 @@ class Burst:
         table.row("burst", f"unanswered {self.n_lost}, SYN sent again {self.n_retransmitted}", n,
                   "", target="0", good=n == 0)
 
-    def rows_of_peers(self, ours):
-        """`ours`: tcpd's milliseconds for each number of clients."""
-        for peer in self.peers:
-            for n_clients in peer.sizes:
-                self.row_of_peer(peer, n_clients, ours)
-
-    def row_of_peer(self, peer, n_clients, ours):
-        lost = self.n_lost, self.n_retransmitted  # its losses are not ours
-        msec = self.once(peer.make, n_clients, "--limit", "60")
-        lost_here = self.n_lost - lost[0]
-        self.n_lost, self.n_retransmitted = lost
-        ratio = msec and msec / ours[n_clients]
-        target, good = peer.judge(ratio)
-        table.row("burst", f"{n_clients} clients, {peer.title}", ours[n_clients], "ms", msec,
-                  ratio, target=target, good=good, clients=n_clients, server=peer.title,
-                  unanswered=lost_here)
-
 
 def run(build, quick):
     """Prints and keeps the rows; a list of what went wrong."""
     table.head("burst, time to the last answer", other="other")
     measured = Burst(build, quick)
-    ours = {n_clients: measured.row_of_pairs(n_clients) for n_clients in SIZES}
+    ours = {n_clients: measured.row_of_growth(n_clients) for n_clients in SIZES}
     measured.row_of_losses()
     measured.row_of_signals()
-    measured.rows_of_peers(ours)
+    burst_peers.run(measured, ours, quick)
     return measured.problems

@@ -57,12 +57,12 @@ class Holding:
                 "p99": result["latency_usec"]["p99"] / 1e6}
 
     def row(self, name, key, unit, ours, theirs, limit):
-        table.row("held", name, ours[key], unit, theirs[key], ours[key] / theirs[key],
+        table.row("scale", name, ours[key], unit, theirs[key], ours[key] / theirs[key],
                   target=f"<= {limit} {unit}", good=ours[key] <= limit, sessions=self.n,
                   p99_seconds=ours["p99"], syn_sent_again=ours["syn"])
 
     def row_of_reload(self, name, seconds):
-        table.row("held", name, seconds, "s", target=f"<= {TARGET_SECONDS} s",
+        table.row("scale", name, seconds, "s", target=f"<= {TARGET_SECONDS} s",
                   good=table.at_most(TARGET_SECONDS, seconds), sessions=self.n)
 
     def rows_of_sessions(self):

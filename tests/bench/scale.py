@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import burst
+import burst_peers
 import crowd
 import held
 import results
@@ -60,14 +61,17 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of every clean-up
     options = parse_options()
     began = time.monotonic()
+    names = PARTS if options.part == "all" else (options.part,)
+    build = options.build.resolve()
+    if "burst" in names:
+        burst_peers.fetch(build)
     reason = world.enter_own_network()
     print(f"machine: {results.machine()}; load average {os.getloadavg()[0]:.2f}\n"
           f"date:    {results.date()}\ncommand: {results.command()}")
     if reason:
         print(f"network: shared with others, as a new one is refused: {reason}")
-    names = PARTS if options.part == "all" else (options.part,)
     try:
-        n_bad = sum(run_part(name, options.build.resolve(), options.quick) for name in names)
+        n_bad = sum(run_part(name, build, options.quick) for name in names)
     except (BenchError, OSError, subprocess.SubprocessError) as error:
         print(f"scale: {error}", file=sys.stderr)
         return 2

@@ -71,10 +71,10 @@ def keep(name, sizes, ours, theirs, growth):
         value, ref = ours[n].get(name), theirs[n].get(name)
         limit = TARGETS.get(name) if n == sizes[-1] else None
         if limit is None:
-            results.add("size", f"{name}, {n} workers", value, "ms", ref, workers=n,
+            results.add("scale", f"{name}, {n} workers", value, "ms", ref, workers=n,
                         exponent=growth)
             continue
-        table.row("size", f"{name}, {n} workers", value and value / 1000, "s", ref and ref / 1000,
+        table.row("scale", f"{name}, {n} workers", value and value / 1000, "s", ref and ref / 1000,
                   target=f"<= {limit} s", good=table.at_most(limit * 1000, value), workers=n,
                   exponent=growth)
 

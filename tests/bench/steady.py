@@ -44,7 +44,7 @@ def row_of_rates(build, quick):
     ours, per_second = rates(build, CrowdTcpd, many, n_pairs)
     theirs, _ = rates(build, CrowdReference, many, n_pairs)
     ratio, spread = table.middle(ours)
-    table.row("steady", f"connections/s, {many} idle workers to {FEW}", ratio, "", median(theirs),
+    table.row("scale", f"connections/s, {many} idle workers to {FEW}", ratio, "", median(theirs),
               ratio / median(theirs), spread, f">= {TARGET_RATE}", ratio >= TARGET_RATE,
               per_second=per_second)
 
@@ -68,7 +68,7 @@ def rows_of_shares(build, quick):
     for server in (CrowdTcpd(build, FEW), CrowdReference(build, FEW),
                    CrowdReference(build, FEW, epoll=True)):
         least, most = shares(build, server, seconds)
-        table.row("share", f"{server.name}: most busy of {FEW} workers, 8 in flight", most, "mean",
+        table.row("scale", f"{server.name}: most busy of {FEW} workers, 8 in flight", most, "mean",
                   spread=(least, most), server=server.name)
 
 
@@ -103,7 +103,7 @@ def row_of_replacement(build, quick):
             times.append(replace_one(server) * 1000)
         n_workers = len(server.workers())
     p99 = table.percentile(times, 99)
-    table.row("steady", f"killed worker replaced, p99 of {len(times)}", p99, "ms",
+    table.row("scale", f"killed worker replaced, p99 of {len(times)}", p99, "ms",
               spread=(min(times), max(times)), target=f"<= {TARGET_MSEC} ms",
               good=p99 <= TARGET_MSEC, median=median(times))
     return [] if n_workers == FEW else [f"{n_workers} of {FEW} workers after all were replaced"]
