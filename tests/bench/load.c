@@ -84,6 +84,8 @@ static int open_socket(struct connection *c)
     const int on = 1;
 
     *c = (struct connection){.seed = option.mode->sends ? (size_t)serial * 7919 : 0};
+    if (option.lines)
+        c->seed *= option.size;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         err(71, "socket");

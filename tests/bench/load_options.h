@@ -11,7 +11,7 @@
 static const char options_usage[] =
     "usage: load [--mode connect|message|bulk|greeting|discard|chargen] --address IPV4:PORT\n"
     "            [--in-flight N] [--size BYTES] [--seconds S] [--count N] [--expect TEXT]\n"
-    "            [--limit SECONDS] [--half-close] [--json]";
+    "            [--limit SECONDS] [--half-close] [--json] [--lines]";
 
 static inline void options_parse(int argc, char **argv)
 {
@@ -26,6 +26,7 @@ static inline void options_parse(int argc, char **argv)
         {"limit", 1, NULL, 'l'},
         {"half-close", 0, &option.half_close, 1},
         {"json", 0, &option.json, 1},
+        {"lines", 0, &option.lines, 1},
         {0},
     };
     int c;
