@@ -39,16 +39,16 @@ def gather():
 def kernel_kib():
     gather()
     found = meminfo()
-    return sum(found.get(name, 0) for name in KERNEL)
+    return {name: found.get(name, 0) for name in KERNEL}
 
 
 def kernel_share(make, n_workers):
-    """KiB of the kernel's memory for each worker that a server adds, once."""
+    """KiB of the kernel's memory, by kind, for each worker that a server adds, once."""
     before = kernel_kib()
     with make(n_workers) as server:
-        n_processes = len(server.workers())
-        grown = kernel_kib() - before
-    return grown / max(n_processes, 1)
+        n_processes = max(len(server.workers()), 1)
+        after = kernel_kib()
+    return {name: (after[name] - before[name]) / n_processes for name in KERNEL}
 
 
 def own_share(make):
@@ -58,10 +58,10 @@ def own_share(make):
 
 
 def measure(make, n_runs):
-    """(PSS, kernel's share, the least and the greatest of that)"""
-    pss = own_share(make)
+    """(PSS, the kernel's shares in all, their parts)"""
     shares = [kernel_share(make, MANY) for _ in range(n_runs)]
-    return pss, median(shares), (min(shares), max(shares))
+    parts = {name: median(share[name] for share in shares) for name in KERNEL}
+    return own_share(make), [sum(share.values()) for share in shares], parts
 
 
 def print_rows(makers, n_runs, skip):
@@ -76,15 +76,17 @@ def print_rows(makers, n_runs, skip):
             skip(f"memory of {name}", error)
 
 
-def print_server(name, pss, kernel, spread, has_targets):
+def print_server(name, pss, shares, parts, has_targets):
+    kernel, spread = median(shares), (min(shares), max(shares))
     total = pss + kernel
     good = (pss <= MOST_PSS, total <= MOST_IN_ALL) if has_targets else (None, None)
     target = (f"<= {MOST_PSS}", f"<= {MOST_IN_ALL}") if has_targets else ("", "")
     results.add("memory", f"PSS, {name}", pss, "KiB", server=name, target=target[0], good=good[0])
     results.add("memory", f"with the kernel's share, {name}", total, "KiB", server=name,
-                kernel=kernel, spread=[pss + share for share in spread], target=target[1],
+                kernel=kernel, parts=parts, spread=[pss + share for share in spread], target=target[1],
                 good=good[1])
     told = "; targets {}: {}, {}: {}".format(
         target[0], verdict(good[0]), target[1], verdict(good[1])) if has_targets else ""
-    print(f"    {name:28} {pss:6.1f} KiB + {kernel:5.1f} ({spread[0]:.1f}..{spread[1]:.1f})"
+    kinds = ", ".join(f"{kind} {kib:.0f}" for kind, kib in parts.items() if kib >= 0.5)
+    print(f"    {name:24} {pss:6.1f} KiB + {kernel:5.1f} ({spread[0]:.1f}..{spread[1]:.1f}: {kinds})"
           f" = {total:6.1f} KiB{told}", flush=True)
