@@ -42,7 +42,7 @@ class Burst:
         with make() as server:
             time.sleep(SETTLE)  # until its workers, which are counted as soon as they are born, wait
             before = world.netstat("TCPSynRetrans")
-            result = burst(self.build, server, n_clients, *options)
+            result = burst(self.build, server, n_clients, "--lines", *options)
             self.n_retransmitted += world.netstat("TCPSynRetrans") - before
         self.n_lost += result["unanswered"]
         if result["problem"]:

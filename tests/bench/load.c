@@ -84,7 +84,7 @@ static int open_socket(struct connection *c)
     struct sockaddr_in source = {.sin_family = AF_INET};
     const int on = 1;
 
-    *c = (struct connection){.seed = option.mode->sends ? (size_t)serial * 7919 : 0};
+    *c = (struct connection){.seed = pattern_seed(serial)};
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         err(71, "socket");

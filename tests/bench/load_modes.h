@@ -39,6 +39,7 @@ static struct {
     uint64_t run_usec, limit_usec;
     const char *expect;
     int half_close, hold, json;
+    int lines; // what is sent comes in lines of option.size bytes
 } option = {.mode = &modes[0], .n_in_flight = 1, .limit_usec = 10 * USEC_PER_SEC};
 
 // NULL when there is no mode of that name.

@@ -13,7 +13,7 @@
 static const char options_usage[] =
     "usage: load [--mode connect|message|bulk|greeting|discard|chargen|burst] --address IPV4:PORT\n"
     "            [--in-flight N] [--size BYTES] [--seconds S] [--count N] [--expect TEXT]\n"
-    "            [--limit SECONDS] [--half-close] [--hold] [--json]\n"
+    "            [--limit SECONDS] [--half-close] [--hold] [--json] [--lines]\n"
     "--hold: what a burst was answered stays open until standard input ends, then is used again";
 
 #define FOREVER (UINT64_MAX / 2)
@@ -32,6 +32,7 @@ static inline void options_parse(int argc, char **argv)
         {"half-close", 0, &option.half_close, 1},
         {"hold", 0, &option.hold, 1},
         {"json", 0, &option.json, 1},
+        {"lines", 0, &option.lines, 1},
         {0},
     };
     int c;

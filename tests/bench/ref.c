@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The measure tcpd is held against: prefork servers without any feature. Workers block in accept()
-// on one shared listener and serve with plain calls; no deadline, no log. A worker that dies is not
+// on one shared listener and serve with plain calls; no deadline, no log. A worker that dies is
 // replaced, and all die with the parent; TERM ends all. Prints its port, then serves. With --grow
 // MOST it forks on demand and keeps as many spare as it started with; with --epoll each worker
 // serves many connections.
@@ -121,20 +121,25 @@ __attribute__((noreturn)) static void work(int listener, ref_serve serve)
     }
 }
 
-__attribute__((noreturn)) static void work_fixed(int listener, ref_serve serve, unsigned n_workers,
-                                                 bool uses_epoll)
+static void start_worker(int listener, ref_serve serve, bool uses_epoll)
+{
+    if (ref_fork() != 0)
+        return;
+    if (uses_epoll)
+        ref_epoll(listener);
+    work(listener, serve);
+}
+
+__attribute__((noreturn)) static void keep_workers(int listener, ref_serve serve,
+                                                   unsigned n_workers, bool uses_epoll)
 {
     if (uses_epoll && fcntl(listener, F_SETFL, O_NONBLOCK) < 0)
         err(71, "O_NONBLOCK");
-    for (unsigned i = 0; i < n_workers; i++) {
-        if (ref_fork() != 0)
-            continue;
-        if (uses_epoll)
-            ref_epoll(listener);
-        work(listener, serve);
-    }
-    for (;;)
-        pause();
+    for (unsigned i = 0; i < n_workers; i++)
+        start_worker(listener, serve, uses_epoll);
+    while (wait(NULL) > 0)
+        start_worker(listener, serve, uses_epoll);
+    err(71, "wait");
 }
 
 static int listen_on_loopback(void)
@@ -193,5 +198,5 @@ int main(int argc, char **argv)
 
     if (most > 0)
         ref_grow(listener, serve, n_workers, n_workers, most);
-    work_fixed(listener, serve, n_workers, uses_epoll);
+    keep_workers(listener, serve, n_workers, uses_epoll);
 }
