@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bursts: K clients connect at once to a pool of 8, send a message and wait until all were answered.
+"""Bursts: K clients connect at once to a pool of 8, send a line and wait until all were answered.
 
 What counts is the time from the first connect to the last answer. Each run meets a fresh server;
 tcpd and the reference that forks on demand take turns, and the ratio is that within a pair.
@@ -40,7 +40,7 @@ class Burst:
     def once(self, make, n_clients, *options):
         """Milliseconds until the last answer of a fresh server, None when one was missing."""
         with make() as server:
-            time.sleep(SETTLE)  # until its workers, which are counted as soon as they are born, wait
+            time.sleep(SETTLE)  # workers are counted as soon as they are born: let them wait
             before = world.netstat("TCPSynRetrans")
             result = burst(self.build, server, n_clients, "--lines", *options)
             self.n_retransmitted += world.netstat("TCPSynRetrans") - before
