@@ -200,26 +200,29 @@ static void ping_watchdog(struct master *master, uint64_t now)
     notify_watchdog();
 }
 
-// What needs no event but the clock: ages, surplus, status.
+static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
+{
+    struct sizing_limits limits = pool_limits(pool);
+    struct sizing_counts counts;
+
+    pool_tend(pool, now);
+    if (now - pool->death_usec >= FORGIVE_USEC)
+        throttle_reset(&pool->deaths);
+    pool_scan(&master->pools, pool);
+    counts = pool_sizing(pool);
+    pool_correct(&master->pools, pool);
+    pool_rouse(&master->pools, pool, counts.queued);
+    if (!pool->closing && master->phase == MASTER_RUNNING)
+        pool_drain_some(&master->pools, pool, sizing_excess(&limits, &counts, &pool->surplus, now),
+                        now);
+}
+
+// What needs no event but the clock: ages, surplus, counts that have drifted, status.
 static void tick(struct master *master, uint64_t now)
 {
     master->tick_usec = now;
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        pool_tend(pool, now);
-        if (now - pool->death_usec >= FORGIVE_USEC)
-            throttle_reset(&pool->deaths);
-        if (!pool->closing && master->phase == MASTER_RUNNING) {
-            struct sizing_limits limits = pool_limits(pool);
-            struct sizing_counts counts;
-            unsigned excess;
-
-            pool_scan(&master->pools, pool);
-            counts = pool_sizing(pool);
-            excess = sizing_excess(&limits, &counts, &pool->surplus, now);
-            pool_correct(&master->pools, pool);
-            pool_drain_some(&master->pools, pool, excess, now);
-        }
-    }
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        tick_pool(master, pool, now);
     master_report_unsaid(master, now);
     if (master->phase == MASTER_STOPPING)
         notify_extend(EXTEND_USEC);

@@ -140,7 +140,13 @@ void pool_correct(const struct pools *pools, const struct pool *pool)
 {
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
 
-    atomic_store_explicit(&hint->idle, (int32_t)pool->counts.waiting, memory_order_relaxed);
+    reserve_correct(&hint->reserve, (int32_t)pool->counts.waiting, (int32_t)pool->counts.parked);
+}
+
+void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued)
+{
+    if (pool->counts.parked > 0 && queued > 0)
+        reserve_call(&scoreboard_hint(&pools->board, pool->index)->reserve, (int32_t)queued);
 }
 
 // Gives an age limit a random part, so that workers started together do not leave together.
@@ -232,7 +238,7 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
 
     if (killed && score->state == WORKER_IDLE) // it could not take itself out of the count
-        (void)atomic_fetch_sub_explicit(&hint->idle, 1, memory_order_relaxed);
+        (void)reserve_leave(&hint->reserve);
     pool_count_out(worker);
     (*count_of(pool, worker))--;
     pool->sessions_before += score->sessions;
@@ -271,13 +277,14 @@ void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, u
 
 void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec)
 {
+    unsigned n_kept = 0;
+
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
         if (worker->draining || worker->generation == pool->generation)
             continue;
-        if (keep > 0 && worker->seen != WORKER_BUSY)
-            keep--;
-        else
-            pool_drain(worker, now_usec);
+        if (keep > 0 && (worker->seen == WORKER_BUSY || n_kept++ < keep))
+            continue;
+        pool_drain(worker, now_usec);
     }
     if (pool->n_old == 0)
         pool->floor = 0;

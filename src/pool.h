@@ -21,6 +21,7 @@ struct pool_counts {
     unsigned spare;   // active ones that are not busy
     unsigned idle;    // of all workers: neither busy nor draining
     unsigned waiting; // of all workers: those in accept()
+    unsigned parked;  // of all workers: those in reserve
     unsigned leaving; // draining workers without a session
     unsigned busy;    // of all workers, draining ones included
 };
@@ -106,8 +107,10 @@ unsigned pool_size(const struct pool *pool);
 
 // Lets workers wake the master again when fewer than the spare ones wait.
 void pool_arm(const struct pools *pools, const struct pool *pool);
-// Puts the workers' own count of those waiting right; a killed one leaves it too high.
+// Puts the workers' own counts of idle ones right; a killed one leaves them too high.
 void pool_correct(const struct pools *pools, const struct pool *pool);
+// Calls workers out of the reserve, should a queue be there all the same; once in a while.
+void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued);
 
 // Forks one worker. 0 or -errno.
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec);
@@ -119,7 +122,7 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
 void pool_drain(struct worker *worker, uint64_t now_usec);
 // Drains n active workers, idle ones first.
 void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec);
-// Drains workers of earlier generations, but for `keep` of those that wait for a client.
+// Drains workers of earlier generations: all, or all that have no session but `keep` of them.
 void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec);
 void pool_drain_all(struct pool *pool, uint64_t now_usec);
 // Drains workers past their age; tells again those that were told more than a second ago.

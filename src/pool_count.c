@@ -17,6 +17,7 @@ static void count(struct worker *worker, unsigned step)
 
     counts->busy += busy ? step : 0;
     counts->waiting += worker->seen == WORKER_IDLE ? step : 0;
+    counts->parked += worker->seen == WORKER_PARKED ? step : 0;
     counts->idle += !worker->draining && !busy ? step : 0;
     counts->leaving += worker->draining && !busy ? step : 0;
     counts->spare += active && !busy ? step : 0;

@@ -141,11 +141,11 @@ static void write_end(struct score_page *page)
     (void)__atomic_fetch_add(&page->sequence, 1, __ATOMIC_RELEASE);
 }
 
-void score_idle(struct score_page *page, uint64_t now_usec)
+void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec)
 {
     write_begin(page);
     page->since_usec = now_usec;
-    __atomic_store_n(&page->state, WORKER_IDLE, __ATOMIC_RELAXED);
+    __atomic_store_n(&page->state, (uint32_t)state, __ATOMIC_RELAXED);
     write_end(page);
 }
 

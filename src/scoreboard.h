@@ -11,11 +11,12 @@
 #include <sys/socket.h>
 
 #include "log_quota.h"
+#include "reserve.h"
 
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
 #define SCOREBOARD_POOLS 1024
 
-enum worker_state { WORKER_STARTING, WORKER_IDLE, WORKER_BUSY, WORKER_STATES };
+enum worker_state { WORKER_STARTING, WORKER_IDLE, WORKER_PARKED, WORKER_BUSY, WORKER_STATES };
 
 // Where a worker's peer is, without a length or pointer.
 struct score_peer {
@@ -35,8 +36,8 @@ struct score {
 struct score_page; // a worker's own page
 
 struct pool_hint {
-    _Atomic int32_t idle;   // workers waiting in accept(), more or less
-    _Atomic int32_t spare;  // below this many the master wants to be woken; written by it
+    struct reserve reserve; // the idle workers
+    _Atomic int32_t spare;  // below this many idle ones the master wants to be woken; written by it
     _Atomic uint32_t armed; // 1: nobody has woken it yet
     struct log_quota quota; // of session records
 };
@@ -62,6 +63,6 @@ struct pool_hint *scoreboard_hint(const struct scoreboard *board, unsigned pool)
 // Maps the worker's own page and its pool's hint, nothing else. -errno on failure.
 int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **ret_page,
                     struct pool_hint **ret_hint);
-void score_idle(struct score_page *page, uint64_t now_usec);
+void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec);
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
 void score_done(struct score_page *page); // a session has ended

@@ -26,6 +26,7 @@
 
 // What the TERM handler needs.
 static volatile sig_atomic_t stopping, the_listener, the_dead_socket, the_master, orphan_sec;
+static struct reserve *volatile parked_in; // NULL: not parked
 
 struct process {
     const struct worker_setup *setup;
@@ -33,7 +34,7 @@ struct process {
     struct pool_hint *hint;
     struct accept_backoff backoff;
     unsigned sessions_left; // 0: no limit
-    bool waiting;           // counted in hint->idle
+    bool waiting;           // counted in hint->reserve
     bool announced;         // the master knows that it has come to accept()
 };
 
@@ -52,7 +53,7 @@ const char *worker_exit_name(int status)
     return known ? names[status] : "unknown";
 }
 
-// Async-signal-safe: dup3(2), getppid(2) and alarm(2) are.
+// Async-signal-safe: dup3(2), getppid(2), alarm(2) and atomic operations are.
 static void on_term(int signal)
 {
     int saved_errno = errno;
@@ -60,6 +61,8 @@ static void on_term(int signal)
     (void)signal;
     stopping = 1;
     (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
+    if (parked_in)
+        reserve_interrupt(parked_in);
     if (getppid() != the_master)
         (void)alarm((unsigned)orphan_sec); // nobody else is left to end a session that hangs
     errno = saved_errno;
@@ -141,22 +144,38 @@ static void wake_master(const struct process *process)
     (void)eventfd_write(process->setup->wake, 1); // a full counter wakes it just the same
 }
 
+// True when it was called, and is counted among those in accept().
+static bool wait_in_reserve(const struct process *process)
+{
+    int r;
+
+    parked_in = &process->hint->reserve;
+    r = reserve_wait(parked_in, &stopping);
+    parked_in = NULL;
+    if (r == 0)
+        score_idle(process->page, WORKER_IDLE, base_now_usec());
+    return r == 0;
+}
+
+// Makes the worker one of the idle ones; blocks while it is not needed in accept().
 static void enter_idle(struct process *process)
 {
+    bool joined;
+
     if (process->waiting)
         return;
-    process->waiting = true;
-    score_idle(process->page, base_now_usec());
-    (void)atomic_fetch_add_explicit(&process->hint->idle, 1, memory_order_relaxed);
+    joined = reserve_join(&process->hint->reserve);
+    score_idle(process->page, joined ? WORKER_IDLE : WORKER_PARKED, base_now_usec());
     if (!process->announced)
         wake_master(process); // it may be waiting for its pools to be ready
     process->announced = true;
+    process->waiting = joined || wait_in_reserve(process);
 }
 
 static void enter_busy(struct process *process, const struct session *session)
 {
     struct pool_hint *hint = process->hint;
-    int32_t idle = atomic_fetch_sub_explicit(&hint->idle, 1, memory_order_relaxed) - 1;
+    int32_t idle = reserve_leave(&hint->reserve);
 
     process->waiting = false;
     score_busy(process->page, session->started_usec, &session->peer.any);
@@ -235,6 +254,6 @@ void worker_run(const struct worker_setup *setup)
     }
     reason = accept_loop(&process);
     if (process.waiting)
-        (void)atomic_fetch_sub_explicit(&process.hint->idle, 1, memory_order_relaxed);
+        (void)reserve_leave(&process.hint->reserve);
     _exit(reason);
 }

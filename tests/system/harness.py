@@ -120,21 +120,27 @@ def proc_cpu_seconds(pid):
     return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") if stat else 0.0
 
 
-def proc_children(pid):
-    """Pids of the children that are alive (zombies are not)."""
-    found = []
+def proc_families():
+    """Parent → children that are alive (zombies are not), of all processes."""
+    families = {}
     for entry in os.listdir("/proc"):
         stat = proc_stat(entry) if entry.isdigit() else None
-        if stat and int(stat[1]) == pid and stat[0] not in "ZX":
-            found.append(int(entry))
-    return sorted(found)
+        if stat and stat[0] not in "ZX":
+            families.setdefault(int(stat[1]), []).append(int(entry))
+    return families
+
+
+def proc_children(pid):
+    """Pids of the children that are alive."""
+    return sorted(proc_families().get(pid, []))
 
 
 def process_tree(pid):
     """The process and all below it, parents first."""
+    families = proc_families()
     tree = [pid] if proc_state(pid) else []
     for parent in tree:
-        tree += proc_children(parent)
+        tree += families.get(parent, [])
     return tree
 
 

@@ -448,3 +448,21 @@ def test_term_to_one_worker_from_outside(tcpd):
         daemon.wait_workers(lambda pids: len(pids) == 1 and old not in pids)
         assert daemon.is_serving()
         assert not daemon.log_matches(rf"worker {old}")
+
+
+def test_growth_keeps_to_its_rate(tcpd):
+    """Issue 4, 1: spawn_burst at once, then spawn_rate a second; min_workers come all the same, and
+    the clients that wait are served in the end."""
+    conf = configuration(service("hello", min_workers=10, max_workers=200, spare_workers=0,
+                                 spawn_burst=5, spawn_rate=10))
+    with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
+        assert len(daemon.workers()) >= 10  # ready: at once
+        begin = time.monotonic()
+        socks = [stack.enter_context(daemon.connect("hello")) for _ in range(40)]
+        for sock in socks:
+            assert read_exactly(sock, 8) == b"Welcome!"
+        # 30 more: 15 may have been saved up by now, the others are earned
+        assert time.monotonic() - begin > 1.2
+        assert len(daemon.workers()) <= 10 + 5 + 10 * (time.monotonic() - begin) + 1
+        daemon.reload()
+        assert daemon.counts()["idle"] >= 10

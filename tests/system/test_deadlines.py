@@ -32,11 +32,13 @@ def run_out(daemon, name, sock, result, since, at_least):
     return closed
 
 
-@pytest.mark.parametrize("name", ["echo", "discard", "hello"])
+@pytest.mark.parametrize("name, options", [
+    ("echo", {}), ("echo", {"transfer": "splice"}), ("discard", {}), ("hello", {})])
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-def test_first_byte_timeout(tcpd, name, host):
+def test_first_byte_timeout(tcpd, name, options, host):
     """B20: a client that says nothing."""
-    conf = configuration(service(name, listen=f"{host}:0", first_byte_timeout="600ms"))
+    conf = configuration(service(name, listen=f"{host}:0", first_byte_timeout="600ms",
+                                 **options))
     with tcpd(conf) as daemon:
         begin = time.monotonic()
         with daemon.connect(name) as sock:
@@ -45,7 +47,7 @@ def test_first_byte_timeout(tcpd, name, host):
 
 
 @pytest.mark.parametrize("name, options, data", [
-    ("echo", {}, b"x"), ("discard", {}, b"x"), ("hello", {}, b"x"),
+    ("echo", {}, b"x"), ("echo", {"transfer": "splice"}, b"x"), ("discard", {}, b"x"), ("hello", {}, b"x"),
     ("hello", {"framing": "line"}, b"a line\nand the beginning of"),
     ("hello", {"framing": "length"}, b"\0\0\0\1x\0\0")])
 def test_idle_timeout(tcpd, name, options, data):
@@ -70,7 +72,7 @@ def test_idle_timeout_begins_anew_with_each_byte_of_echo(tcpd):
 
 
 @pytest.mark.parametrize("name, options, many", [
-    ("chargen", {}, 0), ("echo", {}, 32_000_000)])
+    ("chargen", {}, 0), ("echo", {}, 32_000_000), ("echo", {"transfer": "splice"}, 32_000_000)])
 def test_send_timeout(tcpd, name, options, many):
     """B19: a peer that never reads: its window closes, and send_timeout ends the session."""
     conf = configuration(service(name, send_timeout="700ms", **options))
@@ -134,10 +136,11 @@ def test_session_timeout_of_a_peer_that_never_reads(tcpd, left):
                 run_out(daemon, "chargen", sock, "session timeout", begin, left)
 
 
-@pytest.mark.parametrize("name", ["echo", "discard", "hello", "chargen"])
-def test_session_timeout_while_active(tcpd, name):
+@pytest.mark.parametrize("name, options", [
+    ("echo", {}), ("echo", {"transfer": "splice"}), ("discard", {}), ("hello", {}), ("chargen", {})])
+def test_session_timeout_while_active(tcpd, name, options):
     """B20: a session that is never idle still ends."""
-    conf = configuration(service(name, session_timeout="800ms"))
+    conf = configuration(service(name, session_timeout="800ms", **options))
     with tcpd(conf) as daemon, clock() as begin, daemon.connect(name) as sock:
         sock.settimeout(0.02)
         with contextlib.suppress(ConnectionError):

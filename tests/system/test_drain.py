@@ -286,9 +286,10 @@ def test_stop_while_clients_keep_coming(tcpd):
     assert total["lost"] == total["hung"] == 0, total
 
 
-def test_reload_keeps_long_sessions(tcpd):
+@pytest.mark.parametrize("transfer", ["copy", "splice"])
+def test_reload_keeps_long_sessions(tcpd, transfer):
     """B55: sessions of three generations at once, each to its own end."""
-    with tcpd(configuration(service("echo"))) as daemon:
+    with tcpd(configuration(service("echo", transfer=transfer))) as daemon:
         socks = []
         for i in range(3):
             socks.append(daemon.connect("echo"))

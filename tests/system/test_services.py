@@ -3,6 +3,7 @@
 
 import random
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -209,11 +210,12 @@ def test_hello_any_byte(tcpd, framing):
 
 # --- echo and discard --------------------------------------------------------------------------
 
+@pytest.mark.parametrize("transfer", ["auto", "copy", "splice"])
 @pytest.mark.parametrize("size", [1, 3, 12, 64, 100, 150, 4096, 65535, 65536, 65537, 200_000])
-def test_echo_exact_length(tcpd, size):
+def test_echo_exact_length(tcpd, transfer, size):
     """W13, W14, X1, X2: what came goes back, of that length, and nothing of the server's memory."""
     data = random.Random(size).randbytes(size)
-    with tcpd(configuration(service("echo"))) as daemon:
+    with tcpd(configuration(service("echo", transfer=transfer))) as daemon:
         assert daemon.exchange("echo", data) == data
 
 
@@ -229,10 +231,11 @@ def test_echo_serves_the_notes_clients(tcpd):
                 assert read_exactly(sock, 100).rstrip(b"\0") == text
 
 
-def test_echo_end_behind_data(tcpd):
+@pytest.mark.parametrize("transfer", ["auto", "copy", "splice"])
+def test_echo_end_behind_data(tcpd, transfer):
     """T2, T4, B18: 3000 bytes and FIN: all 3000 come back, then the end."""
     data = random.Random(4).randbytes(3000)
-    with tcpd(configuration(service("echo"))) as daemon, daemon.connect("echo") as sock:
+    with tcpd(configuration(service("echo", transfer=transfer))) as daemon, daemon.connect("echo") as sock:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
         assert read_all(sock) == data
@@ -252,7 +255,8 @@ def test_echo_server_end_only_after_client_end(tcpd):
         assert read_all(sock) == b"b"
 
 
-def test_echo_10_mb_random_segments_slow_reader(tcpd):
+@pytest.mark.parametrize("transfer", ["auto", "copy", "splice"])
+def test_echo_10_mb_random_segments_slow_reader(tcpd, transfer):
     """P27, X11, P29, T6, T11, B15: small writes of random sizes, a small receive buffer, small reads."""
     rng = random.Random(27)
     data = rng.randbytes(10_000_000)
@@ -265,7 +269,7 @@ def test_echo_10_mb_random_segments_slow_reader(tcpd):
             at += size
         sock.shutdown(socket.SHUT_WR)
 
-    with tcpd(configuration(service("echo"))) as daemon:
+    with tcpd(configuration(service("echo", transfer=transfer))) as daemon:
         with daemon.connect("echo", rcvbuf=4096) as sock:
             sender = threading.Thread(target=send, args=(sock,))
             sender.start()
@@ -276,13 +280,50 @@ def test_echo_10_mb_random_segments_slow_reader(tcpd):
     assert back == data
 
 
-def test_echo_read_byte_by_byte(tcpd):
+@pytest.mark.parametrize("transfer", ["auto", "copy", "splice"])
+def test_echo_read_byte_by_byte(tcpd, transfer):
     """P29: the unread rest waits for the next read."""
     data = random.Random(29).randbytes(50_000)
-    with tcpd(configuration(service("echo"))) as daemon, daemon.connect("echo") as sock:
+    with tcpd(configuration(service("echo", transfer=transfer))) as daemon, daemon.connect("echo") as sock:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
         assert b"".join(iter(lambda: sock.recv(1), b"")) == data
+
+
+def test_echo_by_splice_sizes_that_change(tcpd):
+    """transfer = auto goes over from the buffer to the pipe and back in one session, without losing
+    a byte; the record has all of them."""
+    rng = random.Random(31)
+    with tcpd(configuration(service("echo"), log_sessions="all")) as daemon:
+        with daemon.connect("echo") as sock:
+            peer, total = peer_name(sock), 0
+            worker = daemon.worker_serving(sock)
+            n_fds = len(proc_fds(worker)) - 1  # without the connection
+            for size in (10, 20_000, 20_000, 10, 70_000, 20_000, 8192, 8191, 30_000, 1) * 5:
+                data = rng.randbytes(size)
+                sock.sendall(data)
+                assert read_exactly(sock, size) == data
+                total += size
+            sock.shutdown(socket.SHUT_WR)
+            assert read_all(sock) == b""
+        closed = daemon.wait_log(Text.closed("echo", peer, "ok"))
+        assert (closed["bytes_in"], closed["bytes_out"]) == (str(total), str(total))
+        wait_for(lambda: len(proc_fds(worker)) == n_fds, what="the pipe is given back")
+
+
+def test_echo_without_room_for_a_pipe(tcpd):
+    """No descriptor is left for a pipe: the session goes on through the buffer."""
+    data = random.Random(32).randbytes(20_000)
+    conf = configuration(service("echo", transfer="splice", min_workers=1, max_workers=1,
+                                 spare_workers=0))
+    with tcpd(conf) as daemon:
+        [worker] = daemon.workers()
+        highest = max(map(int, proc_fds(worker)))
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (highest + 2, highest + 2))
+        with daemon.connect("echo") as sock:
+            for _ in range(5):
+                sock.sendall(data)
+                assert read_exactly(sock, len(data)) == data
 
 
 def test_discard(tcpd):

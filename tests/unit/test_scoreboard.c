@@ -66,7 +66,7 @@ static void test_life(void **state)
         struct score score;
 
         check_score("untouched", scoreboard_read(board, slot), WORKER_STARTING, 0, 0, 0);
-        score_idle(page, 100);
+        score_idle(page, WORKER_IDLE, 100);
         check_score("idle", scoreboard_read(board, slot), WORKER_IDLE, 100, 0, 0);
         check_number("idle", scoreboard_state(board, slot), WORKER_IDLE);
         score_busy(page, 200, (const struct sockaddr *)&peer);
@@ -77,7 +77,7 @@ static void test_life(void **state)
         check_bytes("ip", score.peer.ip, 4, "\x7f\0\0\1", 4);
         score_done(page);
         check_score("done", scoreboard_read(board, slot), WORKER_BUSY, 200, 1, 0);
-        score_idle(page, 300);
+        score_idle(page, WORKER_IDLE, 300);
         check_score("idle again", scoreboard_read(board, slot), WORKER_IDLE, 300, 1, 0);
         check_score("the neighbour", scoreboard_read(board, slot ^ 2), WORKER_STARTING, 0, 0, 0);
         scoreboard_wipe(board, slot);
@@ -164,7 +164,7 @@ static void test_wipe(void **state)
     for (unsigned slot = 0; slot < 100; slot++) {
         struct score_page *page = join(board, slot);
 
-        score_idle(page, 1);
+        score_idle(page, WORKER_IDLE, 1);
         (void)munmap(page, PAGE);
     }
     check_number("stat", fstat(board->fd, &before), 0);
@@ -190,12 +190,12 @@ static void test_hint(void **state)
         check_number("join", scoreboard_join(board->fd, 0, pools[i], &page, &workers), 0);
         masters->spare = 4;
         masters->armed = 1;
-        workers->idle += 3;
-        check_number("the master reads", masters->idle, 3);
+        workers->reserve.waiting += 3;
+        check_number("the master reads", masters->reserve.waiting, 3);
         check_number("the worker reads", workers->spare, 4);
         check_number("the worker wakes", atomic_exchange(&workers->armed, 0), 1);
         check_number("woken", masters->armed, 0);
-        check_number("another pool", scoreboard_hint(board, pools[i] ^ 3)->idle, 0);
+        check_number("another pool", scoreboard_hint(board, pools[i] ^ 3)->reserve.waiting, 0);
         (void)munmap(page, PAGE);
         (void)munmap(workers, PAGE);
     }
@@ -228,14 +228,14 @@ static void test_fork(void **state)
             _exit(1);
         if (scoreboard_join(board->fd, 5, 6, &page, &hint) < 0)
             _exit(2);
-        score_idle(page, 42);
-        hint->idle++;
+        score_idle(page, WORKER_IDLE, 42);
+        hint->reserve.waiting++;
         _exit(0);
     }
     check_number("reaped", waitpid(pid, &status, 0), pid);
     check_number("exit status", status, 0);
     check_score("the child's page", scoreboard_read(board, 5), WORKER_IDLE, 42, 0, 0);
-    check_number("the child's hint", scoreboard_hint(board, 6)->idle, 1);
+    check_number("the child's hint", scoreboard_hint(board, 6)->reserve.waiting, 1);
 }
 
 static _Noreturn void write_for_ever(const struct scoreboard *board, unsigned slot)
