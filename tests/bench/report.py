@@ -39,7 +39,7 @@ def line(row):
 
 
 def table(section, rows):
-    return (f"\n## {HEADINGS.get(section, section)}\n\n"
+    return (f"\n## {HEADINGS.get(section, section.capitalize())}\n\n"
             "| row | tcpd | other | unit | ratio | spread | CPU ratio | target | |\n"
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
             + "\n".join(line(row) for row in rows) + "\n")
@@ -102,11 +102,11 @@ def write(folder):
     files = results.load(folder)
     text, rows = page(files)
     path = folder / "report.md"
-    newest = max(files.values(), key=lambda kept: kept["date"])
+    kept = files.get("bench") or max(files.values(), key=lambda kept: kept["date"])
     try:
         picture.draw(gnuplot(folder), folder / "picture", folder / "report.svg",
                      "tcpd beside other servers",
-                     f"{newest['date'][:10]}, {newest['machine']}, make bench",
+                     f"{kept['date'][:16]}, {kept['machine']}: {kept['command']}",
                      rates(rows), curves(rows), sizes(rows))
         text += "\n![](report.svg)\n"
     except (Missing, OSError, subprocess.SubprocessError) as error:
