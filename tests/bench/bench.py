@@ -184,6 +184,8 @@ class Bench:
         print(f"\n{n_targets} targets: {n_targets - results.n_short()} met, {results.n_short()}"
               f" short; {self.runner.n_errors} errors; {self.n_missing} not measured; other"
               f" processes used {self.runner.foreign_share():.0%} of the processors meanwhile")
+        if not results.rows:
+            raise BenchError("nothing could be measured")
         return 1 if results.n_short() or self.runner.n_errors else 0
 
 
