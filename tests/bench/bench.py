@@ -3,7 +3,7 @@
 """bench.py BUILD: tcpd beside a bare prefork server and beside the servers of others, in pairs.
 
 How pairs are run and judged: pairs.py. The others: peers.py, container.py. One that cannot be had
-is a line that says why. The rows are kept in BUILD/bench/bench.json; report.py makes a page of them.
+is a line that says why. The rows are kept in BUILD/bench/bench.json; report.py makes a page.
 Exit status: 0 every target met and every byte right, 1 not, 2 nothing could be measured.
 """
 

@@ -85,10 +85,10 @@ def print_server(name, pss, shares, parts, has_targets):
     target = (f"<= {MOST_PSS}", f"<= {MOST_IN_ALL}") if has_targets else ("", "")
     results.add("memory", f"PSS, {name}", pss, "KiB", server=name, target=target[0], good=good[0])
     results.add("memory", f"with the kernel's share, {name}", total, "KiB", server=name,
-                kernel=kernel, parts=parts, spread=[pss + share for share in spread], target=target[1],
-                good=good[1])
+                kernel=kernel, parts=parts, spread=[pss + share for share in spread],
+                target=target[1], good=good[1])
     told = "; targets {}: {}, {}: {}".format(
         target[0], verdict(good[0]), target[1], verdict(good[1])) if has_targets else ""
     kinds = ", ".join(f"{kind} {kib:.0f}" for kind, kib in parts.items() if kib >= 0.5)
-    print(f"    {name:24} {pss:6.1f} KiB + {kernel:5.1f} ({spread[0]:.1f}..{spread[1]:.1f}: {kinds})"
-          f" = {total:6.1f} KiB{told}", flush=True)
+    print(f"    {name:24} {pss:6.1f} KiB + {kernel:5.1f} ({spread[0]:.1f}..{spread[1]:.1f}:"
+          f" {kinds}) = {total:6.1f} KiB{told}", flush=True)

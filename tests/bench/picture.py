@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The picture of a benchmark: one SVG with three panels, drawn by gnuplot.
 
-Connections per second of each server (logarithmic), how long a burst of clients waits, and the memory
-of an idle worker. A panel whose rows are missing is left out.
+Connections per second of each server (logarithmic), how long a burst of clients waits, and the
+memory of an idle worker. A panel whose rows are missing is left out.
 """
 
 import subprocess
