@@ -3,18 +3,18 @@
 """bench.py BUILD: tcpd beside a bare prefork server and beside the servers of others, in pairs.
 
 How pairs are run and judged: pairs.py. The others: peers.py, container.py. One that cannot be had
-is a line that says why. The rows are kept in BUILD/bench/bench.json; report.py makes a page of them.
+is a line that says why. The rows are kept in BUILD/bench/bench.json; report.py makes a page.
 Exit status: 0 every target met and every byte right, 1 not, 2 nothing could be measured.
 """
 
 import argparse
 import functools
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from os import getloadavg
 
 import container
 import memory
@@ -52,8 +52,9 @@ REFERENCE_ROWS = (
     ("chargen", Row("messages", "chargen", ("--mode", "chargen"), 0.95)),
 )
 
-# Apache echoes lines only, so all of these get lines.
+
 def against(peer, n, least=0.0, cpu=0.0, patience=2.5):
+    """Apache echoes whole lines only, so these servers all get lines."""
     return Row("peers", f"{n} in flight: {peer}", (*echo_options("connect", n), "--lines"),
                least, cpu, peer, patience, {"in_flight": n})
 
@@ -183,6 +184,8 @@ class Bench:
         print(f"\n{n_targets} targets: {n_targets - results.n_short()} met, {results.n_short()}"
               f" short; {self.runner.n_errors} errors; {self.n_missing} not measured; other"
               f" processes used {self.runner.foreign_share():.0%} of the processors meanwhile")
+        if not results.rows:
+            raise BenchError("nothing could be measured")
         return 1 if results.n_short() or self.runner.n_errors else 0
 
 
@@ -205,7 +208,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of every clean-up
     options = parse_options()
     began = time.monotonic()
-    print(f"machine: {results.machine()}; load average {getloadavg()[0]:.2f}\n"
+    print(f"machine: {results.machine()}; load average {os.getloadavg()[0]:.2f}\n"
           f"date:    {results.date()}\ncommand: {results.command()}\n"
           f"servers: {WORKERS} workers each, where they can; every byte is verified; a run is"
           f" {options.seconds:g} s, longer for slow servers\n")

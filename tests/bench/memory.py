@@ -19,6 +19,7 @@ from servers import WORKERS, BenchError
 MOST_PSS = 60
 MOST_IN_ALL = 125
 MANY = 1000
+FEW = 400  # in a hurry
 SETTLE = 1.1  # seconds: the kernel gathers its processors' counts once a second
 KERNEL = ("PageTables", "SecPageTables", "KernelStack", "Slab")
 
@@ -57,9 +58,9 @@ def own_share(make):
         return server.memory()
 
 
-def measure(make, n_runs):
+def measure(make, n_runs, n_workers):
     """(PSS, the kernel's shares in all, their parts)"""
-    shares = [kernel_share(make, MANY) for _ in range(n_runs)]
+    shares = [kernel_share(make, n_workers) for _ in range(n_runs)]
     parts = {name: median(share[name] for share in shares) for name in KERNEL}
     return own_share(make), [sum(share.values()) for share in shares], parts
 
@@ -67,11 +68,12 @@ def measure(make, n_runs):
 def print_rows(makers, n_runs, skip):
     """makers: name to a callable that makes a server of so many workers. The first is held against
     the targets. skip(name, reason) is told of those that cannot be measured."""
-    print(f"\nmemory of an idle worker: PSS with {WORKERS} workers, the kernel's share with {MANY}"
+    n_workers = MANY if n_runs > 1 else FEW
+    print(f"\nmemory of an idle worker: PSS with {WORKERS} workers, the kernel's with {n_workers}"
           f" ({n_runs} runs)")
     for name, make in makers.items():
         try:
-            print_server(name, *measure(make, n_runs), name == next(iter(makers)))
+            print_server(name, *measure(make, n_runs, n_workers), name == next(iter(makers)))
         except (Missing, BenchError, OSError) as error:
             skip(f"memory of {name}", error)
 
@@ -83,10 +85,10 @@ def print_server(name, pss, shares, parts, has_targets):
     target = (f"<= {MOST_PSS}", f"<= {MOST_IN_ALL}") if has_targets else ("", "")
     results.add("memory", f"PSS, {name}", pss, "KiB", server=name, target=target[0], good=good[0])
     results.add("memory", f"with the kernel's share, {name}", total, "KiB", server=name,
-                kernel=kernel, parts=parts, spread=[pss + share for share in spread], target=target[1],
-                good=good[1])
+                kernel=kernel, parts=parts, spread=[pss + share for share in spread],
+                target=target[1], good=good[1])
     told = "; targets {}: {}, {}: {}".format(
         target[0], verdict(good[0]), target[1], verdict(good[1])) if has_targets else ""
     kinds = ", ".join(f"{kind} {kib:.0f}" for kind, kib in parts.items() if kib >= 0.5)
-    print(f"    {name:24} {pss:6.1f} KiB + {kernel:5.1f} ({spread[0]:.1f}..{spread[1]:.1f}: {kinds})"
-          f" = {total:6.1f} KiB{told}", flush=True)
+    print(f"    {name:24} {pss:6.1f} KiB + {kernel:5.1f} ({spread[0]:.1f}..{spread[1]:.1f}:"
+          f" {kinds}) = {total:6.1f} KiB{told}", flush=True)

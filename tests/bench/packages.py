@@ -88,7 +88,8 @@ class Packages:
         raise Missing(f"/{pattern} is not there")
 
     def folders(self, *patterns):
-        return ":".join(str(path) for pattern in patterns for path in sorted(self.root.glob(pattern)))
+        found = (sorted(self.root.glob(pattern)) for pattern in patterns)
+        return ":".join(str(path) for paths in found for path in paths)
 
     def command(self, pattern):
         """The beginning of the command line that runs a program.

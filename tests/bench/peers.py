@@ -105,7 +105,7 @@ class Peer(Server):
 
 
 class Apache(Peer):
-    """prefork, mod_echo. From `n_workers` it grows to `most`; without `most` the number is fixed."""
+    """prefork, mod_echo. From `n_workers` it grows to `most`; without that the number is fixed."""
 
     name = "Apache mod_echo"
     package = "apache2-bin"

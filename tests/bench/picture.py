@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The picture of a benchmark: one SVG with three panels, drawn by gnuplot.
 
-Connections per second of each server (logarithmic), how long a burst of clients waits, and the memory
-of an idle worker. A panel whose rows are missing is left out.
+Connections per second of each server (logarithmic), how long a burst of clients waits, and the
+memory of an idle worker. A panel whose rows are missing is left out.
 """
 
 import subprocess
 from pathlib import Path
 
 HEAD = """\
-set terminal svg size 1180,{height} font "sans-serif,12" background "#ffffff"
+set terminal svg size 1500,{height} font "sans-serif,12" background "#ffffff"
 set output "{output}"
-set multiplot layout 1,{panels} title "{title}\\n{{/*0.8 {subtitle}}}" noenhanced
+set multiplot layout 1,{panels} title "{title}\\n{subtitle}" noenhanced
 set border 3 linecolor "#606060"
 set tics nomirror
 set style fill solid 0.9 noborder
@@ -23,8 +23,7 @@ set title "{title}" noenhanced
 set xlabel ""
 set ylabel "{unit}"
 {scale}
-set xtics rotate by -40 right noenhanced
-set xtics rotate by 40 right
+set xtics rotate by 40 right noenhanced
 set bmargin 11
 set lmargin 10
 set grid ytics linecolor "#dddddd"
@@ -42,11 +41,12 @@ unset xtics
 set xtics ({ticks}) rotate by 0 center
 set xrange [{first}*0.8:{last}*1.3]
 set yrange [*:*]
-set key bottom right font ",10" noenhanced
+set key below maxrows 3 font ",10" noenhanced
 set bmargin 11
 plot {curves}
 unset key
 unset logscale x
+unset xtics
 """
 OWN, BARE, OTHER = 0xC03028, 0x505050, 0x6C9BC8
 
@@ -60,9 +60,13 @@ def short(name):
     return name.replace(", its own echo", "").replace("::PreFork", "").replace(" mod_echo", "")
 
 
+def brief(value):
+    return f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"
+
+
 def bars(folder, name, title, unit, values, scale):
     data = folder / f"{name}.data"
-    data.write_text("".join(f'"{short(server)}" {value:.6g} {color(server)} "{value:.0f}"\n'
+    data.write_text("".join(f'"{short(server)}" {value:.6g} {color(server)} "{brief(value)}"\n'
                             for server, value in values.items()))
     return BARS.format(title=title, unit=unit, data=data, scale=scale, last=len(values) - 0.4)
 
@@ -75,7 +79,7 @@ def rates_panel(folder, rates):
 
 
 def memory_panel(folder, sizes):
-    return bars(folder, "memory", "Memory of an idle worker, the kernel's share included", "KiB",
+    return bars(folder, "memory", "Memory of an idle worker, with the kernel's share", "KiB",
                 dict(sorted(sizes.items(), key=lambda item: item[1])),
                 "unset logscale\nset yrange [0:*]")
 

@@ -39,20 +39,35 @@ def line(row):
 
 
 def table(section, rows):
-    return (f"\n## {HEADINGS.get(section, section)}\n\n"
+    return (f"\n## {HEADINGS.get(section, section.capitalize())}\n\n"
             "| row | tcpd | other | unit | ratio | spread | CPU ratio | target | |\n"
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
             + "\n".join(line(row) for row in rows) + "\n")
 
 
+def summary(rows):
+    """The table of the README: connections of 64 bytes, 16 at a time."""
+    lines = ["| beside | connections/s, tcpd | the other | ratio | CPU time, tcpd | the other |",
+             "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        if row["section"] in ("connections", "peers") and row.get("in_flight") == 16:
+            name = "the bare server" if row["peer"] == "ref" else row["peer"]
+            ratio = f"{row['ratio']:.2f}" if row["ratio"] < 2 else number(row["ratio"])
+            lines.append(f"| {name} | {row['value']:.0f} | {row['ref']:.0f} | {ratio} |"
+                         f" {row['cpu'][0]:.0f} us | {row['cpu'][1]:.0f} us |")
+    return "\n".join(lines) + "\n"
+
+
 def page(files):
     parts = ["# What the benchmarks measured\n\n",
-             "A ratio is the median of paired runs, the spread of a ratio is the middle half of them"
-             " (the extremes for bursts and scale), CPU ratio is processor time per operation.\n\n"]
+             "A ratio is the median of paired runs, the spread of a ratio is the middle half of"
+             " them (the extremes for bursts and scale), CPU ratio is that of the processor time for an"
+             " operation.\n\n"]
     rows = []
     for kept in files.values():
         parts.append(f"- `{kept['command']}`, {kept['date']}, on {kept['machine']}\n")
         rows += kept["rows"]
+    parts += ["\n## In short\n\nConnections of 64 bytes, 16 at a time.\n\n", summary(rows)]
     for section in dict.fromkeys(row["section"] for row in rows):
         parts.append(table(section, [row for row in rows if row["section"] == section]))
     targets = [row["good"] for row in rows if row["good"] is not None]
@@ -102,11 +117,11 @@ def write(folder):
     files = results.load(folder)
     text, rows = page(files)
     path = folder / "report.md"
-    newest = max(files.values(), key=lambda kept: kept["date"])
+    kept = files.get("bench") or max(files.values(), key=lambda kept: kept["date"])
     try:
         picture.draw(gnuplot(folder), folder / "picture", folder / "report.svg",
                      "tcpd beside other servers",
-                     f"{newest['date'][:10]}, {newest['machine']}, make bench",
+                     f"{kept['date'][:16]}, {kept['machine']}: {kept['command']}",
                      rates(rows), curves(rows), sizes(rows))
         text += "\n![](report.svg)\n"
     except (Missing, OSError, subprocess.SubprocessError) as error:
