@@ -13,7 +13,8 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs run check check-unit check-system check-systemd rootfs soak bench lint format units \
+.PHONY: help all programs run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-programs \
+        lint format units \
         install uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
@@ -27,6 +28,7 @@ CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
               iproute2 netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc
+BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
 deps: ## install what building, checking and linting need (apt)
@@ -53,7 +55,7 @@ SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
 CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
 CTL_SRC    := $(wildcard src/ctl/*.c) src/timespan.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
-BENCH_SRC  := $(wildcard tests/bench/*.c)
+BENCH_SRC  := tests/bench/load.c tests/bench/ref.c # programs; their parts are NAME_*.c
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
 
@@ -92,6 +94,8 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS) cmocka)
 
+$(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ref_*.c))
+
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
@@ -126,10 +130,22 @@ rootfs: ## the root file systems of Debian 12 and 13 that tests and packages nee
 soak: all $(BENCH_BIN) ## the drain tests at full length: 5,000 stops, 300 reloads under load
 	@TCPD_SOAK=full tools/check-system $(BUILD) $(PYTHON) -k soak $(ARGS)
 
-bench: ## tcpd beside a bare prefork server, in pairs: medians, spread, ratios against targets
+bench: bench-programs ## tcpd beside a bare server, Apache, xinetd and others: ratios against targets
+	@$(PYTHON) tests/bench/scale.py $(BUILD) --part burst; bursts=$$?; \
+	    $(PYTHON) tests/bench/bench.py $(BUILD) $(ARGS) && exit $$bursts
+
+bench-quick: bench-programs ## the same within two minutes, and coarser
+	@$(PYTHON) tests/bench/scale.py $(BUILD) --part burst --quick; bursts=$$?; \
+	    $(PYTHON) tests/bench/bench.py $(BUILD) --quick $(ARGS) && exit $$bursts
+
+bench-scale: bench-programs ## ten thousand workers: start, reload, stop, held sessions, replacement
+	@$(PYTHON) tests/bench/scale.py $(BUILD) --part scale $(ARGS)
+
+# Other servers are not installed: tests/bench/packages.py unpacks them below $(BUILD)/bench/peers.
+bench-programs:
 	@tools/deps $(BUILD_DEPS) python3
+	@tools/deps $(BENCH_DEPS) || echo "bench: what needs these is left out"
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
-	@$(PYTHON) tests/bench/bench.py $(BUILD) $(ARGS)
 
 # --- Lint --------------------------------------------------------------------------------------
 lint: ## formatting, limits on length, clang-tidy, cppcheck, man pages

@@ -1,238 +1,206 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""bench.py BUILD: tcpd beside a bare prefork server, in pairs.
+"""bench.py BUILD: tcpd beside a bare prefork server and beside the servers of others, in pairs.
 
-Only a ratio within a pair of back-to-back runs means anything on a shared machine, and many short
-pairs tell more than a few long ones. So every row is measured in sets of pairs whose order
-alternates, each set with fresh processes, and the median of the ratios is held against the target.
-A row that is short is measured once more, and all its pairs count.
+How pairs are run and judged: pairs.py. The others: peers.py, container.py. One that cannot be had
+is a line that says why. The rows are kept in BUILD/bench/bench.json; report.py makes a page.
 Exit status: 0 every target met and every byte right, 1 not, 2 nothing could be measured.
 """
 
 import argparse
 import functools
-import json
 import os
-import platform
-import shlex
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median, quantiles
 
-from servers import GREETING, WORKERS, BenchError, Reference, Tcpd, cpu_between
+import container
+import memory
+import peers
+import report
+import results
+from packages import Missing, Packages
+from pairs import PAIRS_PER_SET, Row, Runner, echo_options, head, verdict
+from servers import GREETING, WORKERS, BenchError, Reference, Tcpd, cpu_nsec
 
-MEMORY_KIB = 60
-PAIRS_PER_SET = 7
 STALL_MSEC = 40  # what a delayed ACK costs
 STALL_SIZES = (1, 2, 3, 7, 64, 536, 1448, 1460, 4096, 8192, 16384, 32768,
                65535, 65536, 65537, 131072, 262144, 1048576)
-
-
-LINE = "{:30} {:>8} {:>8} {:4} {:>6} {:>11} {:>12} {:>5} {:>9} {:>8} {:5} {:>6}  {:20} {}"
-
-
-@dataclass(frozen=True)
-class Row:
-    name: str
-    handler: str
-    options: tuple
-    least_ratio: float
-    most_cpu: float = 0.0  # ratio of processor time per operation; 0 is no target
-
-
-@dataclass
-class Result:
-    """The pairs of one row: what load told of (tcpd, ref), and the processor time of each."""
-
-    rates: list = field(default_factory=list)
-    costs: list = field(default_factory=list)
-    unit: str = ""
-
-    def rate(self):
-        return median(a / b for a, b in self.rates)
-
-    def cost(self):
-        return median(a / b for a, b in self.costs)
-
-    def spread(self):
-        """The middle half of the paired ratios, and all of them."""
-        ratios = sorted(a / b for a, b in self.rates)
-        low, _, high = quantiles(ratios, n=4)
-        return f"{low:.2f}..{high:.2f}", f"{ratios[0]:.2f}..{ratios[-1]:.2f}"
+MASTER_SHARE = 0.01
+OTHER_PAIRS = 5  # where a factor counts, not a percentage
+CONTAINER_PORTS = 7101, 7102, 7103
 
 
 def connect(n, least=0.95):
-    return Row(f"connections 64 B, {n} in flight", "echo",
-               ("--mode", "connect", "--size", "64", "--in-flight", str(n)), least, 1.15)
+    return Row("connections", f"connections 64 B, {n} in flight", echo_options("connect", n),
+               least, 1.15, more={"in_flight": n})
 
 
 def message(size, text, least):
-    return Row(f"messages {text} x 8", "echo",
-               ("--mode", "message", "--size", str(size), "--in-flight", "8"), least)
+    return Row("messages", f"messages {text} x 8", echo_options("message", 8, size), least)
 
 
-ROWS = (
-    connect(1), connect(16), connect(64),
-    message(64, "64 B", 0.92), message(16384, "16 KiB", 0.97),
-    Row("bulk", "echo", ("--mode", "bulk"), 0.95),
-    Row("greeting, 16 in flight", "greeting",
-        ("--mode", "greeting", "--in-flight", "16", "--expect", GREETING), 0.95),
-    Row("discard", "discard", ("--mode", "discard"), 0.95),
-    Row("chargen", "chargen", ("--mode", "chargen"), 0.95),
+REFERENCE_ROWS = (
+    ("echo", connect(1)), ("echo", connect(16)), ("echo", connect(64)),
+    ("echo", message(64, "64 B", 0.95)), ("echo", message(16384, "16 KiB", 1.0)),
+    ("echo", Row("messages", "bulk", ("--mode", "bulk"), 0.95)),
+    ("greeting", Row("messages", "greeting, 16 in flight",
+                     ("--mode", "greeting", "--in-flight", "16", "--expect", GREETING), 0.95)),
+    ("discard", Row("messages", "discard", ("--mode", "discard"), 0.95)),
+    ("chargen", Row("messages", "chargen", ("--mode", "chargen"), 0.95)),
 )
+
+
+def against(peer, n, least=0.0, cpu=0.0, patience=2.5):
+    """Apache echoes whole lines only, so these servers all get lines."""
+    return Row("peers", f"{n} in flight: {peer}", (*echo_options("connect", n), "--lines"),
+               least, cpu, peer, patience, {"in_flight": n})
+
+
+PEER_ROWS = (
+    (peers.Apache, against(peers.Apache.name, 16, 1.0, 0.85, 1)),
+    (peers.Apache, against(peers.Apache.name, 64, 1.1, 0.85, 1)),
+    (peers.NetServer, against(peers.NetServer.name, 16, 3.5)),
+    (peers.Xinetd, against(peers.Xinetd.name, 16, 8)),
+    (peers.Inetd, against(peers.Inetd.name, 16)),
+    (peers.Tcpserver, against(peers.Tcpserver.name, 16, 11)),
+    (peers.Socat, against(peers.Socat.name, 16)),
+    (peers.Ncat, against(peers.Ncat.name, 16)),
+)
+ACCEPT_ROW = against(container.AcceptYes.name, 16, 55)
+LOGS = echo_options("connect", 16)
+TEXT_ROW = Row("log", "log_sessions: all as text / none", LOGS, 0.95, peer="tcpd")
+JOURNAL_ROW = Row("log", "log_sessions: all in journal / none", LOGS, 0.9, peer="tcpd")
 
 
 class Bench:
     def __init__(self, options):
-        build = Path(options.build).resolve()
-        self.load_program = build / "tests/bench/load"
-        self.reference = functools.partial(Reference, build)
-        self.subject = self.reference if options.self else functools.partial(Tcpd, build)
-        self.pairs = options.pairs
-        self.seconds = options.seconds
-        self.round_trips = 100 if options.quick else 200
-        self.n_errors = 0
-        self.n_short = 0
-        self.run_seconds = 0.0
-        self.foreign_seconds = 0.0
+        self.build = Path(options.build).resolve()
+        self.options = options
+        self.runner = Runner(self.build, options.pairs, options.seconds)
+        self.packages = Packages(self.build / "bench/peers")
+        self.reference = functools.partial(Reference, self.build)
+        self.subject = self.reference if options.self else functools.partial(Tcpd, self.build)
+        self.n_missing = 0
 
-    def load(self, server, *options):
-        command = [self.load_program, "--json", "--address", f"127.0.0.1:{server.port}", *options]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode not in (0, 1):
-            raise BenchError(f"load: {done.stderr or done.returncode}")
-        result = json.loads(done.stdout)
-        if result["error_count"]:
-            self.n_errors += result["error_count"]
-            kinds = {kind: n for kind, n in result["errors"].items() if n}
-            print(f"{server.name} {shlex.join(options)}: {kinds} {done.stderr.strip()}")
-        return result
+    def wants(self, name):
+        return self.options.only in name
 
-    def run_once(self, server, row):
-        """(rate, usec of the server's processor time per operation or MB, unit)"""
-        before, busy = server.cpu(), busy_seconds()
-        result = self.load(server, *row.options, "--seconds", str(self.seconds))
-        cpu, busy = cpu_between(before, server.cpu()), busy_seconds() - busy
-        self.run_seconds += result["seconds"]
-        self.foreign_seconds += busy - cpu - result["cpu_seconds"]
-        is_stream = result["unit"] == "MB/s"
-        amount = result["bytes"] / 1e6 if is_stream else result["operations"]
-        rate = max(result["rate"], 1e-9)  # nothing at all was done: a ratio of 0, not a crash
-        return rate, cpu * 1e6 / max(amount, 1e-9), "MB/s" if is_stream else "/s"
+    def skip(self, name, reason):
+        self.n_missing += 1
+        print(f"{name}: not measured: {reason}", flush=True)
 
-    def run_set(self, row, n_pairs, result):
-        with self.subject(row.handler) as subject, self.reference(row.handler) as reference:
-            for server in (subject, reference):
-                self.load(server, *row.options, "--seconds", str(self.seconds))  # warm-up
-            for i in range(n_pairs):
-                order = (subject, reference) if i % 2 == 0 else (reference, subject)
-                runs = {server: self.run_once(server, row) for server in order}
-                rates, costs, (result.unit, _) = zip(runs[subject], runs[reference])
-                result.rates.append(rates)
-                result.costs.append(costs)
+    def against_reference(self):
+        head(self.subject.func.name, "ref")
+        for handler, row in REFERENCE_ROWS:
+            if self.wants(row.name):
+                self.runner.measure(row, functools.partial(self.subject, handler),
+                                    functools.partial(self.reference, handler))
 
-    @staticmethod
-    def is_good(row, result):
-        good_cost = row.most_cpu == 0 or result.cost() <= row.most_cpu
-        return result.rate() >= row.least_ratio and good_cost
+    def against_peers(self):
+        print()
+        head(self.subject.func.name, "peer")
+        for kind, row in PEER_ROWS:
+            if not self.wants(row.name):
+                continue
+            n_pairs = self.options.pairs if row.most_cpu else OTHER_PAIRS
+            try:
+                self.runner.measure(row, self.subject, functools.partial(kind, self.packages),
+                                    n_pairs)
+            except (Missing, BenchError, OSError) as error:
+                self.skip(row.name, error)
 
-    def measure(self, row):
-        result = Result()
-        for _ in range(2):
-            for done in range(0, self.pairs, PAIRS_PER_SET):
-                self.run_set(row, min(PAIRS_PER_SET, self.pairs - done), result)
-            if self.is_good(row, result):
-                break
-        return result
+    def in_container(self):
+        if not (self.wants(ACCEPT_ROW.name) or self.wants(JOURNAL_ROW.name)):
+            return
+        try:
+            with container.booted(self.build) as machine:
+                if self.wants(ACCEPT_ROW.name):
+                    self.runner.measure(ACCEPT_ROW, self.subject, functools.partial(
+                        container.AcceptYes, machine, CONTAINER_PORTS[0]), OTHER_PAIRS)
+                if self.wants(JOURNAL_ROW.name):
+                    self.journal(machine)
+        except (BenchError, OSError, subprocess.SubprocessError) as error:
+            self.skip("in a container", error)
 
-    def verdict(self, is_good):
-        self.n_short += not is_good
-        return "ok" if is_good else "SHORT"
+    def journal(self, machine):
+        make = functools.partial(container.JournalTcpd, machine)
+        self.runner.measure(JOURNAL_ROW, functools.partial(make, CONTAINER_PORTS[1], "all"),
+                            functools.partial(make, CONTAINER_PORTS[2], "none"))
 
-    def print_row(self, row):
-        result = self.measure(row)
-        target = f">= {row.least_ratio:.2f}"
-        if row.most_cpu:
-            target += f", CPU <= {row.most_cpu:.2f}"
-        print(LINE.format(
-            row.name, *(f"{median(rates):.0f}" for rates in zip(*result.rates)), result.unit,
-            f"{result.rate():.3f}", *result.spread(), len(result.rates),
-            *(f"{median(costs):.1f}" for costs in zip(*result.costs)),
-            "us/MB" if result.unit == "MB/s" else "us", f"{result.cost():.3f}", target,
-            self.verdict(self.is_good(row, result))), flush=True)
+    def text(self):
+        if self.wants(TEXT_ROW.name):
+            make = functools.partial(Tcpd, self.build, "echo", WORKERS)
+            self.runner.measure(TEXT_ROW, functools.partial(make, "all"),
+                                functools.partial(make, "none"))
 
-    def print_memory(self):
-        connections = ("--mode", "connect", "--in-flight", str(WORKERS), "--count", "5000")
-        with self.subject("echo") as subject, self.reference("echo") as reference:
-            fresh = [server.memory() for server in (subject, reference)]
-            for server in (subject, reference):
-                self.load(server, *connections)
-            served = [server.memory() for server in (subject, reference)]
-        good = self.verdict(fresh[0] <= MEMORY_KIB)
-        print(f"\nmemory of an idle worker (PSS): {fresh[0]:.1f} KiB, ref {fresh[1]:.1f};"
-              f" target <= {MEMORY_KIB} KiB: {good}\n"
-              f"    after serving connections of 64 B: {served[0]:.1f} KiB, ref {served[1]:.1f}",
-              flush=True)
+    def master(self):
+        """The master's part of a core while connections come and the pool keeps its size."""
+        options = (*echo_options("connect", 16), "--seconds", f"{10 * self.options.seconds:g}")
+        with Tcpd(self.build) as tcpd:
+            before = cpu_nsec(tcpd.process.pid)
+            result = self.runner.load(tcpd, *options)
+            share = (cpu_nsec(tcpd.process.pid) - before) / 1e9 / result["seconds"]
+        good = share < MASTER_SHARE
+        results.add("master", "master's processor time under load", share * 100, "% of a core",
+                    target=f"< {MASTER_SHARE:.0%}", good=good, rate=result["rate"])
+        print(f"\nthe master used {share:.3%} of a core at {result['rate']:.0f} connections/s;"
+              f" target < {MASTER_SHARE:.0%}: {verdict(good)}")
 
-    def print_stalls(self):
-        count = str(self.round_trips)
+    def memory(self):
+        makers = {"tcpd": lambda n: Tcpd(self.build, "echo", n),
+                  "ref": lambda n: Reference(self.build, "echo", n)}
+        for kind in (peers.Apache, peers.NetServer):
+            makers[kind.name] = functools.partial(kind, self.packages)
+        memory.print_rows(makers, 1 if self.options.quick else 3, self.skip)
+
+    def stalls(self):
+        count = "100" if self.options.quick else "200"
         with self.subject("echo") as subject:
-            p99 = {size: self.load(subject, "--mode", "message", "--size", str(size), "--count",
-                                   count)["latency_usec"]["p99"] / 1000 for size in STALL_SIZES}
+            p99 = {size: self.runner.load(subject, "--mode", "message", "--size", str(size),
+                                          "--count", count)["latency_usec"]["p99"] / 1000
+                   for size in STALL_SIZES}
         worst = max(p99, key=p99.get)
         stalled = [size for size in p99 if p99[size] >= STALL_MSEC]
+        results.add("stalls", "worst p99 of round trips, 1 B to 1 MiB", p99[worst], "ms",
+                    target=f"< {STALL_MSEC}", good=not stalled, size=worst)
         print(f"\nstalls: p99 of {count} round trips at {len(p99)} sizes from 1 B to 1 MiB: at most"
               f" {p99[worst]:.2f} ms, at {worst} B; target < {STALL_MSEC} ms:"
-              f" {self.verdict(not stalled)}")
+              f" {verdict(not stalled)}")
         for size in stalled:
             print(f"    stalls at {size} B: {p99[size]:.1f} ms")
 
-    def run(self, only):
-        name = self.subject.func.name
-        print(LINE.format("row", name, "ref", "", "ratio", "middle half", "min..max", "pairs",
-                          "CPU " + name, "CPU ref", "", "ratio", "target", ""))
-        for row in ROWS:
-            if only in row.name:
-                self.print_row(row)
-        if only in "memory":
-            self.print_memory()
-        if only in "stalls":
-            self.print_stalls()
-        foreign = self.foreign_seconds / max(self.run_seconds * os.cpu_count(), 1e-9)
-        print(f"\n{self.n_short} short, {self.n_errors} errors; other processes used"
-              f" {max(foreign, 0):.0%} of the processors meanwhile")
-        return 1 if self.n_short or self.n_errors else 0
-
-
-def busy_seconds():
-    """What all processes of the machine have used of all processors so far."""
-    with open("/proc/stat") as lines:
-        user, nice, system, _idle, _iowait, *more = map(int, lines.readline().split()[1:9])
-    return (user + nice + system + sum(more)) / os.sysconf("SC_CLK_TCK")
-
-
-def machine():
-    models = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo")
-              if line.startswith("model name")]
-    return f"{os.cpu_count()} x {models[0] if models else platform.machine()}"
+    def run(self):
+        self.against_reference()
+        self.against_peers()
+        self.in_container()
+        self.text()
+        for name in ("master", "memory", "stalls"):
+            if self.wants(name):
+                getattr(self, name)()
+        n_targets = sum(row["good"] is not None for row in results.rows)
+        print(f"\n{n_targets} targets: {n_targets - results.n_short()} met, {results.n_short()}"
+              f" short; {self.runner.n_errors} errors; {self.n_missing} not measured; other"
+              f" processes used {self.runner.foreign_share():.0%} of the processors meanwhile")
+        if not results.rows:
+            raise BenchError("nothing could be measured")
+        return 1 if results.n_short() or self.runner.n_errors else 0
 
 
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", metavar="BUILD", help="directory of the build")
-    parser.add_argument("--quick", action="store_true", help="under a minute, and coarser")
+    parser.add_argument("--quick", action="store_true", help="about a minute, and coarser")
     parser.add_argument("--only", metavar="NAME", default="", help="rows whose name contains NAME")
-    parser.add_argument("--pairs", metavar="N", type=int, help="pairs for each row, 7 or more")
+    parser.add_argument("--pairs", metavar="N", type=int, help="pairs for each row, 5 or more")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of one run")
     parser.add_argument("--self", action="store_true",
                         help="the reference against itself: the noise of the measurement")
     options = parser.parse_args()
     options.seconds = options.seconds or (0.1 if options.quick else 0.2)
-    options.pairs = max(options.pairs or (14 if options.quick else 35), PAIRS_PER_SET)
+    options.pairs = max(options.pairs or PAIRS_PER_SET * (1 if options.quick else 3), 5)
     return options
 
 
@@ -240,16 +208,20 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of every clean-up
     options = parse_options()
     began = time.monotonic()
-    print(f"machine: {machine()}, {platform.system()} {platform.release()}; load average"
-          f" {os.getloadavg()[0]:.2f}\ndate:    {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n"
-          f"command: {shlex.join(sys.argv)}\nservers: {WORKERS} workers each; every byte is verified;"
-          f" a run is {options.seconds:g} s\n")
+    print(f"machine: {results.machine()}; load average {os.getloadavg()[0]:.2f}\n"
+          f"date:    {results.date()}\ncommand: {results.command()}\n"
+          f"servers: {WORKERS} workers each, where they can; every byte is verified; a run is"
+          f" {options.seconds:g} s, longer for slow servers\n")
     try:
-        status = Bench(options).run(options.only)
+        status = Bench(options).run()
     except (BenchError, OSError, subprocess.SubprocessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     print(f"took {time.monotonic() - began:.0f} s")
+    if not (options.only or options.self):
+        folder = Path(options.build) / "bench"
+        results.save(folder / "bench.json")
+        print(f"report: {report.write(folder)}")
     return status
 
 

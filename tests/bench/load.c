@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "load_hold.h"
 #include "load_modes.h"
 #include "load_options.h"
 #include "load_pattern.h"
@@ -24,12 +25,12 @@
 #define TURNS      16     // how often one connection goes round before the others have theirs
 #define LOOKS      200    // about 50 us
 #define CHECK_MSEC 20     // how late a time limit may be noticed
-#define FOREVER    (UINT64_MAX / 2)
-#define GIVE_UP    1000 // errors after which a run has nothing more to tell
+#define GIVE_UP    1000   // errors after which a run has nothing more to tell
 
 struct connection {
     int fd;
     bool awaits_end; // nothing may come any more but the peer's FIN
+    bool is_held;    // of a burst: answered, and waiting for the others
     uint32_t events; // what epoll watches, 0 before it knows the connection
     size_t seed;     // where in the table position 0 of this connection lies
     uint64_t sent, received;
@@ -40,8 +41,8 @@ struct connection {
 
 static struct stats stats;
 static int epoll_fd = -1;
-static bool stopping;
-static uint64_t n_started, n_open, now_usec;
+static bool stopping, is_over; // the time; the burst
+static uint64_t n_started, n_open, n_held, now_usec;
 static char input[BLOCK];
 
 static const char *window_at(const struct connection *c, uint64_t position)
@@ -83,7 +84,7 @@ static int open_socket(struct connection *c)
     struct sockaddr_in source = {.sin_family = AF_INET};
     const int on = 1;
 
-    *c = (struct connection){.seed = option.mode->sends ? (size_t)serial * 7919 : 0};
+    *c = (struct connection){.seed = pattern_seed(serial)};
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         err(71, "socket");
@@ -160,6 +161,7 @@ static void close_connection(struct connection *c)
     close(c->fd);
     c->fd = -1;
     n_open--;
+    n_held -= c->is_held;
 }
 
 static void finish(struct connection *c)
@@ -173,13 +175,30 @@ static bool is_at_goal(const struct connection *c)
     return !c->awaits_end && c->sent == c->send_goal && c->received == c->receive_goal;
 }
 
+// One of a burst was answered: the first time it waits for the others, the second time it is done.
+static void hold(struct connection *c)
+{
+    if (c->is_held)
+        return;
+    if (is_over) {
+        stats.n_again++;
+        close_connection(c);
+        return;
+    }
+    stats_add(&stats, now_usec - c->started_usec);
+    stats.answered_usec = now_usec;
+    c->is_held = true;
+    c->limit_usec = FOREVER;
+    n_held++;
+}
+
 // All was sent and all was received. True when another round of messages begins.
 static bool leave_goal(struct connection *c)
 {
     enum next next = option.mode->next;
 
-    if (next == NEXT_CLOSE && !option.half_close) {
-        finish(c);
+    if ((next == NEXT_CLOSE && !option.half_close) || next == NEXT_HOLD) {
+        (next == NEXT_HOLD ? hold : finish)(c);
         return false;
     }
     if (next == NEXT_ROUND) {
@@ -310,6 +329,30 @@ static int wait_for_events(struct epoll_event *events, int n_events)
     return epoll_wait(epoll_fd, events, n_events, CHECK_MSEC);
 }
 
+static void use_again(struct connection *c)
+{
+    n_held--;
+    c->is_held = false;
+    start_operation(c);
+    resume(c, 0);
+}
+
+// Ends the burst when nobody is without an answer, but for --hold not before standard input ends.
+static void end_burst(struct connection *all)
+{
+    if (is_over || want_another() || n_held < n_open || (option.hold && !hold_is_over()))
+        return;
+    is_over = true;
+    for (size_t i = 0; i < option.n_in_flight; i++) {
+        struct connection *c = &all[i];
+
+        if (c->fd >= 0 && option.hold)
+            use_again(c);
+        else if (c->fd >= 0)
+            close_connection(c);
+    }
+}
+
 static void run(struct connection *all)
 {
     uint64_t end_usec = base_now_usec() + option.run_usec, check_usec = 0;
@@ -324,6 +367,8 @@ static void run(struct connection *all)
 
         for (int i = 0; i < n; i++)
             resume(events[i].data.ptr, events[i].events);
+        if (option.mode->next == NEXT_HOLD)
+            end_burst(all);
         now_usec = base_now_usec();
         if (!stopping && now_usec >= end_usec)
             stop(all);
@@ -334,32 +379,14 @@ static void run(struct connection *all)
     }
 }
 
-// What was not said: a text greets in full, an operation is 64 bytes, a stream has no end but its
-// time, and a run takes a second.
-static void complete_options(void)
-{
-    bool sized = option.size > 0;
-
-    if ((option.mode->next == NEXT_PEER_ENDS) != (option.expect != NULL))
-        errx(64, "--expect TEXT belongs to --mode greeting");
-    if (option.expect)
-        option.size = strlen(option.expect);
-    else if (!sized)
-        option.size = option.mode->stream ? UNBOUNDED : 64;
-    if (option.run_usec == 0)
-        option.run_usec = option.count > 0 || (option.mode->stream && sized) ? FOREVER
-                                                                             : USEC_PER_SEC;
-    if (option.count == 0)
-        option.count = UNBOUNDED;
-}
-
 int main(int argc, char **argv)
 {
     struct connection *all;
     uint64_t began_usec;
 
     options_parse(argc, argv);
-    complete_options();
+    options_complete();
+    options_raise_files();
     pattern_init();
     all = calloc(option.n_in_flight, sizeof(*all));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -367,7 +394,7 @@ int main(int argc, char **argv)
         err(71, "epoll");
     began_usec = base_now_usec();
     run(all);
-    report_print(&stats, (double)(base_now_usec() - began_usec) / 1e6);
+    report_print(&stats, began_usec, base_now_usec());
     free(all);
     return stats.n_errors > 0;
 }

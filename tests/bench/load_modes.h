@@ -12,7 +12,7 @@
 #define UNBOUNDED UINT64_MAX
 
 // What follows when all was sent and all was received.
-enum next { NEXT_CLOSE, NEXT_ROUND, NEXT_END_WRITING, NEXT_PEER_ENDS };
+enum next { NEXT_CLOSE, NEXT_ROUND, NEXT_END_WRITING, NEXT_PEER_ENDS, NEXT_HOLD };
 
 struct mode {
     const char *name;
@@ -29,6 +29,7 @@ static const struct mode modes[] = {
     {"greeting", false, true, false, true, NEXT_PEER_ENDS},
     {"discard", true, false, true, false, NEXT_END_WRITING},
     {"chargen", false, true, true, false, NEXT_CLOSE},
+    {"burst", true, true, false, true, NEXT_HOLD}, // all at once; each waits for the last
 };
 
 static struct {
@@ -37,7 +38,8 @@ static struct {
     uint64_t n_in_flight, size, count;
     uint64_t run_usec, limit_usec;
     const char *expect;
-    int half_close, json;
+    int half_close, hold, json;
+    int lines; // what is sent comes in lines of option.size bytes
 } option = {.mode = &modes[0], .n_in_flight = 1, .limit_usec = 10 * USEC_PER_SEC};
 
 // NULL when there is no mode of that name.

@@ -31,7 +31,12 @@ static inline void pattern_init(void)
     uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
     const char *text = option.expect;
 
-    pattern.period = option.mode->sends ? PATTERN_PRIME : text ? strlen(text) + 1 : PATTERN_RING;
+    if (option.lines && option.size > PATTERN_PRIME)
+        errx(64, "--lines: %d bytes at most", PATTERN_PRIME);
+    pattern.period = option.lines         ? PATTERN_PRIME / option.size * option.size
+                     : option.mode->sends ? PATTERN_PRIME
+                     : text               ? strlen(text) + 1
+                                          : PATTERN_RING;
     pattern.bytes = malloc(pattern.period + PATTERN_WINDOW);
     if (!pattern.bytes)
         err(71, "malloc");
@@ -43,6 +48,11 @@ static inline void pattern_init(void)
                            : text             ? text[i]
                                               : pattern_ring_byte(i);
     }
+    for (size_t i = 0; i < pattern.period && option.lines; i++)
+        if ((i + 1) % option.size == 0)
+            pattern.bytes[i] = '\n';
+        else if (pattern.bytes[i] == '\n')
+            pattern.bytes[i] = ' ';
     for (size_t i = pattern.period; i < pattern.period + PATTERN_WINDOW; i++)
         pattern.bytes[i] = pattern.bytes[i - pattern.period];
 }
@@ -50,4 +60,10 @@ static inline void pattern_init(void)
 static inline const char *pattern_at(uint64_t position)
 {
     return pattern.bytes + position % pattern.period;
+}
+
+// Where in the table the bytes of a connection begin: elsewhere for each, at the start of a line.
+static inline size_t pattern_seed(uint32_t serial)
+{
+    return option.mode->sends ? (size_t)serial * 7919 * (option.lines ? option.size : 1) : 0;
 }

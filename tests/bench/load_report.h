@@ -28,9 +28,23 @@ static inline double report_cpu_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static inline void report_print(const struct stats *s, double seconds)
+// Of a burst: who was answered, and when the last one was.
+static inline void report_print_burst(const struct stats *s, uint64_t began_usec)
+{
+    uint64_t last_usec = s->answered_usec > began_usec ? s->answered_usec - began_usec : 0;
+
+    printf(option.json ? ", \"answered\": %" PRIu64 ", \"unanswered\": %" PRIu64
+                         ", \"answered_again\": %" PRIu64 ", \"answer_seconds\": %.6f"
+                       : "; %" PRIu64 " answered, %" PRIu64 " not, %" PRIu64
+                         " once more; the last after %.6f s",
+           s->n_operations, option.n_in_flight - s->n_operations, s->n_again,
+           (double)last_usec / 1e6);
+}
+
+static inline void report_print(const struct stats *s, uint64_t began_usec, uint64_t ended_usec)
 {
     bool json = option.json;
+    double seconds = (double)(ended_usec - began_usec) / 1e6;
     double rate = (option.mode->stream ? (double)s->n_bytes / 1e6 : (double)s->n_operations) /
                   (seconds > 0 ? seconds : 1);
 
@@ -45,9 +59,12 @@ static inline void report_print(const struct stats *s, double seconds)
         else if (s->errors[i] > 0)
             printf(" %" PRIu64 " %s", s->errors[i], report_errors[i]);
     printf(json ? "}, \"error_count\": %" PRIu64 ", \"latency_usec\": {\"p50\": %" PRIu64
-                  ", \"p99\": %" PRIu64 ", \"max\": %" PRIu64 "}, \"cpu_seconds\": %.6f}\n"
+                  ", \"p99\": %" PRIu64 ", \"max\": %" PRIu64 "}, \"cpu_seconds\": %.6f"
                 : " %" PRIu64 " in all; p50 %" PRIu64 ", p99 %" PRIu64 ", max %" PRIu64
-                  " usec; own CPU %.3f s\n",
+                  " usec; own CPU %.3f s",
            s->n_errors, stats_percentile(s, 50), stats_percentile(s, 99), s->max_usec,
            report_cpu_seconds());
+    if (option.mode->next == NEXT_HOLD)
+        report_print_burst(s, began_usec);
+    puts(json ? "}" : "");
 }

@@ -12,6 +12,7 @@ enum stats_error { WRONG_BYTES, EXCESS, SHORT, REFUSED, RESET, TIMEOUT, OTHER, N
 
 struct stats {
     uint64_t n_operations, n_bytes, n_errors, max_usec;
+    uint64_t answered_usec, n_again; // of a burst: the last answer; answers after the hold
     uint64_t errors[N_STATS_ERRORS];
     uint64_t buckets[STATS_STEPS * 60];
 };

@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: MIT
 // The measure tcpd is held against: prefork servers without any feature. Workers block in accept()
-// on one shared listener and serve with plain calls; no deadline, no log, no signal handling. A
-// worker that dies is not replaced, and all die with the parent. Prints its port, then serves.
+// on one shared listener and serve with plain calls; no deadline, no log. A worker that dies is
+// replaced, and all die with the parent; TERM ends all. Prints its port, then serves. With --grow
+// MOST it forks on demand and keeps as many spare as it started with; with --epoll each worker
+// serves many connections.
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base.h"
+#include "ref.h"
 
 #define BACKLOG 4096
 #define BLOCK   65536
@@ -23,6 +30,7 @@
 static char buffer[BLOCK];
 static char lines[RING + BLOCK];
 static const char *text = "";
+static pid_t parent;
 
 static void serve_echo(int fd)
 {
@@ -55,7 +63,7 @@ static void serve_chargen(int fd)
 
 static const struct {
     const char *name;
-    void (*serve)(int fd);
+    ref_serve serve;
 } modes[] = {
     {"echo", serve_echo},
     {"greeting", serve_greeting},
@@ -72,13 +80,36 @@ static void fill_lines(void)
     }
 }
 
-static void die_with(pid_t parent)
+static void die_with(pid_t pid)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != pid)
         _exit(1);
 }
 
-static void work(int listener, void (*serve)(int fd))
+// The parent's end is the end of all, and comes last, so that who waits for it knows.
+static void on_term(int signal)
+{
+    if (getpid() != parent)
+        _exit(0);
+    (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    (void)kill(0, signal);
+    while (wait(NULL) > 0)
+        ;
+    _exit(0);
+}
+
+int ref_fork(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        err(71, "fork");
+    if (pid == 0)
+        die_with(parent);
+    return pid;
+}
+
+__attribute__((noreturn)) static void work(int listener, ref_serve serve)
 {
     for (;;) {
         int fd = accept(listener, NULL, NULL);
@@ -88,6 +119,27 @@ static void work(int listener, void (*serve)(int fd))
         serve(fd);
         close(fd);
     }
+}
+
+static void start_worker(int listener, ref_serve serve, bool uses_epoll)
+{
+    if (ref_fork() != 0)
+        return;
+    if (uses_epoll)
+        ref_epoll(listener);
+    work(listener, serve);
+}
+
+__attribute__((noreturn)) static void keep_workers(int listener, ref_serve serve,
+                                                   unsigned n_workers, bool uses_epoll)
+{
+    if (uses_epoll && fcntl(listener, F_SETFL, O_NONBLOCK) < 0)
+        err(71, "O_NONBLOCK");
+    for (unsigned i = 0; i < n_workers; i++)
+        start_worker(listener, serve, uses_epoll);
+    while (wait(NULL) > 0)
+        start_worker(listener, serve, uses_epoll);
+    err(71, "wait");
 }
 
 static int listen_on_loopback(void)
@@ -105,34 +157,46 @@ static int listen_on_loopback(void)
     return fd;
 }
 
+static ref_serve find_mode(const char *name)
+{
+    for (size_t i = 0; i < ELEMENTS(modes); i++)
+        if (strcmp(name, modes[i].name) == 0)
+            return modes[i].serve;
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
-    void (*serve)(int fd) = NULL;
-    long n_workers = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
-    pid_t self = getpid();
+    static int uses_epoll;
+    static const struct option names[] = {
+        {"grow", 1, NULL, 'g'}, {"epoll", 0, &uses_epoll, 1}, {0}};
+    ref_serve serve = NULL;
+    unsigned n_workers = 0, most = 0;
+    int c;
 
-    for (size_t i = 0; argc > 1 && i < ELEMENTS(modes); i++)
-        if (strcmp(argv[1], modes[i].name) == 0)
-            serve = modes[i].serve;
-    if (!serve || n_workers < 1)
-        errx(64, "usage: ref echo|greeting|discard|chargen WORKERS [TEXT]");
-    if (argc > 3)
-        text = argv[3];
+    while ((c = getopt_long(argc, argv, "", names, NULL)) != -1)
+        if (c == 'g')
+            most = (unsigned)strtoul(optarg, NULL, 10);
+        else if (c == '?')
+            exit(64);
+    if (argc > optind + 1) {
+        serve = find_mode(argv[optind]);
+        n_workers = (unsigned)strtoul(argv[optind + 1], NULL, 10);
+    }
+    if (!serve || n_workers < 1 || (uses_epoll && serve != serve_echo))
+        errx(64, "usage: ref [--grow MOST | --epoll] echo|greeting|discard|chargen WORKERS [TEXT]");
+    if (argc > optind + 2)
+        text = argv[optind + 2];
     fill_lines();
     die_with(getppid());
+    parent = getpid();
+    if (setpgid(0, 0) < 0 ||
+        sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL) < 0)
+        err(71, "process group");
 
     int listener = listen_on_loopback();
 
-    for (long i = 0; i < n_workers; i++) {
-        pid_t pid = fork();
-
-        if (pid < 0)
-            err(71, "fork");
-        if (pid == 0) {
-            die_with(self);
-            work(listener, serve);
-        }
-    }
-    for (;;)
-        pause();
+    if (most > 0)
+        ref_grow(listener, serve, n_workers, n_workers, most);
+    keep_workers(listener, serve, n_workers, uses_epoll);
 }

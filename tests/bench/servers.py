@@ -3,7 +3,7 @@
 
 Both have the same number of workers and listen on a port the kernel chose. What they use of the
 processor and of memory is read from /proc, for the whole tree of processes. Whatever happens to
-the benchmark, they die with it.
+the benchmark, they die with it. The servers of others are in peers.py.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ PATIENCE = 15.0
 PR_SET_PDEATHSIG = 1
 
 CONFIGURATION = """\
-log_sessions = errors
+log_sessions = {log_sessions}
 service "{mode}" {{
     handler = "{mode}"
     listen = {{"127.0.0.1:0"}}
@@ -53,16 +53,22 @@ def stat_fields(pid):
         return None
 
 
+def children(pid):
+    """The children of a process. Asks it alone: on a busy machine all of /proc is slow to walk."""
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # it is gone
+    return found
+
+
 def process_tree(root):
     """The process `root` and all that descend from it."""
-    children = {}
-    for entry in os.listdir("/proc"):
-        fields = stat_fields(entry) if entry.isdigit() else None
-        if fields:
-            children.setdefault(int(fields[1]), []).append(int(entry))
     tree = [root]
     for pid in tree:  # grows while it is walked
-        tree += children.get(pid, [])
+        tree += children(pid)
     return tree
 
 
@@ -78,6 +84,25 @@ def cpu_nsec(pid):
         return 0
 
 
+def reaped_nsec(pid):
+    """Processor time of the children that a process has waited for, and of theirs."""
+    fields = stat_fields(pid)
+    ticks = int(fields[13]) + int(fields[14]) if fields else 0
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def tree_cpu(root):
+    """Processor time so far of a process and all its descendants, dead ones included."""
+    tree = process_tree(root)
+    return {**{pid: cpu_nsec(pid) for pid in tree},
+            **{(pid, "reaped"): reaped_nsec(pid) for pid in tree}}
+
+
+def cpu_between(before, after):
+    """Seconds of processor time. What a process that is gone has used its parent tells."""
+    return max(sum(after.values()) - sum(before.values()), 0) / 1e9
+
+
 def pss_kib(pid):
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M)[1])
@@ -88,8 +113,9 @@ class Server:
 
     name = ""
 
-    def __init__(self, mode):
+    def __init__(self, mode, n_workers=WORKERS):
         self.mode = mode
+        self.n_workers = n_workers
         self.process = None
         self.port = 0
 
@@ -120,17 +146,22 @@ class Server:
 
     def wait_for_workers(self):
         deadline = time.monotonic() + PATIENCE
-        while len(self.workers()) < WORKERS:
+        while len(self.workers()) < self.n_workers:
             if time.monotonic() > deadline or self.process.poll() is not None:
-                raise BenchError(f"{self.name} has {len(self.workers())} of {WORKERS} workers")
+                raise BenchError(
+                    f"{self.name} has {len(self.workers())} of {self.n_workers} workers")
             time.sleep(0.01)
 
+    def root(self):
+        """The process from which all others of the server descend."""
+        return self.process.pid
+
     def workers(self):
-        return process_tree(self.process.pid)[1:]
+        return process_tree(self.root())[1:]
 
     def cpu(self):
-        """Processor time so far, a figure for each process."""
-        return {pid: cpu_nsec(pid) for pid in process_tree(self.process.pid)}
+        """Processor time so far; see cpu_between()."""
+        return tree_cpu(self.root())
 
     def memory(self):
         """Proportional memory of a worker in KiB, the mean of all."""
@@ -138,20 +169,15 @@ class Server:
         return sum(sizes) / len(sizes)
 
 
-def cpu_between(before, after):
-    """Seconds of processor time; a worker that is new has used all of its own."""
-    return sum(nsec - before.get(pid, 0) for pid, nsec in after.items()) / 1e9
-
-
 class Reference(Server):
     name = "ref"
 
-    def __init__(self, build, mode):
-        super().__init__(mode)
+    def __init__(self, build, mode="echo", n_workers=WORKERS):
+        super().__init__(mode, n_workers)
         self.program = build / "tests/bench/ref"
 
     def start(self):
-        command = [self.program, self.mode, str(WORKERS), GREETING]
+        command = [self.program, self.mode, str(self.n_workers), GREETING]
         self.spawn(command, stdout=subprocess.PIPE, text=True)
         with self.process.stdout as lines:
             self.port = int(lines.readline() or 0)
@@ -162,18 +188,17 @@ class Reference(Server):
 class Tcpd(Server):
     name = "tcpd"
 
-    def __init__(self, build, mode):
-        super().__init__(mode)
+    def __init__(self, build, mode="echo", n_workers=WORKERS, log_sessions="errors"):
+        super().__init__(mode, n_workers)
         self.program = build / "tcpd"
+        self.log_sessions = log_sessions
         self.home = None
         self.notify = None
 
     def start(self):
         self.home = tempfile.TemporaryDirectory(prefix="tcpd-bench-")
         home = Path(self.home.name)
-        more = MORE.get(self.mode, "")
-        (home / "tcpd.conf").write_text(
-            CONFIGURATION.format(mode=self.mode, workers=WORKERS, more=more))
+        (home / "tcpd.conf").write_text(self.configuration())
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(home / "notify"))
         self.notify.settimeout(0.1)
@@ -186,6 +211,10 @@ class Tcpd(Server):
         self.wait_until_ready()
         # Nobody may stop reading: a full socket would block the master in its next message.
         threading.Thread(target=self.drain, daemon=True).start()
+
+    def configuration(self):
+        return CONFIGURATION.format(mode=self.mode, workers=self.n_workers,
+                                    log_sessions=self.log_sessions, more=MORE.get(self.mode, ""))
 
     def wait_until_ready(self):
         ready = False

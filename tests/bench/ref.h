@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// What the variants of the reference share.
+#pragma once
+
+typedef void (*ref_serve)(int fd);
+
+// fork(). The child dies with its parent; without one the program ends.
+int ref_fork(void);
+
+// Starts `n_workers`, forks more as they are needed, up to `most`. Never returns.
+__attribute__((noreturn)) void ref_grow(int listener, ref_serve serve, unsigned n_workers,
+                                        unsigned n_spare, unsigned most);
+
+// The life of a worker that serves many connections with epoll, echo only. Never returns.
+__attribute__((noreturn)) void ref_epoll(int listener);
