@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base.h"
+#include "session_log.h"
 #include "worker.h"
 
 int pools_open(struct pools *pools)
@@ -76,6 +77,8 @@ void pool_free(struct pools *pools, struct pool *pool)
     struct pool **link = &pools->first;
 
     assert(!pool->workers);
+    session_log_report(&scoreboard_hint(&pools->board, pool->index)->quota, pool->name,
+                       pool->config);
     while (*link != pool)
         link = &(*link)->next;
     *link = pool->next;

@@ -169,13 +169,15 @@ static void enter_busy(struct process *process, const struct session *session)
 static void serve(struct process *process, struct session *session, int fd)
 {
     const struct worker_setup *setup = process->setup;
+    struct log_quota *quota = &process->hint->quota;
 
     session_init(session, fd, setup->service);
     enter_busy(process, session);
-    session_log_opened(session, setup->config);
+    session_log_opened(session, setup->config, quota);
     setup->service->handler->serve(session);
-    session_log_closed(session, setup->config, &process->hint->quota);
+    session_log_closed(session, setup->config, quota);
     session_close(session);
+    session_log_flush(quota, atomic_load_explicit(&process->hint->idle, memory_order_relaxed) > 0);
     score_done(process->page);
 }
 
