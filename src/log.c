@@ -21,7 +21,7 @@
 
 #define PATIENCE_USEC (50 * USEC_PER_MSEC)
 #define TEXT_MAX      1024
-#define KEPT_MAX      PIPE_BUF // which a pipe takes whole or not at all
+#define KEPT_MAX      (16 * 1024)
 
 static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_STARTED] = "33fa35e042ff47e580a8a5ed51d91256",
@@ -214,16 +214,22 @@ void log_record(int priority, enum log_event event, const struct log_field *fiel
     errno = saved_errno;
 }
 
+// A pipe takes so much whole or not at all.
+static size_t kept_limit(void)
+{
+    return target.journal_fd >= 0 ? sizeof(kept.bytes) : PIPE_BUF;
+}
+
 // Appends a part of a record, which stays one line.
 static void keep_part(const char *text)
 {
-    for (; *text && kept.used < sizeof(kept.bytes); text++)
+    for (; *text && kept.used < kept_limit(); text++)
         kept.bytes[kept.used++] = *text == '\n' ? ' ' : *text;
 }
 
 static void keep_end(void)
 {
-    if (kept.used < sizeof(kept.bytes))
+    if (kept.used < kept_limit())
         kept.bytes[kept.used++] = '\n';
 }
 
@@ -276,7 +282,7 @@ bool log_keep(int priority, enum log_event event, const struct log_field *fields
         keep_entry((char)('0' + priority), event, fields, n_fields, text);
     else
         keep_line((char)('0' + priority), text);
-    if (kept.used == sizeof(kept.bytes)) { // cut
+    if (kept.used == kept_limit()) { // cut
         kept.used = before;
         return false;
     }

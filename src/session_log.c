@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -181,9 +182,15 @@ void session_log_closed(const struct session *session, const struct config *conf
                        duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC));
 }
 
-void session_log_flush(struct log_quota *quota, bool may_wait)
+void session_log_flush(struct log_quota *quota, int listener)
 {
-    if (log_write_kept(may_wait) < 0)
+    struct pollfd next = {.fd = listener, .events = POLLIN};
+
+    if (log_write_kept(false) == 0)
+        return;
+    if (poll(&next, 1, 0) > 0 && (next.revents & POLLIN) != 0)
+        return; // somebody waits; his session tries again
+    if (log_write_kept(true) < 0)
         log_quota_count(quota, LOG_LOSS_READER, log_drop_kept());
 }
 

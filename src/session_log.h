@@ -22,9 +22,9 @@ void session_log_opened(struct session *session, const struct config *config,
 void session_log_closed(const struct session *session, const struct config *config,
                         struct log_quota *quota);
 
-// After it: the last try for records that have found no room. `may_wait`: somebody else takes the
-// next connection, so it may block for 50 ms.
-void session_log_flush(struct log_quota *quota, bool may_wait);
+// After it, or at the worker's end (listener: -1). Tries again what has found no room; while nobody
+// waits at the listener for up to 50 ms, and what finds none even then is lost and counted.
+void session_log_flush(struct log_quota *quota, int listener);
 
 // The master's: begins a period, and says how many records the one before has lost.
 void session_log_report(struct log_quota *quota, const char *pool_name,

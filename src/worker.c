@@ -177,7 +177,7 @@ static void serve(struct process *process, struct session *session, int fd)
     setup->service->handler->serve(session);
     session_log_closed(session, setup->config, quota);
     session_close(session);
-    session_log_flush(quota, atomic_load_explicit(&process->hint->idle, memory_order_relaxed) > 0);
+    session_log_flush(quota, setup->listener);
     score_done(process->page);
 }
 
@@ -235,6 +235,7 @@ void worker_run(const struct worker_setup *setup)
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
     reason = accept_loop(&process);
+    session_log_flush(&process.hint->quota, -1);
     if (process.waiting)
         (void)atomic_fetch_sub_explicit(&process.hint->idle, 1, memory_order_relaxed);
     _exit(reason);

@@ -93,7 +93,7 @@ class Journal:
 class Unread(harness.Tcpd):
     """A daemon whose text nobody reads until read()."""
 
-    room = 4096
+    room = 4 * 4096  # some pages, or poll() finds none that is free
 
     def __init__(self, conf):
         self.reading = threading.Event()
