@@ -32,6 +32,15 @@ int pools_open(struct pools *pools)
     return pools->wake < 0 || pools->dead_socket < 0 ? -errno : 0;
 }
 
+unsigned pools_count_workers(const struct pools *pools)
+{
+    unsigned n = 0;
+
+    for (const struct pool *pool = pools->first; pool; pool = pool->next)
+        n += pool->n_active + pool->n_old + pool->n_draining;
+    return n;
+}
+
 void pools_close(struct pools *pools)
 {
     scoreboard_close(&pools->board);

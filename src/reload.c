@@ -11,6 +11,7 @@
 #include "log.h"
 #include "master.h"
 #include "notify.h"
+#include "system_limits.h"
 
 #define PATIENCE_USEC (10 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
 
@@ -111,6 +112,21 @@ static struct listener_set make_staying_set(const struct master *master)
     return staying;
 }
 
+// False: a limit of the system is too low for the new min_workers, which problems tells.
+static bool check_limits(const struct master *master, const struct config *config,
+                         struct problems *problems)
+{
+    struct problems warnings = {0};
+    size_t n = problems->n;
+
+    system_limits_check(config, master->config_path, pools_count_workers(&master->pools), problems,
+                        &warnings);
+    for (size_t i = 0; i < warnings.n; i++)
+        log_warning("%s", warnings.texts[i]);
+    problems_done(&warnings);
+    return problems->n == n;
+}
+
 void reload_start(struct master *master)
 {
     struct problems problems = {0};
@@ -128,7 +144,8 @@ void reload_start(struct master *master)
     notify_reloading("reloading");
     staying = make_staying_set(master);
     config = config_load(master->config_path, &problems);
-    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
+    if (!config || !check_limits(master, config, &problems) ||
+        listeners_open(config, master->config, &staying, &set, &problems) < 0) {
         (void)config_unref(config);
         refuse(master, &problems);
     } else {
