@@ -112,19 +112,16 @@ static struct listener_set make_staying_set(const struct master *master)
     return staying;
 }
 
-// False: a limit of the system is too low for the new min_workers, which problems tells.
-static bool check_limits(const struct master *master, const struct config *config,
-                         struct problems *problems)
+// Only warnings, even where the new min_workers is impossible now: forks are tried again.
+static void warn_of_limits(const struct master *master, const struct config *config)
 {
     struct problems warnings = {0};
-    size_t n = problems->n;
 
-    system_limits_check(config, master->config_path, pools_count_workers(&master->pools), problems,
+    system_limits_check(config, master->config_path, pools_count_workers(&master->pools), &warnings,
                         &warnings);
     for (size_t i = 0; i < warnings.n; i++)
         log_warning("%s", warnings.texts[i]);
     problems_done(&warnings);
-    return problems->n == n;
 }
 
 void reload_start(struct master *master)
@@ -144,8 +141,7 @@ void reload_start(struct master *master)
     notify_reloading("reloading");
     staying = make_staying_set(master);
     config = config_load(master->config_path, &problems);
-    if (!config || !check_limits(master, config, &problems) ||
-        listeners_open(config, master->config, &staying, &set, &problems) < 0) {
+    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
         (void)config_unref(config);
         refuse(master, &problems);
     } else {
@@ -153,6 +149,7 @@ void reload_start(struct master *master)
         master->phase = MASTER_RELOADING;
         master->reload_problem[0] = '\0';
         master->phase_usec = base_now_usec();
+        warn_of_limits(master, config);
         commit(master, config, &set);
     }
     listeners_forget(&staying);
