@@ -78,6 +78,7 @@ struct config {
     uint64_t exit_idle_usec; // 0: never
     int socket_units;        // 0: tcpd opens its sockets by itself; for the generator
     enum log_sessions log_sessions;
+    unsigned log_sessions_rate; // records a second of a pool in the journal, 0: no bound
     enum log_addresses log_addresses;
     struct service *services;
     size_t n_services;

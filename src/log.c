@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
@@ -19,6 +21,7 @@
 
 #define PATIENCE_USEC (50 * USEC_PER_MSEC)
 #define TEXT_MAX      1024
+#define KEPT_MAX      (16 * 1024)
 
 static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_STARTED] = "33fa35e042ff47e580a8a5ed51d91256",
@@ -38,9 +41,17 @@ static const char *const message_ids[LOG_EVENTS] = {
 static struct {
     int journal_fd; // -1: text on standard error
     bool verbose, levels;
+    bool is_file; // standard error, which then always has room
     unsigned n_dropped;
     uint64_t dropping_until_usec;
 } target = {.journal_fd = -1};
+
+// Records that are ready to be written as they are.
+static struct {
+    unsigned n_records;
+    size_t used;
+    char bytes[KEPT_MAX];
+} kept;
 
 // JOURNAL_STREAM names the device and inode of the stream that systemd gave us, if it still is
 // ours.
@@ -85,8 +96,11 @@ static void find_journal_fd(void)
 
 void log_open(bool verbose, bool levels)
 {
+    struct stat st;
+
     target.verbose = verbose;
     target.levels = levels;
+    target.is_file = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
     if (target.journal_fd < 0 && !levels && is_under_journal())
         find_journal_fd();
 }
@@ -96,17 +110,39 @@ int log_journal_fd(void)
     return target.journal_fd;
 }
 
-static int write_text(int priority, const char *text)
+bool log_has_fields(void)
+{
+    return target.journal_fd >= 0;
+}
+
+static int write_stderr(const char *bytes, size_t size, int patience_ms)
 {
     struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    // A pipe that polls writable takes a whole line of this size.
+    if (!target.is_file && poll(&reader, 1, patience_ms) <= 0)
+        return -EAGAIN; // also when a signal came: never write without knowing that there is room
+    return write(STDERR_FILENO, bytes, size) < 0 ? -errno : 0;
+}
+
+// Others may take the room between poll() and write(), and O_NONBLOCK would be theirs as well.
+// Linux 6.4 and newer can write to a pipe without waiting all the same.
+static int try_stderr(const char *bytes, size_t size)
+{
+    struct iovec iov = {.iov_base = (char *)(uintptr_t)bytes, .iov_len = size};
+
+    if (target.is_file || pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT) >= 0)
+        return target.is_file ? write_stderr(bytes, size, 0) : 0;
+    return errno == EAGAIN ? -EAGAIN : write_stderr(bytes, size, 0);
+}
+
+static int write_text(int priority, const char *text)
+{
     char line[TEXT_MAX + 16];
     int n = target.levels ? snprintf(line, sizeof(line), "<%d>tcpd: %s\n", priority, text)
                           : snprintf(line, sizeof(line), "tcpd: %s\n", text);
 
-    // A pipe that polls writable takes a whole line of this size.
-    if (poll(&reader, 1, (int)(PATIENCE_USEC / USEC_PER_MSEC)) <= 0)
-        return -EAGAIN; // also when a signal came: never write without knowing that there is room
-    return write(STDERR_FILENO, line, (size_t)n) < 0 ? -errno : 0;
+    return write_stderr(line, (size_t)n, (int)(PATIENCE_USEC / USEC_PER_MSEC));
 }
 
 static int write_journal(int priority, enum log_event event, const struct log_field *fields,
@@ -176,4 +212,121 @@ void log_record(int priority, enum log_event event, const struct log_field *fiel
         target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
     }
     errno = saved_errno;
+}
+
+// A pipe takes so much whole or not at all.
+static size_t kept_limit(void)
+{
+    return target.journal_fd >= 0 ? sizeof(kept.bytes) : PIPE_BUF;
+}
+
+// Appends a part of a record, which stays one line.
+static void keep_part(const char *text)
+{
+    for (; *text && kept.used < kept_limit(); text++)
+        kept.bytes[kept.used++] = *text == '\n' ? ' ' : *text;
+}
+
+static void keep_end(void)
+{
+    if (kept.used < kept_limit())
+        kept.bytes[kept.used++] = '\n';
+}
+
+static void keep_field(const char *name, const char *value)
+{
+    keep_part(name);
+    keep_part("=");
+    keep_part(value);
+    keep_end();
+}
+
+// The journal's native protocol; an empty line between records of one datagram.
+static void keep_entry(char priority, enum log_event event, const struct log_field *fields,
+                       size_t n_fields, const char *text)
+{
+    const char level[] = {priority, '\0'};
+
+    if (kept.used > 0)
+        keep_end();
+    keep_field("MESSAGE", text);
+    keep_field("PRIORITY", level);
+    keep_field("SYSLOG_IDENTIFIER", "tcpd");
+    if (message_ids[event])
+        keep_field("MESSAGE_ID", message_ids[event]);
+    for (size_t i = 0; i < n_fields; i++)
+        keep_field(fields[i].name, fields[i].value);
+}
+
+static void keep_line(char priority, const char *text)
+{
+    const char level[] = {'<', priority, '>', '\0'};
+
+    keep_part(target.levels ? level : "");
+    keep_part("tcpd: ");
+    keep_part(text);
+    keep_end();
+}
+
+bool log_keep(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
+              const char *format, ...)
+{
+    char text[TEXT_MAX];
+    size_t before = kept.used;
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (target.journal_fd >= 0)
+        keep_entry((char)('0' + priority), event, fields, n_fields, text);
+    else
+        keep_line((char)('0' + priority), text);
+    if (kept.used == kept_limit()) { // cut
+        kept.used = before;
+        return false;
+    }
+    kept.n_records++;
+    return true;
+}
+
+static int send_kept(bool may_wait)
+{
+    static const struct sockaddr_un journal = {.sun_family = AF_UNIX,
+                                               .sun_path = "/run/systemd/journal/socket"};
+    int flags = MSG_NOSIGNAL | (may_wait ? 0 : MSG_DONTWAIT); // SO_SNDTIMEO is set
+
+    return sendto(target.journal_fd, kept.bytes, kept.used, flags,
+                  (const struct sockaddr *)&journal, sizeof(journal)) < 0
+               ? -errno
+               : 0;
+}
+
+int log_write_kept(bool may_wait)
+{
+    int r = 0;
+
+    if (kept.used == 0)
+        return 0;
+    may_wait = may_wait && base_now_usec() >= target.dropping_until_usec;
+    if (target.journal_fd >= 0)
+        r = send_kept(may_wait);
+    else if (may_wait)
+        r = write_stderr(kept.bytes, kept.used, (int)(PATIENCE_USEC / USEC_PER_MSEC));
+    else
+        r = try_stderr(kept.bytes, kept.used);
+    if (r == 0)
+        (void)log_drop_kept();
+    else if (may_wait)
+        target.dropping_until_usec = base_now_usec() + USEC_PER_SEC; // it is no use for a while
+    return r;
+}
+
+unsigned log_drop_kept(void)
+{
+    unsigned n = kept.n_records;
+
+    kept.n_records = 0;
+    kept.used = 0;
+    return n;
 }

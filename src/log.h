@@ -2,7 +2,8 @@
 // The log: structured records under the journal (JOURNAL_STREAM), one line of text on standard
 // error elsewhere. Texts and fields hold what tcpd knows; a peer's bytes go through escape.h before
 // they come here. A journal or a reader that stalls delays a record by 50 ms at most; then records
-// are dropped for a second and counted. Not for signal handlers.
+// are dropped for a second and counted. Records of sessions do not even wait for that: they are
+// kept until there is room. Not for signal handlers.
 #pragma once
 
 #include <stdbool.h>
@@ -42,6 +43,19 @@ int log_journal_fd(void);
 // Writes a record with an event and fields (NULL, 0 for none).
 void log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+// Whether records go to the journal, with their fields.
+bool log_has_fields(void);
+
+// --- For records that must make nobody wait; a worker's ---
+// Keeps a record, to be written with the next call below. False: there are too many, it is lost.
+bool log_keep(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
+              const char *format, ...) __attribute__((format(printf, 5, 6)));
+// Writes what is kept, all of it or nothing. Without `may_wait` it does not block, else for 50 ms
+// at most. 0, or -errno: everything is still kept.
+int log_write_kept(bool may_wait);
+// How many are kept, and forgets them.
+unsigned log_drop_kept(void);
 
 #define log_error(...)   log_record(LOG_ERR, EVENT_NONE, NULL, 0, __VA_ARGS__)
 #define log_warning(...) log_record(LOG_WARNING, EVENT_NONE, NULL, 0, __VA_ARGS__)

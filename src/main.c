@@ -18,6 +18,7 @@
 #include "log.h"
 #include "master.h"
 #include "notify.h"
+#include "system_limits.h"
 #include "title.h"
 
 struct options {
@@ -164,6 +165,21 @@ static void describe(const struct config *config)
     }
 }
 
+// Warns of limits of the system that are too low for max_workers; false: even for min_workers.
+// With -t, which need not run where tcpd will, that is a warning as well.
+static bool check_limits(const struct config *config, const struct options *options,
+                         struct problems *problems)
+{
+    struct problems warnings = {0};
+
+    system_limits_check(config, options->config_path, 0, options->check ? &warnings : problems,
+                        &warnings);
+    for (size_t i = 0; i < warnings.n; i++)
+        log_warning("%s", warnings.texts[i]);
+    problems_done(&warnings);
+    return problems->n == 0;
+}
+
 static void log_listeners(const struct listener_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
@@ -199,6 +215,8 @@ int main(int argc, char **argv)
     config = config_load(options.config_path, &problems);
     if (!config)
         return fail(&problems, NULL, EX_CONFIG);
+    if (!check_limits(config, &options, &problems))
+        return fail(&problems, config, EX_OSERR);
     if (options.check) {
         describe(config);
         (void)config_unref(config);

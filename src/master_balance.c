@@ -10,6 +10,7 @@
 #include "log.h"
 #include "master.h"
 #include "notify.h"
+#include "system_limits.h"
 
 #define QUIET_USEC (200 * USEC_PER_MSEC) // a closing listener's queue was empty for that long
 #define LOOK_USEC \
@@ -28,17 +29,19 @@ static uint64_t throttled(const struct pool *pool, uint64_t now)
 static void fork_failed(struct master *master, struct pool *pool, int error, uint64_t now)
 {
     bool first = pool->forks.n_failures == 0;
+    char why[256] = "";
 
+    if (first || master->phase == MASTER_STARTING)
+        (void)system_limits_explain(pools_count_workers(&master->pools), why, sizeof(why));
     (void)throttle_fail(&pool->forks, &throttle_forks, now);
     if (master->phase == MASTER_STARTING) {
-        log_error("%s: cannot start the workers that min_workers = %u asks for: %s; look at "
-                  "TasksMax=, pids.max and ulimit -u",
-                  pool->name, pool->service->min_workers, strerror(error));
+        log_error("%s: cannot start the workers that min_workers = %u asks for: %s; %s", pool->name,
+                  pool->service->min_workers, strerror(error), why);
         notify_failure(error, "cannot start workers");
         master_stop(master, true, EX_OSERR);
     } else if (first) {
-        log_error("%s: cannot start a worker: %s; trying again from time to time", pool->name,
-                  strerror(error));
+        log_error("%s: cannot start a worker: %s; %s; trying again from time to time", pool->name,
+                  strerror(error), why);
     }
 }
 

@@ -211,12 +211,8 @@ void master_report_unsaid(struct master *master, uint64_t now_usec)
     master->deaths_usec = now_usec;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         struct pool_hint *hint = scoreboard_hint(&master->pools.board, pool->index);
-        unsigned n_left_out = log_quota_renew(&hint->quota);
 
-        if (n_left_out > 0)
-            log_warning("%s: %u records of sessions were left out: their clients had %u each in "
-                        "%u s",
-                        pool->name, n_left_out, LOG_QUOTA, (unsigned)(PERIOD_USEC / USEC_PER_SEC));
+        session_log_report(&hint->quota, pool->name, pool->config);
         if (pool->n_deaths_unsaid > 0)
             log_warning("%s: %u more workers died in %u s", pool->name, pool->n_deaths_unsaid,
                         (unsigned)(PERIOD_USEC / USEC_PER_SEC));

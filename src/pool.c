@@ -14,6 +14,7 @@
 
 #include "base.h"
 #include "own_memory.h"
+#include "session_log.h"
 #include "worker.h"
 
 int pools_open(struct pools *pools)
@@ -31,6 +32,15 @@ int pools_open(struct pools *pools)
     pools->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pools->dead_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return pools->wake < 0 || pools->dead_socket < 0 ? -errno : 0;
+}
+
+unsigned pools_count_workers(const struct pools *pools)
+{
+    unsigned n = 0;
+
+    for (const struct pool *pool = pools->first; pool; pool = pool->next)
+        n += pool_size(pool);
+    return n;
 }
 
 void pools_close(struct pools *pools)
@@ -78,6 +88,8 @@ void pool_free(struct pools *pools, struct pool *pool)
     struct pool **link = &pools->first;
 
     assert(!pool->workers);
+    session_log_report(&scoreboard_hint(&pools->board, pool->index)->quota, pool->name,
+                       pool->config);
     while (*link != pool)
         link = &(*link)->next;
     *link = pool->next;

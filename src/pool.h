@@ -77,6 +77,8 @@ struct pools {
 };
 
 int pools_open(struct pools *pools);
+// All that were not reaped yet.
+unsigned pools_count_workers(const struct pools *pools);
 void pools_close(struct pools *pools);
 
 // A pool without workers; owns the listener from now on. NULL when there are too many.

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "master.h"
 #include "notify.h"
+#include "system_limits.h"
 
 #define PATIENCE_USEC (10 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
 
@@ -111,6 +112,18 @@ static struct listener_set make_staying_set(const struct master *master)
     return staying;
 }
 
+// Only warnings, even where the new min_workers is impossible now: forks are tried again.
+static void warn_of_limits(const struct master *master, const struct config *config)
+{
+    struct problems warnings = {0};
+
+    system_limits_check(config, master->config_path, pools_count_workers(&master->pools), &warnings,
+                        &warnings);
+    for (size_t i = 0; i < warnings.n; i++)
+        log_warning("%s", warnings.texts[i]);
+    problems_done(&warnings);
+}
+
 void reload_start(struct master *master)
 {
     struct problems problems = {0};
@@ -136,6 +149,7 @@ void reload_start(struct master *master)
         master->phase = MASTER_RELOADING;
         master->reload_problem[0] = '\0';
         master->phase_usec = base_now_usec();
+        warn_of_limits(master, config);
         commit(master, config, &set);
     }
     listeners_forget(&staying);

@@ -46,6 +46,7 @@ struct session {
     uint64_t bytes_in, bytes_out;
     enum session_result result;
     bool peer_ended; // its end of input was read
+    bool is_logged;  // session_log.c: has a record of its start
 };
 
 // Starts a session on a connected socket, which it owns from now on; peer and peer_length are

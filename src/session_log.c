@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,19 +80,41 @@ static size_t add_ends(struct log_field *fields, const struct session *session,
     return n;
 }
 
-void session_log_opened(const struct session *session, const struct config *config)
+// Writes what is kept if that needs no waiting.
+static void write_now(struct log_quota *quota, bool is_kept)
+{
+    if (!is_kept)
+        log_quota_count(quota, LOG_LOSS_READER, 1);
+    (void)log_write_kept(false); // else tried again later
+}
+
+// Text has readers of its own, and no bound.
+static bool is_within_rate(const struct config *config, struct log_quota *quota, unsigned n,
+                           bool urgent, uint64_t now)
+{
+    if (!log_has_fields() || log_quota_take_rate(quota, config->log_sessions_rate, n, urgent, now))
+        return true;
+    log_quota_count(quota, LOG_LOSS_RATE, 1);
+    return false;
+}
+
+void session_log_opened(struct session *session, const struct config *config,
+                        struct log_quota *quota)
 {
     struct log_field fields[LOG_FIELDS_MAX];
     char peer[ADDRESS_TEXT_MAX];
-    size_t n;
+    size_t n = 0;
 
-    if (config->log_sessions != LOG_SESSIONS_ALL)
+    session->is_logged = config->log_sessions == LOG_SESSIONS_ALL &&
+                         is_within_rate(config, quota, 2, false, session->started_usec);
+    if (!session->is_logged)
         return;
-    n = add_ends(fields, session, config->log_addresses);
-    log_record(LOG_INFO, EVENT_SESSION_OPENED, fields, n, "%s: connection from %s",
-               session->service->name,
-               session_log_peer(&session->peer.any, session->peer_length, config->log_addresses,
-                                peer, sizeof(peer)));
+    if (log_has_fields())
+        n = add_ends(fields, session, config->log_addresses);
+    write_now(quota, log_keep(LOG_INFO, EVENT_SESSION_OPENED, fields, n, "%s: connection from %s",
+                              session->service->name,
+                              session_log_peer(&session->peer.any, session->peer_length,
+                                               config->log_addresses, peer, sizeof(peer))));
 }
 
 static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
@@ -109,34 +132,81 @@ static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
 static bool is_wanted(const struct session *session, const struct config *config,
                       struct log_quota *quota)
 {
-    if (config->log_sessions == LOG_SESSIONS_ERRORS)
-        return session->result != SESSION_OK && log_quota_take(quota, &session->peer.any);
-    return config->log_sessions == LOG_SESSIONS_ALL;
+    bool good = session->result == SESSION_OK;
+
+    if (session->is_logged)
+        return true; // its room was taken at its start
+    if (config->log_sessions == LOG_SESSIONS_NONE ||
+        (config->log_sessions == LOG_SESSIONS_ERRORS &&
+         (good || !log_quota_take(quota, &session->peer.any))))
+        return false;
+    if (!good)
+        return is_within_rate(config, quota, 1, true, base_now_usec());
+    log_quota_count(quota, LOG_LOSS_RATE, 1); // as at its start
+    return false;
+}
+
+static size_t add_figures(struct log_field *fields, size_t n, const struct session *session,
+                          uint64_t duration)
+{
+    add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
+    add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
+    add_number(fields, &n, "TCPD_DURATION_USEC", duration);
+    add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
+    return add_tcp_info(fields, n, session->fd);
 }
 
 void session_log_closed(const struct session *session, const struct config *config,
                         struct log_quota *quota)
 {
-    bool good = session->result == SESSION_OK;
-    uint64_t duration = base_now_usec() - session->started_usec;
+    int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
     char peer[ADDRESS_TEXT_MAX];
-    size_t n;
+    uint64_t duration;
+    size_t n = 0;
 
     if (!is_wanted(session, config, quota))
         return;
-    n = add_ends(fields, session, config->log_addresses);
-    add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
-    add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
-    add_number(fields, &n, "TCPD_DURATION_USEC", duration);
-    add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
-    n = add_tcp_info(fields, n, session->fd);
-    log_record(good ? LOG_INFO : LOG_NOTICE, EVENT_SESSION_CLOSED, fields, n,
-               "%s: connection from %s closed: %s, %" PRIu64 " bytes in, %" PRIu64
-               " bytes out, %" PRIu64 ".%03" PRIu64 " s",
-               session->service->name,
-               session_log_peer(&session->peer.any, session->peer_length, config->log_addresses,
-                                peer, sizeof(peer)),
-               session_result_names[session->result], session->bytes_in, session->bytes_out,
-               duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC);
+    duration = base_now_usec() - session->started_usec;
+    if (log_has_fields())
+        n = add_figures(fields, add_ends(fields, session, config->log_addresses), session,
+                        duration);
+    write_now(quota,
+              log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
+                       "%s: connection from %s closed: %s, %" PRIu64 " bytes in, %" PRIu64
+                       " bytes out, %" PRIu64 ".%03" PRIu64 " s",
+                       session->service->name,
+                       session_log_peer(&session->peer.any, session->peer_length,
+                                        config->log_addresses, peer, sizeof(peer)),
+                       session_result_names[session->result], session->bytes_in, session->bytes_out,
+                       duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC));
+}
+
+void session_log_flush(struct log_quota *quota, int listener)
+{
+    struct pollfd next = {.fd = listener, .events = POLLIN};
+
+    if (log_write_kept(false) == 0)
+        return;
+    if (poll(&next, 1, 0) > 0 && (next.revents & POLLIN) != 0)
+        return; // somebody waits; his session tries again
+    if (log_write_kept(true) < 0)
+        log_quota_count(quota, LOG_LOSS_READER, log_drop_kept());
+}
+
+void session_log_report(struct log_quota *quota, const char *pool_name, const struct config *config)
+{
+    uint32_t n[LOG_LOSSES];
+
+    log_quota_renew(quota, base_now_usec(), n);
+    if (n[LOG_LOSS_SOURCE] > 0)
+        log_warning("%s: %u records of sessions were left out: their clients had %u each in 10 s",
+                    pool_name, n[LOG_LOSS_SOURCE], LOG_QUOTA);
+    if (n[LOG_LOSS_RATE] > 0)
+        log_warning("%s: %u records of sessions were left out: log_sessions_rate = %u is how many "
+                    "there may be in a second",
+                    pool_name, n[LOG_LOSS_RATE], config->log_sessions_rate);
+    if (n[LOG_LOSS_READER] > 0)
+        log_warning("%s: %u records of sessions were lost: %s does not read fast enough", pool_name,
+                    n[LOG_LOSS_READER], log_has_fields() ? "the journal" : "who gets this text");
 }

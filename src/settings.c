@@ -38,6 +38,8 @@ const struct setting settings[] = {
     {"socket_units", CHOICE(no_yes), GLOBAL(socket_units), .initial = "yes"},
     {"exit_idle_time", SPAN, GLOBAL(exit_idle_usec), .initial = "0"},
     {"log_sessions", CHOICE(log_sessions_names), GLOBAL(log_sessions), .initial = "errors"},
+    {"log_sessions_rate", SETTING_COUNT, GLOBAL(log_sessions_rate), .initial = "1000",
+     .max = 1000000},
     {"log_addresses", CHOICE(log_addresses_names), GLOBAL(log_addresses), .initial = "full"},
 
     {"handler", SETTING_HANDLER, SERVICE(handler)},

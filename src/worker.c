@@ -188,13 +188,15 @@ static void enter_busy(struct process *process, const struct session *session)
 static void serve(struct process *process, struct session *session, int fd)
 {
     const struct worker_setup *setup = process->setup;
+    struct log_quota *quota = &process->hint->quota;
 
     session_init(session, fd, setup->service);
     enter_busy(process, session);
-    session_log_opened(session, setup->config);
+    session_log_opened(session, setup->config, quota);
     setup->service->handler->serve(session);
-    session_log_closed(session, setup->config, &process->hint->quota);
+    session_log_closed(session, setup->config, quota);
     session_close(session);
+    session_log_flush(quota, setup->listener);
     score_done(process->page);
 }
 
@@ -253,6 +255,7 @@ void worker_run(const struct worker_setup *setup)
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
     reason = accept_loop(&process);
+    session_log_flush(&process.hint->quota, -1);
     if (process.waiting)
         (void)reserve_leave(&process.hint->reserve);
     _exit(reason);

@@ -3,12 +3,14 @@
 mounted for the daemon alone. Shows W6, B36's rule of who logs, B50, B58."""
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 
 import harness
@@ -26,10 +28,14 @@ pytestmark = pytest.mark.skipif(os.environ.get("TCPD_SANDBOX") == "none",
 
 
 def parse_native(datagram):
-    """The fields of a record in the journal's native protocol."""
-    fields, at = {}, 0
+    """The fields of each record of a datagram in the journal's native protocol."""
+    records, fields, at = [], {}, 0
     while at < len(datagram):
         end = datagram.index(b"\n", at)
+        if end == at:  # an empty line is between records
+            records.append(fields)
+            fields, at = {}, end + 1
+            continue
         name, equals, value = datagram[at:end].partition(b"=")
         if equals:
             at = end + 1
@@ -38,7 +44,7 @@ def parse_native(datagram):
             value = datagram[end + 9:end + 9 + size]
             at = end + 9 + size + 1
         fields[name.decode()] = value.decode(errors="backslashreplace")
-    return fields
+    return [*records, fields]
 
 
 class Journal:
@@ -57,7 +63,8 @@ class Journal:
             while datagram := self.socket.recv(1 << 16):
                 if datagram == b"stall":
                     return
-                self.records.append(parse_native(datagram))
+                for record in parse_native(datagram):
+                    self.records.append(record)
 
     def stall(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as writer:
@@ -81,6 +88,30 @@ class Journal:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RD)
         self.socket.close()
+
+
+class Unread(harness.Tcpd):
+    """A daemon whose text nobody reads until read()."""
+
+    room = 4 * 4096  # some pages, or poll() finds none that is free
+
+    def __init__(self, conf):
+        self.reading = threading.Event()
+        super().__init__(conf)
+        fcntl.fcntl(self.process.stderr, fcntl.F_SETPIPE_SZ, self.room)
+        self.wait_ready()
+
+    def _read_lines(self, stream, into):
+        if stream is self.process.stderr:
+            self.reading.wait()
+        super()._read_lines(stream, into)
+
+    def read(self):
+        self.reading.set()
+
+    def cleanup(self):
+        self.read()
+        super().cleanup()
 
 
 @pytest.fixture
@@ -186,17 +217,35 @@ def test_worker_keeps_the_journals_socket(journal):
              what="50 records")
 
 
+def ping(daemon):
+    with daemon.connect("echo") as client:
+        client.sendall(b"ping")
+        client.shutdown(socket.SHUT_WR)
+        assert harness.read_all(client) == b"ping"
+
+
+def session_records(journal):
+    """How many sessions have a record of their start, of their end."""
+    texts = [r["MESSAGE"] for r in journal.records.items if "connection from" in r["MESSAGE"]]
+    ended = sum(" closed: " in text for text in texts)
+    return len(texts) - ended, ended
+
+
+def losses(journal, cause):
+    """The sum of the counts that tell of records that are not there."""
+    found = (re.search(rf"(\d+) records of sessions were {cause}", r["MESSAGE"])
+             for r in journal.records.items)
+    return sum(int(match[1]) for match in found if match)
+
+
 def test_stalled_journal_blocks_nobody(journal):
-    """B58: with a journal that does not read, sessions go on, the master answers, and what was
-    dropped is counted."""
+    """B58: with a journal that does not read, sessions go on, the master answers, and every record
+    is there or counted."""
     daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))
     journal.wait(MESSAGE="^ready: ")
     journal.stall()
     for _ in range(40):
-        with daemon.connect("echo") as client:
-            client.sendall(b"ping")
-            client.shutdown(socket.SHUT_WR)
-            assert harness.read_all(client) == b"ping"
+        ping(daemon)
     daemon.reload()
     for _ in range(3):
         daemon.signal(signal.SIGUSR1)
@@ -206,3 +255,72 @@ def test_stalled_journal_blocks_nobody(journal):
         re.search(r"^\d+ log records were dropped$", r["MESSAGE"]) for r in journal.records.items)),
         what="count of dropped records")
     assert daemon.stop() == 0
+    journal.wait(MESSAGE="^stopped$")
+    assert losses(journal, "lost: the journal does not read fast enough") > 0
+    assert sum(session_records(journal)) + losses(journal, "lost") == 80
+
+
+def test_a_stalled_journal_costs_a_session_nothing(journal):
+    """A worker that is alone never waits for the journal: 200 sessions take no longer than they
+    would. A wait of 50 ms for each record would make 20 s of them."""
+    conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
+                         log_sessions="all")
+    daemon = journal.daemon(conf)
+    journal.wait(MESSAGE="^ready: ")
+    journal.stall()
+    begin = time.monotonic()
+    for _ in range(200):
+        ping(daemon)
+    assert time.monotonic() - begin < 5
+    journal.resume()
+    assert daemon.stop() == 0
+
+
+def test_rate_bounds_the_journal_not_the_sessions(journal):
+    """log_sessions_rate: of many sessions at once some are in the journal, each with both records,
+    and the others are counted; one that ends badly has room kept for it."""
+    conf = configuration(service("echo"), log_sessions="all", log_sessions_rate=20)
+    daemon = journal.daemon(conf)
+    journal.wait(MESSAGE="^ready: ")
+    begin = time.monotonic()
+    for _ in range(100):
+        ping(daemon)
+    bad = daemon.connect("echo")
+    bad.sendall(b"ping")
+    assert bad.recv(4) == b"ping"
+    harness.reset(bad)
+    journal.wait(MESSAGE="closed: reset by peer")
+    most = 20 + 20 * (time.monotonic() - begin)
+    assert daemon.stop() == 0
+    journal.wait(MESSAGE="^stopped$")
+    opened, ended = session_records(journal)
+    assert opened <= ended <= opened + 1, "but for the bad one a session has both records or none"
+    assert 14 <= opened + ended <= most
+    left_out = losses(journal, "left out: log_sessions_rate = 20 ")
+    assert opened + ended + left_out == 202
+
+
+def test_no_bound(journal):
+    """log_sessions_rate = 0: every session is in the journal."""
+    daemon = journal.daemon(configuration(service("echo"), log_sessions="all", log_sessions_rate=0))
+    for _ in range(60):
+        ping(daemon)
+    wait_for(lambda: session_records(journal) == (60, 60), what="120 records")
+
+
+def test_a_reader_of_text_that_stalls_costs_a_session_nothing():
+    """Text on a pipe that nobody reads: sessions go on without waiting, and what was lost is counted
+    once somebody reads again. Text that is read has no bound."""
+    conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
+                         log_sessions="all", log_sessions_rate=1)
+    with Unread(conf) as daemon:
+        begin = time.monotonic()
+        for _ in range(daemon.room // 50):
+            ping(daemon)
+        assert time.monotonic() - begin < 10
+        daemon.read()
+        assert daemon.stop() == 0
+        lost = daemon.wait_log(r"(\d+) records of sessions were lost: who gets this text")
+        told = len(daemon.log_matches("connection from"))
+        assert told + int(lost[1]) == 2 * (daemon.room // 50)
+        assert told > 20, "no bound but the pipe"
