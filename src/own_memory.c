@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Private anonymous mappings with MADV_DONTFORK, madvise(2).
+// Mappings with MADV_DONTFORK, madvise(2).
 
 #include "own_memory.h"
 
+#include <link.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
+
+#include "base.h"
 
 void *own_memory_new(size_t size)
 {
@@ -20,4 +25,44 @@ void own_memory_free(void *memory, size_t size)
 {
     if (memory)
         (void)munmap(memory, size); // a valid mapping
+}
+
+static bool is_masters_library(const char *path)
+{
+    static const char *const names[] = {
+        "libconfuse.so.", "libcap.so.",  "libgcrypt.so.", "libgpg-error.so.",
+        "liblz4.so.",     "liblzma.so.", "libzstd.so.",
+    };
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+
+    for (size_t i = 0; i < ELEMENTS(names); i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static int claim(struct dl_phdr_info *info, size_t size, void *userdata)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    (void)size;
+    (void)userdata;
+    if (!is_masters_library(info->dlpi_name))
+        return 0;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        uintptr_t begin = (info->dlpi_addr + header->p_vaddr) & ~(page - 1);
+        uintptr_t end = (info->dlpi_addr + header->p_vaddr + header->p_memsz + page - 1) &
+                        ~(page - 1);
+
+        if (header->p_type == PT_LOAD)
+            (void)madvise((void *)begin, end - begin, MADV_DONTFORK); // as above
+    }
+    return 0;
+}
+
+void own_memory_claim_libraries(void)
+{
+    (void)dl_iterate_phdr(claim, NULL);
 }

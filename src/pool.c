@@ -21,6 +21,7 @@ int pools_open(struct pools *pools)
 {
     int r;
 
+    own_memory_claim_libraries();
     *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
     pools->slots = slots_new();
     pools->all = own_memory_new(SCOREBOARD_POOLS * sizeof(pools->all[0]));
@@ -195,6 +196,7 @@ static void list_remove(struct pool *pool, struct worker *worker)
 
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
+    char title[POOL_NAME_MAX + 16]; // on the stack, which the child has
     struct worker *worker = slots_reserve(pools->slots);
     struct worker_setup setup = {
         .master_pid = getpid(),
@@ -203,7 +205,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .scoreboard = pools->board.fd,
         .wake = pools->wake,
         .pool = pool->index,
-        .address = pool->listener->address,
+        .title = title,
         .service = pool->service,
         .config = pool->config,
     };
@@ -211,6 +213,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     pid_t pid;
     int error;
 
+    (void)snprintf(title, sizeof(title), "tcpd: %s worker", pool->name);
     if (!worker)
         return -ENOSPC;
     setup.slot = worker->slot;

@@ -4,7 +4,6 @@
 
 #include "title.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 static struct {
     char *start;
     size_t size;
+    size_t n_arguments; // bytes of argv alone
     char **environment; // the copy: pointers, then strings, in one block that stays
 } room;
 
@@ -30,6 +30,7 @@ void title_init(char **argv)
     size_t n = 0, bytes = 0;
     char *strings;
 
+    room.n_arguments = (size_t)(end - argv[0]);
     for (; environ[n]; n++)
         bytes += strlen(environ[n]) + 1;
     room.environment = malloc((n + 1) * sizeof(char *) + bytes);
@@ -46,16 +47,18 @@ void title_init(char **argv)
     environ = room.environment;
 }
 
-void title_set(const char *format, ...)
+// By hand, and no further than the kernel reads: a worker's first use of snprintf() or memset()
+// would cost it several faults, and each page written a page of its own.
+void title_set(const char *text)
 {
-    va_list arguments;
-    int n;
+    volatile char *to = room.start; // or the compiler would call memset()
+    size_t n = 0;
 
     if (room.size == 0)
         return;
-    va_start(arguments, format);
-    n = vsnprintf(room.start, room.size, format, arguments);
-    va_end(arguments);
-    if (n >= 0 && (size_t)n < room.size)
-        memset(room.start + n, 0, room.size - (size_t)n);
+    for (; n + 1 < room.size && text[n] != '\0'; n++)
+        to[n] = text[n];
+    do
+        to[n++] = '\0';
+    while (n < room.n_arguments);
 }

@@ -8,4 +8,4 @@
 void title_init(char **argv);
 
 // Sets the title, cut to the room there is.
-void title_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void title_set(const char *text);

@@ -68,9 +68,16 @@ static void on_term(int signal)
     errno = saved_errno;
 }
 
-static int compare_fds(const void *a, const void *b)
+// Few, so by insertion; qsort() would cost each worker a page of stack.
+static void sort(int *fds, size_t n)
 {
-    return *(const int *)a - *(const int *)b;
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0 && fds[j] < fds[j - 1]; j--) {
+            int fd = fds[j];
+
+            fds[j] = fds[j - 1];
+            fds[j - 1] = fd;
+        }
 }
 
 // Closes every descriptor above 2 but those kept: the event loop's, other listeners, control.
@@ -80,7 +87,7 @@ static void close_masters(const struct worker_setup *setup)
                   log_journal_fd()};
     unsigned next = 3;
 
-    qsort(keep, ELEMENTS(keep), sizeof(keep[0]), compare_fds);
+    sort(keep, ELEMENTS(keep));
     for (size_t i = 0; i < ELEMENTS(keep); i++) {
         if (keep[i] < (int)next)
             continue;
@@ -130,7 +137,7 @@ static int worker_setup(struct process *process)
     if (r < 0)
         return r;
     (void)close(setup->scoreboard);
-    title_set("tcpd: %s %s worker", setup->service->name, setup->address);
+    title_set(setup->title);
     process->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
     the_listener = setup->listener;
     the_dead_socket = setup->dead_socket;
@@ -250,8 +257,7 @@ void worker_run(const struct worker_setup *setup)
     int r = worker_setup(&process);
 
     if (r < 0) {
-        log_error("%s %s: a worker cannot be set up: %s", setup->service->name, setup->address,
-                  strerror(-r));
+        log_error("%s cannot be set up: %s", setup->title, strerror(-r));
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
     reason = accept_loop(&process);

@@ -28,7 +28,7 @@ struct worker_setup {
     int scoreboard;
     int wake; // eventfd of the master
     unsigned slot, pool;
-    const char *address; // of the listener: "127.0.0.1:7007"
+    const char *title; // of the process: "tcpd: echo 127.0.0.1:7007 worker"
     const struct service *service;
     const struct config *config;
 };

@@ -64,7 +64,7 @@ static int set_titles(void)
     for (size_t i = 0; i < ELEMENTS(titles); i++) {
         char shown[4096];
 
-        title_set("%s", titles[i]);
+        title_set(titles[i]);
         if (read_cmdline(shown, sizeof(shown)) < 0 || strcmp(shown, titles[i]) != 0)
             return (int)i + 1;
     }
@@ -90,7 +90,7 @@ static int set_lengths(void)
 
             memset(title, 'a' + length % 26, sizeof(title));
             title[length] = '\0';
-            title_set("%s", title);
+            title_set(title);
             if (read_cmdline(shown, sizeof(shown)) < 0 || strcmp(shown, title) != 0)
                 return length;
         }
@@ -112,7 +112,7 @@ static int set_too_long(void)
     const char *mark;
 
     memset(title, 'x', sizeof(title) - 1);
-    title_set("%s", title);
+    title_set(title);
     mark = getenv(MARK);
     if (!mark || strcmp(mark, "stays") != 0 || !getenv(PADDING))
         return 1;
@@ -140,7 +140,7 @@ static void test_not_initialised(void **state)
 
     (void)state;
     (void)read_cmdline(before, sizeof(before));
-    title_set("not %s", "this");
+    title_set("not this");
     (void)read_cmdline(after, sizeof(after));
     check_text("without title_init", after, before);
 }
