@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -58,6 +59,7 @@ static void set_name(struct pool *pool)
 {
     (void)snprintf(pool->name, sizeof(pool->name), "%s %s", pool->service->name,
                    pool->listener->address);
+    (void)snprintf(pool->title, sizeof(pool->title), "tcpd: %s worker", pool->name);
 }
 
 struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
@@ -196,7 +198,7 @@ static void list_remove(struct pool *pool, struct worker *worker)
 
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
-    char title[POOL_NAME_MAX + 16]; // on the stack, which the child has
+    char title[POOL_TITLE_MAX]; // on the stack, which the child has
     struct worker *worker = slots_reserve(pools->slots);
     struct worker_setup setup = {
         .master_pid = getpid(),
@@ -213,7 +215,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     pid_t pid;
     int error;
 
-    (void)snprintf(title, sizeof(title), "tcpd: %s worker", pool->name);
+    memcpy(title, pool->title, sizeof(title));
     if (!worker)
         return -ENOSPC;
     setup.slot = worker->slot;

@@ -26,16 +26,18 @@ struct pool_counts {
     unsigned busy;    // of all workers, draining ones included
 };
 
-#define POOL_NAME_MAX (72 + ADDRESS_TEXT_MAX)
-#define POOL_FIELDS   2
+#define POOL_NAME_MAX  (72 + ADDRESS_TEXT_MAX)
+#define POOL_TITLE_MAX (POOL_NAME_MAX + 16)
+#define POOL_FIELDS    2
 
 struct pool {
     struct pool *next;
     struct listener *listener; // owned
     struct config *config;     // a reference
     const struct service *service;
-    char name[POOL_NAME_MAX]; // "echo 127.0.0.1:7007"
-    unsigned index;           // in pools->all, and of its hint page
+    char name[POOL_NAME_MAX];   // "echo 127.0.0.1:7007"
+    char title[POOL_TITLE_MAX]; // of its workers: "tcpd: echo 127.0.0.1:7007 worker"
+    unsigned index;             // in pools->all, and of its hint page
     unsigned generation;
 
     struct worker *workers; // all that were not reaped yet
