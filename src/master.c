@@ -155,6 +155,8 @@ static int set_timer(struct master *master, uint64_t now)
         next = due;
     if (idle_due < next)
         next = idle_due;
+    if (master->reaping && master->reap_due_usec < next)
+        next = master->reap_due_usec;
     if (master->phase == MASTER_STOPPING && master->stop_usec < next)
         next = master->stop_usec;
     if (master->watchdog_usec > 0 && ping_due(master, now) < next)
@@ -170,8 +172,8 @@ static int on_balance(sd_event_source *source, void *userdata)
 
     (void)source;
     if (master->reaping)
-        master->reaping = master_reap(master);
-    if (master_balance(master, now) || master->reaping)
+        master_reap(master);
+    if (master_balance(master, now) || (master->reaping && now >= master->reap_due_usec))
         master_look_again(master);
     if (master->phase == MASTER_STOPPING && !master->pools.first)
         return sd_event_exit(master->event, master->exit_status);

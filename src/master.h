@@ -36,6 +36,7 @@ struct master {
     uint64_t stop_usec;       // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;             // stopping: without regard for sessions and queues
     bool reaping;             // children have died
+    uint64_t reap_due_usec;   // they may be looked for
     bool reload_again;        // asked for: as soon as no other one runs
     uint64_t watchdog_usec;   // how often to ping, 0: never
     uint64_t pinged_usec;     // last ping
@@ -60,9 +61,10 @@ bool master_balance(struct master *master, uint64_t now_usec);
 // When balancing wants to be called again without any event, USEC_NEVER.
 uint64_t master_balance_due(const struct master *master, uint64_t now_usec);
 
-// master_deaths.c: reaps dead children; logs, counts, throttles. True when there may be more: it
-// stops after a while, so that signals are answered.
-bool master_reap(struct master *master);
+// master_deaths.c: reaps dead children; logs, counts, throttles. While master->reaping stays set
+// there may be more, to be reaped from reap_due_usec on: it neither keeps signals waiting nor looks
+// for the dead more than a part of the time.
+void master_reap(struct master *master);
 // Once in ten seconds: says how many deaths and sessions were not logged one by one.
 void master_report_unsaid(struct master *master, uint64_t now_usec);
 

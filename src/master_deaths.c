@@ -189,19 +189,27 @@ static void bury(struct master *master, const siginfo_t *info)
         fail_start(master, pool);
 }
 
-bool master_reap(struct master *master)
+void master_reap(struct master *master)
 {
-    uint64_t until = base_now_usec() + MASTER_TURN_USEC;
+    uint64_t began = base_now_usec(), now = began;
 
+    if (now < master->reap_due_usec)
+        return;
     // SIGCHLD tells of one or of many (B29).
     do {
         siginfo_t info = {0};
+        bool none = waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0;
+        uint64_t before = now;
 
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
-            return false;
+        now = base_now_usec();
+        if (none) { // to find none the kernel looked at every child
+            master->reaping = false;
+            master->reap_due_usec = now + POOL_REST * (now - before);
+            return;
+        }
         bury(master, &info);
-    } while (base_now_usec() < until);
-    return true;
+        now = base_now_usec();
+    } while (now - began < MASTER_TURN_USEC);
 }
 
 void master_report_unsaid(struct master *master, uint64_t now_usec)

@@ -100,6 +100,7 @@ struct sizing_limits pool_limits(const struct pool *pool);
 // the workers themselves changed has to be looked up, which costs a look at each.
 // Looks, unless it was done so lately that looking would take more than a part of the master's
 // time; then the pool is stale, and due again at scan_due_usec.
+#define POOL_REST 16 // times as long as a look took, before the next
 void pool_scan(const struct pools *pools, struct pool *pool);
 // Puts a worker into the counts, or takes it out, as it was last seen.
 void pool_count_in(struct worker *worker);

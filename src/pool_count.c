@@ -6,8 +6,6 @@
 #include "base.h"
 #include "pool.h"
 
-#define REST 16 // times as long as the look itself took
-
 static void count(struct worker *worker, unsigned step)
 {
     struct pool *pool = worker->pool;
@@ -51,7 +49,7 @@ void pool_scan(const struct pools *pools, struct pool *pool)
         pool_count_in(worker);
     }
     ended = base_now_usec();
-    pool->scan_due_usec = ended + REST * (ended - began);
+    pool->scan_due_usec = ended + POOL_REST * (ended - began);
 }
 
 struct sizing_counts pool_sizing(const struct pool *pool)
