@@ -20,7 +20,7 @@ enum log_addresses {
     LOG_ADDRESSES_N
 };
 enum message_end { END_NONE, END_CRLF, END_NUL, END_N };
-enum transfer { TRANSFER_AUTO, TRANSFER_COPY, TRANSFER_SPLICE, TRANSFER_N };
+enum transfer { TRANSFER_COPY, TRANSFER_SPLICE, TRANSFER_N };
 enum date_format { FORMAT_RFC867, FORMAT_ISO8601, FORMAT_N };
 
 struct handler;

@@ -25,7 +25,7 @@ static const char *const format_names[FORMAT_N] = {
     [FORMAT_RFC867] = "rfc867", [FORMAT_ISO8601] = "iso8601"};
 
 static const char *const transfer_names[TRANSFER_N] = {
-    [TRANSFER_AUTO] = "auto", [TRANSFER_COPY] = "copy", [TRANSFER_SPLICE] = "splice"};
+    [TRANSFER_COPY] = "copy", [TRANSFER_SPLICE] = "splice"};
 
 #define GLOBAL(field)  .global = true, .offset = offsetof(struct config, field)
 #define SERVICE(field) .offset = offsetof(struct service, field)
@@ -66,7 +66,7 @@ const struct setting settings[] = {
     {"message", SETTING_TEXT, SERVICE(options.message), .handler = "greeting"},
     {"end", CHOICE(end_names), SERVICE(options.end), .initial = "none", .handler = "greeting"},
     {"file", SETTING_TEXT, SERVICE(options.file), .handler = "greeting"},
-    {"transfer", CHOICE(transfer_names), SERVICE(options.transfer), .initial = "auto",
+    {"transfer", CHOICE(transfer_names), SERVICE(options.transfer), .initial = "copy",
      .handler = "echo"},
     {"format", CHOICE(format_names), SERVICE(options.format), .initial = "rfc867",
      .handler = "daytime"},
