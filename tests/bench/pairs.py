@@ -35,6 +35,7 @@ class Row:
     most_cpu: float = 0.0  # ratio of processor time per operation; 0 is no target
     peer: str = "ref"
     patience: float = 1.0  # a run of the peer is so many times as long
+    seconds: float = 0.0  # length of a run, where it must be another than usual
     more: dict = field(default_factory=dict)  # for the results
 
     def target(self):
@@ -109,7 +110,8 @@ class Runner:
 
     def run_set(self, row, make_subject, make_peer, n_pairs, result):
         with make_subject() as subject, make_peer() as peer:
-            lengths = {subject: self.seconds, peer: self.seconds * row.patience}
+            seconds = row.seconds or self.seconds
+            lengths = {subject: seconds, peer: seconds * row.patience}
             ours = {subject: True, peer: row.peer in ("ref", "tcpd")}
             for server, seconds in lengths.items():  # warm-up
                 self.run_once(server, row, seconds, ours[server])
