@@ -33,6 +33,8 @@ struct master {
     sd_event_source *timer;
 
     uint64_t phase_usec;      // when the phase began
+    uint64_t progress_usec;   // reloading: when an old worker was last told to leave
+    unsigned n_old;           // reloading: workers of old generations, then
     uint64_t stop_usec;       // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;             // stopping: without regard for sessions and queues
     bool reaping;             // children have died
