@@ -148,7 +148,7 @@ void reload_start(struct master *master)
         master->generation++;
         master->phase = MASTER_RELOADING;
         master->reload_problem[0] = '\0';
-        master->phase_usec = base_now_usec();
+        master->phase_usec = master->progress_usec = base_now_usec();
         warn_of_limits(master, config);
         commit(master, config, &set);
     }
@@ -174,16 +174,22 @@ static bool is_switched(const struct master *master, struct pool *pool, uint64_t
 
 void reload_advance(struct master *master, uint64_t now_usec)
 {
+    unsigned n_old = 0;
     bool all = true;
 
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         all = is_switched(master, pool, now_usec) && all;
+        n_old += pool->n_old;
+    }
+    if (n_old != master->n_old) // thousands take their time
+        master->progress_usec = now_usec;
+    master->n_old = n_old;
     if (master->phase != MASTER_RELOADING)
         return;
     if (all) {
         finish(master, EVENT_RELOADED, "reloaded");
         control_reload_ended(master->control, true);
-    } else if (now_usec - master->phase_usec >= PATIENCE_USEC) {
+    } else if (now_usec - master->progress_usec >= PATIENCE_USEC) {
         finish(
             master, EVENT_RELOAD_FAILED,
             "reload: some workers of the old generation serve on, as the new ones are not ready");
