@@ -130,7 +130,7 @@ int control_append_status(const struct control *control, sd_bus_message *reply)
     int r;
 
     for (struct pool *pool = pools->first; pool; pool = pool->next)
-        pool_scan(pools, pool);
+        (void)pool_scan(pools, pool);
     r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
     if (r >= 0)

@@ -210,9 +210,9 @@ static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
     pool_tend(pool, now);
     if (now - pool->death_usec >= FORGIVE_USEC)
         throttle_reset(&pool->deaths);
-    pool_scan(&master->pools, pool);
+    if (pool_scan(&master->pools, pool))
+        pool_correct(&master->pools, pool);
     counts = pool_sizing(pool);
-    pool_correct(&master->pools, pool);
     pool_rouse(&master->pools, pool, counts.queued);
     if (!pool->closing && master->phase == MASTER_RUNNING)
         pool_drain_some(&master->pools, pool, sizing_excess(&limits, &counts, &pool->surplus, now),

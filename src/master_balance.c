@@ -55,8 +55,6 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
 
     if (throttled(pool, now) > 0)
         return false;
-    pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
-    pool_scan(&master->pools, pool);
     counts = pool_sizing(pool);
     missing = sizing_missing(&limits, &counts);
     pool->starved = false;
@@ -112,7 +110,6 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
 
     if (master->phase != MASTER_STOPPING)
         listener_unstore(listener);
-    pool_scan(&master->pools, pool);
     if (pool->quiet_usec == 0)
         pool->quiet = listener_quiesce(listener);
     empty = pool->quiet == LISTENER_OPEN || listener_queued(listener) == 0;
@@ -177,6 +174,8 @@ bool master_balance(struct master *master, uint64_t now_usec)
     kill_late(master, now_usec);
     for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
         next = pool->next;
+        pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
+        (void)pool_scan(&master->pools, pool);
         if (!pool->drained && grow(master, pool, now_usec))
             more = true;
         if (pool->closing)

@@ -91,7 +91,7 @@ void master_log_status(struct master *master)
         uint64_t wait = throttle_wait(&pool->deaths, now);
         char throttled[48] = "";
 
-        pool_scan(&master->pools, pool);
+        (void)pool_scan(&master->pools, pool);
         if (wait > 0)
             (void)snprintf(throttled, sizeof(throttled), "; throttled for %" PRIu64 " ms",
                            wait / USEC_PER_MSEC);

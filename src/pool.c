@@ -79,7 +79,8 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
                           .service = service,
                           .generation = generation};
     set_name(pool);
-    sizing_grant(&pool->bucket, service->min_workers);
+    memset(scoreboard_hint(&pools->board, index), 0, sizeof(struct pool_hint));
+    sizing_grant(&pool->bucket, &service->spawn, service->min_workers);
     while (*end)
         end = &(*end)->next;
     *end = pool;
@@ -114,7 +115,7 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     pool->floor = pool->counts.idle;
     pool->n_old += pool->n_active;
     pool->n_active = pool->counts.ready = pool->counts.spare = 0;
-    sizing_grant(&pool->bucket, pool_limits(pool).min);
+    sizing_grant(&pool->bucket, &service->spawn, pool_limits(pool).min);
     throttle_reset(&pool->deaths);
 }
 
@@ -154,17 +155,19 @@ void pool_arm(const struct pools *pools, const struct pool *pool)
     atomic_store_explicit(&hint->armed, room, memory_order_relaxed);
 }
 
-void pool_correct(const struct pools *pools, const struct pool *pool)
+void pool_correct(const struct pools *pools, struct pool *pool)
 {
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
 
-    reserve_correct(&hint->reserve, (int32_t)pool->counts.waiting, (int32_t)pool->counts.parked);
+    reserve_correct(&hint->reserve, &pool->drift, (int32_t)pool->counts.waiting,
+                    (int32_t)pool->counts.parked);
 }
 
 void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued)
 {
     if (pool->counts.parked > 0 && queued > 0)
-        reserve_call(&scoreboard_hint(&pools->board, pool->index)->reserve, (int32_t)queued);
+        reserve_call(&scoreboard_hint(&pools->board, pool->index)->reserve,
+                     queued > RESERVE_CALL ? (int32_t)queued : RESERVE_CALL);
 }
 
 // Gives an age limit a random part, so that workers started together do not leave together.
@@ -257,8 +260,10 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     struct pool *pool = worker->pool;
     struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
 
-    if (killed && score->state == WORKER_IDLE) // it could not take itself out of the count
+    if (killed && score->state == WORKER_IDLE) // it could not take itself out of the counts
         (void)reserve_leave(&hint->reserve);
+    if (killed && score->state == WORKER_PARKED)
+        reserve_lose(&hint->reserve);
     pool_count_out(worker);
     (*count_of(pool, worker))--;
     pool->sessions_before += score->sessions;
@@ -306,8 +311,6 @@ void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec)
             continue;
         pool_drain(worker, now_usec);
     }
-    if (pool->n_old == 0)
-        pool->floor = 0;
 }
 
 void pool_drain_all(struct pool *pool, uint64_t now_usec)

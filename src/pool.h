@@ -44,8 +44,9 @@ struct pool {
     struct pool_counts counts;
     uint64_t scan_due_usec; // when the scoreboard may be looked at again
     bool stale;             // somebody wanted to before
-    unsigned n_active;      // of this generation
-    unsigned n_old;         // of earlier ones, still accepting
+    struct reserve_drift drift;
+    unsigned n_active; // of this generation
+    unsigned n_old;    // of earlier ones, still accepting
     unsigned n_draining;
     unsigned floor;           // keeps the capacity during a reload
     int adjustment;           // TTIN, TTOU
@@ -99,9 +100,9 @@ struct sizing_limits pool_limits(const struct pool *pool);
 // pool_count.c: what workers do. The counts are kept up to date at every start and death; only what
 // the workers themselves changed has to be looked up, which costs a look at each.
 // Looks, unless it was done so lately that looking would take more than a part of the master's
-// time; then the pool is stale, and due again at scan_due_usec.
+// time; then the pool is stale, and due again at scan_due_usec. True when it has looked.
 #define POOL_REST 16 // times as long as a look took, before the next
-void pool_scan(const struct pools *pools, struct pool *pool);
+bool pool_scan(const struct pools *pools, struct pool *pool);
 // Puts a worker into the counts, or takes it out, as it was last seen.
 void pool_count_in(struct worker *worker);
 void pool_count_out(struct worker *worker);
@@ -112,8 +113,8 @@ unsigned pool_size(const struct pool *pool);
 
 // Lets workers wake the master again when fewer than the spare ones wait.
 void pool_arm(const struct pools *pools, const struct pool *pool);
-// Puts the workers' own counts of idle ones right; a killed one leaves them too high.
-void pool_correct(const struct pools *pools, const struct pool *pool);
+// Puts the workers' own counts of idle ones right; after a look, once in a while.
+void pool_correct(const struct pools *pools, struct pool *pool);
 // Calls workers out of the reserve, should a queue be there all the same; once in a while.
 void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued);
 

@@ -32,13 +32,13 @@ void pool_count_out(struct worker *worker)
     count(worker, -1U); // unsigned: comes out right
 }
 
-void pool_scan(const struct pools *pools, struct pool *pool)
+bool pool_scan(const struct pools *pools, struct pool *pool)
 {
     uint64_t began = base_now_usec(), ended;
 
     pool->stale = began < pool->scan_due_usec;
     if (pool->stale)
-        return;
+        return false;
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
         enum worker_state state = scoreboard_state(&pools->board, worker->slot);
 
@@ -50,6 +50,7 @@ void pool_scan(const struct pools *pools, struct pool *pool)
     }
     ended = base_now_usec();
     pool->scan_due_usec = ended + POOL_REST * (ended - began);
+    return true;
 }
 
 struct sizing_counts pool_sizing(const struct pool *pool)

@@ -71,6 +71,8 @@ static void commit(struct master *master, struct config *config, struct listener
 
         if (pool) {
             keep(pool, listener, service);
+            pool->scan_due_usec = 0; // what is kept is what is there now
+            (void)pool_scan(&master->pools, pool);
             pool_renew(pool, config, service, master->generation);
         } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
             listener_store(listener);
@@ -160,13 +162,14 @@ void reload_start(struct master *master)
 // Puts new workers in the place of old ones as they become ready, so that there are never fewer to
 // take a connection than before, nor twice as many processes. True when nobody serves the
 // configuration before to a new connection any more: the old workers without a session are gone.
-static bool is_switched(const struct master *master, struct pool *pool, uint64_t now)
+static bool is_switched(struct pool *pool, uint64_t now)
 {
     unsigned min = pool_limits(pool).min;
 
+    if (pool->n_old == 0)
+        pool->floor = 0;
     if (pool->closing || pool->n_old + pool->n_draining == 0)
         return true;
-    pool_scan(&master->pools, pool);
     if (pool->n_old > 0)
         pool_drain_old(pool, pool->counts.ready < min ? min - pool->counts.ready : 0, now);
     return pool->n_old == 0 && pool->counts.leaving == 0;
@@ -178,7 +181,7 @@ void reload_advance(struct master *master, uint64_t now_usec)
     bool all = true;
 
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        all = is_switched(master, pool, now_usec) && all;
+        all = is_switched(pool, now_usec) && all;
         n_old += pool->n_old;
     }
     if (n_old != master->n_old) // thousands take their time

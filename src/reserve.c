@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The reserve: counts, and a futex that only ever goes forward, futex(2), so that nobody who is
-// about to wait misses a change. Whoever parks says so before it looks how many
-// wait, and whoever leaves lowers that number before it looks whether somebody is parked; so one of
-// the two sees the other.
+// about to wait misses a change. Whoever parks says so before it looks how many wait, and whoever
+// leaves lowers that number before it looks whether somebody is parked; so one sees the other.
 
 #include "reserve.h"
 
@@ -97,8 +96,28 @@ int32_t reserve_leave(struct reserve *reserve)
     return waiting + atomic_load_explicit(&reserve->parked, memory_order_relaxed);
 }
 
-void reserve_correct(struct reserve *reserve, int32_t waiting, int32_t parked)
+void reserve_lose(struct reserve *reserve)
 {
-    atomic_store(&reserve->waiting, waiting);
-    atomic_store(&reserve->parked, parked);
+    (void)take(&reserve->parked, 1);
+}
+
+static void correct(_Atomic int32_t *count, int32_t *drift, int32_t seen)
+{
+    int32_t before = *drift, off = seen - atomic_load(count), lasting = 0;
+
+    if (before > 0 && off > 0)
+        lasting = before < off ? before : off;
+    else if (before < 0 && off < 0)
+        lasting = before > off ? before : off;
+    (void)atomic_fetch_add(count, lasting);
+    *drift = off - lasting;
+}
+
+void reserve_correct(struct reserve *reserve, struct reserve_drift *drift, int32_t waiting,
+                     int32_t parked)
+{
+    correct(&reserve->waiting, &drift->waiting, waiting);
+    correct(&reserve->parked, &drift->parked, parked);
+    if (parked == 0)
+        atomic_store(&reserve->calls, 0); // made for workers that were killed
 }

@@ -34,5 +34,15 @@ void reserve_interrupt(struct reserve *reserve);
 int32_t reserve_leave(struct reserve *reserve);
 // Calls at most n parked workers.
 void reserve_call(struct reserve *reserve, int32_t n);
-// For the master: as counted by looking at each.
-void reserve_correct(struct reserve *reserve, int32_t waiting, int32_t parked);
+
+// --- The master's side ---
+// How far the counts were off when last looked at.
+struct reserve_drift {
+    int32_t waiting, parked;
+};
+// A parked worker was killed.
+void reserve_lose(struct reserve *reserve);
+// Held against what looking at each worker gave. Only what was off the last time, too, is put
+// right: a look is not instant, and what has changed meanwhile is no drift.
+void reserve_correct(struct reserve *reserve, struct reserve_drift *drift, int32_t waiting,
+                     int32_t parked);

@@ -66,10 +66,12 @@ unsigned sizing_take(struct sizing_bucket *bucket, const struct sizing_rate *rat
     return wanted;
 }
 
-void sizing_grant(struct sizing_bucket *bucket, unsigned n)
+void sizing_grant(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned n)
 {
-    uint64_t level = n * USEC_PER_SEC;
+    uint64_t level = n * USEC_PER_SEC, full = rate->burst * USEC_PER_SEC;
 
+    if (bucket->level > full)
+        bucket->level = full;
     if (bucket->level < level)
         bucket->level = level;
 }

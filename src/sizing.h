@@ -49,5 +49,6 @@ unsigned sizing_excess(const struct sizing_limits *limits, const struct sizing_c
 unsigned sizing_take(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned wanted,
                      uint64_t now_usec);
 
-// Lets n workers be started at once, whatever the rate: the administrator has asked for them.
-void sizing_grant(struct sizing_bucket *bucket, unsigned n);
+// Lets n workers be started at once, whatever the rate, which may be a new one: the administrator
+// has asked for them.
+void sizing_grant(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned n);

@@ -13,7 +13,7 @@
 #define FILES_OF_OWN    32  // descriptors of the master besides its listeners
 #define RESERVED_PIDS   300 // that the kernel does not give out a second time
 #define USED_UP         16  // so near to a limit that a fork fails for it
-#define KIB_OF_MIB(kib) ((kib) / 1024)
+#define MIB_OF_KIB(kib) ((kib) / 1024)
 
 // Its name, and how to raise it.
 static const struct {
@@ -64,8 +64,8 @@ static enum limit_verdict judge_tasks(const struct system_limit *limit,
         (void)snprintf(others, sizeof(others), ", of which %" PRIu64 " are in use",
                        limit->value - room);
     (void)snprintf(text, size,
-                   "%s of all pools together asks for %" PRIu64 " workers, and a reload for twice "
-                   "as many; %s is %" PRIu64 "%s: set %s to at least %" PRIu64,
+                   "%s of all pools together asks for %" PRIu64 " workers, and a reload for up to "
+                   "twice as many; %s is %" PRIu64 "%s: set %s to at least %" PRIu64,
                    is_min ? "min_workers" : "max_workers", is_min ? need->min : need->max,
                    name_of(limit, name, sizeof(name)), limit->value, others,
                    words[limit->kind].remedy, limit->value - room + 2 * need->max + 1);
@@ -80,8 +80,8 @@ static enum limit_verdict judge_memory(const struct system_limit *limit,
     (void)snprintf(text, size,
                    "max_workers of all pools together asks for %" PRIu64
                    " workers, which take about %" PRIu64 " MiB of memory; %s is %" PRIu64 " MiB",
-                   need->max, KIB_OF_MIB(need->max * WORKER_KIB),
-                   name_of(limit, name, sizeof(name)), KIB_OF_MIB(limit->value));
+                   need->max, MIB_OF_KIB(need->max * WORKER_KIB),
+                   name_of(limit, name, sizeof(name)), MIB_OF_KIB(limit->value));
     return need->max * WORKER_KIB > limit->value ? LIMIT_SHORT_OF_MAX : LIMIT_ENOUGH;
 }
 

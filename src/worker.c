@@ -156,6 +156,7 @@ static bool wait_in_reserve(const struct process *process)
 {
     int r;
 
+    session_log_flush(&process->hint->quota, -1); // it may be hours
     parked_in = &process->hint->reserve;
     r = reserve_wait(parked_in, &stopping);
     parked_in = NULL;

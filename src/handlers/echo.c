@@ -38,6 +38,8 @@ static void serve_by_copy(struct session *session)
             return;
 }
 
+// Until the peer's end, or what looks like it: before an urgent byte (MSG_OOB) splice(2) returns 0
+// as well. recv() knows better, so the buffer has the last word.
 static void serve_by_splice(struct session *session, const struct ends *pipe)
 {
     ssize_t n;
@@ -55,8 +57,7 @@ static void serve(struct session *session)
 
     if (is_wanted && open_pipe(&pipe) == 0)
         serve_by_splice(session, &pipe);
-    else
-        serve_by_copy(session);
+    serve_by_copy(session);
     base_close_fd(&pipe.in);
     base_close_fd(&pipe.out);
 }

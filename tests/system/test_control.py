@@ -466,3 +466,21 @@ def test_growth_keeps_to_its_rate(tcpd):
         assert len(daemon.workers()) <= 10 + 5 + 10 * (time.monotonic() - begin) + 1
         daemon.reload()
         assert daemon.counts()["idle"] >= 10
+
+
+def test_reload_in_which_all_old_workers_die(tcpd):
+    """What a reload keeps up for the old workers' sake ends with them, however they end: the pool
+    comes down to its new size."""
+    conf = configuration(service("echo", min_workers=60, max_workers=80, spare_workers=2))
+    small = configuration(service("echo", min_workers=2, max_workers=80, spare_workers=2))
+    with tcpd(conf) as daemon:
+        daemon.wait_workers(60)
+        daemon.path.write_text(small)
+        daemon.signal(signal.SIGSTOP)
+        daemon.signal(signal.SIGHUP)
+        for pid in daemon.workers():
+            os.kill(pid, signal.SIGKILL)
+        daemon.signal(signal.SIGCONT)
+        daemon.wait_log(r"\breloaded$")
+        daemon.signal(signal.SIGUSR1)
+        daemon.wait_log(r"min 2, spare 2, max 80")

@@ -373,9 +373,11 @@ def test_client_resets(tcpd, name, options, moment):
         assert len(opened) == 6
 
 
-def test_oob_byte_is_harmless(tcpd):
+@pytest.mark.parametrize("transfer", ["copy", "splice"])
+def test_oob_byte_is_harmless(tcpd, transfer):
     """B23: an urgent byte is left out of the stream; SIGURG is ignored."""
-    with tcpd(configuration(service("echo", **ONE))) as daemon, daemon.connect("echo") as sock:
+    conf = configuration(service("echo", transfer=transfer, **ONE))
+    with tcpd(conf) as daemon, daemon.connect("echo") as sock:
         sock.sendall(b"a")
         assert read_exactly(sock, 1) == b"a"
         sock.send(b"!", socket.MSG_OOB)

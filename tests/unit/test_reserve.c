@@ -93,6 +93,43 @@ static void test_leave(void **state)
     }
 }
 
+// What the counts were, and what looking at each worker gave, at one tick after the other.
+static const struct {
+    const char *name;
+    int32_t waiting, parked; // the drift that is added before the look
+    int32_t seen_waiting, seen_parked;
+    int32_t waiting_then, parked_then;
+} ticks[] = {
+    {"all is right", 10, 90, 10, 90, 10, 90},
+    {"two were killed in accept()", 2, 0, 10, 90, 12, 90},
+    {"they still are", 0, 0, 10, 90, 10, 90},
+    {"the look was not instant", 0, 0, 7, 93, 10, 90},
+    {"it was again, the other way", 0, 0, 13, 87, 10, 90},
+    {"and now a little less", 0, 0, 12, 88, 12, 88},
+    {"a lie", 100, -88, 12, 88, 112, 0},
+    {"put right", 0, 0, 12, 88, 12, 88},
+    {"below zero", -20, 0, 12, 88, -8, 88},
+    {"put right, too", 0, 0, 12, 88, 12, 88},
+};
+
+static void test_correct(void **state)
+{
+    struct reserve reserve = {.calls = 3};
+    struct reserve_drift drift = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(ticks); i++) {
+        reserve.waiting += ticks[i].waiting;
+        reserve.parked += ticks[i].parked;
+        reserve_correct(&reserve, &drift, ticks[i].seen_waiting, ticks[i].seen_parked);
+        check_number(ticks[i].name, reserve.waiting, ticks[i].waiting_then);
+        check_number(ticks[i].name, reserve.parked, ticks[i].parked_then);
+        check_number(ticks[i].name, reserve.calls, 3);
+    }
+    reserve_correct(&reserve, &drift, 100, 0);
+    check_number("nobody is parked", reserve.calls, 0);
+}
+
 static void on_term(int signal)
 {
     (void)signal;
@@ -184,7 +221,7 @@ static void test_call(void **state)
     (void)state;
     memset(shared, 0, sizeof(*shared));
     atomic_store(rounds, 0);
-    reserve_correct(shared, RESERVE_ABOVE, 0);
+    shared->waiting = RESERVE_ABOVE;
     start(pids, ELEMENTS(pids));
     while (shared->parked < (int32_t)ELEMENTS(pids) && base_now_usec() < until)
         (void)usleep(1000);
@@ -202,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_join),
         cmocka_unit_test(test_leave),
+        cmocka_unit_test(test_correct),
         cmocka_unit_test_setup_teardown(test_storm, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_call, set_up, tear_down),
     };
