@@ -297,8 +297,10 @@ def test_echo_by_splice_sizes_that_change(tcpd):
     rng = random.Random(31)
     with tcpd(configuration(service("echo", transfer="splice"), log_sessions="all")) as daemon:
         with daemon.connect("echo") as sock:
-            peer, total = peer_name(sock), 0
+            peer, total = peer_name(sock), 1
             worker = daemon.worker_serving(sock)
+            sock.sendall(b"x")
+            assert read_exactly(sock, 1) == b"x"  # now there is a pipe
             n_fds = len(proc_fds(worker)) - 3  # without the connection and the pipe
             for size in (10, 20_000, 20_000, 10, 70_000, 20_000, 8192, 8191, 30_000, 1) * 5:
                 data = rng.randbytes(size)
