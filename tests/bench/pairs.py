@@ -35,8 +35,8 @@ class Row:
     most_cpu: float = 0.0  # ratio of processor time per operation; 0 is no target
     peer: str = "ref"
     patience: float = 1.0  # a run of the peer is so many times as long
-    seconds: float = 0.0  # length of a run, where it must be another than usual
     more: dict = field(default_factory=dict)  # for the results
+    seconds: float = 0.0  # length of a run, where it must be another than usual
 
     def target(self):
         parts = [f">= {self.least_ratio:.2f}" if self.least_ratio else "",
