@@ -30,7 +30,7 @@ def machine():
     models = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo")
               if line.startswith("model name")]
     return (f"{os.cpu_count()} x {models[0] if models else platform.machine()}, "
-            f"{platform.system()} {platform.release()}")
+            f"{platform.system()} {platform.release().partition('-')[0]}")
 
 
 def date():
