@@ -61,6 +61,7 @@ LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERAT
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
@@ -71,8 +72,9 @@ programs: all $(UNIT_BIN) $(BENCH_BIN) ## build these and what tests and benchma
 
 all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator) ## build the daemon, its tools, the client
 
-$(BUILD)/tcpd: $(BUILD)/src/main.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
+# Modules call the tcpd_*() functions of the program that loads them.
+$(BUILD)/tcpd: $(DAEMON_OBJ)
+	$(CC) $(ALL_LDFLAGS) -Wl,--export-dynamic-symbol='tcpd_*' -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(BUILD)/tcpc: $(CLIENT_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^

@@ -25,18 +25,23 @@
 #define SETTINGS_MAX 64
 #define DEPTH_MAX    10 // files that include each other
 
+// How far a list of values was read.
+struct list {
+    size_t n;   // values seen, right or wrong
+    bool ended; // by its closing brace
+    char *last; // the last of them
+};
+
 // What is being read. libconfuse hands callbacks no context of ours, hence the pointer.
 struct loader {
     struct problems *problems;
     struct config *config;
-    struct service draft;    // the service whose section is open
-    int depth;               // of includes
-    char unknown_name[64];   // the last one, with the quote the library puts behind it
-    int n_lines;             // of the file being read
-    int error_line;          // where the library last found something wrong
-    size_t n_listed;         // values of `listen` seen, right or wrong
-    bool list_ended;         // by its closing brace
-    char *last_listed;       // the last of them
+    struct service draft;  // the service whose section is open
+    int depth;             // of includes
+    char unknown_name[64]; // the last one, with the quote the library puts behind it
+    int n_lines;           // of the file being read
+    int error_line;        // where the library last found something wrong
+    struct list lists[SETTINGS_MAX];
     int lines[SETTINGS_MAX]; // where each setting was given: of the section, of the file; 0: not
 };
 static struct loader *loading;
@@ -52,12 +57,12 @@ static void draft_reset(struct service *draft)
 {
     config_service_done(draft);
     settings_init(draft, false);
-    base_free(&loading->last_listed);
-    loading->last_listed = NULL;
-    loading->n_listed = 0;
     for (size_t i = 0; i < settings_n; i++)
-        if (!settings[i].global)
+        if (!settings[i].global) {
+            free(loading->lists[i].last);
+            loading->lists[i] = (struct list){0};
             loading->lines[i] = 0;
+        }
 }
 
 static bool in_service(const cfg_t *cfg)
@@ -131,24 +136,23 @@ static void place_listen(struct service *service, const cfg_t *cfg)
 }
 
 // The library calls after each value of a list and once more at its closing brace: true then.
-static bool is_list_end(size_t size, const char *value)
+static bool is_list_end(const struct list *list, size_t size, const char *value)
 {
-    return size == loading->n_listed && !loading->list_ended && loading->last_listed &&
-           strcmp(value, loading->last_listed) == 0;
+    return size == list->n && !list->ended && list->last && strcmp(value, list->last) == 0;
 }
 
 // True when this value begins the option a second time (for a list, `+=` goes on instead).
-static bool is_repeated(int index, bool list, size_t size)
+static bool is_repeated(int index, bool is_list, size_t size)
 {
-    return loading->lines[index] != 0 && !(list && size > loading->n_listed);
+    return loading->lines[index] != 0 && !(is_list && size > loading->lists[index].n);
 }
 
-static void remember_listed(size_t size, const char *value)
+static void remember_listed(struct list *list, size_t size, const char *value)
 {
-    free(loading->last_listed);
-    loading->last_listed = check_memory(strdup(value));
-    loading->n_listed = size;
-    loading->list_ended = false;
+    free(list->last);
+    list->last = check_memory(strdup(value));
+    list->n = size;
+    list->ended = false;
 }
 
 static int on_value(cfg_t *cfg, cfg_opt_t *opt)
@@ -156,20 +160,20 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     bool global = !in_service(cfg);
     int index = settings_find(opt->name, global);
     const struct setting *setting = &settings[index];
-    bool list = setting->kind == SETTING_LISTEN;
+    struct list *list = settings_is_list(setting) ? &loading->lists[index] : NULL;
     size_t size = cfg_opt_size(opt);
     const char *value = size > 0 ? cfg_opt_getnstr(opt, (unsigned)size - 1) : "";
-    bool repeated = is_repeated(index, list, size);
+    bool repeated = is_repeated(index, list != NULL, size);
     cleanup_free char *wrong = NULL;
 
     if (strcmp(value, SENTINEL) == 0 || (list && size == 0))
         return 0;
-    if (list && is_list_end(size, value)) {
-        loading->list_ended = true;
+    if (list && is_list_end(list, size, value)) {
+        list->ended = true;
         return 0;
     }
     if (list)
-        remember_listed(size, value);
+        remember_listed(list, size, value);
     if (repeated) {
         problems_add(loading->problems, cfg->filename, cfg->line,
                      "%s is given twice; it stands at line %d already", opt->name,
@@ -181,7 +185,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
                          value);
     if (wrong)
         problems_add(loading->problems, cfg->filename, cfg->line, "%s = %s", opt->name, wrong);
-    else if (list)
+    else if (setting->kind == SETTING_LISTEN)
         place_listen(&loading->draft, cfg);
     return 0;
 }
@@ -197,10 +201,12 @@ static int on_service(cfg_t *cfg, cfg_opt_t *opt)
     draft->name = check_memory(strdup(cfg_title(section)));
     draft->file = check_memory(strdup(cfg->filename));
     draft->line = last_line(cfg);
-    if (cfg_size(section, "listen") < loading->n_listed)
-        problems_add(loading->problems, draft->file, draft->line,
-                     "listen is given twice; it stands at line %d already",
-                     loading->lines[settings_find("listen", false)]);
+    for (size_t i = 0; i < settings_n; i++)
+        if (settings_is_list(&settings[i]) &&
+            cfg_size(section, settings[i].name) < loading->lists[i].n)
+            problems_add(loading->problems, draft->file, draft->line,
+                         "%s is given twice; it stands at line %d already", settings[i].name,
+                         loading->lines[i]);
     config_check_service(draft, loading->lines, loading->problems);
 
     config->services = check_memory(
@@ -221,7 +227,7 @@ static size_t make_options(bool global, cfg_opt_t *opts)
 
         if (settings[i].global != global)
             continue;
-        if (settings[i].kind == SETTING_LISTEN)
+        if (settings_is_list(&settings[i]))
             opts[n] = (cfg_opt_t)CFG_STR_LIST(name, NULL, CFGF_NODEFAULT);
         else
             opts[n] = (cfg_opt_t)CFG_STR(name, NULL, CFGF_NODEFAULT);
@@ -356,7 +362,8 @@ struct config *config_read(const char *path, struct problems *problems)
     parse_drop_ins(cfg, path);
     (void)cfg_free(cfg);
     config_service_done(&loader.draft);
-    free(loader.last_listed);
+    for (size_t i = 0; i < settings_n; i++)
+        free(loader.lists[i].last);
     config_check_addresses(config, problems);
     if (config->n_services == 0 && problems->n == 0)
         problems_add(problems, path, 1, "no service is configured; write service \"NAME\" { ... }");

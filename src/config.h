@@ -21,6 +21,7 @@ enum log_addresses {
 };
 enum message_end { END_NONE, END_CRLF, END_NUL, END_N };
 enum transfer { TRANSFER_COPY, TRANSFER_SPLICE, TRANSFER_N };
+enum program_mode { PROGRAM_CONNECTION, PROGRAM_PRESTART, PROGRAM_LISTENER, PROGRAM_MODES };
 enum date_format { FORMAT_RFC867, FORMAT_ISO8601, FORMAT_N };
 
 struct handler;
@@ -41,6 +42,38 @@ struct deadlines {
     uint64_t session_usec;
 };
 
+// A list of texts, which execve(2) takes as it is.
+struct text_list {
+    char **items; // behind the last one NULL; NULL itself when n is 0
+    size_t n;
+};
+
+#define INHERIT INT64_MAX // `inherit`: as tcpd itself has it
+
+// Who a program runs as.
+struct identity {
+    char *user, *group; // as written, NULL: not given
+    bool changes;       // else as tcpd runs
+    uid_t uid;
+    gid_t gid;
+    gid_t *groups; // owned here
+    size_t n_groups;
+};
+
+// How a program is run.
+struct program_options {
+    struct text_list argv;
+    enum program_mode mode;
+    struct text_list environment;                            // NAME=VALUE
+    char *directory;                                         // NULL: as tcpd's
+    int64_t umask, nice;                                     // or INHERIT
+    int64_t limit_nofile, limit_as, limit_core, limit_nproc; // or INHERIT, RLIM_INFINITY
+    uint64_t limit_cpu_usec;                                 // 0: as tcpd's
+    uint64_t timeout_usec;                                   // of a session, 0: none
+    uint64_t kill_grace_usec;                                // between TERM and KILL
+    struct identity identity;
+};
+
 // What single handlers read; which option belongs to which handler is in settings.c.
 struct handler_options {
     char *message;           // greeting
@@ -53,6 +86,10 @@ struct handler_options {
     enum transfer transfer;  // echo
     enum framing framing;    // hello
     uint64_t delay_usec;     // hello
+    struct program_options program;
+    char *module;                    // module: the file
+    struct text_list module_options; // module: NAME=VALUE
+    uint64_t hang_usec;              // module: without a call of ours, 0: for ever
 };
 
 struct service {
@@ -95,6 +132,9 @@ struct problems {
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void problems_done(struct problems *problems);
+
+// Where a setting of the service was given: the line, 0: nowhere. lines are those that checks get.
+int config_line(const int *lines, const char *name);
 
 // Reads and checks path, then path.d/*.conf in the order of their names. Reads files, blocks on
 // nothing else, logs nothing. The configuration, with the caller as its owner, or NULL with at

@@ -48,7 +48,12 @@ static void check_handler(struct service *service, const int *lines, struct prob
                          "%s belongs to handler \"%s\", and service \"%s\" has handler \"%s\"",
                          settings[i].name, settings[i].handler, service->name, handler->name);
     if (handler->prepare)
-        handler->prepare(service, problems);
+        handler->prepare(service, lines, problems);
+}
+
+int config_line(const int *lines, const char *name)
+{
+    return lines[settings_find(name, false)];
 }
 
 static bool is_good_name(const char *name)

@@ -37,6 +37,23 @@ void problems_done(struct problems *problems)
     *problems = (struct problems){0};
 }
 
+static void free_list(struct text_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->items[i]);
+    free(list->items);
+}
+
+static void free_program(struct program_options *program)
+{
+    free_list(&program->argv);
+    free_list(&program->environment);
+    free(program->directory);
+    free(program->identity.user);
+    free(program->identity.group);
+    free(program->identity.groups);
+}
+
 void config_service_done(struct service *service)
 {
     for (size_t i = 0; i < service->n_listen; i++) {
@@ -52,6 +69,9 @@ void config_service_done(struct service *service)
     free(service->options.file);
     free(service->options.file_text);
     free(service->options.entries);
+    free_program(&service->options.program);
+    free(service->options.module);
+    free_list(&service->options.module_options);
     *service = (struct service){0};
 }
 

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: MIT
-// What serves a connection. A handler is a constant struct; handlers.c has the table of them. It
-// knows sessions, not sockets: reading, writing and deadlines are session.h's.
+// The handlers that tcpd has by itself; handlers.c has the table of them. Each serves through the
+// interface that modules have, tcpd/handler.h, and no other way, so that it cannot rot; what only
+// built-in ones have is a name and settings of their own. `program` and `module` run what is not
+// built in, and know sessions from the inside.
 #pragma once
 
 #include "config.h"
-
-struct session;
+#include "tcpd/handler.h"
 
 // One entry of a greeting's file: where it lies in handler_options.file_text.
 struct entry {
     size_t offset, length;
 };
 
+// What open() may ask about its process.
+struct tcpd_worker {
+    const struct service *service;
+    const struct config *config;
+    int listener;
+};
+
 struct handler {
     const char *name;
-    // Serves one session from its first byte to its last; the caller closes. May block as long as
-    // the session's deadlines let it. The return value is nothing to it: results are the session's.
-    void (*serve)(struct session *session);
-    // Optional, in the master while the configuration is read: loads what serve needs, adds what is
-    // wrong to problems.
-    void (*prepare)(struct service *service, struct problems *problems);
+    struct tcpd_handler face;
+    // Optional, in the master while the configuration is read: loads and checks what the service
+    // needs, adds what is wrong to problems. lines: see config_line().
+    void (*prepare)(struct service *service, const int *lines, struct problems *problems);
 };
 
 // The handler of that name, NULL when there is none.
@@ -27,6 +33,12 @@ const struct handler *handler_find(const char *name);
 
 // All names, separated by ", ", for messages.
 const char *handler_names(void);
+
+// --- In a worker ---
+// Opens the service's handler; worker must stay. < 0: the worker cannot serve, and it is logged.
+int handler_open(const struct tcpd_worker *worker);
+// A built-in handler's settings.
+const struct handler_options *handler_options(const struct tcpd_worker *worker);
 
 extern const struct handler handler_chargen, handler_daytime, handler_discard, handler_echo,
     handler_greeting, handler_hello, handler_time;

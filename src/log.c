@@ -23,6 +23,9 @@
 #define TEXT_MAX      1024
 #define KEPT_MAX      (16 * 1024)
 
+#define OWN            "tcpd"
+#define IDENTIFIER_MAX 80 // "tcpd/" and a service's name
+
 static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_STARTED] = "33fa35e042ff47e580a8a5ed51d91256",
     [EVENT_READY] = "f93b539d75bd432ba9007147be21b501",
@@ -136,19 +139,19 @@ static int try_stderr(const char *bytes, size_t size)
     return errno == EAGAIN ? -EAGAIN : write_stderr(bytes, size, 0);
 }
 
-static int write_text(int priority, const char *text)
+static int write_text(const char *identifier, int priority, const char *text)
 {
-    char line[TEXT_MAX + 16];
-    int n = target.levels ? snprintf(line, sizeof(line), "<%d>tcpd: %s\n", priority, text)
-                          : snprintf(line, sizeof(line), "tcpd: %s\n", text);
+    char line[TEXT_MAX + IDENTIFIER_MAX + 16];
+    int n = target.levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", priority, identifier, text)
+                          : snprintf(line, sizeof(line), "%s: %s\n", identifier, text);
 
     return write_stderr(line, (size_t)n, (int)(PATIENCE_USEC / USEC_PER_MSEC));
 }
 
-static int write_journal(int priority, enum log_event event, const struct log_field *fields,
-                         size_t n_fields, const char *text)
+static int write_journal(const char *identifier, int priority, enum log_event event,
+                         const struct log_field *fields, size_t n_fields, const char *text)
 {
-    char head[3][64], body[LOG_FIELDS_MAX][160], message[TEXT_MAX + 16];
+    char head[3][IDENTIFIER_MAX + 32], body[LOG_FIELDS_MAX][160], message[TEXT_MAX + 16];
     struct iovec iov[LOG_FIELDS_MAX + 4];
     int n = 0;
 
@@ -160,7 +163,7 @@ static int write_journal(int priority, enum log_event event, const struct log_fi
 
     ADD(message, "MESSAGE=%s", text);
     ADD(head[0], "PRIORITY=%d", priority);
-    ADD(head[1], "SYSLOG_IDENTIFIER=tcpd");
+    ADD(head[1], "SYSLOG_IDENTIFIER=%s", identifier);
     if (message_ids[event])
         ADD(head[2], "MESSAGE_ID=%s", message_ids[event]);
     for (size_t i = 0; i < n_fields && i < LOG_FIELDS_MAX; i++)
@@ -169,12 +172,12 @@ static int write_journal(int priority, enum log_event event, const struct log_fi
     return sd_journal_sendv(iov, n);
 }
 
-static int write_record(int priority, enum log_event event, const struct log_field *fields,
-                        size_t n_fields, const char *text)
+static int write_record(const char *identifier, int priority, enum log_event event,
+                        const struct log_field *fields, size_t n_fields, const char *text)
 {
     if (target.journal_fd < 0)
-        return write_text(priority, text);
-    return write_journal(priority, event, fields, n_fields, text);
+        return write_text(identifier, priority, text);
+    return write_journal(identifier, priority, event, fields, n_fields, text);
 }
 
 // Says how many records were lost, once there is a way out again.
@@ -185,10 +188,26 @@ static int report_dropped(void)
     if (target.n_dropped == 0)
         return 0;
     (void)snprintf(text, sizeof(text), "%u log records were dropped", target.n_dropped);
-    if (write_record(LOG_WARNING, EVENT_NONE, NULL, 0, text) < 0)
+    if (write_record(OWN, LOG_WARNING, EVENT_NONE, NULL, 0, text) < 0)
         return -EAGAIN;
     target.n_dropped = 0;
     return 0;
+}
+
+// Writes it now or never: what finds no way out is counted.
+static void write_or_drop(const char *identifier, int priority, enum log_event event,
+                          const struct log_field *fields, size_t n_fields, const char *text)
+{
+    int saved_errno = errno;
+
+    if (target.n_dropped > 0 && base_now_usec() < target.dropping_until_usec) {
+        target.n_dropped++;
+    } else if (report_dropped() < 0 ||
+               write_record(identifier, priority, event, fields, n_fields, text) == -EAGAIN) {
+        target.n_dropped++;
+        target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
+    }
+    errno = saved_errno;
 }
 
 void log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
@@ -203,15 +222,14 @@ void log_record(int priority, enum log_event event, const struct log_field *fiel
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-
-    if (target.n_dropped > 0 && base_now_usec() < target.dropping_until_usec) {
-        target.n_dropped++;
-    } else if (report_dropped() < 0 ||
-               write_record(priority, event, fields, n_fields, text) == -EAGAIN) {
-        target.n_dropped++;
-        target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
-    }
     errno = saved_errno;
+    write_or_drop(OWN, priority, event, fields, n_fields, text);
+}
+
+void log_foreign(const char *identifier, int priority, const struct log_field *fields,
+                 size_t n_fields, const char *text)
+{
+    write_or_drop(identifier, priority, EVENT_NONE, fields, n_fields, text);
 }
 
 // A pipe takes so much whole or not at all.

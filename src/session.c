@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdalign.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
@@ -18,7 +17,6 @@
 #define UNIX_PIECE        (16 * 1024)
 #define SMALL_WRITE       (8 * 1024)  // fits the send buffer of a fresh connection
 #define BUFFER_KEPT       (64 * 1024) // bytes of a session that leave the buffer where it is
-#define PAGE              4096
 
 const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_OK] = "ok",
@@ -32,22 +30,15 @@ const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_FAILED] = "failed",
 };
 
-uint8_t *session_buffer(void)
-{
-    alignas(PAGE) static uint8_t buffer[SESSION_BUFFER_SIZE];
-
-    return buffer;
-}
-
 // Gives the buffer's memory back after a session that has filled it: an idle worker has no use for
 // it, and the next session may be a small one.
-static void give_back_buffer(const struct session *session)
+static void give_back_buffer(const struct tcpd_session *session)
 {
     if (session->bytes_in + session->bytes_out > BUFFER_KEPT)
-        (void)madvise(session_buffer(), SESSION_BUFFER_SIZE, MADV_DONTNEED);
+        (void)madvise(tcpd_buffer(), TCPD_BUFFER_SIZE, MADV_DONTNEED);
 }
 
-void session_init(struct session *session, int fd, const struct service *service)
+void session_init(struct tcpd_session *session, int fd, const struct service *service)
 {
     uint64_t limit = service->deadlines.session_usec;
 
@@ -58,25 +49,19 @@ void session_init(struct session *session, int fd, const struct service *service
     session->message_deadline_usec = USEC_NEVER;
     session->receive_armed_usec = session->send_armed_usec = 0;
     session->bytes_in = session->bytes_out = 0;
+    session->n_ahead = 0;
+    session->n_turns = 0;
     session->result = SESSION_OK;
     session->peer_ended = false;
 }
 
-void session_stop(struct session *session, enum session_result result)
+void session_stop(struct tcpd_session *session, enum session_result result)
 {
     if (session->result == SESSION_OK)
         session->result = result;
 }
 
-void session_expect_message(struct session *session)
-{
-    uint64_t limit = session->service->deadlines.idle_usec;
-
-    session->message_deadline_usec = limit > 0 ? base_now_usec() + limit : USEC_NEVER;
-}
-
-// What an error number of recv() or send() means for the session.
-static int stop_by_errno(struct session *session, int error)
+int session_stop_by_errno(struct tcpd_session *session, int error)
 {
     if (error == ECONNRESET || error == EPIPE || error == ENOTCONN)
         session_stop(session, SESSION_RESET);
@@ -122,7 +107,7 @@ static void arm(int fd, int option, uint64_t *armed, uint64_t wanted, bool exact
 }
 
 // How long this read may still wait after `waited` without a byte; 0: for ever. -1: too long.
-static int read_wait(struct session *session, uint64_t waited, uint64_t *ret_wait)
+static int read_wait(struct tcpd_session *session, uint64_t waited, uint64_t *ret_wait)
 {
     const struct deadlines *deadlines = &session->service->deadlines;
     bool first = session->bytes_in == 0;
@@ -144,28 +129,22 @@ static int read_wait(struct session *session, uint64_t waited, uint64_t *ret_wai
     return 0;
 }
 
-// Where bytes come from or go to on our side: memory, or a pipe if that is not -1.
-struct place {
-    uint8_t *data;
-    int pipe;
-    int flags; // of recv()
-};
-
-static ssize_t take(const struct session *session, const struct place *to, size_t size)
+static ssize_t take(const struct tcpd_session *session, const struct session_place *to, size_t size)
 {
     if (to->pipe >= 0)
         return splice(session->fd, NULL, to->pipe, NULL, size, SPLICE_F_MOVE);
     return recv(session->fd, to->data, size, to->flags);
 }
 
-static ssize_t give(const struct session *session, const struct place *from, size_t size)
+static ssize_t give(const struct tcpd_session *session, const struct session_place *from,
+                    size_t size)
 {
     if (from->pipe >= 0)
         return splice(from->pipe, NULL, session->fd, NULL, size, SPLICE_F_MOVE);
     return send(session->fd, from->data, size, MSG_NOSIGNAL);
 }
 
-static ssize_t receive(struct session *session, const struct place *to, size_t size)
+static ssize_t receive(struct tcpd_session *session, const struct session_place *to, size_t size)
 {
     uint64_t waited = 0, wait;
 
@@ -184,52 +163,23 @@ static ssize_t receive(struct session *session, const struct place *to, size_t s
         if (errno == EAGAIN)
             waited += session->receive_armed_usec;
         else if (errno != EINTR)
-            return stop_by_errno(session, errno);
+            return session_stop_by_errno(session, errno);
     }
 }
 
-ssize_t session_read(struct session *session, void *buffer, size_t size)
+ssize_t session_receive(struct tcpd_session *session, const struct session_place *to, size_t size)
 {
-    return receive(session, &(struct place){.data = buffer, .pipe = -1}, size);
-}
+    ssize_t n;
 
-ssize_t session_splice_read(struct session *session, int pipe, size_t size)
-{
-    return receive(session, &(struct place){.pipe = pipe}, size);
-}
-
-ssize_t session_discard(struct session *session)
-{
-    // TCP drops the bytes unseen; a unix socket ignores MSG_TRUNC and fills the buffer.
-    return receive(session,
-                   &(struct place){.data = session_buffer(), .pipe = -1, .flags = MSG_TRUNC},
-                   SESSION_BUFFER_SIZE);
-}
-
-bool session_discard_pending(struct session *session)
-{
-    for (int i = 0; i < 16; i++) { // a peer that floods must not keep the handler here
-        uint8_t dropped[4096];
-        ssize_t n = recv(session->fd, dropped, sizeof(dropped), MSG_DONTWAIT | MSG_TRUNC);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return false;
-        if (n < 0)
-            (void)stop_by_errno(session, errno);
-        if (n <= 0) {
-            session->peer_ended = n == 0;
-            return true;
-        }
-        session->bytes_in += (uint64_t)n;
-    }
-    return false;
+    session->n_turns++;
+    n = receive(session, to, size);
+    session->n_turns++;
+    return n;
 }
 
 // Blocks until the kernel has taken the rest, or send_timeout for it or the session's deadline is
 // over. A peer that takes a byte now and then does not extend either.
-static int write_rest(struct session *session, struct place from, size_t size)
+static int write_rest(struct tcpd_session *session, struct session_place from, size_t size)
 {
     uint64_t limit = session->service->deadlines.send_usec;
     uint64_t deadline = USEC_NEVER;
@@ -250,7 +200,7 @@ static int write_rest(struct session *session, struct place from, size_t size)
             deadline != USEC_NEVER);
         n = give(session, &from, size < piece ? size : piece);
         if (n < 0 && errno != EINTR && errno != EAGAIN)
-            return stop_by_errno(session, errno);
+            return session_stop_by_errno(session, errno);
         if (n > 0) {
             session->bytes_out += (uint64_t)n;
             from.data += from.pipe < 0 ? n : 0;
@@ -265,7 +215,17 @@ static int write_rest(struct session *session, struct place from, size_t size)
     return 0;
 }
 
-int session_write(struct session *session, const void *data, size_t size)
+static int send_rest(struct tcpd_session *session, struct session_place from, size_t size)
+{
+    int r;
+
+    session->n_turns++;
+    r = write_rest(session, from, size);
+    session->n_turns++;
+    return r;
+}
+
+int tcpd_write(struct tcpd_session *session, const void *data, size_t size)
 {
     ssize_t n = 0;
 
@@ -275,42 +235,29 @@ int session_write(struct session *session, const void *data, size_t size)
         n = send(session->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n == (ssize_t)size) {
             session->bytes_out += size;
+            session->n_turns += 2;
             return 0;
         }
         if (n < 0 && errno != EAGAIN && errno != EINTR)
-            return stop_by_errno(session, errno);
+            return session_stop_by_errno(session, errno);
         n = n > 0 ? n : 0;
         session->bytes_out += (uint64_t)n;
     }
-    return write_rest(session, (struct place){.data = (uint8_t *)(uintptr_t)data + n, .pipe = -1},
-                      size - (size_t)n);
+    return send_rest(session,
+                     (struct session_place){.data = (uint8_t *)(uintptr_t)data + n, .pipe = -1},
+                     size - (size_t)n);
 }
 
-int session_splice_write(struct session *session, int pipe, size_t size)
+int tcpd_splice_write(struct tcpd_session *session, int pipe, size_t size)
 {
-    return session->result != SESSION_OK ? -1
-                                         : write_rest(session, (struct place){.pipe = pipe}, size);
-}
-
-int session_pause(struct session *session, uint64_t usec)
-{
-    uint64_t now = base_now_usec();
-    uint64_t until = now + usec < session->deadline_usec ? now + usec : session->deadline_usec;
-
-    for (; now < until; now = base_now_usec()) {
-        struct timespec rest = base_timespec(until - now);
-
-        (void)nanosleep(&rest, NULL); // a signal shortens one round only
-    }
-    if (until < session->deadline_usec)
-        return 0;
-    session_stop(session, SESSION_TIMEOUT);
-    return -1;
+    return session->result != SESSION_OK
+               ? -1
+               : send_rest(session, (struct session_place){.pipe = pipe}, size);
 }
 
 // Waits for the peer's end: a close with unread input sends RST, which destroys the answer that is
 // still on its way (B17).
-static void linger(struct session *session)
+static void linger(struct tcpd_session *session)
 {
     uint64_t deadline = base_now_usec() + LINGER_TOTAL_USEC;
 
@@ -318,14 +265,14 @@ static void linger(struct session *session)
         return;
     arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, LINGER_IDLE_USEC, true);
     while (base_now_usec() < deadline) {
-        ssize_t n = recv(session->fd, session_buffer(), SESSION_BUFFER_SIZE, MSG_TRUNC);
+        ssize_t n = recv(session->fd, tcpd_buffer(), TCPD_BUFFER_SIZE, MSG_TRUNC);
 
         if (n == 0 || (n < 0 && errno != EINTR))
             return;
     }
 }
 
-void session_close(struct session *session)
+void session_close(struct tcpd_session *session)
 {
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
 

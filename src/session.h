@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One accepted connection: its deadlines, exact reading and writing, and a close that does not
 // destroy the answer in flight. A peer's misbehaviour ends its session and nothing else.
-// Handlers use the functions from session_read() to session_stop(); worker.c the others.
-// RFC 9293 (TCP), socket(7), tcp(7).
+// What handlers call is declared in tcpd/handler.h. RFC 9293 (TCP), socket(7), tcp(7).
 #pragma once
 
 #include <stdbool.h>
@@ -11,6 +10,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "tcpd/handler.h"
 
 // Why a session ended; session_result_names has the words for the log.
 enum session_result {
@@ -28,9 +28,7 @@ enum session_result {
 
 extern const char *const session_result_names[SESSION_RESULTS];
 
-#define SESSION_BUFFER_SIZE (64 * 1024)
-
-struct session {
+struct tcpd_session {
     int fd;
     const struct service *service;
     union {
@@ -44,6 +42,9 @@ struct session {
     uint64_t receive_armed_usec;    // what SO_RCVTIMEO is set to, 0: nothing
     uint64_t send_armed_usec;       // what SO_SNDTIMEO is set to, 0: nothing
     uint64_t bytes_in, bytes_out;
+    const uint8_t *ahead; // n_ahead bytes that were read and not asked for yet
+    size_t n_ahead;
+    unsigned n_turns; // in and out of tcpd_*() functions; odd: in one
     enum session_result result;
     bool peer_ended; // its end of input was read
     bool is_logged;  // session_log.c: has a record of its start
@@ -51,41 +52,23 @@ struct session {
 
 // Starts a session on a connected socket, which it owns from now on; peer and peer_length are
 // already set. No system call.
-void session_init(struct session *session, int fd, const struct service *service);
-
-// Reads at most size bytes. Blocks until there is at least one, the peer's end of input, or a
-// deadline. > 0: bytes; 0: end of input; -1: the session has ended, its result says why.
-ssize_t session_read(struct session *session, void *buffer, size_t size);
-
-// As session_read(), but the bytes are dropped.
-ssize_t session_discard(struct session *session);
-
-// Drops what the peer has sent so far without waiting. True when its end of input or an error was
-// met.
-bool session_discard_pending(struct session *session);
-
-// Writes all of data, one send() where the kernel has room. Blocks until the kernel has taken it or
-// a deadline. 0, or -1: the session has ended, its result says why.
-int session_write(struct session *session, const void *data, size_t size);
-
-// As session_read() and session_write(), without copying: between the peer and an empty pipe of
-// at least size bytes, splice(2). What was written to the pipe must be read from it at once.
-ssize_t session_splice_read(struct session *session, int pipe, size_t size);
-int session_splice_write(struct session *session, int pipe, size_t size);
-
-// From now on idle_timeout bounds the reading of one whole message instead of each read, so that
-// a byte now and then does not keep a worker. Called before each message.
-void session_expect_message(struct session *session);
-
-// Waits for that long, or the session's deadline. 0, or -1: the deadline came first.
-int session_pause(struct session *session, uint64_t usec);
+void session_init(struct tcpd_session *session, int fd, const struct service *service);
 
 // Ends the session with a result; reading and writing fail from now on.
-void session_stop(struct session *session, enum session_result result);
+void session_stop(struct tcpd_session *session, enum session_result result);
 
-// A worker's one buffer, SESSION_BUFFER_SIZE bytes; its pages are touched by those who use it.
-uint8_t *session_buffer(void);
+// --- For tcpd_*() functions ---
+// Where bytes come from or go to on our side: memory, or a pipe if that is not -1.
+struct session_place {
+    uint8_t *data;
+    int pipe;
+    int flags; // of recv()
+};
+// As tcpd_read(), past what was read ahead.
+ssize_t session_receive(struct tcpd_session *session, const struct session_place *to, size_t size);
+// Ends the session with what an error number of recv() or send() means for it; -1.
+int session_stop_by_errno(struct tcpd_session *session, int error);
 
 // Ends the connection: shuts down writing, drops what the peer still sends (2 s of silence, 30 s in
 // all), closes. After a send timeout, a reset.
-void session_close(struct session *session);
+void session_close(struct tcpd_session *session);

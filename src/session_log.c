@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base.h"
+#include "escape.h"
 #include "log.h"
 
 static void mask(struct sockaddr_storage *address)
@@ -57,7 +58,7 @@ static void add_number(struct log_field *fields, size_t *n, const char *name, ui
 }
 
 // The fields that both records have. The address fields carry the address without the port.
-static size_t add_ends(struct log_field *fields, const struct session *session,
+static size_t add_ends(struct log_field *fields, const struct tcpd_session *session,
                        enum log_addresses addresses)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -98,7 +99,7 @@ static bool is_within_rate(const struct config *config, struct log_quota *quota,
     return false;
 }
 
-void session_log_opened(struct session *session, const struct config *config,
+void session_log_opened(struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota)
 {
     struct log_field fields[LOG_FIELDS_MAX];
@@ -129,7 +130,7 @@ static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
     return n;
 }
 
-static bool is_wanted(const struct session *session, const struct config *config,
+static bool is_wanted(const struct tcpd_session *session, const struct config *config,
                       struct log_quota *quota)
 {
     bool good = session->result == SESSION_OK;
@@ -146,7 +147,7 @@ static bool is_wanted(const struct session *session, const struct config *config
     return false;
 }
 
-static size_t add_figures(struct log_field *fields, size_t n, const struct session *session,
+static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_session *session,
                           uint64_t duration)
 {
     add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
@@ -156,7 +157,7 @@ static size_t add_figures(struct log_field *fields, size_t n, const struct sessi
     return add_tcp_info(fields, n, session->fd);
 }
 
-void session_log_closed(const struct session *session, const struct config *config,
+void session_log_closed(const struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota)
 {
     int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
@@ -180,6 +181,26 @@ void session_log_closed(const struct session *session, const struct config *conf
                                         config->log_addresses, peer, sizeof(peer)),
                        session_result_names[session->result], session->bytes_in, session->bytes_out,
                        duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC));
+}
+
+void session_log_line(const struct tcpd_session *session, const struct service *service,
+                      const struct config *config, int priority, const char *line, size_t length)
+{
+    struct log_field fields[LOG_FIELDS_MAX];
+    char identifier[80], peer[ADDRESS_TEXT_MAX] = "", text[1000];
+    size_t n = 0, used = 0;
+
+    if (log_has_fields() && session)
+        n = add_ends(fields, session, config->log_addresses);
+    else if (log_has_fields())
+        add(fields, &n, "TCPD_SERVICE", service->name);
+    else if (session) // the journal has it as a field
+        used = (size_t)snprintf(text, sizeof(text), "%s: ",
+                                session_log_peer(&session->peer.any, session->peer_length,
+                                                 config->log_addresses, peer, sizeof(peer)));
+    (void)escape_bytes(line, length, text + used, sizeof(text) - used);
+    (void)snprintf(identifier, sizeof(identifier), "tcpd/%s", service->name);
+    log_foreign(identifier, priority, fields, n, text);
 }
 
 void session_log_flush(struct log_quota *quota, int listener)

@@ -14,13 +14,19 @@ const char *session_log_peer(const struct sockaddr *peer, socklen_t length,
 
 // At the session's start; writes with log_sessions = all only. In the journal a session has both
 // records or none, unless it ends badly: that is logged when log_sessions_rate allows it by then.
-void session_log_opened(struct session *session, const struct config *config,
+void session_log_opened(struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota);
 
 // At its end, before the socket is closed (the kernel's view comes from it): all of them with
 // log_sessions = all; with errors those that did not end well, within the client's quota.
-void session_log_closed(const struct session *session, const struct config *config,
+void session_log_closed(const struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota);
+
+// A line of the service's own, from a program's standard error or a module, under the identifier
+// tcpd/SERVICE and with the fields of its session, if there is one (NULL: none). What is not plain
+// text is escaped.
+void session_log_line(const struct tcpd_session *session, const struct service *service,
+                      const struct config *config, int priority, const char *line, size_t length);
 
 // After it, or at the worker's end (listener: -1). Tries again what has found no room; while nobody
 // waits at the listener for up to 50 ms, and what finds none even then is lost and counted.

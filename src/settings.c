@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base.h"
 #include "handler.h"
@@ -24,6 +25,9 @@ static const char *const end_names[END_N] = {
 static const char *const format_names[FORMAT_N] = {
     [FORMAT_RFC867] = "rfc867", [FORMAT_ISO8601] = "iso8601"};
 
+static const char *const program_modes[PROGRAM_MODES] = {[PROGRAM_CONNECTION] = "connection",
+                                                         [PROGRAM_PRESTART] = "prestart",
+                                                         [PROGRAM_LISTENER] = "listener"};
 static const char *const transfer_names[TRANSFER_N] = {
     [TRANSFER_COPY] = "copy", [TRANSFER_SPLICE] = "splice"};
 
@@ -31,6 +35,8 @@ static const char *const transfer_names[TRANSFER_N] = {
 #define SERVICE(field) .offset = offsetof(struct service, field)
 #define CHOICE(table)  .kind = SETTING_CHOICE, .names = (table), .n_names = ELEMENTS(table)
 #define SPAN           .kind = SETTING_SPAN
+#define PROGRAM(field) SERVICE(options.program.field), .handler = "program"
+#define MODULE(field)  SERVICE(options.field), .handler = "module"
 
 // clang-format off
 const struct setting settings[] = {
@@ -73,9 +79,34 @@ const struct setting settings[] = {
     {"framing", CHOICE(framing_names), SERVICE(options.framing), .initial = "chunk",
      .handler = "hello"},
     {"delay", SPAN, SERVICE(options.delay_usec), .initial = "0", .handler = "hello"},
+
+    {"program", SETTING_LIST, PROGRAM(argv)},
+    {"program_mode", CHOICE(program_modes), PROGRAM(mode), .initial = "connection"},
+    {"environment", SETTING_LIST, PROGRAM(environment)},
+    {"working_directory", SETTING_TEXT, PROGRAM(directory)},
+    {"umask", SETTING_MASK, PROGRAM(umask), .initial = "inherit", .max = 0777},
+    {"nice", SETTING_NUMBER, PROGRAM(nice), .initial = "inherit", .max = 19},
+    {"limit_nofile", SETTING_LIMIT, PROGRAM(limit_nofile), .initial = "inherit", .min = 3},
+    {"limit_as", SETTING_LIMIT, PROGRAM(limit_as), .initial = "inherit", .min = 4096},
+    {"limit_cpu", SPAN, PROGRAM(limit_cpu_usec), .initial = "0"},
+    {"limit_core", SETTING_LIMIT, PROGRAM(limit_core), .initial = "inherit"},
+    {"limit_nproc", SETTING_LIMIT, PROGRAM(limit_nproc), .initial = "inherit", .min = 1},
+    {"program_timeout", SPAN, PROGRAM(timeout_usec), .initial = "0"},
+    {"kill_grace", SPAN, PROGRAM(kill_grace_usec), .initial = "5s"},
+    {"user", SETTING_TEXT, PROGRAM(identity.user)},
+    {"group", SETTING_TEXT, PROGRAM(identity.group)},
+
+    {"module", SETTING_TEXT, MODULE(module)},
+    {"module_options", SETTING_LIST, MODULE(module_options)},
+    {"hang_timeout", SPAN, MODULE(hang_usec), .initial = "60s"},
 };
 // clang-format on
 const size_t settings_n = ELEMENTS(settings);
+
+bool settings_is_list(const struct setting *setting)
+{
+    return setting->kind == SETTING_LISTEN || setting->kind == SETTING_LIST;
+}
 
 int settings_find(const char *name, bool global)
 {
@@ -162,6 +193,63 @@ static char *set_text(char **field, const char *text)
     return NULL;
 }
 
+// nice, or a file mode mask; -20 is the one number below -19 that there is.
+static char *set_inheritable(const struct setting *setting, int64_t *field, const char *text)
+{
+    bool octal = setting->kind == SETTING_MASK;
+    long min = octal ? 0 : -(long)setting->max - 1;
+    char *end;
+    long number = strtol(text, &end, octal ? 8 : 10);
+
+    if (strcmp(text, "inherit") == 0) {
+        *field = INHERIT;
+        return NULL;
+    }
+    if (end == text || *end != '\0' || strchr(" \t\n+", *text) || strlen(text) > 10 ||
+        number < min || number > (long)setting->max)
+        return octal ? complain("\"%s\" is not a file mode; an octal number from 0 to 0777, or "
+                                "inherit",
+                                text)
+                     : complain("\"%s\" is not allowed; a whole number from %ld to %u, or inherit",
+                                text, min, setting->max);
+    *field = number;
+    return NULL;
+}
+
+// A limit of setrlimit(2), in units of 1024 and its powers.
+static char *set_limit(const struct setting *setting, int64_t *field, const char *text)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+
+    if (strcmp(text, "inherit") == 0 || strcmp(text, "infinity") == 0) {
+        *field = text[2] == 'h' ? INHERIT : (int64_t)RLIM_INFINITY;
+        return NULL;
+    }
+    if (*text < '0' || *text > '9' || (*end != '\0' && (!unit || end[1] != '\0')) ||
+        strlen(text) > 15 || number > (uint64_t)(INT64_MAX - 1) >> shift ||
+        number << shift < setting->min)
+        return complain(
+            "\"%s\" is not a limit; a whole number from %u on, with K, M, G or T behind "
+            "it or not, infinity or inherit",
+            text, setting->min);
+    *field = (int64_t)(number << shift);
+    return NULL;
+}
+
+static char *add_text(struct text_list *list, const char *text)
+{
+    list->items = reallocarray(list->items, list->n + 2, sizeof(list->items[0]));
+    if (!list->items)
+        abort();
+    list->items[list->n] = list->items[list->n + 1] = NULL;
+    (void)set_text(&list->items[list->n++], text);
+    return NULL;
+}
+
 // Appends to the list; `file` and `line` are the caller's to fill in.
 static char *add_listen(struct service *service, const char *text)
 {
@@ -188,6 +276,11 @@ char *settings_set(const struct setting *setting, void *target, const char *text
     case SETTING_COUNT:
     case SETTING_MODE:
         return set_number(setting, field, text);
+    case SETTING_NUMBER:
+    case SETTING_MASK:
+        return set_inheritable(setting, field, text);
+    case SETTING_LIMIT:
+        return set_limit(setting, field, text);
     case SETTING_CHOICE:
         return set_choice(setting, field, text);
     case SETTING_HANDLER:
@@ -196,6 +289,8 @@ char *settings_set(const struct setting *setting, void *target, const char *text
         return set_text(field, text);
     case SETTING_LISTEN:
         return add_listen(target, text);
+    case SETTING_LIST:
+        return add_text(field, text);
     }
     return complain("unknown kind of setting");
 }

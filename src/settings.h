@@ -15,8 +15,12 @@ enum setting_kind {
     SETTING_CHOICE,  // int, index into names
     SETTING_TEXT,    // char *
     SETTING_MODE,    // unsigned, octal
+    SETTING_NUMBER,  // int64_t, or `inherit`
+    SETTING_MASK,    // int64_t, octal, or `inherit`
+    SETTING_LIMIT,   // int64_t with K, M, G or T, `infinity`, or `inherit`
     SETTING_HANDLER, // const struct handler *
     SETTING_LISTEN,  // list of struct listen
+    SETTING_LIST,    // struct text_list
 };
 
 struct setting {
@@ -25,7 +29,7 @@ struct setting {
     bool global;         // of the file; else of a service
     size_t offset;       // into struct config or struct service
     const char *initial; // the default as text, NULL: none
-    unsigned min, max;   // counts, modes
+    unsigned min, max;   // counts, modes; of numbers max is also how far below zero
     const char *const *names;
     int n_names;         // choices
     const char *handler; // the only handler that has it, NULL: every service
@@ -33,6 +37,9 @@ struct setting {
 
 extern const struct setting settings[];
 extern const size_t settings_n;
+
+// Whether it takes a list of values, in braces.
+bool settings_is_list(const struct setting *setting);
 
 // The index of the setting of that name and scope, -1 when there is none.
 int settings_find(const char *name, bool global);

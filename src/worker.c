@@ -30,6 +30,7 @@ static struct reserve *volatile parked_in; // NULL: not parked
 
 struct process {
     const struct worker_setup *setup;
+    const struct tcpd_handler *face;
     struct score_page *page;
     struct pool_hint *hint;
     struct accept_backoff backoff;
@@ -37,6 +38,11 @@ struct process {
     bool waiting;           // counted in hint->reserve
     bool announced;         // the master knows that it has come to accept()
 };
+
+bool tcpd_stopping(void)
+{
+    return stopping;
+}
 
 const char *worker_exit_name(int status)
 {
@@ -180,7 +186,7 @@ static void enter_idle(struct process *process)
     process->waiting = joined || wait_in_reserve(process);
 }
 
-static void enter_busy(struct process *process, const struct session *session)
+static void enter_busy(struct process *process, const struct tcpd_session *session)
 {
     struct pool_hint *hint = process->hint;
     int32_t idle = reserve_leave(&hint->reserve);
@@ -193,7 +199,7 @@ static void enter_busy(struct process *process, const struct session *session)
         wake_master(process);
 }
 
-static void serve(struct process *process, struct session *session, int fd)
+static void serve(struct process *process, struct tcpd_session *session, int fd)
 {
     const struct worker_setup *setup = process->setup;
     struct log_quota *quota = &process->hint->quota;
@@ -201,7 +207,7 @@ static void serve(struct process *process, struct session *session, int fd)
     session_init(session, fd, setup->service);
     enter_busy(process, session);
     session_log_opened(session, setup->config, quota);
-    setup->service->handler->serve(session);
+    process->face->serve(session);
     session_log_closed(session, setup->config, quota);
     session_close(session);
     session_log_flush(quota, setup->listener);
@@ -226,7 +232,7 @@ static bool leave_after_error(struct process *process, int error, enum worker_ex
 
 static enum worker_exit accept_loop(struct process *process)
 {
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
     for (;;) {
@@ -253,7 +259,9 @@ static enum worker_exit accept_loop(struct process *process)
 
 void worker_run(const struct worker_setup *setup)
 {
-    struct process process = {.setup = setup};
+    struct process process = {.setup = setup, .face = &setup->service->handler->face};
+    struct tcpd_worker worker = {
+        .service = setup->service, .config = setup->config, .listener = setup->listener};
     enum worker_exit reason;
     int r = worker_setup(&process);
 
@@ -261,7 +269,11 @@ void worker_run(const struct worker_setup *setup)
         log_error("%s cannot be set up: %s", setup->title, strerror(-r));
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
+    if (handler_open(&worker) < 0)
+        _exit(WORKER_EXIT_SETUP_FAILED);
     reason = accept_loop(&process);
+    if (process.face->close)
+        process.face->close();
     session_log_flush(&process.hint->quota, -1);
     if (process.waiting)
         (void)reserve_leave(&process.hint->reserve);

@@ -4,15 +4,13 @@
 // send() is 32 times slower. Input is dropped; the stream ends at the peer's end of input or a
 // deadline.
 
-#include "base.h"
 #include "handler.h"
-#include "session.h"
 
 #define RING      95
 #define LINE      72
 #define LINE_SIZE (LINE + 2)
 #define PERIOD    ((size_t)RING * LINE_SIZE)
-#define BLOCK     (SESSION_BUFFER_SIZE / PERIOD * PERIOD)
+#define BLOCK     (TCPD_BUFFER_SIZE / PERIOD * PERIOD)
 
 static void fill(uint8_t *block)
 {
@@ -26,14 +24,15 @@ static void fill(uint8_t *block)
     }
 }
 
-static void serve(struct session *session)
+static void serve(struct tcpd_session *session)
 {
-    uint8_t *block = session_buffer();
+    uint8_t *block = tcpd_buffer();
 
     fill(block);
-    while (session_write(session, block, BLOCK) == 0)
-        if (session_discard_pending(session))
+    while (tcpd_write(session, block, BLOCK) == 0)
+        if (tcpd_discard_pending(session))
             return;
 }
 
-const struct handler handler_chargen = {.name = "chargen", .serve = serve};
+const struct handler handler_chargen = {.name = "chargen",
+                                        .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}};

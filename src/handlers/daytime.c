@@ -6,7 +6,8 @@
 #include <time.h>
 
 #include "handler.h"
-#include "session.h"
+
+static const struct handler_options *options;
 
 static size_t format_iso8601(const struct tm *local, char *text, size_t size)
 {
@@ -18,7 +19,7 @@ static size_t format_iso8601(const struct tm *local, char *text, size_t size)
                                 minutes / 60, minutes % 60);
 }
 
-static void serve(struct session *session)
+static void serve(struct tcpd_session *session)
 {
     struct timespec now; // time(2) may lag behind
     struct tm local;
@@ -27,21 +28,31 @@ static void serve(struct session *session)
 
     (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
     if (!localtime_r(&now.tv_sec, &local)) {
-        session_stop(session, SESSION_FAILED);
+        tcpd_fail(session);
         return;
     }
-    if (session->service->options.format == FORMAT_ISO8601)
+    if (options->format == FORMAT_ISO8601)
         n = format_iso8601(&local, text, sizeof(text));
     else
         n = strftime(text, sizeof(text), "%A, %B %d, %Y %H:%M:%S-%Z\r\n", &local);
-    (void)session_write(session, text, n); // the session keeps the result
+    (void)tcpd_write(session, text, n); // the session keeps the result
 }
 
-static void prepare(struct service *service, struct problems *problems)
+static int open_worker(const struct tcpd_worker *worker)
+{
+    options = handler_options(worker);
+    return 0;
+}
+
+static void prepare(struct service *service, const int *lines, struct problems *problems)
 {
     (void)service;
+    (void)lines;
     (void)problems;
     tzset(); // read the zone once here, not in every worker
 }
 
-const struct handler handler_daytime = {.name = "daytime", .serve = serve, .prepare = prepare};
+const struct handler handler_daytime = {
+    .name = "daytime",
+    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .prepare = prepare};

@@ -2,12 +2,12 @@
 // discard, RFC 863: everything is read and dropped; nothing is ever sent.
 
 #include "handler.h"
-#include "session.h"
 
-static void serve(struct session *session)
+static void serve(struct tcpd_session *session)
 {
-    while (session_discard(session) > 0)
+    while (tcpd_discard(session) > 0)
         ;
 }
 
-const struct handler handler_discard = {.name = "discard", .serve = serve};
+const struct handler handler_discard = {.name = "discard",
+                                        .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}};

@@ -10,7 +10,8 @@
 
 #include "base.h"
 #include "handler.h"
-#include "session.h"
+
+static const struct handler_options *options;
 
 struct ends {
     int in, out; // of a pipe
@@ -25,35 +26,36 @@ static int open_pipe(struct ends *ret_pipe)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     *ret_pipe = (struct ends){.in = ends[1], .out = ends[0]};
-    return fcntl(ends[0], F_GETPIPE_SZ) < SESSION_BUFFER_SIZE ? -ENOBUFS : 0;
+    return fcntl(ends[0], F_GETPIPE_SZ) < TCPD_BUFFER_SIZE ? -ENOBUFS : 0;
 }
 
-static void serve_by_copy(struct session *session)
+static void serve_by_copy(struct tcpd_session *session)
 {
-    uint8_t *buffer = session_buffer();
+    uint8_t *buffer = tcpd_buffer();
     ssize_t n;
 
-    while ((n = session_read(session, buffer, SESSION_BUFFER_SIZE)) > 0)
-        if (session_write(session, buffer, (size_t)n) < 0)
+    while ((n = tcpd_read(session, buffer, TCPD_BUFFER_SIZE)) > 0)
+        if (tcpd_write(session, buffer, (size_t)n) < 0)
             return;
 }
 
 // Until the peer's end, or what looks like it: before an urgent byte (MSG_OOB) splice(2) returns 0
 // as well. recv() knows better, so the buffer has the last word.
-static void serve_by_splice(struct session *session, const struct ends *pipe)
+static void serve_by_splice(struct tcpd_session *session, const struct ends *pipe)
 {
     ssize_t n;
 
-    while ((n = session_splice_read(session, pipe->in, SESSION_BUFFER_SIZE)) > 0)
-        if (session_splice_write(session, pipe->out, (size_t)n) < 0)
+    while ((n = tcpd_splice_read(session, pipe->in, TCPD_BUFFER_SIZE)) > 0)
+        if (tcpd_splice_write(session, pipe->out, (size_t)n) < 0)
             return;
 }
 
-static void serve(struct session *session)
+static void serve(struct tcpd_session *session)
 {
     struct ends pipe = {-1, -1};
-    bool is_wanted = session->service->options.transfer == TRANSFER_SPLICE &&
-                     session->peer.any.sa_family != AF_UNIX; // whose splice copies all the same
+    socklen_t length;
+    bool is_wanted = options->transfer == TRANSFER_SPLICE && // a unix socket's copies all the same
+                     tcpd_peer(session, &length)->sa_family != AF_UNIX;
 
     if (is_wanted && open_pipe(&pipe) == 0)
         serve_by_splice(session, &pipe);
@@ -62,4 +64,11 @@ static void serve(struct session *session)
     base_close_fd(&pipe.out);
 }
 
-const struct handler handler_echo = {.name = "echo", .serve = serve};
+static int open_worker(const struct tcpd_worker *worker)
+{
+    options = handler_options(worker);
+    return 0;
+}
+
+const struct handler handler_echo = {
+    .name = "echo", .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve}};

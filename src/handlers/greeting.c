@@ -12,7 +12,8 @@
 #include "base.h"
 #include "config_text.h"
 #include "handler.h"
-#include "session.h"
+
+static const struct handler_options *options;
 
 #define ENTRY_MAX   511
 #define MESSAGE_MAX 4000
@@ -21,9 +22,8 @@
 static const char *const ends[END_N] = {[END_NONE] = "", [END_CRLF] = "\r\n", [END_NUL] = ""};
 static const size_t end_sizes[END_N] = {[END_NONE] = 0, [END_CRLF] = 2, [END_NUL] = 1};
 
-static void serve(struct session *session)
+static void serve(struct tcpd_session *session)
 {
-    const struct handler_options *options = &session->service->options;
     const char *text = options->message;
     size_t end_size = end_sizes[options->end];
     char reply[MESSAGE_MAX + 2];
@@ -40,7 +40,7 @@ static void serve(struct session *session)
     }
     memcpy(reply, text, length); // prepare() has checked that it fits
     memcpy(reply + length, ends[options->end], end_size);
-    (void)session_write(session, reply, length + end_size); // the session keeps the result
+    (void)tcpd_write(session, reply, length + end_size); // the session keeps the result
 }
 
 // Opens `file`, relative to the configuration file it is named in.
@@ -85,20 +85,19 @@ static char *read_file(const struct service *service, struct problems *problems)
     return NULL;
 }
 
-static void add_entry(struct handler_options *options, size_t offset, size_t length)
+static void add_entry(struct handler_options *given, size_t offset, size_t length)
 {
-    options->entries = reallocarray(options->entries, options->n_entries + 1,
-                                    sizeof(options->entries[0]));
-    if (!options->entries)
+    given->entries = reallocarray(given->entries, given->n_entries + 1, sizeof(given->entries[0]));
+    if (!given->entries)
         abort();
-    options->entries[options->n_entries++] = (struct entry){.offset = offset, .length = length};
+    given->entries[given->n_entries++] = (struct entry){.offset = offset, .length = length};
 }
 
 // Divides the text at its '%' lines; empty entries do not count.
 static void split_entries(struct service *service, struct problems *problems)
 {
-    struct handler_options *options = &service->options;
-    const char *text = options->file_text;
+    struct handler_options *given = &service->options;
+    const char *text = given->file_text;
     size_t start = 0, line_number = 1;
 
     for (size_t at = 0;; line_number++) {
@@ -109,9 +108,9 @@ static void split_entries(struct service *service, struct problems *problems)
 
         if ((divider || last) && end > start) {
             if (end - start > ENTRY_MAX)
-                problems_add(problems, options->file, (int)line_number,
+                problems_add(problems, given->file, (int)line_number,
                              "an entry of %zu bytes ends here; at most %d", end - start, ENTRY_MAX);
-            add_entry(options, start, end - start);
+            add_entry(given, start, end - start);
         }
         if (divider)
             start = at + line + (last ? 0 : 1);
@@ -121,29 +120,39 @@ static void split_entries(struct service *service, struct problems *problems)
     }
 }
 
-static void prepare(struct service *service, struct problems *problems)
+static int open_worker(const struct tcpd_worker *worker)
 {
-    struct handler_options *options = &service->options;
+    options = handler_options(worker);
+    return 0;
+}
 
-    if (!options->message == !options->file) {
+static void prepare(struct service *service, const int *lines, struct problems *problems)
+{
+    struct handler_options *given = &service->options;
+
+    (void)lines;
+    if (!given->message == !given->file) {
         problems_add(problems, service->file, service->line,
                      "service \"%s\" needs either message = \"TEXT\" or file = \"PATH\"",
                      service->name);
         return;
     }
-    if (options->message) {
-        if (strlen(options->message) > MESSAGE_MAX)
+    if (given->message) {
+        if (strlen(given->message) > MESSAGE_MAX)
             problems_add(problems, service->file, service->line,
                          "message of service \"%s\" is too long; at most %d bytes", service->name,
                          MESSAGE_MAX);
         return;
     }
-    options->file_text = read_file(service, problems);
-    if (options->file_text)
+    given->file_text = read_file(service, problems);
+    if (given->file_text)
         split_entries(service, problems);
-    if (options->file_text && options->n_entries == 0)
+    if (given->file_text && given->n_entries == 0)
         problems_add(problems, service->file, service->line,
-                     "file = \"%s\" of service \"%s\" has no entry", options->file, service->name);
+                     "file = \"%s\" of service \"%s\" has no entry", given->file, service->name);
 }
 
-const struct handler handler_greeting = {.name = "greeting", .serve = serve, .prepare = prepare};
+const struct handler handler_greeting = {
+    .name = "greeting",
+    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .prepare = prepare};

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "handler.h"
-#include "session.h"
+
+static const struct handler_options *options;
 
 #define BEFORE "Hello, "
 #define AFTER  "!"
@@ -18,7 +19,7 @@
 #define OUTPUT_MAX (FRAMING_MESSAGE_MAX + EXTRA)
 
 struct conversation {
-    struct session *session;
+    struct tcpd_session *session;
     enum framing framing;
     uint8_t input[INPUT_MAX];
     uint8_t output[OUTPUT_MAX];
@@ -30,7 +31,7 @@ static int flush(struct conversation *talk)
     size_t n = talk->n_output;
 
     talk->n_output = 0;
-    return n > 0 ? session_write(talk->session, talk->output, n) : 0;
+    return n > 0 ? tcpd_write(talk->session, talk->output, n) : 0;
 }
 
 static void put(struct conversation *talk, const void *data, size_t length)
@@ -59,11 +60,11 @@ static int say(struct conversation *talk, const char *before, const struct messa
 // True when the conversation is over.
 static bool answer(struct conversation *talk, const struct message *message)
 {
-    uint64_t delay = talk->session->service->options.delay_usec;
+    uint64_t delay = options->delay_usec;
 
     if (message->length == 4 && memcmp(message->data, "exit", 4) == 0)
         return true;
-    if (delay > 0 && (flush(talk) < 0 || session_pause(talk->session, delay) < 0))
+    if (delay > 0 && (flush(talk) < 0 || tcpd_pause(talk->session, delay) < 0))
         return true;
     return say(talk, BEFORE, message, AFTER) < 0;
 }
@@ -84,16 +85,16 @@ static bool answer_all(struct conversation *talk, bool at_end)
     if (flush(talk) < 0)
         return true;
     if (!over && r < 0)
-        session_stop(talk->session, SESSION_PROTOCOL_ERROR);
+        tcpd_refuse(talk->session);
     if (done > 0)
         memmove(talk->input, talk->input + done, talk->n_input - done);
     talk->n_input -= done;
     if (done > 0 && !over && r == 0 && talk->framing != FRAMING_CHUNK)
-        session_expect_message(talk->session);
+        tcpd_expect_message(talk->session);
     return over || r < 0 || at_end;
 }
 
-static void serve(struct session *session)
+static void serve(struct tcpd_session *session)
 {
     // Static, so that its pages cost only the workers of hello, and only what they use.
     static struct conversation talk;
@@ -101,22 +102,29 @@ static void serve(struct session *session)
     ssize_t n;
 
     talk.session = session;
-    talk.framing = session->service->options.framing;
+    talk.framing = options->framing;
     talk.n_input = talk.n_output = 0;
     if (say(&talk, "Welcome!", &nothing, "") < 0 || flush(&talk) < 0)
         return;
     if (talk.framing != FRAMING_CHUNK)
-        session_expect_message(session);
+        tcpd_expect_message(session);
     do {
         size_t room = INPUT_MAX - talk.n_input;
 
         if (talk.framing == FRAMING_CHUNK && room > FRAMING_CHUNK_MAX)
             room = FRAMING_CHUNK_MAX;
-        n = session_read(session, talk.input + talk.n_input, room);
+        n = tcpd_read(session, talk.input + talk.n_input, room);
         if (n < 0)
             return;
         talk.n_input += (size_t)n;
     } while (!answer_all(&talk, n == 0));
 }
 
-const struct handler handler_hello = {.name = "hello", .serve = serve};
+static int open_worker(const struct tcpd_worker *worker)
+{
+    options = handler_options(worker);
+    return 0;
+}
+
+const struct handler handler_hello = {
+    .name = "hello", .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve}};

@@ -6,18 +6,18 @@
 #include <time.h>
 
 #include "handler.h"
-#include "session.h"
 
 #define SECONDS_1900_TO_1970 UINT64_C(2208988800)
 
-static void serve(struct session *session)
+static void serve(struct tcpd_session *session)
 {
     struct timespec now; // time(2) may lag a few milliseconds behind, across a second's edge
     uint32_t seconds;
 
     (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
     seconds = htobe32((uint32_t)((uint64_t)now.tv_sec + SECONDS_1900_TO_1970));
-    (void)session_write(session, &seconds, sizeof(seconds)); // the session keeps the result
+    (void)tcpd_write(session, &seconds, sizeof(seconds)); // the session keeps the result
 }
 
-const struct handler handler_time = {.name = "time", .serve = serve};
+const struct handler handler_time = {.name = "time",
+                                     .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}};

@@ -10,16 +10,18 @@
 
 // Serves peer, which was told what to do; its text, to be freed, is in peer->got afterwards.
 // Returns the session, whose socket is closed.
-static inline struct session serve_peer(enum pair_kind kind, const struct service *service,
-                                        struct peer *peer)
+static inline struct tcpd_session serve_peer(enum pair_kind kind, const struct service *service,
+                                             struct peer *peer)
 {
     struct pair pair = pair_open(kind);
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
+    struct tcpd_worker worker = {.service = service};
 
     peer->fd = pair.client;
+    check_number("open", handler_open(&worker), 0);
     session_init(&session, pair.server, service);
     peer_start(peer);
-    service->handler->serve(&session);
+    service->handler->face.serve(&session);
     session_close(&session);
     peer_join(peer);
     base_close_fd(&pair.client);
@@ -27,7 +29,7 @@ static inline struct session serve_peer(enum pair_kind kind, const struct servic
 }
 
 // Checks what the peer got, that the session counted it, and how it ended.
-static inline void check_served(const char *row, const struct session *session,
+static inline void check_served(const char *row, const struct tcpd_session *session,
                                 const struct peer *peer, enum session_result result,
                                 const void *want, size_t n_want)
 {

@@ -38,7 +38,7 @@ static void test_echo(void **state)
                                 .piece = echoes[i].piece,
                                 .read_piece = echoes[i].read_piece,
                                 .half_close = true};
-            struct session session = serve_peer((enum pair_kind)kind, &service, &peer);
+            struct tcpd_session session = serve_peer((enum pair_kind)kind, &service, &peer);
 
             check_served(echoes[i].name, &session, &peer, SESSION_OK, text, echoes[i].size);
             check_number(echoes[i].name, session.bytes_in, echoes[i].size);
@@ -54,7 +54,7 @@ static void test_discard(void **state)
     (void)state;
     for (int kind = 0; kind < PAIR_KINDS; kind++) {
         struct peer peer = {.text = text, .n_text = MEGABYTE, .half_close = true};
-        struct session session = serve_peer((enum pair_kind)kind, &service, &peer);
+        struct tcpd_session session = serve_peer((enum pair_kind)kind, &service, &peer);
 
         check_served(pair_names[kind], &session, &peer, SESSION_OK, "", 0);
         check_number(pair_names[kind], session.bytes_in, MEGABYTE);
@@ -95,7 +95,7 @@ static void test_chargen(void **state)
                                 .send_pause_ms = pauses_ms[i],
                                 .read_pause_ms = pauses_ms[i] / 4,
                                 .half_close = true};
-            struct session session = serve_peer((enum pair_kind)kind, &service, &peer);
+            struct tcpd_session session = serve_peer((enum pair_kind)kind, &service, &peer);
 
             check_true(pair_names[kind], peer.n_got >= UINT64_C(200) * 74);
             check_pattern(pair_names[kind], peer.got, peer.n_got);
@@ -113,7 +113,7 @@ static void test_time(void **state)
     for (int kind = 0; kind < PAIR_KINDS; kind++) {
         struct peer peer = {.text = "unread", .n_text = 6};
         uint64_t before = (uint64_t)time(NULL), got;
-        struct session session = serve_peer((enum pair_kind)kind, &service, &peer);
+        struct tcpd_session session = serve_peer((enum pair_kind)kind, &service, &peer);
         uint32_t seconds;
 
         check_served(pair_names[kind], &session, &peer, SESSION_OK, peer.got, 4);
@@ -170,11 +170,11 @@ static void test_daytime(void **state)
         struct peer peer = {.half_close = true};
         time_t before, after;
         char want[128] = "";
-        struct session session;
+        struct tcpd_session session;
 
         assert_int_equal(setenv("TZ", dates[i].zone, 1), 0);
         service.options.format = dates[i].format;
-        handler_daytime.prepare(&service, &problems);
+        handler_daytime.prepare(&service, NULL, &problems);
         before = time(NULL);
         session = serve_peer((enum pair_kind)(i % 2), &service, &peer);
         after = time(NULL);
@@ -218,7 +218,7 @@ static void test_greeting(void **state)
                 .handler = &handler_greeting,
                 .options = {.message = message, .end = greetings[i].end}};
             struct peer peer = {.text = unread, .n_text = sizeof(unread)};
-            struct session session = serve_peer((enum pair_kind)kind, &service, &peer);
+            struct tcpd_session session = serve_peer((enum pair_kind)kind, &service, &peer);
 
             check_served(greetings[i].name, &session, &peer, SESSION_OK, greetings[i].want,
                          greetings[i].n_want);
@@ -240,7 +240,7 @@ static void test_greeting_entries(void **state)
     (void)state;
     for (int round = 0; round < 200; round++) {
         struct peer peer = {.half_close = true};
-        struct session session = serve_peer(PAIR_UNIX, &service, &peer);
+        struct tcpd_session session = serve_peer(PAIR_UNIX, &service, &peer);
         size_t which = 0;
 
         while (which + 1 < ELEMENTS(wants) && (peer.n_got != strlen(wants[which]) ||

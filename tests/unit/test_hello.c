@@ -77,7 +77,7 @@ static void test_rows(void **state)
                                 .n_text = rows[i].n_input,
                                 .piece = piece,
                                 .half_close = rows[i].half_close};
-            struct session session = serve_peer((enum pair_kind)(piece % 2), &service, &peer);
+            struct tcpd_session session = serve_peer((enum pair_kind)(piece % 2), &service, &peer);
             char row[80];
 
             (void)snprintf(row, sizeof(row), "%s, in pieces of %zu", rows[i].name, piece);
@@ -133,7 +133,7 @@ static void test_limits(void **state)
         const struct service service = {.handler = &handler_hello, .options = {.framing = framing}};
         size_t head = framing == LE ? 4 : 0, n_want;
         struct peer peer = {.text = input, .half_close = true};
-        struct session session;
+        struct tcpd_session session;
 
         memcpy(input, &size, sizeof(size));
         memset(input + head, 'x', limits[i].n_body);
@@ -160,7 +160,7 @@ static void test_many(void **state)
                                         .options = {.framing = (enum framing)framing}};
         struct peer peer = {.text = input, .half_close = true};
         size_t n_want = put_answer(want, (enum framing)framing, "Welcome!", "", 0, "");
-        struct session session;
+        struct tcpd_session session;
 
         for (unsigned i = 0; i < 10000; i++) {
             char body[32];
@@ -268,7 +268,7 @@ static void test_clocks(void **state)
                             .send_pause_ms = clocks[i].pause_ms,
                             .half_close = clocks[i].half_close};
         uint64_t start = base_now_usec();
-        struct session session = serve_peer(PAIR_TCP, &service, &peer);
+        struct tcpd_session session = serve_peer(PAIR_TCP, &service, &peer);
 
         if (session.result != clocks[i].result && peer_was_late(&peer) && ++n_tries < 20) {
             free(peer.got);

@@ -12,9 +12,9 @@
 
 static const struct service service = {.name = (char *)(uintptr_t) "test"};
 
-static struct session session_of(const struct pair *pair)
+static struct tcpd_session session_of(const struct pair *pair)
 {
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
 
     session_init(&session, pair->server, &service);
     return session;
@@ -37,25 +37,25 @@ static void check_reads(const char *row, enum pair_kind kind)
         size_t size, want;
     } reads[] = {{1, 1}, {3, 3}, {100, 6}};
     struct pair pair = pair_open(kind);
-    struct session session = session_of(&pair);
+    struct tcpd_session session = session_of(&pair);
     uint8_t buffer[100];
 
     check_number(row, send(pair.client, "0123456789", 10, 0), 10);
     for (size_t i = 0, done = 0; i < ELEMENTS(reads); i++) {
-        check_number(row, session_read(&session, buffer, reads[i].size), reads[i].want);
+        check_number(row, tcpd_read(&session, buffer, reads[i].size), reads[i].want);
         check_bytes(row, buffer, reads[i].want, &"0123456789"[done], reads[i].want);
         done += reads[i].want;
         check_number(row, session.bytes_in, done);
     }
     check_true(row, !session.peer_ended);
     check_number(row, shutdown(pair.client, SHUT_WR), 0);
-    check_number(row, session_read(&session, buffer, sizeof(buffer)), 0);
+    check_number(row, tcpd_read(&session, buffer, sizeof(buffer)), 0);
     check_true(row, session.peer_ended);
     check_number(row, session.result, SESSION_OK);
     check_number(row, session.bytes_in, 10);
 
     // Half-closed: the other direction is open.
-    check_number(row, session_write(&session, "answer", 6), 0);
+    check_number(row, tcpd_write(&session, "answer", 6), 0);
     check_number(row, session.bytes_out, 6);
     check_number(row, recv(pair.client, buffer, sizeof(buffer), 0), 6);
     check_bytes(row, buffer, 6, "answer", 6);
@@ -97,7 +97,7 @@ static void test_write(void **state)
     for (int kind = 0; kind < PAIR_KINDS; kind++)
         for (size_t i = 0; i < ELEMENTS(writes); i++) {
             struct pair pair = pair_open((enum pair_kind)kind);
-            struct session session = session_of(&pair);
+            struct tcpd_session session = session_of(&pair);
             struct peer peer = {.fd = pair.client,
                                 .half_close = true,
                                 .read_piece = writes[i].read_piece,
@@ -106,7 +106,7 @@ static void test_write(void **state)
 
             (void)snprintf(row, sizeof(row), "%s, %s", pair_names[kind], writes[i].name);
             peer_start(&peer);
-            check_number(row, session_write(&session, text, writes[i].size), 0);
+            check_number(row, tcpd_write(&session, text, writes[i].size), 0);
             check_number(row, session.bytes_out, writes[i].size);
             check_number(row, session.result, SESSION_OK);
             session_close(&session);
@@ -126,7 +126,7 @@ static void test_write_often(void **state)
     (void)state;
     for (int kind = 0; kind < PAIR_KINDS; kind++) {
         struct pair pair = pair_open((enum pair_kind)kind);
-        struct session session = session_of(&pair);
+        struct tcpd_session session = session_of(&pair);
         struct peer peer = {
             .fd = pair.client, .half_close = true, .read_piece = 64 * 1024, .read_pause_ms = 5};
 
@@ -134,7 +134,7 @@ static void test_write_often(void **state)
         for (size_t done = 0, n; done < MEGABYTE; done += n) {
             n = 1 + done % 15000;
             n = n < MEGABYTE - done ? n : MEGABYTE - done;
-            check_number(pair_names[kind], session_write(&session, text + done, n), 0);
+            check_number(pair_names[kind], tcpd_write(&session, text + done, n), 0);
         }
         session_close(&session);
         peer_join(&peer);
@@ -151,14 +151,14 @@ static void test_discard(void **state)
     (void)state;
     for (int kind = 0; kind < PAIR_KINDS; kind++) {
         struct pair pair = pair_open((enum pair_kind)kind);
-        struct session session = session_of(&pair);
+        struct tcpd_session session = session_of(&pair);
         struct peer peer = {
             .fd = pair.client, .text = text, .n_text = MEGABYTE, .half_close = true};
         ssize_t n;
 
         peer_start(&peer);
-        while ((n = session_discard(&session)) > 0)
-            check_true(pair_names[kind], n <= SESSION_BUFFER_SIZE);
+        while ((n = tcpd_discard(&session)) > 0)
+            check_true(pair_names[kind], n <= TCPD_BUFFER_SIZE);
         check_number(pair_names[kind], n, 0);
         check_number(pair_names[kind], session.bytes_in, MEGABYTE);
         check_true(pair_names[kind], session.peer_ended);
@@ -176,16 +176,16 @@ static void test_discard_pending(void **state)
     for (int kind = 0; kind < PAIR_KINDS; kind++) {
         const char *row = pair_names[kind];
         struct pair pair = pair_open((enum pair_kind)kind);
-        struct session session = session_of(&pair);
+        struct tcpd_session session = session_of(&pair);
 
-        check_true(row, !session_discard_pending(&session));
+        check_true(row, !tcpd_discard_pending(&session));
         check_number(row, session.bytes_in, 0);
         check_number(row, send(pair.client, "abc", 3, 0), 3);
-        check_true(row, !session_discard_pending(&session));
+        check_true(row, !tcpd_discard_pending(&session));
         check_number(row, session.bytes_in, 3);
         check_number(row, send(pair.client, "d", 1, 0), 1);
         (void)shutdown(pair.client, SHUT_WR);
-        check_true(row, session_discard_pending(&session));
+        check_true(row, tcpd_discard_pending(&session));
         check_number(row, session.bytes_in, 4);
         check_true(row, session.peer_ended);
         check_number(row, session.result, SESSION_OK);
@@ -202,7 +202,7 @@ static void test_close_lingers(void **state)
     for (int kind = 0; kind < PAIR_KINDS; kind++)
         for (int round = 0; round < 10; round++) {
             struct pair pair = pair_open((enum pair_kind)kind);
-            struct session session = session_of(&pair);
+            struct tcpd_session session = session_of(&pair);
             struct peer peer = {.fd = pair.client,
                                 .text = text,
                                 .n_text = 150000,
@@ -212,7 +212,7 @@ static void test_close_lingers(void **state)
                                 .read_pause_ms = 1};
 
             peer_start(&peer);
-            check_number(pair_names[kind], session_write(&session, text, MEGABYTE), 0);
+            check_number(pair_names[kind], tcpd_write(&session, text, MEGABYTE), 0);
             session_stop(&session, SESSION_PROTOCOL_ERROR);
             session_close(&session);
             peer_join(&peer);
@@ -233,19 +233,19 @@ static void test_reset(void **state)
     for (int writing = 0; writing < 2; writing++) {
         const char *row = writing ? "writing" : "reading";
         struct pair pair = pair_open(PAIR_TCP);
-        struct session session = session_of(&pair);
+        struct tcpd_session session = session_of(&pair);
 
         check_number(row, setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
         base_close_fd(&pair.client);
         pair.client = -1;
         if (writing)
-            check_number(row, session_write(&session, "x", 1), -1);
+            check_number(row, tcpd_write(&session, "x", 1), -1);
         else
-            check_number(row, session_read(&session, buffer, sizeof(buffer)), -1);
+            check_number(row, tcpd_read(&session, buffer, sizeof(buffer)), -1);
         check_number(row, session.result, SESSION_RESET);
-        check_number(row, session_read(&session, buffer, sizeof(buffer)), -1);
-        check_number(row, session_discard(&session), -1);
-        check_number(row, session_write(&session, "x", 1), -1);
+        check_number(row, tcpd_read(&session, buffer, sizeof(buffer)), -1);
+        check_number(row, tcpd_discard(&session), -1);
+        check_number(row, tcpd_write(&session, "x", 1), -1);
         check_number(row, session.bytes_in + session.bytes_out, 0);
         session_close(&session);
     }
@@ -258,10 +258,10 @@ static void test_peer_closed_unix(void **state)
     (void)state;
     for (size_t size = 1; size <= sizeof(text); size += sizeof(text) - 1) {
         struct pair pair = pair_open(PAIR_UNIX);
-        struct session session = session_of(&pair);
+        struct tcpd_session session = session_of(&pair);
 
         base_close_fd(&pair.client);
-        check_number("write", session_write(&session, text, size), -1);
+        check_number("write", tcpd_write(&session, text, size), -1);
         check_number("write", session.result, SESSION_RESET);
         check_number("write", session.bytes_out, 0);
         session_close(&session);
@@ -271,7 +271,7 @@ static void test_peer_closed_unix(void **state)
 static void test_stop(void **state)
 {
     struct pair pair = pair_open(PAIR_UNIX);
-    struct session session = session_of(&pair);
+    struct tcpd_session session = session_of(&pair);
     uint8_t buffer[8];
 
     (void)state;
@@ -279,8 +279,8 @@ static void test_stop(void **state)
     session_stop(&session, SESSION_PROTOCOL_ERROR);
     session_stop(&session, SESSION_IDLE_TIMEOUT);
     check_number("the first result stays", session.result, SESSION_PROTOCOL_ERROR);
-    check_number("no reading", session_read(&session, buffer, sizeof(buffer)), -1);
-    check_number("no writing", session_write(&session, "x", 1), -1);
+    check_number("no reading", tcpd_read(&session, buffer, sizeof(buffer)), -1);
+    check_number("no writing", tcpd_write(&session, "x", 1), -1);
     check_number("not a byte", recv(pair.client, buffer, sizeof(buffer), MSG_DONTWAIT), -1);
     check_number("nothing counted", session.bytes_in + session.bytes_out, 0);
     pair_close(&pair);

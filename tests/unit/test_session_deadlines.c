@@ -94,7 +94,7 @@ static const struct {
 };
 
 // What is checked of a session that has ended itself, after its peer was let go.
-static void check_end(const char *row, const struct session *session, uint64_t took_usec,
+static void check_end(const char *row, const struct tcpd_session *session, uint64_t took_usec,
                       enum session_result want, uint64_t at_least_ms)
 {
     if (session->result != want)
@@ -108,7 +108,7 @@ static bool check_read(const char *row, size_t i, enum pair_kind kind)
 {
     const struct service service = {.deadlines = reads[i].deadlines};
     struct pair pair = pair_open(kind);
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
     struct peer peer = {.fd = pair.client,
                         .text = "01234567890123456789",
                         .n_text = reads[i].n_drips,
@@ -120,11 +120,11 @@ static bool check_read(const char *row, size_t i, enum pair_kind kind)
 
     session_init(&session, pair.server, &service);
     if (reads[i].by_message)
-        session_expect_message(&session);
+        tcpd_expect_message(&session);
     peer_start(&peer);
     do
-        n = kind == PAIR_UNIX ? session_read(&session, buffer, sizeof(buffer))
-                              : session_discard(&session);
+        n = kind == PAIR_UNIX ? tcpd_read(&session, buffer, sizeof(buffer))
+                              : tcpd_discard(&session);
     while (n > 0);
     took = base_now_usec() - start;
     (void)shutdown(pair.server, SHUT_RDWR);
@@ -135,7 +135,7 @@ static bool check_read(const char *row, size_t i, enum pair_kind kind)
         return false;
     }
     check_number(row, n, -1);
-    check_number(row, session_write(&session, "x", 1), -1);
+    check_number(row, tcpd_write(&session, "x", 1), -1);
     check_end(row, &session, took, reads[i].want, reads[i].at_least_ms);
     pair_close(&pair);
     return true;
@@ -200,7 +200,7 @@ static void check_write(const char *row, size_t i, enum pair_kind kind)
     static const uint8_t text[2 * 1024 * 1024];
     const struct service service = {.deadlines = writes[i].deadlines};
     struct pair pair = pair_open(kind);
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
     struct peer peer = {.fd = pair.client,
                         .read_piece = 32 * UINT64_C(1024),
                         .read_pause_ms = writes[i].read_pause_ms};
@@ -213,7 +213,7 @@ static void check_write(const char *row, size_t i, enum pair_kind kind)
     session_init(&session, pair.server, &service);
     if (reading)
         peer_start(&peer);
-    r = session_write(&session, text, sizeof(text));
+    r = tcpd_write(&session, text, sizeof(text));
     took = base_now_usec() - session.started_usec;
     (void)shutdown(pair.server, SHUT_RDWR);
     if (reading)
@@ -243,14 +243,14 @@ static void test_send_timeout_resets(void **state)
     static const uint8_t text[2 * 1024 * 1024];
     const struct service service = {.deadlines = {.send_usec = 20 * MS}};
     struct pair pair = pair_open(PAIR_TCP);
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
     struct peer peer = {.fd = pair.client};
     uint64_t start;
 
     (void)state;
     make_narrow(&pair);
     session_init(&session, pair.server, &service);
-    check_number("write", session_write(&session, text, sizeof(text)), -1);
+    check_number("write", tcpd_write(&session, text, sizeof(text)), -1);
     start = base_now_usec();
     session_close(&session);
     check_elapsed("close", start, 0, SLACK_MS);
@@ -270,14 +270,14 @@ static void test_small_writes(void **state)
     (void)state;
     for (int kind = 0; kind < PAIR_KINDS; kind++) {
         struct pair pair = pair_open((enum pair_kind)kind);
-        struct session session = {.fd = -1};
+        struct tcpd_session session = {.fd = -1};
         uint64_t start = 0;
         int r = 0;
 
         session_init(&session, pair.server, &service);
         while (r == 0 && session.bytes_out < UINT64_C(64) * 1024 * 1024) {
             start = base_now_usec();
-            r = session_write(&session, text, sizeof(text));
+            r = tcpd_write(&session, text, sizeof(text));
         }
         check_number(pair_names[kind], r, -1);
         check_elapsed(pair_names[kind], start, 50, 50 + SLACK_MS);
@@ -304,11 +304,10 @@ static void test_pause(void **state)
     (void)state;
     for (size_t i = 0; i < ELEMENTS(pauses); i++) {
         const struct service service = {.deadlines = {.session_usec = pauses[i].session_ms * MS}};
-        struct session session = {.fd = -1};
+        struct tcpd_session session = {.fd = -1};
 
         session_init(&session, -1, &service);
-        check_number(pauses[i].name, session_pause(&session, pauses[i].pause_ms * MS),
-                     pauses[i].want);
+        check_number(pauses[i].name, tcpd_pause(&session, pauses[i].pause_ms * MS), pauses[i].want);
         check_elapsed(pauses[i].name, session.started_usec, pauses[i].at_least_ms,
                       pauses[i].at_least_ms + SLACK_MS);
         check_number(pauses[i].name, session.result, pauses[i].result);
@@ -320,7 +319,7 @@ static void test_messages(void **state)
 {
     const struct service service = {.deadlines = {.idle_usec = 100 * MS}};
     struct pair pair = pair_open(PAIR_TCP);
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
     struct peer peer = {
         .fd = pair.client, .text = "0123456789", .n_text = 10, .piece = 1, .send_pause_ms = 60};
     uint8_t byte;
@@ -329,12 +328,12 @@ static void test_messages(void **state)
     session_init(&session, pair.server, &service);
     peer_start(&peer);
     for (int i = 0; i < 5; i++) {
-        session_expect_message(&session);
-        check_number("a message a byte", session_read(&session, &byte, 1), 1);
+        tcpd_expect_message(&session);
+        check_number("a message a byte", tcpd_read(&session, &byte, 1), 1);
     }
-    session_expect_message(&session);
-    check_number("a message of two bytes", session_read(&session, &byte, 1), 1);
-    check_number("its second byte is too late", session_read(&session, &byte, 1), -1);
+    tcpd_expect_message(&session);
+    check_number("a message of two bytes", tcpd_read(&session, &byte, 1), 1);
+    check_number("its second byte is too late", tcpd_read(&session, &byte, 1), -1);
     check_number("its second byte is too late", session.result, SESSION_IDLE_TIMEOUT);
     (void)shutdown(pair.server, SHUT_RDWR);
     peer_join(&peer);
@@ -347,13 +346,13 @@ static void test_close_of_silent_peer(void **state)
 {
     const struct service service = {0};
     struct pair pair = pair_open(PAIR_TCP);
-    struct session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1};
     uint64_t start = base_now_usec();
     uint8_t byte;
 
     (void)state;
     session_init(&session, pair.server, &service);
-    check_number("write", session_write(&session, "x", 1), 0);
+    check_number("write", tcpd_write(&session, "x", 1), 0);
     session_close(&session);
     check_elapsed("close", start, 2000, 2000 + SLACK_MS);
     check_number("the answer", recv(pair.client, &byte, 1, 0), 1);
@@ -370,12 +369,12 @@ static void test_close_after_end(void **state)
     (void)state;
     for (int kind = 0; kind < PAIR_KINDS; kind++) {
         struct pair pair = pair_open((enum pair_kind)kind);
-        struct session session = {.fd = -1};
+        struct tcpd_session session = {.fd = -1};
         uint64_t start = base_now_usec();
 
         (void)shutdown(pair.client, SHUT_WR);
         session_init(&session, pair.server, &service);
-        check_number("end", session_read(&session, &byte, 1), 0);
+        check_number("end", tcpd_read(&session, &byte, 1), 0);
         session_close(&session);
         check_elapsed(pair_names[kind], start, 0, SLACK_MS);
         base_close_fd(&pair.client);

@@ -206,7 +206,7 @@ static void test_handlers(void **state)
     for (size_t i = 0; i < ELEMENTS(names); i++) {
         const struct handler *handler = handler_find(names[i]);
 
-        check_true(names[i], handler != NULL && handler->serve != NULL);
+        check_true(names[i], handler != NULL && handler->face.serve != NULL);
         check_text(names[i], handler->name, names[i]);
     }
     check_true("unknown", handler_find("http") == NULL);
