@@ -155,10 +155,13 @@ static void describe(const struct config *config)
 {
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
+        const struct handler_options *options = &service->options;
+        const char *runs = options->program.argv.n > 0 ? options->program.argv.items[0]
+                                                       : options->module;
 
-        (void)printf("service \"%s\": handler %s, %u to %u workers, %u spare, on", service->name,
-                     service->handler->name, service->min_workers, service->max_workers,
-                     service->spare_workers);
+        (void)printf("service \"%s\": handler %s%s%s, %u to %u workers, %u spare, on",
+                     service->name, service->handler->name, runs ? " " : "", runs ? runs : "",
+                     service->min_workers, service->max_workers, service->spare_workers);
         for (size_t j = 0; j < service->n_listen; j++)
             (void)printf("%s %s", j > 0 ? "," : "", service->listen[j].text);
         (void)printf("%s\n", service->n_listen == 0 ? " the sockets handed over" : "");
