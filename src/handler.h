@@ -37,8 +37,10 @@ const char *handler_names(void);
 // --- In a worker ---
 // Opens the service's handler; worker must stay. < 0: the worker cannot serve, and it is logged.
 int handler_open(const struct tcpd_worker *worker);
+// From now on tcpd_log() is that worker's; handler_open() begins with it.
+void handler_set_worker(const struct tcpd_worker *worker);
 // A built-in handler's settings.
 const struct handler_options *handler_options(const struct tcpd_worker *worker);
 
 extern const struct handler handler_chargen, handler_daytime, handler_discard, handler_echo,
-    handler_greeting, handler_hello, handler_time;
+    handler_greeting, handler_hello, handler_module, handler_time;
