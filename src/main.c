@@ -17,6 +17,7 @@
 #include "listener_inherit.h"
 #include "log.h"
 #include "master.h"
+#include "module_try.h"
 #include "notify.h"
 #include "system_limits.h"
 #include "title.h"
@@ -221,6 +222,9 @@ int main(int argc, char **argv)
     if (!check_limits(config, &options, &problems))
         return fail(&problems, config, EX_OSERR);
     if (options.check) {
+        module_try_all(config, &problems);
+        if (problems.n > 0)
+            return fail(&problems, config, EX_CONFIG);
         describe(config);
         (void)config_unref(config);
         return said();
