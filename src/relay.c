@@ -66,15 +66,16 @@ void relay_close(struct relay *relay)
 }
 
 // Takes at most size bytes from fd. > 0: how many; 0: the end; or -errno. Before an urgent byte
-// (MSG_OOB) splice(2) returns 0 as well; recv(2) knows better, so it has the last word.
-static ssize_t take(struct relay_way *way, int fd, size_t size)
+// (MSG_OOB) splice(2) finds the end or nothing, though poll(2) has said that there is something;
+// recv(2) knows better, so it has the last word.
+static ssize_t take(struct relay_way *way, int fd, size_t size, bool is_ready)
 {
     ssize_t n = 0;
 
     way->held = NULL;
     if (way->in >= 0 && !way->is_dropped)
         n = splice(fd, NULL, way->in, NULL, size < PIECE ? size : PIECE, HOW);
-    if (n == 0) {
+    if (n == 0 || (n < 0 && errno == EAGAIN && is_ready)) {
         way->held = way->buffer;
         n = recv(fd, way->buffer, size < BUFFER_PART ? size : BUFFER_PART, MSG_DONTWAIT);
     }
@@ -100,12 +101,13 @@ static bool is_later(ssize_t r)
     return r == -EAGAIN || r == -EINTR;
 }
 
-// Fills an empty way. True: it holds bytes now, or has ended; false: nothing came.
-static bool fill(struct relay *relay, enum relay_end from, size_t size)
+// Fills an empty way. True: it holds bytes now, or has ended; false: nothing came. is_ready:
+// poll(2) has said that something would.
+static bool fill(struct relay *relay, enum relay_end from, size_t size, bool is_ready)
 {
     struct relay_way *way = &relay->ways[from];
     struct tcpd_session *session = relay->session;
-    ssize_t n = take(way, relay->fds[from], size);
+    ssize_t n = take(way, relay->fds[from], size, is_ready);
 
     if (is_later(n))
         return false;
@@ -177,12 +179,12 @@ static void end_way(struct relay *relay, enum relay_end from)
     (void)shutdown(relay->fds[!from], SHUT_WR);
 }
 
-static void move(struct relay *relay, enum relay_end from)
+static void move(struct relay *relay, enum relay_end from, bool is_ready)
 {
     struct relay_way *way = &relay->ways[from];
 
     for (int i = 0; i < PIECES && relay->session->result == SESSION_OK; i++) {
-        if (way->n == 0 && !way->has_ended && !fill(relay, from, PIECE))
+        if (way->n == 0 && !way->has_ended && !fill(relay, from, PIECE, is_ready && i == 0))
             return;
         if (!pour(relay, from))
             return;
@@ -268,7 +270,7 @@ bool relay_step(struct relay *relay, const struct pollfd *fds)
         look_at_client(relay, &fds[RELAY_CLIENT]);
     for (int i = 0; i < RELAY_ENDS; i++)
         if (!fds || fds[relay->ways[i].n > 0 ? !i : i].revents != 0)
-            move(relay, (enum relay_end)i);
+            move(relay, (enum relay_end)i, fds != NULL);
     keep_deadlines(relay);
     return session->result != SESSION_OK ||
            (relay->ways[RELAY_CLIENT].is_over && relay->ways[RELAY_FAR].is_over);
@@ -299,7 +301,7 @@ void relay_finish(struct relay *relay)
                 return;
             continue;
         }
-        if (unread <= 0 || way->has_ended || !fill(relay, RELAY_FAR, (size_t)unread))
+        if (unread <= 0 || way->has_ended || !fill(relay, RELAY_FAR, (size_t)unread, false))
             break;
         unread -= (int)way->n;
     }
