@@ -143,5 +143,6 @@ static void close_worker(void)
 const struct handler handler_program = {
     .name = "program",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve, .close = close_worker},
+    .starts_processes = true,
     .prepare = program_check,
 };
