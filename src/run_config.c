@@ -38,6 +38,7 @@ struct loading {
     struct service *service;
     struct problems *problems;
     int *lines; // of each setting: GIVEN, or 0
+    bool lost;  // the program is nowhere, so there is nothing to look at
 };
 
 // The absolute path, an owned text.
@@ -80,15 +81,17 @@ static char *look_up(const char *name)
 }
 
 // Where a program or module is, as an owned text; NULL: it was not found, which is a problem then.
-static char *locate(const struct loading *loading, const char *name)
+static char *locate(struct loading *loading, const char *name)
 {
     char *found = strchr(name, '/') ? make_absolute(name) : look_up(name);
 
-    if (!found)
-        problems_add(loading->problems, RUN_SOURCE, 0,
-                     "program: \"%s\" is not found in PATH; a program that is, or a path with a /",
-                     name);
-    return found;
+    if (found)
+        return found;
+    loading->lost = true;
+    problems_add(loading->problems, RUN_SOURCE, 0,
+                 "program: \"%s\" is not found in PATH; a program that is, or a path with a /",
+                 name);
+    return NULL;
 }
 
 static void place_listen(struct listen *entry)
@@ -114,7 +117,7 @@ static void apply_to(const struct loading *loading, int index, const char *text)
         place_listen(&loading->service->listen[loading->service->n_listen - 1]);
 }
 
-static void apply(const struct loading *loading, const struct run_setting *given)
+static void apply(struct loading *loading, const struct run_setting *given)
 {
     bool is_path = strcmp(given->name, "module") == 0 ||
                    (strcmp(given->name, "program") == 0 &&
@@ -146,7 +149,7 @@ struct config *run_load(const struct config_source *source, struct problems *pro
     struct config *config = check_memory(calloc(1, sizeof(*config)));
     struct service *service = check_memory(calloc(1, sizeof(*service)));
     cleanup_free int *lines = check_memory(calloc(settings_n, sizeof(*lines)));
-    struct loading loading = {config, service, problems, lines};
+    struct loading loading = {config, service, problems, lines, false};
 
     config->n_references = 1;
     config->services = service;
@@ -157,7 +160,8 @@ struct config *run_load(const struct config_source *source, struct problems *pro
     service->file = check_memory(strdup(RUN_SOURCE));
     for (size_t i = 0; i < run->n_settings; i++)
         apply(&loading, &run->settings[i]);
-    config_check_service(service, lines, problems);
+    if (!loading.lost)
+        config_check_service(service, lines, problems);
     config_check_addresses(config, problems);
     return problems->n > 0 ? config_unref(config) : config;
 }
