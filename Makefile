@@ -175,7 +175,7 @@ SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd-run.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
             src/generator/tcpd-generator.8
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
-EXAMPLES := $(wildcard systemd/examples/*.conf)
+EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
 
 # $(call put,MODE,FOLDER,FILES)
 put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)

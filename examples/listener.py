@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# A preforking server: tcpd run -l 7000 --listener ./listener.py
+# A preforking server in any language: tcpd-run -l 7000 --listener python3 listener.py
 import contextlib, os, signal, socket
 
 def leave(number, frame):  # accept() fails from now on; a connection that it has taken is served

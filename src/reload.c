@@ -119,8 +119,8 @@ static void warn_of_limits(const struct master *master, const struct config *con
 {
     struct problems warnings = {0};
 
-    system_limits_check(config, master->source->name, pools_count_workers(&master->pools), &warnings,
-                        &warnings);
+    system_limits_check(config, master->source->name, pools_count_workers(&master->pools),
+                        &warnings, &warnings);
     for (size_t i = 0; i < warnings.n; i++)
         log_warning("%s", warnings.texts[i]);
     problems_done(&warnings);
