@@ -180,10 +180,10 @@ GENDIR     ?= $(call systemd,systemdsystemgeneratordir,$(PREFIX)/lib/systemd/sys
 CATALOGDIR ?= $(call systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
 SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 
-MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
+MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd-run.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
             src/generator/tcpd-generator.8
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
-EXAMPLES := $(wildcard systemd/examples/*.conf)
+EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
 
 # $(call put,MODE,FOLDER,FILES)
 put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
@@ -208,6 +208,7 @@ units: $(UNITS:%=$(BUILD)/systemd/%) ## the units, for the paths of this install
 install: all units ## install below $(DESTDIR)$(PREFIX)
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
 	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
+	ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
 	$(call put,755,$(GENDIR),$(BUILD)/tcpd-generator)
 	$(call put,644,$(UNITDIR),$(UNITS:%=$(BUILD)/systemd/%))
 	$(call put,644,$(CATALOGDIR),systemd/tcpd.catalog)
@@ -223,7 +224,7 @@ install: all units ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there; the configuration stays
 	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(DOCDIR)'
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl) $(DESTDIR)$(GENDIR)/tcpd-generator \
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(CATALOGDIR)/tcpd.catalog \
 	    $(DESTDIR)$(SYSUSERDIR)/tcpd.conf \
 	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(notdir $(wildcard completions/*))) \

@@ -297,10 +297,10 @@ static int make_pools(struct master *master)
     return 0;
 }
 
-int master_run(const char *config_path, struct config *config, struct listener_set *set)
+int master_run(const struct config_source *source, struct config *config, struct listener_set *set)
 {
     struct master master = {
-        .config_path = config_path,
+        .source = source,
         .config = config,
         .set = *set,
         .generation = 1,
