@@ -183,11 +183,11 @@ GENDIR     ?= $(call systemd,systemdsystemgeneratordir,$(PREFIX)/lib/systemd/sys
 CATALOGDIR ?= $(call systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
 SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 
-MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
+MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd-run.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
             src/generator/tcpd-generator.8
 DEV_MAN  := src/tcpd/tcpd-handler.3
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
-EXAMPLES := $(wildcard systemd/examples/*.conf)
+EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
 
 # $(call put,MODE,FOLDER,FILES)
 put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
@@ -218,6 +218,7 @@ install: install-server install-dev ## install below $(DESTDIR)$(PREFIX)
 install-server: all units ## the daemon, its tools and units
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
 	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
+	ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
 	$(call put,755,$(GENDIR),$(BUILD)/tcpd-generator)
 	$(call put,644,$(UNITDIR),$(UNITS:%=$(BUILD)/systemd/%))
 	$(call put,644,$(CATALOGDIR),systemd/tcpd.catalog)
@@ -242,7 +243,7 @@ uninstall: ## remove what install put there; the configuration stays
 	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(DOCDIR)'
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/tcpd'
 	rmdir '$(DESTDIR)$(MODULEDIR)' 2>/dev/null || : # somebody's modules stay
-	rm -f $(DESTDIR)$(PCDIR)/tcpd.pc $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl) $(DESTDIR)$(GENDIR)/tcpd-generator \
+	rm -f $(DESTDIR)$(PCDIR)/tcpd.pc $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(CATALOGDIR)/tcpd.catalog \
 	    $(DESTDIR)$(SYSUSERDIR)/tcpd.conf \
 	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(notdir $(wildcard completions/*))) \

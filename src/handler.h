@@ -23,6 +23,7 @@ struct tcpd_worker {
 struct handler {
     const char *name;
     struct tcpd_handler face;
+    bool starts_processes; // which a dead worker may leave behind
     // Optional, in the master while the configuration is read: loads and checks what the service
     // needs, adds what is wrong to problems. lines: see config_line().
     void (*prepare)(struct service *service, const int *lines, struct problems *problems);
@@ -42,5 +43,8 @@ void handler_set_worker(const struct tcpd_worker *worker);
 // A built-in handler's settings.
 const struct handler_options *handler_options(const struct tcpd_worker *worker);
 
+// program_mode = listener: there are no sessions, and no handler is opened.
+bool program_is_listener(const struct service *service);
+
 extern const struct handler handler_chargen, handler_daytime, handler_discard, handler_echo,
-    handler_greeting, handler_hello, handler_module, handler_time;
+    handler_greeting, handler_hello, handler_module, handler_program, handler_time;

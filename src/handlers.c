@@ -11,8 +11,8 @@
 #include "session_log.h"
 
 static const struct handler *const handlers[] = {
-    &handler_chargen,  &handler_daytime, &handler_discard, &handler_echo,
-    &handler_greeting, &handler_hello,   &handler_module,  &handler_time,
+    &handler_chargen, &handler_daytime, &handler_discard, &handler_echo, &handler_greeting,
+    &handler_hello,   &handler_module,  &handler_program, &handler_time,
 };
 
 static const struct tcpd_worker *this_worker; // for tcpd_log()
