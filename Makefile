@@ -15,7 +15,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 .DELETE_ON_ERROR:
 .PHONY: help all programs examples run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-programs \
         lint format units \
-        install uninstall deb check-deb deps clean FORCE
+        install install-server install-dev uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -172,6 +172,9 @@ BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/tcpd
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/tcpd-server
+MODULEDIR  ?= $(PREFIX)/lib/tcpd
+INCLUDEDIR ?= $(PREFIX)/include
+PCDIR      ?= $(PREFIX)/share/pkgconfig
 COMPLETION ?= $(PREFIX)/share/bash-completion/completions
 systemd     = $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=$(1) systemd 2>/dev/null)),$(2))
 PRIVATETMP ?= $(if $(shell pkg-config --atleast-version=257 libsystemd && echo 1),disconnected,yes)
@@ -182,13 +185,14 @@ SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 
 MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd-run.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
             src/generator/tcpd-generator.8
+DEV_MAN  := src/tcpd/tcpd-handler.3
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
 EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
 
 # $(call put,MODE,FOLDER,FILES)
 put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
 # $(call man,SECTION)
-man = $(call put,644,$(MANDIR)/man$(1),$(filter %.$(1),$(MAN)))
+man = $(call put,644,$(MANDIR)/man$(1),$(filter %.$(1),$(MAN) $(DEV_MAN)))
 
 # A unit is its .in file, with the parts that several share put in and the paths of this installation.
 $(BUILD)/systemd/%: systemd/%
@@ -201,11 +205,17 @@ $(BUILD)/systemd/%.service: systemd/%.service.in $(wildcard systemd/*.inc) FORCE
 	    sed -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' \
 	        -e 's:@PRIVATETMP@:$(PRIVATETMP):' >$@
 
+$(BUILD)/tcpd.pc: tcpd.pc.in FORCE
+	@mkdir -p $(@D)
+	sed -e 's:@PREFIX@:$(PREFIX):' -e 's:@MODULEDIR@:$(MODULEDIR):' -e 's:@VERSION@:$(VERSION):' $< >$@
+
 FORCE:
 
 units: $(UNITS:%=$(BUILD)/systemd/%) ## the units, for the paths of this installation
 
-install: all units ## install below $(DESTDIR)$(PREFIX)
+install: install-server install-dev ## install below $(DESTDIR)$(PREFIX)
+
+install-server: all units ## the daemon, its tools and units
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
 	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
 	ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
@@ -220,15 +230,24 @@ install: all units ## install below $(DESTDIR)$(PREFIX)
 	$(call man,8)
 	$(call put,644,$(DOCDIR),README.md)
 	$(call put,644,$(DOCDIR)/examples,$(EXAMPLES))
+	install -d '$(DESTDIR)$(MODULEDIR)'
 	[ -e '$(DESTDIR)$(CONFDIR)/tcpd.conf' ] || install -D -m 644 etc/tcpd.conf '$(DESTDIR)$(CONFDIR)/tcpd.conf'
+
+install-dev: $(BUILD)/tcpd.pc ## what modules are written and built with
+	$(call put,644,$(INCLUDEDIR)/tcpd,src/tcpd/handler.h)
+	$(call put,644,$(PCDIR),$(BUILD)/tcpd.pc)
+	$(call man,3)
+	$(call put,644,$(DOCDIR)/examples/modules,$(wildcard examples/modules/*.c) examples/modules/Makefile)
 
 uninstall: ## remove what install put there; the configuration stays
 	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(DOCDIR)'
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \
+	rm -rf '$(DESTDIR)$(INCLUDEDIR)/tcpd'
+	rmdir '$(DESTDIR)$(MODULEDIR)' 2>/dev/null || : # somebody's modules stay
+	rm -f $(DESTDIR)$(PCDIR)/tcpd.pc $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(CATALOGDIR)/tcpd.catalog \
 	    $(DESTDIR)$(SYSUSERDIR)/tcpd.conf \
 	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(notdir $(wildcard completions/*))) \
-	    $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	    $(foreach page,$(MAN) $(DEV_MAN),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
 # --- Debian package ----------------------------------------------------------------------------
 DEB_DEPS := build-essential fakeroot debhelper pkgconf libcmocka-dev git
