@@ -100,10 +100,10 @@ static void check_size(const char *row, enum pair_kind kind, enum way_kind ways,
     bench.ends[RELAY_FAR].every_ms = sizes[i].far_ms;
     bench.ends[RELAY_FAR].piece = sizes[i].far_ms > 0 ? 55555 : 0;
     bench_run(row, &bench);
+    check_result(row, &bench, SESSION_OK);
     bench_drain(row, &bench);
     check_got(row, &bench, RELAY_CLIENT);
     check_got(row, &bench, RELAY_FAR);
-    check_result(row, &bench, SESSION_OK);
     check_number(row, bench.session.bytes_in, sizes[i].n_up);
     check_number(row, bench.session.bytes_out, sizes[i].n_down);
     check_true(row, bench.session.peer_ended);
@@ -163,10 +163,10 @@ static void check_order(const char *row, enum pair_kind kind, enum way_kind ways
     bench_text(&bench, !first, texts[!first], orders[i].n_last);
     bench.ends[!first].sends_last = true;
     bench_run(row, &bench);
+    check_result(row, &bench, SESSION_OK);
     bench_drain(row, &bench);
     check_got(row, &bench, RELAY_CLIENT);
     check_got(row, &bench, RELAY_FAR);
-    check_result(row, &bench, SESSION_OK);
     check_number(row, bench.n_idle, 0);
     bench_close(&bench);
 }
