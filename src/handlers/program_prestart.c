@@ -42,14 +42,22 @@ static int start(struct instance *instance)
     return r;
 }
 
-// Ends what runs of it. The end of its input comes first: many a program needs no more.
-static void end(struct instance *instance, const struct instance *other,
-                const struct tcpd_session *session)
+// Ends the input of one that waits, as nobody will come any more: many a program needs no more to
+// end by itself. prestart_close() ends the others.
+static void dismiss(struct instance *instance)
 {
     base_close_fd(&instance->fd);
     instance->fd = -1;
+}
+
+// Ends what runs of it.
+static void end(struct instance *instance, const struct instance *other,
+                const struct tcpd_session *session)
+{
+    dismiss(instance);
     if (instance->program.group > 0) // else it was never started
-        program_end(&instance->program, other && other->fd >= 0 ? &other->program : NULL, session);
+        program_end(&instance->program, other && other->program.group > 0 ? &other->program : NULL,
+                    session);
 }
 
 // It has ended by itself with a failure, and nothing went to it or came from it.
@@ -75,10 +83,13 @@ static void attend(struct instance *instance, struct relay *relay)
     enum { ERR = RELAY_ENDS, NEXT_ERR, FDS };
     struct pollfd fds[FDS] = {
         [ERR] = {.fd = instance->program.err, .events = POLLIN},
-        [NEXT_ERR] = {.fd = waiting.fd >= 0 ? waiting.program.err : -1, .events = POLLIN}};
+        [NEXT_ERR] = {.fd = waiting.program.group > 0 ? waiting.program.err : -1,
+                      .events = POLLIN}};
     struct tcpd_session *session = relay->session;
     uint64_t due = relay_due(relay), its_due = program_due(session);
 
+    if (tcpd_stopping())
+        dismiss(&waiting);
     relay_wants(relay, fds);
     program_poll(fds, FDS, due < its_due ? due : its_due);
     if (fds[ERR].revents != 0)
