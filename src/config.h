@@ -88,6 +88,7 @@ struct handler_options {
     uint64_t delay_usec;     // hello
     struct program_options program;
     char *module;                    // module: the file
+    int module_line;                 // module: where it stands
     struct text_list module_options; // module: NAME=VALUE
     uint64_t hang_usec;              // module: without a call of ours, 0: for ever
 };

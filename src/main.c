@@ -17,6 +17,7 @@
 #include "listener_inherit.h"
 #include "log.h"
 #include "master.h"
+#include "module_try.h"
 #include "notify.h"
 #include "run.h"
 #include "system_limits.h"
@@ -196,10 +197,13 @@ static void describe(const struct config *config)
 {
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
+        const struct handler_options *options = &service->options;
+        const char *runs = options->program.argv.n > 0 ? options->program.argv.items[0]
+                                                       : options->module;
 
-        (void)printf("service \"%s\": handler %s, %u to %u workers, %u spare, on", service->name,
-                     service->handler->name, service->min_workers, service->max_workers,
-                     service->spare_workers);
+        (void)printf("service \"%s\": handler %s%s%s, %u to %u workers, %u spare, on",
+                     service->name, service->handler->name, runs ? " " : "", runs ? runs : "",
+                     service->min_workers, service->max_workers, service->spare_workers);
         for (size_t j = 0; j < service->n_listen; j++)
             (void)printf("%s %s", j > 0 ? "," : "", service->listen[j].text);
         (void)printf("%s\n", service->n_listen == 0 ? " the sockets handed over" : "");
@@ -288,6 +292,9 @@ int main(int argc, char **argv)
     if (!check_limits(config, &options, &problems))
         return fail(&options, &problems, config, EX_OSERR);
     if (options.check) {
+        module_try_all(config, &problems);
+        if (problems.n > 0)
+            return fail(&problems, config, EX_CONFIG);
         describe(config);
         (void)config_unref(config);
         return said();

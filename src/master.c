@@ -293,6 +293,7 @@ static int make_pools(struct master *master)
         if (!pool_new(&master->pools, master->set.items[i].listener, master->config,
                       master->set.items[i].service, master->generation))
             return -ENOSPC;
+    pools_settle_memory(&master->pools);
     return 0;
 }
 

@@ -85,6 +85,7 @@ static void commit(struct master *master, struct config *config, struct listener
             set->items[i--] = set->items[--set->n];
         }
     }
+    pools_settle_memory(&master->pools);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->closing && !pool->was_closing)
             log_info("%s: listens no longer%s", pool->name,
