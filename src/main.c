@@ -225,6 +225,17 @@ static bool check_limits(const struct config *config, const struct options *opti
     return problems->n == 0;
 }
 
+// What -t does beyond reading; returns the exit status.
+static int check(struct options *options, struct problems *problems, struct config *config)
+{
+    module_try_all(config, problems);
+    if (problems->n > 0)
+        return fail(options, problems, config, EX_CONFIG);
+    describe(config);
+    (void)config_unref(config);
+    return said();
+}
+
 static void store_listeners(const struct listener_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
@@ -291,14 +302,8 @@ int main(int argc, char **argv)
         return fail(&options, &problems, NULL, EX_CONFIG);
     if (!check_limits(config, &options, &problems))
         return fail(&options, &problems, config, EX_OSERR);
-    if (options.check) {
-        module_try_all(config, &problems);
-        if (problems.n > 0)
-            return fail(&problems, config, EX_CONFIG);
-        describe(config);
-        (void)config_unref(config);
-        return said();
-    }
+    if (options.check)
+        return check(&options, &problems, config);
     r = listeners_open(config, NULL, &none, &set, &problems);
     if (r < 0)
         return fail(&options, &problems, config, exit_status_of(r));
