@@ -254,10 +254,25 @@ def test_serialises(tmp_path):
         assert read_exactly(second, 6) == b"second"
 
 
-def test_module_not_there():
-    """A handler with a slash is a module."""
-    status, _, said = run("run", "--handler", "./no/such.so", "a=b")
-    assert status == EX_CONFIG and "module" in said
+def test_module(tmp_path):
+    """A handler with a slash is a module, from here; what is behind are its options."""
+    notes = tmp_path / "notes"
+    daemon = serve("--handler", "./life.so", f"file={notes}",
+                   prefix=("env", "-C", str(BUILD / "tests" / "modules")))
+    with connect(*announced(daemon)) as sock:
+        sock.sendall(b"here I am\n")
+        assert read_exactly(sock, 9)
+    assert "serve" in notes.read_text() and "life.so" in daemon.addresses
+
+
+@pytest.mark.parametrize("name, words", [
+    ("./no/such.so", "No such file"), (str(BUILD / "tests/modules/wrong_abi.so"), "version 1"),
+    ("/etc/passwd", "cannot be loaded")])
+def test_module_that_cannot_serve(name, words):
+    """It is tried first: one line, and nothing is started."""
+    status, out, said = run("run", "--handler", name)
+    assert (status, out) == (EX_CONFIG, "") and len(said.splitlines()) == 1
+    assert said.startswith("tcpd run: module ") and words in said
 
 
 @pytest.mark.skipif(not can_become_others(), reason="needs root")
