@@ -515,3 +515,16 @@ def test_readme_module(tmp_path):
     for name in ("src", "examples"):
         (tmp_path / name).symlink_to(TOP / name)
     assert follow("Write a handler in C", tmp_path) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for user")
+def test_example_of_a_program(tmp_path):
+    """What etc/tcpd.conf has as comments is right once they are taken off."""
+    text = (TOP / "etc" / "tcpd.conf").read_text()
+    example = re.search(r'^#service "quiz".*?^#}$', text, re.M | re.S)[0]
+    for told, real in (("/usr/local/bin/quiz", "/bin/cat"), ("/PATH", str(tmp_path)),
+                       ('user = "NAME"', 'user = "0"'), ('group = "NAME"', 'group = "0"')):
+        assert told in example
+        example = example.replace(told, real)
+    status, out, said = run("-t", conf=re.sub(r"^#(?! +#)", "", example, flags=re.M))
+    assert (status, said) == (EX_OK, "") and 'service "quiz": handler program' in out
