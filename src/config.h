@@ -141,6 +141,9 @@ void problems_add(struct problems *problems, const char *file, int line, const c
     __attribute__((format(printf, 4, 5)));
 void problems_done(struct problems *problems);
 
+// "FILE:LINE", or "FILE" without a line in it. Returns text.
+const char *config_place(const char *file, int line, char *text, size_t size);
+
 // Where a setting of the service was given: the line, 0: nowhere, negative: in no file. lines are
 // those that checks get.
 int config_line(const int *lines, const char *name);

@@ -10,9 +10,18 @@
 #include "config.h"
 #include "escape.h"
 
+const char *config_place(const char *file, int line, char *text, size_t size)
+{
+    if (line > 0)
+        (void)snprintf(text, size, "%s:%d", file, line);
+    else
+        (void)snprintf(text, size, "%s", file);
+    return text;
+}
+
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
 {
-    char what[1024], plain[1024];
+    char what[1024], plain[1024], place[4096];
     va_list arguments;
     char *text = NULL;
 
@@ -20,8 +29,7 @@ void problems_add(struct problems *problems, const char *file, int line, const c
     (void)vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
     (void)escape_bytes(what, strlen(what), plain, sizeof(plain)); // a name may hold anything
-    if ((line > 0 ? asprintf(&text, "%s:%d: %s", file, line, plain)
-                  : asprintf(&text, "%s: %s", file, plain)) < 0)
+    if (asprintf(&text, "%s: %s", config_place(file, line, place, sizeof(place)), plain) < 0)
         abort();
     problems->texts = reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0]));
     if (!problems->texts)

@@ -112,14 +112,16 @@ static int leave_out(const struct opening *opening, const struct service *servic
         "is not among the sockets that systemd handed over; \"systemctl daemon-reload\" and "
         "\"systemctl restart tcpd.socket\" open a new one, \"systemctl status tcpd*.socket\" tells "
         "of one that failed";
+    char place[512];
 
     if (!is_accustomed(opening->running, service, entry)) {
         problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\" %s", entry->text,
                      what);
         return -EDESTADDRREQ;
     }
-    log_warning("%s:%d: service \"%s\": listen = \"%s\" %s", entry->file, entry->line,
-                service->name, entry->text, what);
+    log_warning("%s: service \"%s\": listen = \"%s\" %s",
+                config_place(entry->file, entry->line, place, sizeof(place)), service->name,
+                entry->text, what);
     return 0;
 }
 

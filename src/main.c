@@ -225,12 +225,18 @@ static bool check_limits(const struct config *config, const struct options *opti
     return problems->n == 0;
 }
 
-// What -t does beyond reading; returns the exit status.
-static int check(struct options *options, struct problems *problems, struct config *config)
+// Where somebody waits for the answer, modules are tried first: with -t, and with tcpd run.
+static bool try_modules(const struct config *config, const struct options *options,
+                        struct problems *problems)
 {
-    module_try_all(config, problems);
-    if (problems->n > 0)
-        return fail(options, problems, config, EX_CONFIG);
+    if (options->check || is_run(options))
+        module_try_all(config, problems);
+    return problems->n == 0;
+}
+
+// All that -t has to say; returns the exit status.
+static int tell(struct config *config)
+{
     describe(config);
     (void)config_unref(config);
     return said();
@@ -302,8 +308,10 @@ int main(int argc, char **argv)
         return fail(&options, &problems, NULL, EX_CONFIG);
     if (!check_limits(config, &options, &problems))
         return fail(&options, &problems, config, EX_OSERR);
+    if (!try_modules(config, &options, &problems))
+        return fail(&options, &problems, config, EX_CONFIG);
     if (options.check)
-        return check(&options, &problems, config);
+        return tell(config);
     r = listeners_open(config, NULL, &none, &set, &problems);
     if (r < 0)
         return fail(&options, &problems, config, exit_status_of(r));

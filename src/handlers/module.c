@@ -54,7 +54,7 @@ static int open_worker(const struct tcpd_worker *worker)
 {
     const struct service *service = worker->service;
     const struct handler_options *options = &service->options;
-    char wrong[1000];
+    char wrong[1000], place[512];
     int r = module_watch_start(options->hang_usec, service->name, options->module);
 
     if (r < 0) {
@@ -65,7 +65,8 @@ static int open_worker(const struct tcpd_worker *worker)
     r = module_open(worker, wrong, sizeof(wrong));
     module_watch_leave();
     if (r < 0)
-        log_error("%s:%d: module \"%s\" of service \"%s\": %s", service->file, options->module_line,
+        log_error("%s: module \"%s\" of service \"%s\": %s",
+                  config_place(service->file, options->module_line, place, sizeof(place)),
                   options->module, service->name, wrong);
     return r;
 }

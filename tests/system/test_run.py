@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import (EX_CONFIG, EX_NOHOST, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, TCPD,
+from harness import (BUILD, EX_CONFIG, EX_NOHOST, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, TCPD,
                      activated, can_become_others, free_port, has_tcp, peer_name, proc_children,
                      proc_state, proc_title, read_all, read_exactly, run, start, wait_for)
 
 EX_IOERR = 74
-LISTENER = str(Path(__file__).parents[2] / "examples" / "listener.py")
+TOP = Path(__file__).parents[2]
+LISTENER = str(TOP / "examples" / "listener.py")
 
 
 def serve(*args, **options):
@@ -252,10 +254,25 @@ def test_serialises(tmp_path):
         assert read_exactly(second, 6) == b"second"
 
 
-def test_module_not_there():
-    """A handler with a slash is a module."""
-    status, _, said = run("run", "--handler", "./no/such.so", "a=b")
-    assert status == EX_CONFIG and "module" in said
+def test_module(tmp_path):
+    """A handler with a slash is a module, from here; what is behind are its options."""
+    notes = tmp_path / "notes"
+    daemon = serve("--handler", "./life.so", f"file={notes}",
+                   prefix=("env", "-C", str(BUILD / "tests" / "modules")))
+    with connect(*announced(daemon)) as sock:
+        sock.sendall(b"here I am\n")
+        assert read_exactly(sock, 9)
+    assert "serve" in notes.read_text() and "life.so" in daemon.addresses
+
+
+@pytest.mark.parametrize("name, words", [
+    ("./no/such.so", "No such file"), (str(BUILD / "tests/modules/wrong_abi.so"), "version 1"),
+    ("/etc/passwd", "cannot be loaded")])
+def test_module_that_cannot_serve(name, words):
+    """It is tried first: one line, and nothing is started."""
+    status, out, said = run("run", "--handler", name)
+    assert (status, out) == (EX_CONFIG, "") and len(said.splitlines()) == 1
+    assert said.startswith("tcpd run: module ") and words in said
 
 
 @pytest.mark.skipif(not can_become_others(), reason="needs root")
@@ -411,3 +428,103 @@ def test_listener():
             wait_for(lambda: clients.served >= served + 20, what="clients served")
     assert clients.wrong == []
     assert daemon.stop() == EX_OK
+
+
+# --- README ------------------------------------------------------------------------------------
+
+
+def chapter(title):
+    return (TOP / "README.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def steps(title, port):
+    """The commands of a chapter, each with what it prints; at that port instead of 7000."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", chapter(title), re.M | re.S)
+    text = "".join(blocks).replace("7000", str(port))
+    return [step.partition("\n")[::2] for step in re.split(r"^\$ ", text, flags=re.M)[1:]]
+
+
+def is_as_told(told, printed):
+    """Whether that was printed: "..." are any lines, and a client's port is any."""
+    lines = [r"(?:.*\n)*?" if line == "..." else re.escape(line).replace("48764", r"\d+") + r"\n"
+             for line in told.splitlines()]
+    return re.fullmatch("".join(lines) + r"(?:tcpd: stopping(?:.*\n)*)?", printed)
+
+
+class Service:
+    """A command of README that serves until it is stopped."""
+
+    def __init__(self, command, told, **options):
+        self.told, self.printed = told, []
+        self.process = subprocess.Popen(["sh", "-c", f"exec {command}"], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, **options)
+        while not self.printed or " ready: " not in self.printed[-1]:
+            line = self.process.stdout.readline()
+            assert line, "".join(self.printed)
+            self.printed.append(line)
+
+    def stop(self):
+        self.process.terminate()
+        rest, _ = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode == EX_OK
+        printed = "".join(self.printed) + rest
+        assert is_as_told(self.told, printed), printed
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def follow(title, directory):
+    """Goes through a chapter: a service runs until the next one does. How many commands there were."""
+    (directory / "tcpd-run").symlink_to(TCPD)
+    (directory / "tcpc").symlink_to(BUILD / "tcpc")
+    options = {"cwd": directory,
+               "env": {**os.environ, "PATH": f"{directory}:/usr/local/bin:/usr/bin:/bin"}}
+    commands = steps(title, free_port())
+    served = [i for i, (command, _) in enumerate(commands) if command.startswith("tcpd-run")]
+    for command, told in commands[:served[0]]:
+        assert subprocess.run(["sh", "-c", command], **options, check=True).returncode == 0
+    for first, last in zip(served, [*served[1:], len(commands)]):
+        with Service(*commands[first], **options) as service:
+            for command, told in commands[first + 1:last]:
+                said = subprocess.run(["sh", "-c", command], capture_output=True, text=True,
+                                      timeout=PATIENCE, **options)
+                assert (said.stdout, said.stderr) == (told, ""), command
+            service.stop()
+    return len(commands)
+
+
+def test_readme_programs(tmp_path):
+    """The chapter, as a reader goes through it; the listener is the one that examples/ has."""
+    code = Path(LISTENER).read_text().split("\n", 3)[3]
+    assert f"```python\n{code}```" in chapter("Serve your program")
+    shutil.copy(LISTENER, tmp_path)
+    assert follow("Serve your program", tmp_path) == 8
+
+
+@pytest.mark.skipif(not (TOP / "examples" / "modules").exists(), reason="no modules here")
+def test_readme_module(tmp_path):
+    """The same of modules."""
+    code = (TOP / "examples" / "modules" / "upper.c").read_text()
+    assert re.search(r"```c\n(.*?)```", chapter("Write a handler in C"), re.S)[1] in code
+    for name in ("src", "examples"):
+        (tmp_path / name).symlink_to(TOP / name)
+    assert follow("Write a handler in C", tmp_path) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for user")
+def test_example_of_a_program(tmp_path):
+    """What etc/tcpd.conf has as comments is right once they are taken off."""
+    text = (TOP / "etc" / "tcpd.conf").read_text()
+    example = re.search(r'^#service "quiz".*?^#}$', text, re.M | re.S)[0]
+    for told, real in (("/usr/local/bin/quiz", "/bin/cat"), ("/PATH", str(tmp_path)),
+                       ('user = "NAME"', 'user = "0"'), ('group = "NAME"', 'group = "0"')):
+        assert told in example
+        example = example.replace(told, real)
+    status, out, said = run("-t", conf=re.sub(r"^#(?! +#)", "", example, flags=re.M))
+    assert (status, said) == (EX_OK, "") and 'service "quiz": handler program' in out
