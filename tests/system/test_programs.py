@@ -246,6 +246,7 @@ def test_record_tells_processor_time_and_memory(tcpd, mark, tmp_path):
         line = daemon.wait_log(ended(peer, "exited with status 0", "ok"))
         assert 0.55 <= float(line["cpu"]) <= float(line["seconds"]) * 2
         assert 50_000 <= int(line["memory"]) < 200_000
+        sock.close()
         daemon.exchange("program")  # another one: the figures are not added up
         lines = wait_for(lambda: len(found := daemon.log_matches("closed: ok.*processor")) == 2
                          and found)
