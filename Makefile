@@ -25,7 +25,7 @@ help: ## list the targets
 BUILD_DEPS := gcc libc6-dev pkg-config libsystemd-dev libconfuse-dev
 RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
-              iproute2 netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
+              iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc
 BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring

@@ -64,12 +64,24 @@ static void reap(struct remains *remains)
     remains->n = n;
 }
 
-static bool was_told(const struct remains *remains, pid_t pid)
+static bool is_among(const pid_t *pids, size_t n, pid_t pid)
 {
-    for (size_t i = 0; i < remains->n_told; i++)
-        if (remains->told[i] == pid)
+    for (size_t i = 0; i < n; i++)
+        if (pids[i] == pid)
             return true;
     return false;
+}
+
+// Those that have ended are forgotten: others need the room, and may get their numbers. Groups
+// stay.
+static void forget_ended(struct remains *remains)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < remains->n_told; i++)
+        if (remains->told[i] < 0 || is_among(remains->pids, remains->n, remains->told[i]))
+            remains->told[n++] = remains->told[i];
+    remains->n_told = n;
 }
 
 static void remember(struct remains *remains, pid_t pid)
@@ -86,7 +98,8 @@ static void signal_remains(struct remains *remains, pid_t group, int signal)
         pid_t pid = remains->pids[i];
         pid_t whom = getpgid(pid) == group ? -group : pid;
 
-        if (signal == SIGTERM && (was_told(remains, whom) || remains->n_told == LEFT_MAX))
+        if (signal == SIGTERM &&
+            (remains->n_told == LEFT_MAX || is_among(remains->told, remains->n_told, whom)))
             continue;
         remember(remains, whom);
         if (whom < 0)
@@ -102,6 +115,7 @@ static bool look(struct program *program, const struct program *other, struct re
     (void)program_has_ended(program);
     find_remains(remains, program->pid, other ? other->pid : 0);
     reap(remains);
+    forget_ended(remains);
     return remains->n > 0 || !program->ended;
 }
 

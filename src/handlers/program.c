@@ -71,10 +71,11 @@ static void watch(struct program *program, struct tcpd_session *session)
     }
 }
 
-// What went through the socket past us. The kernel counts the peer's end as a byte.
+// What went through the socket past us. The kernel counts the peer's end as a byte; where both have
+// ended, or the peer has reset, the connection is closed.
 static void count_bytes(struct tcpd_session *session)
 {
-    enum { CLOSE_WAIT = 8, LAST_ACK = 9, CLOSING = 11 }; // states in which it has ended
+    enum { CLOSED = 7, CLOSE_WAIT, LAST_ACK, CLOSING = 11 }; // states in which it has ended
     struct tcp_info info;
     socklen_t length = sizeof(info);
     bool ended;
@@ -83,7 +84,8 @@ static void count_bytes(struct tcpd_session *session)
         getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
         return;
     ended = info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK ||
-            info.tcpi_state == CLOSING;
+            info.tcpi_state == CLOSING ||
+            (info.tcpi_state == CLOSED && session->result != SESSION_RESET);
     session->bytes_in = info.tcpi_bytes_received - (ended && info.tcpi_bytes_received > 0);
     session->bytes_out = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
 }

@@ -3,12 +3,14 @@
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import harness  # noqa: E402 (after the path)
+import programs  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -20,6 +22,25 @@ def pytest_collection_modifyitems(items):
 def tcpd():
     """start(conf, **options) → a daemon that is ready."""
     return harness.start
+
+
+@pytest.fixture
+def mark():
+    """A mark for the environment of the test's programs; when it is over none of them may live."""
+    its = programs.Mark()
+    yield its
+    try:
+        its.wait(0)
+    finally:
+        its.kill()
+
+
+@pytest.fixture(scope="session")
+def state_program():
+    """The program that tells what it was given, where every user finds it."""
+    with tempfile.TemporaryDirectory(prefix="tcpd-state-") as directory:
+        Path(directory).chmod(0o755)
+        yield programs.build_c("program_state.c", f"{directory}/state")
 
 
 @pytest.hookimpl(hookwrapper=True)
