@@ -19,6 +19,7 @@ from pathlib import Path
 import container
 import memory
 import peers
+import programs
 import report
 import results
 from packages import Missing, Packages
@@ -86,6 +87,7 @@ class Bench:
         self.reference = functools.partial(Reference, self.build)
         self.subject = self.reference if options.self else functools.partial(Tcpd, self.build)
         self.n_missing = 0
+        self.programs = programs.Programs(self)
 
     def wants(self, name):
         return self.options.only in name
@@ -115,7 +117,8 @@ class Bench:
                 self.skip(row.name, error)
 
     def in_container(self):
-        if not (self.wants(ACCEPT_ROW.name) or self.wants(JOURNAL_ROW.name)):
+        rows = ACCEPT_ROW, JOURNAL_ROW, *programs.ACCEPT_ROWS
+        if not any(self.wants(row.name) for row in rows):
             return
         try:
             with container.booted(self.build) as machine:
@@ -124,6 +127,7 @@ class Bench:
                         container.AcceptYes, machine, CONTAINER_PORTS[0]), OTHER_PAIRS)
                 if self.wants(JOURNAL_ROW.name):
                     self.journal(machine)
+                self.programs.in_container(machine)
         except (BenchError, OSError, subprocess.SubprocessError) as error:
             self.skip("in a container", error)
 
@@ -179,6 +183,7 @@ class Bench:
         self.against_peers()
         self.in_container()
         self.text()
+        self.programs.run()
         for name in ("master", "memory", "stalls"):
             if self.wants(name):
                 getattr(self, name)()

@@ -112,7 +112,7 @@ class Runner:
         with make_subject() as subject, make_peer() as peer:
             seconds = row.seconds or self.seconds
             lengths = {subject: seconds, peer: seconds * row.patience}
-            ours = {subject: True, peer: row.peer in ("ref", "tcpd")}
+            ours = {subject: True, peer: row.peer in ("ref", "tcpd", "alone")}
             for server, seconds in lengths.items():  # warm-up
                 self.run_once(server, row, seconds, ours[server])
             for i in range(n_pairs):
