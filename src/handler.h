@@ -40,5 +40,8 @@ int handler_open(const struct tcpd_worker *worker);
 // A built-in handler's settings.
 const struct handler_options *handler_options(const struct tcpd_worker *worker);
 
+// program_mode = listener: there are no sessions, and no handler is opened.
+bool program_is_listener(const struct service *service);
+
 extern const struct handler handler_chargen, handler_daytime, handler_discard, handler_echo,
-    handler_greeting, handler_hello, handler_time;
+    handler_greeting, handler_hello, handler_program, handler_time;

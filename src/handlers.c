@@ -12,7 +12,7 @@
 
 static const struct handler *const handlers[] = {
     &handler_chargen,  &handler_daytime, &handler_discard, &handler_echo,
-    &handler_greeting, &handler_hello,   &handler_time,
+    &handler_greeting, &handler_hello,   &handler_program, &handler_time,
 };
 
 static const struct tcpd_worker *this_worker; // for tcpd_log()

@@ -14,10 +14,12 @@
 
 // One run of the program. It leads a session and a process group of its own, of the same number.
 struct program {
-    pid_t pid;   // 0: none runs, or it has ended and was reaped
-    int err;     // where its standard error comes out, -1: nowhere
-    bool ended;  // the program itself; what it started may live
-    siginfo_t how;
+    const struct program_options *options;
+    pid_t group;         // its process group, 0: it was never started
+    pid_t pid;           // 0: none runs, or it has ended and was reaped
+    int err;             // where its standard error comes out, -1: nowhere
+    bool ended;          // the program itself; what it started may live
+    int status;          // as wait(2) has it, once ended
     struct rusage usage; // of it and of all its children that it has waited for
     uint64_t started_usec;
     size_t n_line; // of standard error, not yet logged
@@ -40,9 +42,12 @@ bool program_has_ended(struct program *program);
 // Logs the lines of standard error that are there. Does not block.
 void program_log(struct program *program, const struct tcpd_session *session);
 
-// Ends what is left of the program: TERM to its group and to all it has left behind, and KILL once
-// kill_grace is over. `other` (NULL: none) runs on. Blocks for kill_grace and a moment at most.
-// Afterwards nothing of the program runs, and its last words are logged.
+// The same at the end: also a last line that has no end, and closes err.
+void program_close_log(struct program *program, const struct tcpd_session *session);
+
+// program_end.c. Ends what is left of the program: TERM to its group and to all it has left behind,
+// and KILL once kill_grace is over. `other` (NULL: none) runs on. Blocks for kill_grace and a
+// moment at most. Afterwards nothing of the program runs, and its last words are logged.
 void program_end(struct program *program, const struct program *other,
                  const struct tcpd_session *session);
 

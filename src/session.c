@@ -28,6 +28,8 @@ const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_PEER_LOST] = "peer lost",
     [SESSION_PROTOCOL_ERROR] = "protocol error",
     [SESSION_FAILED] = "failed",
+    [SESSION_PROGRAM_TIMEOUT] = "program timeout",
+    [SESSION_PROGRAM_FAILED] = "program failed",
 };
 
 // Gives the buffer's memory back after a session that has filled it: an idle worker has no use for
@@ -51,6 +53,7 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
     session->bytes_in = session->bytes_out = 0;
     session->n_ahead = 0;
     session->n_turns = 0;
+    session->program.ended = false;
     session->result = SESSION_OK;
     session->peer_ended = false;
 }

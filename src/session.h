@@ -23,10 +23,19 @@ enum session_result {
     SESSION_PEER_LOST,
     SESSION_PROTOCOL_ERROR,
     SESSION_FAILED,
+    SESSION_PROGRAM_TIMEOUT,
+    SESSION_PROGRAM_FAILED,
     SESSION_RESULTS,
 };
 
 extern const char *const session_result_names[SESSION_RESULTS];
+
+// How a session's program ended, for the log.
+struct session_program {
+    bool ended; // else it had none, or it did not run
+    int status; // as wait(2) has it
+    uint64_t cpu_usec, memory_kib;
+};
 
 struct tcpd_session {
     int fd;
@@ -45,6 +54,7 @@ struct tcpd_session {
     const uint8_t *ahead; // n_ahead bytes that were read and not asked for yet
     size_t n_ahead;
     unsigned n_turns; // in and out of tcpd_*() functions; odd: in one
+    struct session_program program;
     enum session_result result;
     bool peer_ended; // its end of input was read
     bool is_logged;  // session_log.c: has a record of its start

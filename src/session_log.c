@@ -8,8 +8,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base.h"
 #include "escape.h"
@@ -147,6 +149,22 @@ static bool is_wanted(const struct tcpd_session *session, const struct config *c
     return false;
 }
 
+// As systemd's EXIT_CODE and EXIT_STATUS.
+static size_t add_program(struct log_field *fields, size_t n, const struct session_program *program)
+{
+    bool killed = WIFSIGNALED(program->status);
+    const char *name = killed ? sigabbrev_np(WTERMSIG(program->status)) : NULL;
+
+    add(fields, &n, "TCPD_EXIT_CODE", killed ? "killed" : "exited");
+    if (killed)
+        add(fields, &n, "TCPD_EXIT_STATUS", name ? name : "unknown");
+    else
+        add_number(fields, &n, "TCPD_EXIT_STATUS", (uint64_t)WEXITSTATUS(program->status));
+    add_number(fields, &n, "TCPD_CPU_USEC", program->cpu_usec);
+    add_number(fields, &n, "TCPD_MEMORY_KIB", program->memory_kib);
+    return n;
+}
+
 static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_session *session,
                           uint64_t duration)
 {
@@ -154,7 +172,31 @@ static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_
     add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
     add_number(fields, &n, "TCPD_DURATION_USEC", duration);
     add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
+    if (session->program.ended)
+        n = add_program(fields, n, &session->program);
     return add_tcp_info(fields, n, session->fd);
+}
+
+// ", program exited with status 1, 0.012 s of processor time, 3456 KiB of memory"
+static const char *describe_program(const struct session_program *program, char *text, size_t size)
+{
+    int status = program->status;
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    uint64_t msec = program->cpu_usec / USEC_PER_MSEC;
+    int n;
+
+    text[0] = '\0';
+    if (!program->ended)
+        return text;
+    if (WIFSIGNALED(status))
+        n = snprintf(text, size, ", program killed by signal %d (%s)", WTERMSIG(status),
+                     name ? name : "unknown");
+    else
+        n = snprintf(text, size, ", program exited with status %d", WEXITSTATUS(status));
+    (void)snprintf(text + n, size - (size_t)n,
+                   ", %" PRIu64 ".%03" PRIu64 " s of processor time, %" PRIu64 " KiB of memory",
+                   msec / 1000, msec % 1000, program->memory_kib);
+    return text;
 }
 
 void session_log_closed(const struct tcpd_session *session, const struct config *config,
@@ -162,7 +204,7 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
 {
     int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
-    char peer[ADDRESS_TEXT_MAX];
+    char peer[ADDRESS_TEXT_MAX], program[160];
     uint64_t duration;
     size_t n = 0;
 
@@ -175,12 +217,13 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
     write_now(quota,
               log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
                        "%s: connection from %s closed: %s, %" PRIu64 " bytes in, %" PRIu64
-                       " bytes out, %" PRIu64 ".%03" PRIu64 " s",
+                       " bytes out, %" PRIu64 ".%03" PRIu64 " s%s",
                        session->service->name,
                        session_log_peer(&session->peer.any, session->peer_length,
                                         config->log_addresses, peer, sizeof(peer)),
                        session_result_names[session->result], session->bytes_in, session->bytes_out,
-                       duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC));
+                       duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC,
+                       describe_program(&session->program, program, sizeof(program))));
 }
 
 void session_log_line(const struct tcpd_session *session, const struct service *service,

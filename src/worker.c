@@ -19,6 +19,7 @@
 #include "base.h"
 #include "handler.h"
 #include "log.h"
+#include "program_listener.h"
 #include "scoreboard.h"
 #include "session.h"
 #include "session_log.h"
@@ -27,6 +28,8 @@
 // What the TERM handler needs.
 static volatile sig_atomic_t stopping, the_listener, the_dead_socket, the_master, orphan_sec;
 static struct reserve *volatile parked_in; // NULL: not parked
+
+static enum worker_exit leave_reason; // DRAINED: none to leave
 
 struct process {
     const struct worker_setup *setup;
@@ -38,6 +41,11 @@ struct process {
     bool waiting;           // counted in hint->reserve
     bool announced;         // the master knows that it has come to accept()
 };
+
+void worker_leave(enum worker_exit reason)
+{
+    leave_reason = reason;
+}
 
 bool tcpd_stopping(void)
 {
@@ -53,6 +61,7 @@ const char *worker_exit_name(int status)
         [WORKER_EXIT_OUT_OF_FILES] = "out of files",
         [WORKER_EXIT_SETUP_FAILED] = "set-up failed",
         [WORKER_EXIT_ORPHANED] = "orphaned",
+        [WORKER_EXIT_PROGRAM] = "its program does not run",
     };
     bool known = status >= 0 && (size_t)status < ELEMENTS(names) && names[status];
 
@@ -252,9 +261,21 @@ static enum worker_exit accept_loop(struct process *process)
             session.peer_length = sizeof(session.peer); // the kernel cut it
         process->backoff = (struct accept_backoff){0};
         serve(process, &session, fd);
+        if (leave_reason != WORKER_EXIT_DRAINED)
+            return leave_reason;
         if (process->sessions_left > 0 && --process->sessions_left == 0)
             return WORKER_EXIT_RETIRED;
     }
+}
+
+// Whether it has sessions, nobody knows; so it is busy from now on.
+static _Noreturn void become_listener(const struct process *process,
+                                      const struct tcpd_worker *worker)
+{
+    score_busy(process->page, base_now_usec(), &(struct sockaddr){.sa_family = AF_UNSPEC});
+    wake_master(process);
+    program_become_listener(worker);
+    _exit(stopping ? WORKER_EXIT_DRAINED : WORKER_EXIT_PROGRAM);
 }
 
 void worker_run(const struct worker_setup *setup)
@@ -269,6 +290,8 @@ void worker_run(const struct worker_setup *setup)
         log_error("%s cannot be set up: %s", setup->title, strerror(-r));
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
+    if (program_is_listener(setup->service))
+        become_listener(&process, &worker);
     if (handler_open(&worker) < 0)
         _exit(WORKER_EXIT_SETUP_FAILED);
     reason = accept_loop(&process);

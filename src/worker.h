@@ -15,6 +15,7 @@ enum worker_exit {
     WORKER_EXIT_OUT_OF_FILES = 12,
     WORKER_EXIT_SETUP_FAILED = 13,
     WORKER_EXIT_ORPHANED = 14,
+    WORKER_EXIT_PROGRAM = 15,
 };
 
 // The words for an exit status, "unknown" for one that no worker of ours gives.
@@ -32,6 +33,9 @@ struct worker_setup {
     const struct service *service;
     const struct config *config;
 };
+
+// A worker's: it leaves for that reason as soon as its session is closed.
+void worker_leave(enum worker_exit reason);
 
 // Runs the child until it leaves the process. All signals are blocked on entry.
 _Noreturn void worker_run(const struct worker_setup *setup);

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// program: a user's program serves. `connection` starts it for each connection, which is its
+// standard input and output; `prestart` has it running before there is one; `listener` makes the
+// worker the program, which accepts by itself. program.h runs programs, program_check.c looks at
+// what is configured.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/tcp.h> // libc's struct tcp_info is older
+#include <netinet/in.h>
+
+#include "base.h"
+#include "handler.h"
+#include "program.h"
+#include "program_check.h"
+#include "session.h"
+#include "worker.h"
+
+bool program_is_listener(const struct service *service)
+{
+    return service->handler == &handler_program &&
+           service->options.program.mode == PROGRAM_LISTENER;
+}
+
+static int open_worker(const struct tcpd_worker *worker)
+{
+    return program_open(worker);
+}
+
+// A client that does not read ends the connection by this; the program reads and writes by itself,
+// so no other deadline of ours can.
+static void limit_sending(const struct tcpd_session *session)
+{
+    uint64_t limit_ms = session->service->deadlines.send_usec / USEC_PER_MSEC;
+    unsigned timeout = limit_ms < UINT32_MAX / 2 ? (unsigned)limit_ms : UINT32_MAX / 2;
+
+    if (limit_ms > 0 && session->peer.any.sa_family != AF_UNIX)
+        (void)setsockopt(session->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+}
+
+// When the program must have ended; *ret_result: what that would be.
+static uint64_t due_time(const struct tcpd_session *session, enum session_result *ret_result)
+{
+    uint64_t limit = session->service->options.program.timeout_usec;
+    uint64_t due = limit > 0 ? session->started_usec + limit : USEC_NEVER;
+
+    *ret_result = due < session->deadline_usec ? SESSION_PROGRAM_TIMEOUT : SESSION_TIMEOUT;
+    return due < session->deadline_usec ? due : session->deadline_usec;
+}
+
+// Until the program has ended, its time is over, or the client is gone: an error on its socket, as
+// a reset. That both sides have ended is none.
+static void watch(struct program *program, struct tcpd_session *session)
+{
+    enum { CLIENT, ERR };
+    struct pollfd fds[] = {[CLIENT] = {.fd = session->fd}, [ERR] = {.events = POLLIN}};
+    enum session_result late;
+    uint64_t due = due_time(session, &late);
+
+    while (!program_has_ended(program)) {
+        fds[ERR].fd = program->err;
+        program_poll(fds, ELEMENTS(fds), due);
+        if (fds[ERR].revents != 0)
+            program_log(program, session);
+        if ((fds[CLIENT].revents & POLLERR) != 0) {
+            session_stop(session, SESSION_RESET);
+            return;
+        }
+        if (fds[CLIENT].revents != 0)
+            fds[CLIENT].fd = -1;
+        if (due != USEC_NEVER && base_now_usec() >= due) {
+            session_stop(session, late);
+            return;
+        }
+    }
+}
+
+// What went through the socket past us. The kernel counts the peer's end as a byte.
+static void count_bytes(struct tcpd_session *session)
+{
+    enum { CLOSE_WAIT = 8, LAST_ACK = 9, CLOSING = 11 }; // states in which it has ended
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+    bool ended;
+
+    if (session->peer.any.sa_family == AF_UNIX ||
+        getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
+        return;
+    ended = info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK ||
+            info.tcpi_state == CLOSING;
+    session->bytes_in = info.tcpi_bytes_received - (ended && info.tcpi_bytes_received > 0);
+    session->bytes_out = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
+}
+
+// The program may have changed what is the socket's and not the descriptor's.
+static void make_blocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK) != 0)
+        (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK); // else the close is less patient
+}
+
+static void serve_connection(struct tcpd_session *session)
+{
+    struct program program;
+
+    limit_sending(session);
+    if (program_start(&program, session->fd, session) < 0) {
+        session_stop(session, SESSION_FAILED);
+        worker_leave(WORKER_EXIT_PROGRAM);
+        return;
+    }
+    watch(&program, session);
+    count_bytes(session);
+    if (program.ended)
+        (void)shutdown(session->fd, SHUT_WR); // whatever it has left behind
+    program_end(&program, NULL, session);
+    program_report(&program, session);
+    make_blocking(session->fd);
+}
+
+static void serve(struct tcpd_session *session)
+{
+    serve_connection(session);
+}
+
+const struct handler handler_program = {
+    .name = "program",
+    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .prepare = program_check,
+};
