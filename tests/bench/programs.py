@@ -2,9 +2,7 @@
 """The section "programs": users' own programs and modules under tcpd, beside those who start
 programs, beside the barest way to do it, and beside themselves alone.
 
-A program that prints seven bytes and ends shows what its start costs. tcpd and the reference have
-so few workers that their processor time, of which dead children's is told in clock ticks for each
-worker, is exact enough.
+A program that prints seven bytes and ends shows what its start costs.
 """
 
 import functools
@@ -114,7 +112,7 @@ class Copies(Server):
 def seven(peer, n, least=0.0, cpu=0.0, patience=2.5, label=None):
     options = ("--mode", "greeting", "--in-flight", str(n), "--expect", SEVEN)
     return Row("programs", f"program, {n} in flight: {label or peer}", options, least, cpu, peer,
-               patience, {"in_flight": n}, SECONDS)
+               patience, {"in_flight": n}, SECONDS, True)
 
 
 BARE = "vfork, exec, wait"
