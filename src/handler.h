@@ -23,6 +23,7 @@ struct tcpd_worker {
 struct handler {
     const char *name;
     struct tcpd_handler face;
+    bool starts_processes; // which a dead worker may leave behind
     // Optional, in the master while the configuration is read: loads and checks what the service
     // needs, adds what is wrong to problems. lines: see config_line().
     void (*prepare)(struct service *service, const int *lines, struct problems *problems);

@@ -173,10 +173,14 @@ static int on_balance(sd_event_source *source, void *userdata)
     (void)source;
     if (master->reaping)
         master_reap(master);
+    if (master->orphans && !master->reaping)
+        master_end_orphans(master);
     if (master_balance(master, now) || (master->reaping && now >= master->reap_due_usec))
         master_look_again(master);
-    if (master->phase == MASTER_STOPPING && !master->pools.first)
+    if (master->phase == MASTER_STOPPING && !master->pools.first) {
+        master_end_orphans(master);
         return sd_event_exit(master->event, master->exit_status);
+    }
     return set_timer(master, now);
 }
 
@@ -304,6 +308,7 @@ int master_run(const char *config_path, struct config *config, struct listener_s
     };
     int r = pools_open(&master.pools);
 
+    master_adopt_orphans(&master);
     if (r >= 0)
         r = make_pools(&master);
     if (r >= 0)

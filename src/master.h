@@ -32,12 +32,17 @@ struct master {
     sd_event_source *balance; // runs once when something may have changed
     sd_event_source *timer;
 
-    uint64_t phase_usec;      // when the phase began
-    uint64_t progress_usec;   // reloading: when an old worker was last told to leave
-    unsigned n_old;           // reloading: workers of old generations, then
-    uint64_t stop_usec;       // stopping: when the last workers are killed, USEC_NEVER
-    bool at_once;             // stopping: without regard for sessions and queues
-    bool reaping;             // children have died
+    uint64_t phase_usec;    // when the phase began
+    uint64_t progress_usec; // reloading: when an old worker was last told to leave
+    unsigned n_old;         // reloading: workers of old generations, then
+    uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
+    bool at_once;           // stopping: without regard for sessions and queues
+    bool reaping;           // children have died
+    bool orphans;           // and may have left others behind
+    pid_t inherited[16];    // children that were there at the start
+    size_t n_inherited;
+    pid_t killed[16]; // orphans, the last ones: a death takes a moment
+    unsigned n_killed;
     uint64_t reap_due_usec;   // they may be looked for
     bool reload_again;        // asked for: as soon as no other one runs
     uint64_t watchdog_usec;   // how often to ping, 0: never
@@ -69,6 +74,11 @@ uint64_t master_balance_due(const struct master *master, uint64_t now_usec);
 void master_reap(struct master *master);
 // Once in ten seconds: says how many deaths and sessions were not logged one by one.
 void master_report_unsaid(struct master *master, uint64_t now_usec);
+
+// master_orphans.c: from now on what dead workers leave behind becomes a child of the master.
+void master_adopt_orphans(struct master *master);
+// Kills such children.
+void master_end_orphans(struct master *master);
 
 // master_status.c: STATUS= when it has changed, and the answer to USR1.
 const char *master_status(struct master *master);

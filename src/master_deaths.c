@@ -37,21 +37,40 @@ static bool is_crash(const siginfo_t *info)
            signal == SIGABRT || signal == SIGSYS;
 }
 
+// What died was a program in a worker's place: its status is none of ours, and nobody knows its
+// sessions.
+static bool is_program(const struct death *death)
+{
+    return death->worker->accepts_itself && death->score.state != WORKER_STARTING;
+}
+
+// Its exit status, as worker.h has it; -1: there is none.
+static int exit_of(const struct death *death)
+{
+    return death->info.si_code == CLD_EXITED && !is_program(death) ? death->info.si_status : -1;
+}
+
 // It did what it was told, or what it is for.
 static bool is_normal(const struct death *death)
 {
     int status = death->info.si_status;
 
+    if (is_program(death))
+        return death->worker->draining ||
+               (death->info.si_code == CLD_EXITED && status == 0 && death->age_usec >= YOUNG_USEC);
     return death->info.si_code == CLD_EXITED &&
            (status == WORKER_EXIT_DRAINED || status == WORKER_EXIT_RETIRED);
 }
 
 // "killed by signal 9 (KILL)", "exited with status 12 (out of files)"
-static void describe(const siginfo_t *info, char *text, size_t size)
+static void describe(const struct death *death, char *text, size_t size)
 {
+    const siginfo_t *info = &death->info;
     const char *name = sigabbrev_np(info->si_status);
 
-    if (info->si_code == CLD_EXITED)
+    if (is_program(death) && info->si_code == CLD_EXITED)
+        (void)snprintf(text, size, "exited with status %d", info->si_status);
+    else if (info->si_code == CLD_EXITED)
         (void)snprintf(text, size, "exited with status %d (%s)", info->si_status,
                        worker_exit_name(info->si_status));
     else
@@ -96,7 +115,7 @@ static void log_death(const struct master *master, const struct death *death)
 
     if (is_crash(&death->info))
         priority = LOG_ALERT; // someone may be looking for a way in (B46)
-    describe(&death->info, how, sizeof(how));
+    describe(death, how, sizeof(how));
     pool_fields(worker->pool, fields);
     (void)snprintf(own[0].value, sizeof(own[0].value), "%d", worker->pid);
     (void)snprintf(own[1].value, sizeof(own[1].value), "%s", whom);
@@ -124,7 +143,8 @@ static void note(struct master *master, const struct death *death)
 static void throttle(struct master *master, const struct death *death, uint64_t now)
 {
     struct pool *pool = death->worker->pool;
-    bool young = death->score.sessions == 0 || death->age_usec < YOUNG_USEC;
+    bool young = (death->score.sessions == 0 && !is_program(death)) ||
+                 death->age_usec < YOUNG_USEC || exit_of(death) == WORKER_EXIT_PROGRAM;
     struct log_field fields[POOL_FIELDS];
     uint64_t wait;
 
@@ -173,19 +193,24 @@ static void bury(struct master *master, const siginfo_t *info)
     uint64_t now = base_now_usec();
     struct death death = {.worker = worker, .info = *info};
     struct pool *pool;
-    int status = info->si_code == CLD_EXITED ? info->si_status : 0;
+    int status;
 
-    if (!worker)
-        return; // a child of a library, or one we inherited
+    if (!worker) { // an orphan, whose children are ours now; or a child of a library
+        master->orphans = true;
+        return;
+    }
     pool = worker->pool;
     death.age_usec = now - worker->started_usec;
     death.score = scoreboard_read(&master->pools.board, worker->slot);
+    status = exit_of(&death);
+    master->orphans = master->orphans || worker->starts_processes;
     note(master, &death);
     throttle(master, &death, now);
     if (status == WORKER_EXIT_LISTENER_LOST && !worker->draining)
         relisten(pool);
     pool_remove(&master->pools, worker, &death.score, info->si_code != CLD_EXITED);
-    if (status == WORKER_EXIT_SETUP_FAILED && master->phase == MASTER_STARTING)
+    if ((status == WORKER_EXIT_SETUP_FAILED || status == WORKER_EXIT_PROGRAM) &&
+        master->phase == MASTER_STARTING)
         fail_start(master, pool);
 }
 

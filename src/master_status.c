@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base.h"
+#include "handler.h"
 #include "log.h"
 #include "master.h"
 #include "notify.h"
@@ -34,7 +35,8 @@ static void append_pool(char *text, size_t size, const struct pool *pool, unsign
 {
     append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, pool->counts.busy,
            pool_size(pool));
-    if (pool->n_active >= pool->service->max_workers && pool->counts.spare == 0)
+    if (pool->n_active >= pool->service->max_workers && pool->counts.spare == 0 &&
+        !program_is_listener(pool->service))
         append(text, size, " at maximum");
     if (queued > 0)
         append(text, size, " %u queued", queued);
@@ -49,7 +51,7 @@ static uint64_t oldest_session(const struct master *master, uint64_t now)
         for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
             struct score score = scoreboard_read(&master->pools.board, worker->slot);
 
-            if (score.state == WORKER_BUSY && score.since_usec < oldest)
+            if (score.state == WORKER_BUSY && !worker->accepts_itself && score.since_usec < oldest)
                 oldest = score.since_usec;
         }
     return now - oldest;

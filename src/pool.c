@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base.h"
+#include "handler.h"
 #include "own_memory.h"
 #include "session_log.h"
 #include "worker.h"
@@ -240,6 +241,8 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->pool = pool;
     worker->generation = pool->generation;
     worker->started_usec = now_usec;
+    worker->accepts_itself = program_is_listener(pool->service);
+    worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = retire_time(pool->service, now_usec);
     list_add(pool, worker);
     pool->n_active++;
@@ -325,7 +328,7 @@ void pool_tend(struct pool *pool, uint64_t now_usec)
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
         if (!worker->draining && now_usec >= worker->retire_usec) {
             pool_drain(worker, now_usec);
-        } else if (worker->draining && !worker->told_twice &&
+        } else if (worker->draining && !worker->told_twice && !worker->accepts_itself &&
                    now_usec - worker->drained_usec >= USEC_PER_SEC) {
             worker->told_twice = true; // not more often: each signal lengthens a session's wait
             pool_drain(worker, now_usec);

@@ -89,3 +89,10 @@ int slots_signal(const struct worker *worker, int signal)
         return -ESRCH;
     return kill(worker->pid, signal) < 0 ? -errno : 0;
 }
+
+int slots_kill_orphan(struct slots *slots, pid_t pid)
+{
+    if (pid <= 1 || slots_find(slots, pid))
+        return -EINVAL;
+    return kill(pid, SIGKILL) < 0 ? -errno : 0;
+}

@@ -17,6 +17,8 @@ struct worker {
     unsigned slot;
     unsigned generation;
     bool draining;
+    bool accepts_itself;    // a program in its place does: program_mode = listener
+    bool starts_processes;  // and may leave them behind
     enum worker_state seen; // on the scoreboard, when it was last looked at
     uint64_t started_usec;
     bool told_twice;       // TERM was sent again, as a net
@@ -39,5 +41,7 @@ void slots_fill(struct slots *slots, struct worker *worker, pid_t pid);
 // The worker with that pid, NULL for a child that is none of ours.
 struct worker *slots_find(struct slots *slots, pid_t pid);
 void slots_release(struct slots *slots, struct worker *worker);
+// Kills a child that is no worker, and was not reaped yet. 0 or -errno.
+int slots_kill_orphan(struct slots *slots, pid_t pid);
 // Sends a signal to a worker that was not reaped yet. 0 or -errno.
 int slots_signal(const struct worker *worker, int signal);

@@ -275,6 +275,7 @@ static _Noreturn void become_listener(const struct process *process,
     score_busy(process->page, base_now_usec(), &(struct sockaddr){.sa_family = AF_UNSPEC});
     wake_master(process);
     program_become_listener(worker);
+    score_idle(process->page, WORKER_STARTING, base_now_usec());
     _exit(stopping ? WORKER_EXIT_DRAINED : WORKER_EXIT_PROGRAM);
 }
 

@@ -128,5 +128,6 @@ static void serve(struct tcpd_session *session)
 const struct handler handler_program = {
     .name = "program",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .starts_processes = true,
     .prepare = program_check,
 };
