@@ -18,7 +18,7 @@ import peers
 import results
 from packages import Missing
 from pairs import LINE, Row, echo_options, head, text, verdict
-from servers import (CONFIGURATION, PATIENCE, WORKERS, BenchError, Reference, Server, Tcpd,
+from servers import (PATIENCE, WORKERS, BenchError, Reference, Server, Tcpd,
                      die_with_parent, process_tree, tree_cpu)
 
 HERE = Path(__file__).resolve().parent
@@ -42,27 +42,34 @@ def quoted(words):
 
 
 class Configured(Tcpd):
-    """tcpd whose service has more settings."""
+    """tcpd with one service of other settings than a built-in handler's."""
 
-    def __init__(self, build, handler, settings, n_workers, name="tcpd"):
-        super().__init__(build, handler, n_workers)
-        self.settings = settings
+    def __init__(self, build, n_workers, name, **settings):
+        super().__init__(build, settings["handler"].strip('"'), n_workers)
         self.name = name
+        self.settings = {"listen": '{"127.0.0.1:0"}', "backlog": peers.BACKLOG,
+                         "min_workers": n_workers, **settings}
 
     def configuration(self):
-        more = "".join(f"    {setting} = {value}\n" for setting, value in self.settings.items())
-        return CONFIGURATION.format(mode=self.mode, workers=self.n_workers, log_sessions="errors",
-                                    more=more)
+        lines = (f"    {setting} = {value}\n" for setting, value in self.settings.items())
+        return f'service "bench" {{\n{"".join(lines)}}}\n'
+
+
+def fixed(n_workers):
+    return {"max_workers": n_workers, "spare_workers": min(n_workers, 4)}
 
 
 def program(build, mode, n_workers, *words):
-    settings = {"program": quoted(words), "program_mode": f'"{mode}"'}
-    return Configured(build, "program", settings, n_workers, f"tcpd {mode} {Path(words[0]).name}")
+    """Where programs accept by themselves there are as many as workers."""
+    return Configured(build, n_workers, f"tcpd {mode} {Path(words[0]).name}", handler='"program"',
+                      program=quoted(words), program_mode=f'"{mode}"',
+                      **({} if mode == "listener" else fixed(n_workers)))
 
 
 def module(build):
     path = build / "tests/bench/echo_module.so"
-    return Configured(build, "module", {"module": f'"{path}"'}, WORKERS, "tcpd module")
+    return Configured(build, WORKERS, "tcpd module", handler='"module"', module=f'"{path}"',
+                      **fixed(WORKERS))
 
 
 class Launching(Reference):
@@ -111,7 +118,7 @@ class Copies(Server):
 
 def seven(peer, n, least=0.0, cpu=0.0, patience=2.5, label=None):
     options = ("--mode", "greeting", "--in-flight", str(n), "--expect", SEVEN)
-    return Row("programs", f"program, {n} in flight: {label or peer}", options, least, cpu, peer,
+    return Row("programs", f"program x {n}: {label or peer}", options, least, cpu, peer,
                patience, {"in_flight": n}, SECONDS, True)
 
 
@@ -126,13 +133,13 @@ PEER_ROWS = (
 ACCEPT_ROWS = (seven("systemd Accept=yes", 1, 4), seven("systemd Accept=yes", 8, 4))
 BULK = ("--mode", "bulk")
 CAT_ROW = Row("programs", "program, bulk through cat: tcpserver", BULK, 0.95, peer="tcpserver")
-PRESTART_ROW = Row("programs", "prestart, bulk through cat: connection", BULK, 0.5, peer="tcpd")
+PRESTART_ROW = Row("programs", "prestart, bulk: connection mode", BULK, 0.5, peer="tcpd")
 LISTENER_ROW = Row("programs", f"listener, {COPIES} x Python: alone", echo_options("connect", 16),
                    0.95, peer="alone")
-MODULE_ROWS = tuple(Row("programs", f"module echo, {name}: built in", options, 0.97, peer="tcpd")
+MODULE_ROWS = tuple(Row("programs", f"module, {name}: built in", options, 0.97, peer="tcpd")
                     for name, options in (("connections x 16", echo_options("connect", 16)),
                                           ("messages x 8", echo_options("message", 8))))
-FIRST_ROW = "prestart, first byte of Python: tcpserver"
+FIRST_ROW = "prestart, first byte: tcpserver"
 
 
 def wait_until_quiet(server):
