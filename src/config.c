@@ -142,9 +142,9 @@ static bool is_list_end(const struct list *list, size_t size, const char *value)
 }
 
 // True when this value begins the option a second time (for a list, `+=` goes on instead).
-static bool is_repeated(int index, bool is_list, size_t size)
+static bool is_repeated(int line, const struct list *list, size_t size)
 {
-    return loading->lines[index] != 0 && !(is_list && size > loading->lists[index].n);
+    return line != 0 && !(list && size > list->n);
 }
 
 static void remember_listed(struct list *list, size_t size, const char *value)
@@ -163,7 +163,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     struct list *list = settings_is_list(setting) ? &loading->lists[index] : NULL;
     size_t size = cfg_opt_size(opt);
     const char *value = size > 0 ? cfg_opt_getnstr(opt, (unsigned)size - 1) : "";
-    bool repeated = is_repeated(index, list != NULL, size);
+    bool repeated = is_repeated(loading->lines[index], list, size);
     cleanup_free char *wrong = NULL;
 
     if (strcmp(value, SENTINEL) == 0 || (list && size == 0))

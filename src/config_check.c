@@ -71,8 +71,8 @@ void config_check_service(struct service *service, const int *lines, struct prob
         problems_add(problems, service->file, service->line,
                      "\"%s\" is not a service name; 1 to 64 of letters, digits, '.', '_', '-'",
                      service->name);
+    check_handler(service, lines, problems); // it may know how many workers there are
     check_workers(service, lines, problems);
-    check_handler(service, lines, problems);
 }
 
 // Two entries that cannot both be bound: the same address, or one port with and without "*". Port 0

@@ -165,7 +165,7 @@ pid_t program_child_start(struct program_child *child)
     pid =
         vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork): the child becomes it at once
     if (pid == 0)
-        run(child);
+        run(child); // NOLINT(clang-analyzer-unix.Vfork): so it says
     error = pid < 0 ? errno : child->error;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid > 0 && error != 0)

@@ -25,7 +25,7 @@ static bool has_name(const char *entry, const char *name, size_t length)
 // The entry of tcpd's own environment, as it stands there.
 static char *own(const char *name)
 {
-    for (char **entry = environ; *entry; entry++)
+    for (char **entry = environ; entry && *entry; entry++)
         if (has_name(*entry, name, strlen(name)))
             return *entry;
     return NULL;

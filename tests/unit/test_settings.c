@@ -3,6 +3,7 @@
 // allowed, and a refused value changes nothing.
 
 #include <ctype.h>
+#include <sys/resource.h>
 
 #include "handler.h"
 #include "settings.h"
@@ -49,6 +50,11 @@ static void test_table(void **state)
 #define MODE      " is not a file mode; an octal number from 0 to 0777"
 #define TIME      " is not a time; write 500ms, 30s, 5min, 2h or 0 for off"
 #define LONG_TIME " is too long; at most 36500d"
+#define NICE      " is not allowed; a whole number from -20 to 19, or inherit"
+#define MASK      MODE ", or inherit"
+#define LIMIT(min)                               \
+    " is not a limit; a whole number from " #min \
+    " on, with K, M, G or T behind it or not, infinity or inherit"
 
 // What a service's options take; NULL: it is taken, else what is said.
 static const struct {
@@ -93,9 +99,33 @@ static const struct {
     {"handler", "handler", "hello", NULL},
     {"no handler", "handler", "http",
      "\"http\" is not a handler; one of: chargen, daytime, discard, echo, greeting, hello, "
-     "time"},
+     "module, program, time"},
     {"text", "message", "anything at all\n", NULL},
     {"empty text", "message", "", NULL},
+    {"nice", "nice", "-20", NULL},
+    {"nice, highest", "nice", "19", NULL},
+    {"nice as it is", "nice", "inherit", NULL},
+    {"too nice", "nice", "20", "\"20\"" NICE},
+    {"not nice", "nice", "-21", "\"-21\"" NICE},
+    {"nice empty", "nice", "", "\"\"" NICE},
+    {"nice with more", "nice", "5x", "\"5x\"" NICE},
+    {"mask", "umask", "027", NULL},
+    {"mask as it is", "umask", "inherit", NULL},
+    {"mask not octal", "umask", "089", "\"089\"" MASK},
+    {"mask too long", "umask", "01000", "\"01000\"" MASK},
+    {"mask below 0", "umask", "-1", "\"-1\"" MASK},
+    {"limit", "limit_nofile", "64", NULL},
+    {"limit in K", "limit_as", "512K", NULL},
+    {"limit in T", "limit_core", "8T", NULL},
+    {"no limit", "limit_nproc", "infinity", NULL},
+    {"limit too low", "limit_nofile", "2", "\"2\"" LIMIT(3)},
+    {"limit of an unknown unit", "limit_as", "5P", "\"5P\"" LIMIT(4096)},
+    {"limit with two units", "limit_as", "5MM", "\"5MM\"" LIMIT(4096)},
+    {"limit below 0", "limit_core", "-1", "\"-1\"" LIMIT(0)},
+    {"limit above 2^63", "limit_as", "99999999T", "\"99999999T\"" LIMIT(4096)},
+    {"program", "program", "/bin/true", NULL},
+    {"mode of a program", "program_mode", "fork",
+     "\"fork\" is not allowed; one of: connection, prestart, listener"},
     {"listen", "listen", "127.0.0.1:7", NULL},
     {"no address", "listen", "127.0.0.1", "\"127.0.0.1\": the port is missing: write ADDRESS:PORT"},
 };
@@ -143,6 +173,21 @@ static void test_values(void **state)
     check_number("delay", service.options.delay_usec, 60001000);
     set(&service, "framing", "line");
     check_number("framing", service.options.framing, FRAMING_LINE);
+    set(&service, "nice", "-7");
+    check_number("nice", service.options.program.nice, -7);
+    set(&service, "umask", "inherit");
+    check_number("umask", service.options.program.umask, INHERIT);
+    set(&service, "limit_as", "3M");
+    check_number("limit_as", service.options.program.limit_as, 3 << 20);
+    set(&service, "limit_core", "infinity");
+    check_number("limit_core", service.options.program.limit_core, (int64_t)RLIM_INFINITY);
+    set(&service, "program", "/bin/sh");
+    set(&service, "program", "-c");
+    set(&service, "program", "");
+    check_number("program", service.options.program.argv.n, 3);
+    check_text("program", service.options.program.argv.items[1], "-c");
+    check_text("program", service.options.program.argv.items[2], "");
+    check_true("program", !service.options.program.argv.items[3]);
     set(&service, "end", "nul");
     check_number("end", service.options.end, END_NUL);
     set(&service, "format", "iso8601");
@@ -194,13 +239,21 @@ static void test_defaults(void **state)
     check_number("format", service.options.format, FORMAT_RFC867);
     check_number("framing", service.options.framing, FRAMING_CHUNK);
     check_number("delay", service.options.delay_usec, 0);
+    check_number("program", service.options.program.argv.n, 0);
+    check_number("program_mode", service.options.program.mode, PROGRAM_CONNECTION);
+    check_number("umask", service.options.program.umask, INHERIT);
+    check_number("nice", service.options.program.nice, INHERIT);
+    check_number("limit_nofile", service.options.program.limit_nofile, INHERIT);
+    check_number("program_timeout", service.options.program.timeout_usec, 0);
+    check_number("kill_grace", service.options.program.kill_grace_usec, 5 * USEC_PER_SEC);
+    check_number("hang_timeout", service.options.hang_usec, 60 * USEC_PER_SEC);
     config_service_done(&service);
 }
 
 static void test_handlers(void **state)
 {
-    static const char *const names[] = {"chargen",  "daytime", "discard", "echo",
-                                        "greeting", "hello",   "time"};
+    static const char *const names[] = {"chargen", "daytime", "discard", "echo", "greeting",
+                                        "hello",   "module",  "program", "time"};
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(names); i++) {
