@@ -70,11 +70,8 @@ static const struct {
     const char *name;
     ref_serve serve;
 } modes[] = {
-    {"echo", serve_echo},
-    {"greeting", serve_greeting},
-    {"discard", serve_discard},
-    {"chargen", serve_chargen},
-    {"program", serve_program},
+    {"echo", serve_echo},       {"greeting", serve_greeting}, {"discard", serve_discard},
+    {"chargen", serve_chargen}, {"program", serve_program},
 };
 
 static void fill_lines(void)
