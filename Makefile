@@ -94,6 +94,10 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+$(BUILD)/%.so: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS) cmocka)
 
@@ -101,11 +105,6 @@ $(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ref
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
-
-$(BENCH_MOD:%.c=$(BUILD)/%.o): override CFLAGS += -fPIC
-
-$(BUILD)/%.so: $(BUILD)/%.o
-	$(CC) -shared $(filter-out -pie,$(ALL_LDFLAGS)) -o $@ $^
 
 .SECONDARY:
 -include $(shell find $(BUILD) -path $(BUILD)/rootfs -prune -o -type f -name '*.d' -print 2>/dev/null)
