@@ -13,7 +13,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-programs \
+.PHONY: help all programs examples run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-programs \
         lint format units \
         install uninstall deb check-deb deps clean FORCE
 
@@ -66,12 +66,16 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%) $(BENCH_MOD:%.c=$(BUILD)/%.so)
+EXAMPLE_SO := $(patsubst %.c,$(BUILD)/%.so,$(wildcard examples/modules/*.c))
+MODULES    := $(EXAMPLE_SO) $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/modules/*.c))
 
 LIB        := $(BUILD)/libtcpd.a
 
-programs: all $(UNIT_BIN) $(BENCH_BIN) ## build these and what tests and benchmarks need
+programs: all $(UNIT_BIN) $(BENCH_BIN) $(MODULES) ## build these and what tests and benchmarks need
 
 all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator) ## build the daemon, its tools, the client
+
+examples: $(EXAMPLE_SO) ## build the example modules
 
 # Modules call the tcpd_*() functions of the program that loads them.
 $(BUILD)/tcpd: $(DAEMON_OBJ)
@@ -123,7 +127,7 @@ check: ## install what is missing, build, pass every test
 check-unit: $(UNIT_BIN) ## the unit tests alone
 	@tools/check-unit $(UNIT_BIN)
 
-check-system: all $(BENCH_BIN) ## the system tests alone; ARGS="-k drain" selects some
+check-system: all $(BENCH_BIN) $(MODULES) ## the system tests alone; ARGS="-k drain" selects some
 	@tools/check-system $(BUILD) $(PYTHON) $(ARGS)
 
 check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
@@ -134,7 +138,7 @@ rootfs: ## the root file systems of Debian 12 and 13 that tests and packages nee
 	@tools/deps $(CHECK_DEPS)
 	@tools/rootfs
 
-soak: all $(BENCH_BIN) ## the drain tests at full length: 5,000 stops, 300 reloads under load
+soak: all $(BENCH_BIN) $(MODULES) ## the drain tests at full length: 5,000 stops, 300 reloads under load
 	@TCPD_SOAK=full tools/check-system $(BUILD) $(PYTHON) -k soak $(ARGS)
 
 bench: bench-programs ## tcpd beside a bare server, Apache, xinetd and others: ratios against targets
@@ -177,10 +181,10 @@ GENDIR     ?= $(call systemd,systemdsystemgeneratordir,$(PREFIX)/lib/systemd/sys
 CATALOGDIR ?= $(call systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
 SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 
-MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
+MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd-run.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
             src/generator/tcpd-generator.8
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
-EXAMPLES := $(wildcard systemd/examples/*.conf)
+EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
 
 # $(call put,MODE,FOLDER,FILES)
 put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
@@ -205,6 +209,7 @@ units: $(UNITS:%=$(BUILD)/systemd/%) ## the units, for the paths of this install
 install: all units ## install below $(DESTDIR)$(PREFIX)
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
 	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
+	ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
 	$(call put,755,$(GENDIR),$(BUILD)/tcpd-generator)
 	$(call put,644,$(UNITDIR),$(UNITS:%=$(BUILD)/systemd/%))
 	$(call put,644,$(CATALOGDIR),systemd/tcpd.catalog)
@@ -220,7 +225,7 @@ install: all units ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there; the configuration stays
 	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(DOCDIR)'
-	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl) $(DESTDIR)$(GENDIR)/tcpd-generator \
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(CATALOGDIR)/tcpd.catalog \
 	    $(DESTDIR)$(SYSUSERDIR)/tcpd.conf \
 	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(notdir $(wildcard completions/*))) \

@@ -88,6 +88,7 @@ struct handler_options {
     uint64_t delay_usec;     // hello
     struct program_options program;
     char *module;                    // module: the file
+    int module_line;                 // module: where it stands
     struct text_list module_options; // module: NAME=VALUE
     uint64_t hang_usec;              // module: without a call of ours, 0: for ever
 };
@@ -128,12 +129,20 @@ struct problems {
     size_t n;
 };
 
+// Where a configuration is read, at the start and anew at each reload.
+struct config_source {
+    const char *name; // begins what is wrong with it
+    struct config *(*load)(const struct config_source *source, struct problems *problems);
+    const void *data; // load()'s own
+};
+
 // Adds a text; line 0: of the whole file. Aborts without memory, as all of the start-up does.
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void problems_done(struct problems *problems);
 
-// Where a setting of the service was given: the line, 0: nowhere. lines are those that checks get.
+// Where a setting of the service was given: the line, 0: nowhere, negative: in no file. lines are
+// those that checks get.
 int config_line(const int *lines, const char *name);
 
 // Reads and checks path, then path.d/*.conf in the order of their names. Reads files, blocks on

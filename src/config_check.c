@@ -3,6 +3,7 @@
 
 #include "config_check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base.h"
@@ -23,7 +24,7 @@ static void check_workers(struct service *service, const int *lines, struct prob
 
         if (*bounded[i].workers <= service->max_workers)
             continue;
-        if (line > 0)
+        if (line != 0)
             problems_add(problems, service->file, line,
                          "%s = %u of service \"%s\" is above max_workers = %u", bounded[i].name,
                          *bounded[i].workers, service->name, service->max_workers);
@@ -56,13 +57,14 @@ int config_line(const int *lines, const char *name)
     return lines[settings_find(name, false)];
 }
 
+const char config_name_characters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
 static bool is_good_name(const char *name)
 {
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t length = strlen(name);
 
-    return length >= 1 && length <= 64 && strspn(name, allowed) == length;
+    return length >= 1 && length <= 64 && strspn(name, config_name_characters) == length;
 }
 
 void config_check_service(struct service *service, const int *lines, struct problems *problems)
@@ -88,6 +90,17 @@ static bool is_same_listen(const struct listen *a, const struct listen *b)
            (any_host || strcmp(a->spec.host, b->spec.host) == 0);
 }
 
+static void add_duplicate(struct problems *problems, const struct listen *entry,
+                          const struct listen *other, const char *name)
+{
+    char where[32] = "";
+
+    if (other->line > 0)
+        (void)snprintf(where, sizeof(where), " at line %d", other->line);
+    problems_add(problems, entry->file, entry->line, "listen = \"%s\" is taken by service \"%s\"%s",
+                 entry->text, name, where);
+}
+
 static void check_duplicate(const struct config *config, const struct listen *entry,
                             struct problems *problems)
 {
@@ -98,9 +111,7 @@ static void check_duplicate(const struct config *config, const struct listen *en
             if (other == entry)
                 return; // the rest comes after it and is compared with it later
             if (is_same_listen(other, entry)) {
-                problems_add(problems, entry->file, entry->line,
-                             "listen = \"%s\" is taken by service \"%s\" at line %d", entry->text,
-                             config->services[s].name, other->line);
+                add_duplicate(problems, entry, other, config->services[s].name);
                 return;
             }
         }

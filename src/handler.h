@@ -38,6 +38,8 @@ const char *handler_names(void);
 // --- In a worker ---
 // Opens the service's handler; worker must stay. < 0: the worker cannot serve, and it is logged.
 int handler_open(const struct tcpd_worker *worker);
+// From now on tcpd_log() is that worker's; handler_open() begins with it.
+void handler_set_worker(const struct tcpd_worker *worker);
 // A built-in handler's settings.
 const struct handler_options *handler_options(const struct tcpd_worker *worker);
 
@@ -45,4 +47,4 @@ const struct handler_options *handler_options(const struct tcpd_worker *worker);
 bool program_is_listener(const struct service *service);
 
 extern const struct handler handler_chargen, handler_daytime, handler_discard, handler_echo,
-    handler_greeting, handler_hello, handler_program, handler_time;
+    handler_greeting, handler_hello, handler_module, handler_program, handler_time;

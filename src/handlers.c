@@ -11,8 +11,8 @@
 #include "session_log.h"
 
 static const struct handler *const handlers[] = {
-    &handler_chargen,  &handler_daytime, &handler_discard, &handler_echo,
-    &handler_greeting, &handler_hello,   &handler_program, &handler_time,
+    &handler_chargen, &handler_daytime, &handler_discard, &handler_echo, &handler_greeting,
+    &handler_hello,   &handler_module,  &handler_program, &handler_time,
 };
 
 static const struct tcpd_worker *this_worker; // for tcpd_log()
@@ -38,11 +38,16 @@ const char *handler_names(void)
     return names;
 }
 
+void handler_set_worker(const struct tcpd_worker *worker)
+{
+    this_worker = worker;
+}
+
 int handler_open(const struct tcpd_worker *worker)
 {
     const struct tcpd_handler *face = &worker->service->handler->face;
 
-    this_worker = worker;
+    handler_set_worker(worker);
     return face->open ? face->open(worker) : 0;
 }
 
@@ -79,6 +84,7 @@ void tcpd_log(const struct tcpd_session *session, int priority, const char *form
     char text[512];
     va_list arguments;
 
+    session_sign();
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);

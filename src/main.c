@@ -17,18 +17,25 @@
 #include "listener_inherit.h"
 #include "log.h"
 #include "master.h"
+#include "module_try.h"
 #include "notify.h"
+#include "run.h"
 #include "system_limits.h"
 #include "title.h"
 
 struct options {
-    const char *config_path;
+    const struct config_source *source;
+    struct config_source file; // the one of these two
+    struct run run;            // that is it
     bool check, verbose, levels;
 };
 
 static const char help[] =
     "usage: tcpd [-c FILE] [-t] [-v] [-l]\n"
-    "A preforking TCP server: serves what FILE says, in the foreground.\n"
+    "       tcpd run [OPTION...] PROGRAM [ARGUMENT...]\n"
+    "A preforking TCP server: serves what FILE says, in the foreground. `tcpd run` serves a "
+    "program\n"
+    "without a FILE; `tcpd run --help` tells how.\n"
     "\n"
     "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG "\n"
     "  -t, --check        check the configuration, say what would be served where, exit\n"
@@ -48,8 +55,28 @@ static int said(void)
     return fflush(stdout) == 0 && !ferror(stdout) ? EX_OK : EX_IOERR;
 }
 
+static struct config *load_file(const struct config_source *source, struct problems *problems)
+{
+    return config_load(source->name, problems);
+}
+
+static bool is_run(const struct options *options)
+{
+    return options->source == &options->run.source;
+}
+
+static void options_parse_run(char **arguments, struct options *options)
+{
+    int status = run_parse(arguments, &options->run);
+
+    if (status >= 0)
+        exit(status == EX_OK ? said() : status);
+    options->source = &options->run.source;
+    options->verbose = options->run.verbose;
+}
+
 // Exits for --help, --version and wrong usage.
-static struct options options_parse(int argc, char **argv)
+static void options_parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
         {"config", required_argument, NULL, 'c'},
@@ -60,22 +87,27 @@ static struct options options_parse(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    struct options options = {.config_path = TCPD_CONFIG};
     int option;
 
+    if (run_arguments(argv)) {
+        options_parse_run(run_arguments(argv), options);
+        return;
+    }
+    options->file = (struct config_source){.name = TCPD_CONFIG, .load = load_file};
+    options->source = &options->file;
     while ((option = getopt_long(argc, argv, "c:tvlh", names, NULL)) >= 0)
         switch (option) {
         case 'c':
-            options.config_path = optarg;
+            options->file.name = optarg;
             break;
         case 't':
-            options.check = true;
+            options->check = true;
             break;
         case 'v':
-            options.verbose = true;
+            options->verbose = true;
             break;
         case 'l':
-            options.levels = true;
+            options->levels = true;
             break;
         case 'V':
             (void)printf("tcpd %s\n", TCPD_VERSION);
@@ -90,7 +122,6 @@ static struct options options_parse(int argc, char **argv)
         (void)fprintf(stderr, "tcpd: what is \"%s\"? See tcpd --help\n", argv[optind]);
         exit(EX_USAGE);
     }
-    return options;
 }
 
 // A closed standard descriptor would be the number of a listener or a client, and get our messages.
@@ -120,15 +151,26 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// A command line that is wrong is told under the name that it begins with.
+static void say(const struct options *options, const char *text)
+{
+    if (is_run(options))
+        (void)fprintf(stderr, "tcpd %s\n", text);
+    else
+        log_error("%s", text);
+}
+
 // Says all that is wrong; returns the exit status.
-static int fail(struct problems *problems, struct config *config, int status)
+static int fail(struct options *options, struct problems *problems, struct config *config,
+                int status)
 {
     for (size_t i = 0; i < problems->n; i++)
-        log_error("%s", problems->texts[i]);
+        say(options, problems->texts[i]);
     if (problems->n > 0)
         notify_failure(status == EX_CONFIG ? EINVAL : EIO, problems->texts[0]);
     problems_done(problems);
     (void)config_unref(config);
+    run_done(&options->run);
     return status;
 }
 
@@ -155,10 +197,13 @@ static void describe(const struct config *config)
 {
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
+        const struct handler_options *options = &service->options;
+        const char *runs = options->program.argv.n > 0 ? options->program.argv.items[0]
+                                                       : options->module;
 
-        (void)printf("service \"%s\": handler %s, %u to %u workers, %u spare, on", service->name,
-                     service->handler->name, service->min_workers, service->max_workers,
-                     service->spare_workers);
+        (void)printf("service \"%s\": handler %s%s%s, %u to %u workers, %u spare, on",
+                     service->name, service->handler->name, runs ? " " : "", runs ? runs : "",
+                     service->min_workers, service->max_workers, service->spare_workers);
         for (size_t j = 0; j < service->n_listen; j++)
             (void)printf("%s %s", j > 0 ? "," : "", service->listen[j].text);
         (void)printf("%s\n", service->n_listen == 0 ? " the sockets handed over" : "");
@@ -172,7 +217,7 @@ static bool check_limits(const struct config *config, const struct options *opti
 {
     struct problems warnings = {0};
 
-    system_limits_check(config, options->config_path, 0, options->check ? &warnings : problems,
+    system_limits_check(config, options->source->name, 0, options->check ? &warnings : problems,
                         &warnings);
     for (size_t i = 0; i < warnings.n; i++)
         log_warning("%s", warnings.texts[i]);
@@ -180,14 +225,15 @@ static bool check_limits(const struct config *config, const struct options *opti
     return problems->n == 0;
 }
 
-static void log_listeners(const struct listener_set *set)
+static void store_listeners(const struct listener_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
-        const struct listener *listener = set->items[i].listener;
+        struct listener *listener = set->items[i].listener;
         const char *from = listener->origin == LISTENER_ACTIVATED ? ", handed over"
                            : listener->taken_back                 ? ", taken back"
                                                                   : "";
 
+        listener_store(listener);
         log_info("%s %s: listening, backlog %u%s%s", set->items[i].service->name, listener->address,
                  listener->effective_backlog,
                  listener->effective_backlog < listener->backlog ? " (net.core.somaxconn)" : "",
@@ -195,39 +241,72 @@ static void log_listeners(const struct listener_set *set)
     }
 }
 
+// From now on the master's own, which takes them when it can: whoever reads where tcpd listens may
+// send one at once.
+static void hold_signals(void)
+{
+    static const int held[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < ELEMENTS(held); i++)
+        (void)sigaddset(&set, held[i]);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+// False: nobody can know where tcpd listens, which is no more then.
+static bool announce(struct listener_set *set, struct problems *problems)
+{
+    hold_signals();
+    run_announce(set);
+    if (said() == EX_OK)
+        return true;
+    for (size_t i = 0; i < set->n; i++)
+        listener_close(set->items[i].listener);
+    listeners_forget(set);
+    problems_add(problems, RUN_SOURCE, 0,
+                 "cannot print where it listens: standard output is full or its reader is gone");
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
     struct listener_set none = {0}, set;
     struct config *config;
-    struct options options;
+    struct options options = {0};
     int r = open_standard_fds();
 
     if (r < 0)
         return EX_OSERR;
     reset_signals();
     title_init(argv);
-    options = options_parse(argc, argv);
+    options_parse(argc, argv, &options);
     if (!options.check)
         log_open(options.verbose, options.levels);
     inherited_open();
 
-    config = config_load(options.config_path, &problems);
+    config = options.source->load(options.source, &problems);
     if (!config)
-        return fail(&problems, NULL, EX_CONFIG);
+        return fail(&options, &problems, NULL, EX_CONFIG);
     if (!check_limits(config, &options, &problems))
-        return fail(&problems, config, EX_OSERR);
+        return fail(&options, &problems, config, EX_OSERR);
     if (options.check) {
+        module_try_all(config, &problems);
+        if (problems.n > 0)
+            return fail(&problems, config, EX_CONFIG);
         describe(config);
         (void)config_unref(config);
         return said();
     }
     r = listeners_open(config, NULL, &none, &set, &problems);
     if (r < 0)
-        return fail(&problems, config, exit_status_of(r));
+        return fail(&options, &problems, config, exit_status_of(r));
     inherited_close();
-    for (size_t i = 0; i < set.n; i++)
-        listener_store(set.items[i].listener);
-    log_listeners(&set);
-    return master_run(options.config_path, config, &set);
+    if (is_run(&options) && !announce(&set, &problems))
+        return fail(&options, &problems, config, EX_IOERR);
+    store_listeners(&set);
+    r = master_run(options.source, config, &set);
+    run_done(&options.run);
+    return r;
 }

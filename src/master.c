@@ -293,13 +293,14 @@ static int make_pools(struct master *master)
         if (!pool_new(&master->pools, master->set.items[i].listener, master->config,
                       master->set.items[i].service, master->generation))
             return -ENOSPC;
+    pools_settle_memory(&master->pools);
     return 0;
 }
 
-int master_run(const char *config_path, struct config *config, struct listener_set *set)
+int master_run(const struct config_source *source, struct config *config, struct listener_set *set)
 {
     struct master master = {
-        .config_path = config_path,
+        .source = source,
         .config = config,
         .set = *set,
         .generation = 1,

@@ -19,7 +19,7 @@
 enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_RELOADING, MASTER_STOPPING };
 
 struct master {
-    const char *config_path;
+    const struct config_source *source;
     struct config *config;   // a reference
     struct listener_set set; // what is listened on now; the pools own the listeners
     struct pools pools;
@@ -53,8 +53,9 @@ struct master {
     char reload_problem[256]; // why the last reload was refused, empty: it was not
 };
 
-// Runs the pools until a signal ends them; takes over config and set. Returns the exit status.
-int master_run(const char *config_path, struct config *config, struct listener_set *set);
+// Runs the pools until a signal ends them; takes over config and set, while source, which reloads
+// ask, stays the caller's. Returns the exit status.
+int master_run(const struct config_source *source, struct config *config, struct listener_set *set);
 
 // Asks for another look at all pools, soon.
 void master_look_again(struct master *master);

@@ -103,11 +103,23 @@ static const char *describe_peer(const struct master *master, const struct score
                             text, size);
 }
 
+// The file of the module that it had, NULL: none. What one of an earlier generation had is not
+// known.
+static const char *module_of(const struct worker *worker)
+{
+    const struct pool *pool = worker->pool;
+
+    return worker->generation == pool->generation ? pool->service->options.module : NULL;
+}
+
 static void log_death(const struct master *master, const struct death *death)
 {
     const struct worker *worker = death->worker;
-    struct log_field fields[POOL_FIELDS + 3] = {
-        [POOL_FIELDS] = {.name = "TCPD_WORKER"}, {.name = "TCPD_PEER"}, {.name = "TCPD_SESSIONS"}};
+    struct log_field fields[POOL_FIELDS + 4] = {[POOL_FIELDS] = {.name = "TCPD_WORKER"},
+                                                {.name = "TCPD_PEER"},
+                                                {.name = "TCPD_SESSIONS"},
+                                                {.name = "TCPD_MODULE"}};
+    const char *module = module_of(worker);
     struct log_field *own = &fields[POOL_FIELDS];
     char how[96], peer[ADDRESS_TEXT_MAX];
     const char *whom = describe_peer(master, &death->score, peer, sizeof(peer));
@@ -120,11 +132,13 @@ static void log_death(const struct master *master, const struct death *death)
     (void)snprintf(own[0].value, sizeof(own[0].value), "%d", worker->pid);
     (void)snprintf(own[1].value, sizeof(own[1].value), "%s", whom);
     (void)snprintf(own[2].value, sizeof(own[2].value), "%" PRIu64, death->score.sessions);
-    log_record(priority, EVENT_WORKER_DIED, fields, ELEMENTS(fields),
+    (void)snprintf(own[3].value, sizeof(own[3].value), "%s", module ? module : "");
+    log_record(priority, EVENT_WORKER_DIED, fields, ELEMENTS(fields) - (module ? 0 : 1),
                "%s: worker %d %s after %" PRIu64 ".%03" PRIu64 " s and %" PRIu64
-               " sessions, serving %s",
+               " sessions, serving %s%s%s",
                worker->pool->name, worker->pid, how, death->age_usec / USEC_PER_SEC,
-               death->age_usec % USEC_PER_SEC / USEC_PER_MSEC, death->score.sessions, whom);
+               death->age_usec % USEC_PER_SEC / USEC_PER_MSEC, death->score.sessions, whom,
+               module ? ", with module " : "", module ? module : "");
 }
 
 static void note(struct master *master, const struct death *death)

@@ -45,9 +45,9 @@ static bool is_masters_library(const char *path)
 static int claim(struct dl_phdr_info *info, size_t size, void *userdata)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const int *advice = userdata;
 
     (void)size;
-    (void)userdata;
     if (!is_masters_library(info->dlpi_name))
         return 0;
     for (size_t i = 0; i < info->dlpi_phnum; i++) {
@@ -57,12 +57,14 @@ static int claim(struct dl_phdr_info *info, size_t size, void *userdata)
                         ~(page - 1);
 
         if (header->p_type == PT_LOAD)
-            (void)madvise((void *)begin, end - begin, MADV_DONTFORK); // as above
+            (void)madvise((void *)begin, end - begin, *advice); // as above
     }
     return 0;
 }
 
-void own_memory_claim_libraries(void)
+void own_memory_claim_libraries(bool mine)
 {
-    (void)dl_iterate_phdr(claim, NULL);
+    int advice = mine ? MADV_DONTFORK : MADV_DOFORK;
+
+    (void)dl_iterate_phdr(claim, &advice);
 }

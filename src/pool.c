@@ -23,7 +23,6 @@ int pools_open(struct pools *pools)
 {
     int r;
 
-    own_memory_claim_libraries();
     *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
     pools->slots = slots_new();
     pools->all = own_memory_new(SCOREBOARD_POOLS * sizeof(pools->all[0]));
@@ -35,6 +34,15 @@ int pools_open(struct pools *pools)
     pools->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pools->dead_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return pools->wake < 0 || pools->dead_socket < 0 ? -errno : 0;
+}
+
+void pools_settle_memory(const struct pools *pools)
+{
+    bool mine = true;
+
+    for (const struct pool *pool = pools->first; pool; pool = pool->next)
+        mine = mine && pool->service->handler != &handler_module;
+    own_memory_claim_libraries(mine);
 }
 
 unsigned pools_count_workers(const struct pools *pools)

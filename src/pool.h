@@ -80,6 +80,8 @@ struct pools {
 };
 
 int pools_open(struct pools *pools);
+// After the pools were made or changed, before a worker is forked: what is the master's alone.
+void pools_settle_memory(const struct pools *pools);
 // All that were not reaped yet.
 unsigned pools_count_workers(const struct pools *pools);
 void pools_close(struct pools *pools);

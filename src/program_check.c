@@ -165,7 +165,7 @@ static void check_mode(const struct check *check)
 
     for (size_t i = 0; i < ELEMENTS(rules); i++)
         if (rules[i].mode == check->options->mode &&
-            config_line(check->lines, rules[i].setting) > 0)
+            config_line(check->lines, rules[i].setting) != 0)
             refuse(check, rules[i].setting, NULL, rules[i].reason);
 }
 

@@ -85,6 +85,7 @@ static void commit(struct master *master, struct config *config, struct listener
             set->items[i--] = set->items[--set->n];
         }
     }
+    pools_settle_memory(&master->pools);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->closing && !pool->was_closing)
             log_info("%s: listens no longer%s", pool->name,
@@ -119,8 +120,8 @@ static void warn_of_limits(const struct master *master, const struct config *con
 {
     struct problems warnings = {0};
 
-    system_limits_check(config, master->config_path, pools_count_workers(&master->pools), &warnings,
-                        &warnings);
+    system_limits_check(config, master->source->name, pools_count_workers(&master->pools),
+                        &warnings, &warnings);
     for (size_t i = 0; i < warnings.n; i++)
         log_warning("%s", warnings.texts[i]);
     problems_done(&warnings);
@@ -142,7 +143,7 @@ void reload_start(struct master *master)
     control_reload_started(master->control);
     notify_reloading("reloading");
     staying = make_staying_set(master);
-    config = config_load(master->config_path, &problems);
+    config = master->source->load(master->source, &problems);
     if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
         (void)config_unref(config);
         refuse(master, &problems);

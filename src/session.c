@@ -56,6 +56,7 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
     session->program.ended = false;
     session->result = SESSION_OK;
     session->peer_ended = false;
+    session->is_ticking = false;
 }
 
 void session_stop(struct tcpd_session *session, enum session_result result)
@@ -149,6 +150,7 @@ static ssize_t give(const struct tcpd_session *session, const struct session_pla
 
 static ssize_t receive(struct tcpd_session *session, const struct session_place *to, size_t size)
 {
+    uint64_t began = session->is_ticking ? base_now_usec() : 0;
     uint64_t waited = 0, wait;
 
     for (;;) {
@@ -163,10 +165,12 @@ static ssize_t receive(struct tcpd_session *session, const struct session_place 
             session->peer_ended = n == 0;
             return n;
         }
-        if (errno == EAGAIN)
-            waited += session->receive_armed_usec;
-        else if (errno != EINTR)
+        if (errno != EAGAIN && errno != EINTR)
             return session_stop_by_errno(session, errno);
+        if (session->is_ticking)
+            waited = base_now_usec() - began;
+        else if (errno == EAGAIN)
+            waited += session->receive_armed_usec;
     }
 }
 
@@ -180,11 +184,18 @@ ssize_t session_receive(struct tcpd_session *session, const struct session_place
     return n;
 }
 
+// How long the call of give() with that result has waited at least.
+static uint64_t spent(const struct tcpd_session *session, ssize_t n, uint64_t limit)
+{
+    return n < 0 && errno == EAGAIN ? shorter(session->send_armed_usec, limit) : 0;
+}
+
 // Blocks until the kernel has taken the rest, or send_timeout for it or the session's deadline is
 // over. A peer that takes a byte now and then does not extend either.
 static int write_rest(struct tcpd_session *session, struct session_place from, size_t size)
 {
     uint64_t limit = session->service->deadlines.send_usec;
+    uint64_t began = session->is_ticking ? base_now_usec() : 0;
     uint64_t deadline = USEC_NEVER;
     // Within one send() a unix socket's timeout begins anew with every 32 KiB or so.
     size_t piece = session->peer.any.sa_family == AF_UNIX ? UNIX_PIECE : SIZE_MAX;
@@ -212,8 +223,7 @@ static int write_rest(struct tcpd_session *session, struct session_place from, s
         // The clock is looked at after the first call, in which the armed time may have gone by:
         // all of send_timeout, or less, where a write before was slow.
         if (size > 0 && limit > 0 && deadline == USEC_NEVER)
-            deadline = base_now_usec() + limit -
-                       (n < 0 && errno == EAGAIN ? shorter(session->send_armed_usec, limit) : 0);
+            deadline = limit + (began > 0 ? began : base_now_usec() - spent(session, n, limit));
     }
     return 0;
 }

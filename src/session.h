@@ -58,6 +58,7 @@ struct tcpd_session {
     enum session_result result;
     bool peer_ended; // its end of input was read
     bool is_logged;  // session_log.c: has a record of its start
+    bool is_ticking; // signals come now and then, and must not prolong what is waited for
 };
 
 // Starts a session on a connected socket, which it owns from now on; peer and peer_length are
@@ -78,6 +79,10 @@ struct session_place {
 ssize_t session_receive(struct tcpd_session *session, const struct session_place *to, size_t size);
 // Ends the session with what an error number of recv() or send() means for it; -1.
 int session_stop_by_errno(struct tcpd_session *session, int error);
+
+// Signs of life of the handler that n_turns does not show: calls that did not come to the socket.
+void session_sign(void);
+unsigned session_signs(void); // how many, modulo 2^32; async-signal-safe
 
 // Ends the connection: shuts down writing, drops what the peer still sends (2 s of silence, 30 s in
 // all), closes. After a send timeout, a reset.

@@ -14,6 +14,17 @@
 #define PAGE 4096
 
 static char lines[TCPD_LINE_MAX + 3]; // a line, its CRLF and a NUL
+static volatile unsigned n_signs;     // of life, for a signal handler
+
+void session_sign(void)
+{
+    n_signs++;
+}
+
+unsigned session_signs(void)
+{
+    return n_signs;
+}
 
 uint8_t *tcpd_buffer(void)
 {
@@ -30,6 +41,7 @@ static size_t take_ahead(struct tcpd_session *session, size_t size, const uint8_
     *ret = session->ahead;
     session->ahead += n;
     session->n_ahead -= n;
+    session_sign();
     return n;
 }
 
@@ -38,6 +50,8 @@ ssize_t tcpd_read(struct tcpd_session *session, void *buffer, size_t size)
     const uint8_t *ahead;
     size_t n;
 
+    if (size == 0)
+        return 0; // recv(2) would say that the peer has ended
     if (session->n_ahead == 0 || session->result != SESSION_OK)
         return session_receive(session, &(struct session_place){.data = buffer, .pipe = -1}, size);
     n = take_ahead(session, size, &ahead);
@@ -150,6 +164,7 @@ bool tcpd_discard_pending(struct tcpd_session *session)
             return true;
         }
         session->bytes_in += (uint64_t)n;
+        session_sign();
     }
     return false;
 }
@@ -164,8 +179,12 @@ void tcpd_expect_message(struct tcpd_session *session)
 int tcpd_pause(struct tcpd_session *session, uint64_t usec)
 {
     uint64_t now = base_now_usec();
-    uint64_t until = now + usec < session->deadline_usec ? now + usec : session->deadline_usec;
+    uint64_t left = session->deadline_usec > now ? session->deadline_usec - now : 0;
+    uint64_t until = usec < left ? now + usec : session->deadline_usec;
 
+    if (session->result != SESSION_OK)
+        return -1;
+    session_sign();
     session->n_turns++;
     for (; now < until; now = base_now_usec()) {
         struct timespec rest = base_timespec(until - now);

@@ -33,7 +33,7 @@ struct system_limit {
 
 // What a configuration asks for, of all pools together.
 struct system_need {
-    uint64_t min, max; // workers
+    uint64_t min, max; // processes: idle workers, busy ones, and their programs
     uint64_t listeners;
     uint64_t backlog; // the longest
 };

@@ -27,6 +27,7 @@
 
 // What the TERM handler needs.
 static volatile sig_atomic_t stopping, the_listener, the_dead_socket, the_master, orphan_sec;
+static volatile sig_atomic_t is_orphan;    // and orphan_sec is set
 static struct reserve *volatile parked_in; // NULL: not parked
 
 static enum worker_exit leave_reason; // DRAINED: none to leave
@@ -49,7 +50,20 @@ void worker_leave(enum worker_exit reason)
 
 bool tcpd_stopping(void)
 {
+    session_sign();
     return stopping;
+}
+
+void worker_alarm(unsigned sec)
+{
+    (void)alarm(sec);
+    if (is_orphan)
+        (void)alarm((unsigned)orphan_sec); // the handler may have come between
+}
+
+bool worker_is_orphan(void)
+{
+    return is_orphan;
 }
 
 const char *worker_exit_name(int status)
@@ -62,6 +76,7 @@ const char *worker_exit_name(int status)
         [WORKER_EXIT_SETUP_FAILED] = "set-up failed",
         [WORKER_EXIT_ORPHANED] = "orphaned",
         [WORKER_EXIT_PROGRAM] = "its program does not run",
+        [WORKER_EXIT_MODULE_EXITED] = "the module called exit()",
     };
     bool known = status >= 0 && (size_t)status < ELEMENTS(names) && names[status];
 
@@ -78,8 +93,10 @@ static void on_term(int signal)
     (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
     if (parked_in)
         reserve_interrupt(parked_in);
-    if (getppid() != the_master)
+    if (getppid() != the_master && orphan_sec > 0) {
+        is_orphan = 1;
         (void)alarm((unsigned)orphan_sec); // nobody else is left to end a session that hangs
+    }
     errno = saved_errno;
 }
 
@@ -157,7 +174,7 @@ static int worker_setup(struct process *process)
     the_listener = setup->listener;
     the_dead_socket = setup->dead_socket;
     the_master = setup->master_pid;
-    orphan_sec = stop_sec < INT_MAX ? (int)stop_sec : INT_MAX; // alarm(0): no limit, as configured
+    orphan_sec = stop_sec < INT_MAX ? (int)stop_sec : INT_MAX; // 0: no limit, as configured
     return set_signals();
 }
 

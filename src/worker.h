@@ -3,6 +3,7 @@
 // master's code and never touches the master's event loop.
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "config.h"
@@ -16,6 +17,7 @@ enum worker_exit {
     WORKER_EXIT_SETUP_FAILED = 13,
     WORKER_EXIT_ORPHANED = 14,
     WORKER_EXIT_PROGRAM = 15,
+    WORKER_EXIT_MODULE_EXITED = 16,
 };
 
 // The words for an exit status, "unknown" for one that no worker of ours gives.
@@ -39,3 +41,8 @@ void worker_leave(enum worker_exit reason);
 
 // Runs the child until it leaves the process. All signals are blocked on entry.
 _Noreturn void worker_run(const struct worker_setup *setup);
+
+// --- For handlers, in a worker; both are async-signal-safe ---
+// alarm(2), unless the worker has lost its master: then SIGALRM ends it when its time is over.
+void worker_alarm(unsigned sec);
+bool worker_is_orphan(void);

@@ -13,7 +13,7 @@
 
 void names_files_only(void)
 {
-    static const char *const databases[] = {"hosts", "services"};
+    static const char *const databases[] = {"hosts", "services", "passwd", "group", "initgroups"};
 
     for (size_t i = 0; i < ELEMENTS(databases); i++)
         (void)__nss_configure_lookup(databases[i], "files"); // fails for unknown databases only

@@ -22,7 +22,7 @@ struct taken_addresses {
     size_t n;
 };
 
-// From now on host names come from /etc/hosts and service names from /etc/services alone.
+// From now on names of hosts, services, users and groups come from the files in /etc alone.
 void names_files_only(void);
 
 void unit_name(const struct unit_family *family, const struct service *service, char *name,

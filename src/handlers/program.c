@@ -13,6 +13,7 @@
 #include "handler.h"
 #include "program.h"
 #include "program_check.h"
+#include "program_prestart.h"
 #include "session.h"
 #include "worker.h"
 
@@ -20,11 +21,6 @@ bool program_is_listener(const struct service *service)
 {
     return service->handler == &handler_program &&
            service->options.program.mode == PROGRAM_LISTENER;
-}
-
-static int open_worker(const struct tcpd_worker *worker)
-{
-    return program_open(worker);
 }
 
 // A client that does not read ends the connection by this; the program reads and writes by itself,
@@ -120,14 +116,33 @@ static void serve_connection(struct tcpd_session *session)
     make_blocking(session->fd);
 }
 
+static enum program_mode mode;
+
+static int open_worker(const struct tcpd_worker *worker)
+{
+    int r = program_open(worker);
+
+    mode = worker->service->options.program.mode;
+    return r < 0 || mode != PROGRAM_PRESTART ? r : prestart_open(worker);
+}
+
 static void serve(struct tcpd_session *session)
 {
-    serve_connection(session);
+    if (mode == PROGRAM_PRESTART)
+        prestart_serve(session);
+    else
+        serve_connection(session);
+}
+
+static void close_worker(void)
+{
+    if (mode == PROGRAM_PRESTART)
+        prestart_close();
 }
 
 const struct handler handler_program = {
     .name = "program",
-    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve, .close = close_worker},
     .starts_processes = true,
     .prepare = program_check,
 };

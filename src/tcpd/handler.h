@@ -38,6 +38,7 @@ struct tcpd_handler {
     // Optional. Once per worker that leaves in order, after its last connection.
     void (*close)(void);
 };
+extern const struct tcpd_handler tcpd_handler __attribute__((visibility("default")));
 
 // --- The worker ---
 // The service's name, as configured.

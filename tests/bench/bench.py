@@ -89,8 +89,8 @@ class Bench:
         self.n_missing = 0
         self.programs = programs.Programs(self)
 
-    def wants(self, name):
-        return self.options.only in name
+    def wants(self, name, section=None):
+        return self.options.only in name or self.options.only == section
 
     def skip(self, name, reason):
         self.n_missing += 1
@@ -118,7 +118,7 @@ class Bench:
 
     def in_container(self):
         rows = ACCEPT_ROW, JOURNAL_ROW, *programs.ACCEPT_ROWS
-        if not any(self.wants(row.name) for row in rows):
+        if not any(self.wants(row.name, row.section) for row in rows):
             return
         try:
             with container.booted(self.build) as machine:
@@ -205,7 +205,7 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", metavar="BUILD", help="directory of the build")
     parser.add_argument("--quick", action="store_true", help="about a minute, and coarser")
-    parser.add_argument("--only", metavar="NAME", default="", help="rows whose name contains NAME")
+    parser.add_argument("--only", metavar="NAME", default="", help="rows whose name contains NAME; programs: that section")
     parser.add_argument("--pairs", metavar="N", type=int, help="pairs for each row, 5 or more")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of one run")
     parser.add_argument("--self", action="store_true",

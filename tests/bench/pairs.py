@@ -185,7 +185,8 @@ def whole_life(server, seconds):
         seconds[server] = cpu_between(before, server.cpu())
         reaped = reaped_seconds()
         stack.close()
-        seconds[server] = reaped_seconds() - reaped or seconds[server]
+        if server.process is not None:
+            seconds[server] = reaped_seconds() - reaped
 
 
 def head(name, peer):

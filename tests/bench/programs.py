@@ -22,6 +22,7 @@ from servers import (PATIENCE, WORKERS, BenchError, Reference, Server, Tcpd,
                      die_with_parent, process_tree, tree_cpu)
 
 HERE = Path(__file__).resolve().parent
+SECTION = "programs"
 SEVEN = "seven.\n"
 LAUNCHERS = 16
 COPIES = 4
@@ -118,7 +119,7 @@ class Copies(Server):
 
 def seven(peer, n, least=0.0, cpu=0.0, patience=2.5, label=None):
     options = ("--mode", "greeting", "--in-flight", str(n), "--expect", SEVEN)
-    return Row("programs", f"program x {n}: {label or peer}", options, least, cpu, peer,
+    return Row(SECTION, f"program x {n}: {label or peer}", options, least, cpu, peer,
                patience, {"in_flight": n}, SECONDS, True)
 
 
@@ -132,11 +133,11 @@ PEER_ROWS = (
 )
 ACCEPT_ROWS = (seven("systemd Accept=yes", 1, 4), seven("systemd Accept=yes", 8, 4))
 BULK = ("--mode", "bulk")
-CAT_ROW = Row("programs", "program, bulk through cat: tcpserver", BULK, 0.95, peer="tcpserver")
-PRESTART_ROW = Row("programs", "prestart, bulk: connection mode", BULK, 0.5, peer="tcpd")
-LISTENER_ROW = Row("programs", f"listener, {COPIES} x Python: alone", echo_options("connect", 16),
+CAT_ROW = Row(SECTION, "program, bulk through cat: tcpserver", BULK, 0.95, peer="tcpserver")
+PRESTART_ROW = Row(SECTION, "prestart, bulk: connection mode", BULK, 0.5, peer="tcpd")
+LISTENER_ROW = Row(SECTION, f"listener, {COPIES} x Python: alone", echo_options("connect", 16),
                    0.95, peer="alone")
-MODULE_ROWS = tuple(Row("programs", f"module, {name}: built in", options, 0.97, peer="tcpd")
+MODULE_ROWS = tuple(Row(SECTION, f"module, {name}: built in", options, 0.97, peer="tcpd")
                     for name, options in (("connections x 16", echo_options("connect", 16)),
                                           ("messages x 8", echo_options("message", 8))))
 FIRST_ROW = "prestart, first byte: tcpserver"
@@ -181,7 +182,7 @@ class Programs:
         self.cat = functools.partial(self.tcpd, "connection", COPIES, peers.Launcher.cat)
 
     def row(self, row, make_subject, make_peer, n_pairs=None):
-        if not self.bench.wants(row.name):
+        if not self.bench.wants(row.name, SECTION):
             return
         try:
             self.runner.measure(row, make_subject, make_peer, n_pairs)
@@ -228,7 +229,7 @@ class Programs:
                     for _ in range(FIRST_BYTES)]
 
     def first_byte(self):
-        if not self.bench.wants(FIRST_ROW):
+        if not self.bench.wants(FIRST_ROW, SECTION):
             return
         try:
             self.keep_first_bytes(self.first_bytes())
@@ -241,7 +242,7 @@ class Programs:
         ratio = theirs / ours
         low, _, high = quantiles((b / a for a, b in pairs), n=4)
         target, good = f">= {TIMES_SOONER:.2f}", ratio >= TIMES_SOONER
-        results.add("programs", FIRST_ROW, ours, "us", theirs, ratio, (low, high), target, good,
+        results.add(SECTION, FIRST_ROW, ours, "us", theirs, ratio, (low, high), target, good,
                     peer="tcpserver", pairs=len(pairs))
         print(LINE.format(FIRST_ROW, f"{ours:.0f}", f"{theirs:.0f}", "us", text(ratio),
                           f"{text(low)}..{text(high)}", len(pairs), "", "", "", "", target,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // system_limits.c: texts of /proc and /sys, and what a limit means for a need.
 
+#include "handler.h"
 #include "system_limits.h"
 
 #include "unit.h"
@@ -182,6 +183,29 @@ static void test_need(void **state)
     check_number("backlog", need.backlog, 20);
 }
 
+// Programs are processes besides the workers.
+static void test_programs(void **state)
+{
+    static const struct {
+        enum program_mode mode;
+        uint64_t min, max;
+    } modes[] = {{PROGRAM_CONNECTION, 4, 14}, {PROGRAM_PRESTART, 8, 21}, {PROGRAM_LISTENER, 4, 7}};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(modes); i++) {
+        struct service service = {.handler = &handler_program,
+                                  .n_listen = 1,
+                                  .min_workers = 4,
+                                  .max_workers = 7,
+                                  .options.program.mode = modes[i].mode};
+        struct system_need need = system_limits_need(
+            &(struct config){.services = &service, .n_services = 1});
+
+        check_number("min", need.min, modes[i].min);
+        check_number("max", need.max, modes[i].max);
+    }
+}
+
 // The system that this runs on: it is within its limits.
 static void test_read(void **state)
 {
@@ -198,10 +222,10 @@ static void test_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_tasks),
-        cmocka_unit_test(test_lines),    cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_verdicts), cmocka_unit_test(test_need),
-        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_programs), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_tasks),    cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_groups),   cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_need),     cmocka_unit_test(test_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+// A way takes a pipeful, gives it, and only then takes the next: so an EAGAIN says without doubt
+// which end is not ready, a full pipe waits for its reader alone, and nothing spins. poll(2) is
+// asked for nothing that could not be acted on: a socket that has hung up is ready for ever.
+
+#include "relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "base.h"
+
+#define PIECE       (64 * 1024)            // a pipe's room
+#define BUFFER_PART (TCPD_BUFFER_SIZE / 2) // each way's
+#define PIECES      8                      // of each way in one step
+#define HOW         (SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
+
+static void set_nonblocking(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0) // fails on a dead fd only, as does the next
+        (void)fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+// All of a user's pipes together have a limit (pipe(7)); one that came out too small is none.
+static void open_pipe(struct relay_way *way)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return;
+    if (fcntl(ends[0], F_GETPIPE_SZ) < PIECE) {
+        base_close_fd(&ends[0]);
+        base_close_fd(&ends[1]);
+        return;
+    }
+    way->out = ends[0];
+    way->in = ends[1];
+}
+
+void relay_open(struct relay *relay, struct tcpd_session *session, int far)
+{
+    *relay = (struct relay){.session = session,
+                            .fds = {[RELAY_CLIENT] = session->fd, [RELAY_FAR] = far},
+                            .moved_usec = session->started_usec,
+                            .send_due_usec = USEC_NEVER};
+    for (int i = 0; i < RELAY_ENDS; i++) {
+        struct relay_way *way = &relay->ways[i];
+
+        *way = (struct relay_way){.in = -1, .out = -1, .buffer = tcpd_buffer() + i * BUFFER_PART};
+        open_pipe(way);
+        set_nonblocking(relay->fds[i], true);
+    }
+}
+
+void relay_close(struct relay *relay)
+{
+    for (int i = 0; i < RELAY_ENDS; i++) {
+        base_close_fd(&relay->ways[i].in);
+        base_close_fd(&relay->ways[i].out);
+    }
+    set_nonblocking(relay->fds[RELAY_CLIENT], false); // its close waits for the client
+}
+
+// Takes at most size bytes from fd. > 0: how many; 0: the end; or -errno. Before an urgent byte
+// (MSG_OOB) splice(2) finds the end or nothing, though poll(2) has said that there is something;
+// recv(2) knows better, so it has the last word.
+static ssize_t take(struct relay_way *way, int fd, size_t size, bool is_ready)
+{
+    ssize_t n = 0;
+
+    way->held = NULL;
+    if (way->in >= 0 && !way->is_dropped)
+        n = splice(fd, NULL, way->in, NULL, size < PIECE ? size : PIECE, HOW);
+    if (n == 0 || (n < 0 && errno == EAGAIN && is_ready)) {
+        way->held = way->buffer;
+        n = recv(fd, way->buffer, size < BUFFER_PART ? size : BUFFER_PART, MSG_DONTWAIT);
+    }
+    return n < 0 ? -errno : n;
+}
+
+// Gives what is held, or a part of it. How many bytes, or -errno.
+static ssize_t give(struct relay_way *way, int fd)
+{
+    ssize_t n = way->held ? send(fd, way->held, way->n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                          : splice(way->out, NULL, fd, NULL, way->n, HOW);
+
+    if (n < 0)
+        return -errno;
+    way->n -= (size_t)n;
+    if (way->held)
+        way->held += n;
+    return n;
+}
+
+static bool is_later(ssize_t r)
+{
+    return r == -EAGAIN || r == -EINTR;
+}
+
+// Fills an empty way. True: it holds bytes now, or has ended; false: nothing came. is_ready:
+// poll(2) has said that something would.
+static bool fill(struct relay *relay, enum relay_end from, size_t size, bool is_ready)
+{
+    struct relay_way *way = &relay->ways[from];
+    struct tcpd_session *session = relay->session;
+    ssize_t n = take(way, relay->fds[from], size, is_ready);
+
+    if (is_later(n))
+        return false;
+    if (n < 0 && from == RELAY_CLIENT) {
+        (void)session_stop_by_errno(session, (int)-n);
+        return false;
+    }
+    way->has_ended = n <= 0; // a far end that died with bytes unread resets the socket
+    way->n = n > 0 && !way->is_dropped ? (size_t)n : 0;
+    if (n > 0)
+        relay->moved_usec = base_now_usec();
+    if (from == RELAY_CLIENT) {
+        session->bytes_in += n > 0 ? (uint64_t)n : 0;
+        session->peer_ended = n == 0;
+    } else if (n > 0 && session->service->deadlines.send_usec > 0) {
+        relay->send_due_usec = relay->moved_usec + session->service->deadlines.send_usec;
+    }
+    return true;
+}
+
+// The far end reads no more: what the client sends is dropped from now on.
+static void drop(struct relay *relay)
+{
+    struct relay_way *way = &relay->ways[RELAY_CLIENT];
+
+    way->is_dropped = true;
+    way->n = 0;
+    base_close_fd(&way->in); // and what is in it
+    base_close_fd(&way->out);
+    way->in = way->out = -1;
+}
+
+// Empties a way. True: it is empty; false: the other end takes no more now, or never.
+static bool pour(struct relay *relay, enum relay_end from)
+{
+    struct relay_way *way = &relay->ways[from];
+    struct tcpd_session *session = relay->session;
+
+    while (way->n > 0) {
+        ssize_t n = give(way, relay->fds[!from]);
+
+        if (is_later(n))
+            return false;
+        if (n < 0 && from == RELAY_CLIENT) {
+            drop(relay);
+            return true;
+        }
+        if (n < 0) {
+            (void)session_stop_by_errno(session, (int)-n);
+            return false;
+        }
+        relay->moved_usec = base_now_usec();
+        if (from == RELAY_FAR)
+            session->bytes_out += (uint64_t)n;
+    }
+    if (from == RELAY_FAR)
+        relay->send_due_usec = USEC_NEVER;
+    return true;
+}
+
+// Passes the end on. A socket that cannot be told is dead, and whoever uses it next is told so.
+static void end_way(struct relay *relay, enum relay_end from)
+{
+    struct relay_way *way = &relay->ways[from];
+
+    if (way->is_over)
+        return;
+    way->is_over = true;
+    (void)shutdown(relay->fds[!from], SHUT_WR);
+}
+
+static void move(struct relay *relay, enum relay_end from, bool is_ready)
+{
+    struct relay_way *way = &relay->ways[from];
+
+    for (int i = 0; i < PIECES && relay->session->result == SESSION_OK; i++) {
+        if (way->n == 0 && !way->has_ended && !fill(relay, from, PIECE, is_ready && i == 0))
+            return;
+        if (!pour(relay, from))
+            return;
+        if (way->has_ended) {
+            end_way(relay, from);
+            return;
+        }
+    }
+}
+
+// The limit that is nearest, and its result.
+static uint64_t next_deadline(const struct relay *relay, enum session_result *ret_result)
+{
+    const struct tcpd_session *session = relay->session;
+    const struct deadlines *deadlines = &session->service->deadlines;
+    const struct relay_way *up = &relay->ways[RELAY_CLIENT];
+    bool is_first = session->bytes_in == 0 && !up->has_ended;
+    uint64_t limit = is_first ? deadlines->first_byte_usec : deadlines->idle_usec;
+    uint64_t due = USEC_NEVER;
+
+    if (relay->send_due_usec != USEC_NEVER) { // the client has time to take, not to send
+        due = relay->send_due_usec;
+        *ret_result = SESSION_SEND_TIMEOUT;
+    } else if (limit > 0) {
+        due = relay->moved_usec + limit;
+        *ret_result = is_first ? SESSION_FIRST_BYTE_TIMEOUT : SESSION_IDLE_TIMEOUT;
+    }
+    if (session->deadline_usec <= due) {
+        due = session->deadline_usec;
+        *ret_result = SESSION_TIMEOUT;
+    }
+    return due;
+}
+
+uint64_t relay_due(const struct relay *relay)
+{
+    enum session_result result;
+
+    return next_deadline(relay, &result);
+}
+
+static void keep_deadlines(struct relay *relay)
+{
+    enum session_result result = SESSION_TIMEOUT;
+    uint64_t due = next_deadline(relay, &result);
+
+    if (due != USEC_NEVER && base_now_usec() >= due)
+        session_stop(relay->session, result);
+}
+
+void relay_wants(const struct relay *relay, struct pollfd ret_fds[RELAY_ENDS])
+{
+    for (int i = 0; i < RELAY_ENDS; i++) {
+        const struct relay_way *from = &relay->ways[i], *to = &relay->ways[!i];
+        int events = (from->n == 0 && !from->has_ended ? POLLIN : 0) | (to->n > 0 ? POLLOUT : 0);
+        // A client's reset is of interest at any time; a program's end is seen elsewhere.
+        bool is_watched = events != 0 || (i == RELAY_CLIENT && !relay->has_hung_up);
+
+        ret_fds[i] = (struct pollfd){.fd = is_watched ? relay->fds[i] : -1,
+                                     .events = (short)events};
+    }
+}
+
+// An error of the client's socket that neither reading nor writing would meet now.
+static void look_at_client(struct relay *relay, const struct pollfd *client)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    if (client->fd < 0 || client->events != 0 || !(client->revents & (POLLERR | POLLHUP)))
+        return;
+    relay->has_hung_up = true;
+    if ((client->revents & POLLERR) &&
+        getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0)
+        (void)session_stop_by_errno(relay->session, error);
+}
+
+bool relay_step(struct relay *relay, const struct pollfd *fds)
+{
+    const struct tcpd_session *session = relay->session;
+
+    if (fds)
+        look_at_client(relay, &fds[RELAY_CLIENT]);
+    for (int i = 0; i < RELAY_ENDS; i++)
+        if (!fds || fds[relay->ways[i].n > 0 ? !i : i].revents != 0)
+            move(relay, (enum relay_end)i, fds != NULL);
+    keep_deadlines(relay);
+    return session->result != SESSION_OK ||
+           (relay->ways[RELAY_CLIENT].is_over && relay->ways[RELAY_FAR].is_over);
+}
+
+// Blocks until the client takes more. False: the session has ended.
+static bool wait_for_client(struct relay *relay)
+{
+    struct pollfd client = {.fd = relay->fds[RELAY_CLIENT], .events = POLLOUT};
+    uint64_t due = relay_due(relay), now = base_now_usec();
+    struct timespec wait = base_timespec(due > now ? due - now : 0);
+
+    (void)ppoll(&client, 1, due == USEC_NEVER ? NULL : &wait, NULL);
+    keep_deadlines(relay);
+    return relay->session->result == SESSION_OK;
+}
+
+void relay_finish(struct relay *relay)
+{
+    struct relay_way *way = &relay->ways[RELAY_FAR];
+    int unread = 0; // what others write from now on is not the program's
+
+    drop(relay);
+    (void)ioctl(relay->fds[RELAY_FAR], SIOCINQ, &unread); // cannot fail on a connected socket
+    while (relay->session->result == SESSION_OK) {
+        if (!pour(relay, RELAY_FAR)) {
+            if (relay->session->result == SESSION_OK && !wait_for_client(relay))
+                return;
+            continue;
+        }
+        if (unread <= 0 || way->has_ended || !fill(relay, RELAY_FAR, (size_t)unread, false))
+            break;
+        unread -= (int)way->n;
+    }
+    if (relay->session->result == SESSION_OK)
+        end_way(relay, RELAY_FAR);
+}
