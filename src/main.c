@@ -294,7 +294,7 @@ int main(int argc, char **argv)
     if (options.check) {
         module_try_all(config, &problems);
         if (problems.n > 0)
-            return fail(&problems, config, EX_CONFIG);
+            return fail(&options, &problems, config, EX_CONFIG);
         describe(config);
         (void)config_unref(config);
         return said();
