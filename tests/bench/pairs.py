@@ -21,6 +21,7 @@ import results
 from servers import BenchError, cpu_between
 
 PAIRS_PER_SET = 7
+OURS = "ref", "tcpd", "alone"  # where an error is no failing of somebody else's
 LINE = "{:36} {:>8} {:>8} {:4} {:>7} {:>12} {:>5} {:>9} {:>9} {:5} {:>6}  {:21} {}"
 
 
@@ -116,7 +117,7 @@ class Runner:
         with whole_life(make_subject(), cpu) as subject, whole_life(make_peer(), cpu) as peer:
             seconds = row.seconds or self.seconds
             lengths = {subject: seconds, peer: seconds * row.patience}
-            ours = {subject: True, peer: row.peer in ("ref", "tcpd", "alone")}
+            ours = {subject: True, peer: row.peer in OURS}
             for server, seconds in lengths.items():  # warm-up
                 *_, amounts[server] = self.run_once(server, row, seconds, ours[server])
             for i in range(n_pairs):
