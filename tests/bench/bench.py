@@ -205,7 +205,8 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", metavar="BUILD", help="directory of the build")
     parser.add_argument("--quick", action="store_true", help="about a minute, and coarser")
-    parser.add_argument("--only", metavar="NAME", default="", help="rows whose name contains NAME; programs: that section")
+    parser.add_argument("--only", metavar="NAME", default="",
+                        help="rows whose name contains NAME; programs: that section")
     parser.add_argument("--pairs", metavar="N", type=int, help="pairs for each row, 5 or more")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of one run")
     parser.add_argument("--self", action="store_true",
