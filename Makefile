@@ -55,7 +55,8 @@ SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
 CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
 CTL_SRC    := $(wildcard src/ctl/*.c) src/timespan.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
-BENCH_SRC  := tests/bench/load.c tests/bench/ref.c # programs; their parts are NAME_*.c
+BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
+BENCH_MOD  := tests/bench/echo_module.c
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
 
@@ -64,7 +65,7 @@ CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
-BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
+BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%) $(BENCH_MOD:%.c=$(BUILD)/%.so)
 EXAMPLE_SO := $(patsubst %.c,$(BUILD)/%.so,$(wildcard examples/modules/*.c))
 MODULES    := $(EXAMPLE_SO) $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/modules/*.c))
 

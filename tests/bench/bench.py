@@ -19,6 +19,7 @@ from pathlib import Path
 import container
 import memory
 import peers
+import programs
 import report
 import results
 from packages import Missing, Packages
@@ -86,9 +87,10 @@ class Bench:
         self.reference = functools.partial(Reference, self.build)
         self.subject = self.reference if options.self else functools.partial(Tcpd, self.build)
         self.n_missing = 0
+        self.programs = programs.Programs(self)
 
-    def wants(self, name):
-        return self.options.only in name
+    def wants(self, name, section=None):
+        return self.options.only in name or self.options.only == section
 
     def skip(self, name, reason):
         self.n_missing += 1
@@ -115,7 +117,8 @@ class Bench:
                 self.skip(row.name, error)
 
     def in_container(self):
-        if not (self.wants(ACCEPT_ROW.name) or self.wants(JOURNAL_ROW.name)):
+        rows = ACCEPT_ROW, JOURNAL_ROW, *programs.ACCEPT_ROWS
+        if not any(self.wants(row.name, row.section) for row in rows):
             return
         try:
             with container.booted(self.build) as machine:
@@ -124,6 +127,7 @@ class Bench:
                         container.AcceptYes, machine, CONTAINER_PORTS[0]), OTHER_PAIRS)
                 if self.wants(JOURNAL_ROW.name):
                     self.journal(machine)
+                self.programs.in_container(machine)
         except (BenchError, OSError, subprocess.SubprocessError) as error:
             self.skip("in a container", error)
 
@@ -179,6 +183,7 @@ class Bench:
         self.against_peers()
         self.in_container()
         self.text()
+        self.programs.run()
         for name in ("master", "memory", "stalls"):
             if self.wants(name):
                 getattr(self, name)()
@@ -200,7 +205,8 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", metavar="BUILD", help="directory of the build")
     parser.add_argument("--quick", action="store_true", help="about a minute, and coarser")
-    parser.add_argument("--only", metavar="NAME", default="", help="rows whose name contains NAME")
+    parser.add_argument("--only", metavar="NAME", default="",
+                        help="rows whose name contains NAME; programs: that section")
     parser.add_argument("--pairs", metavar="N", type=int, help="pairs for each row, 5 or more")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of one run")
     parser.add_argument("--self", action="store_true",

@@ -26,7 +26,7 @@ TriggerLimitIntervalSec=0
 """
 ACCEPT_SERVICE = """\
 [Service]
-ExecStart=-/bin/cat
+ExecStart=-{program}
 StandardInput=socket
 StandardError=null
 """
@@ -80,7 +80,7 @@ class Inside(Peer):
 
     def __enter__(self):
         self.start()
-        self.wait_until_it_echoes()
+        self.wait_until_it_answers()
         return self
 
     def start(self):
@@ -92,23 +92,35 @@ class Inside(Peer):
     def workers(self):
         return []
 
-    def wait_until_it_echoes(self):
-        if not self.echoes():  # its unit is active already
+    def wait_until_it_answers(self):
+        if not self.answers():  # its unit is active already
             raise BenchError(f"{self.name} does not answer")
 
 
 class AcceptYes(Inside):
     name = "systemd Accept=yes + cat"
+    unit = "bench-cat"
+    program = "/bin/cat"
 
     def start(self):
-        self.machine.put("/run/systemd/system/bench-cat.socket",
+        self.machine.put(f"/run/systemd/system/{self.unit}.socket",
                          ACCEPT_SOCKET.format(port=self.port, backlog=BACKLOG))
-        self.machine.put("/run/systemd/system/bench-cat@.service", ACCEPT_SERVICE)
+        self.machine.put(f"/run/systemd/system/{self.unit}@.service",
+                         ACCEPT_SERVICE.format(program=self.program))
         self.machine.systemctl("daemon-reload")
-        self.machine.systemctl("start", "bench-cat.socket")
+        self.machine.systemctl("start", f"{self.unit}.socket")
 
     def __exit__(self, *_):
-        self.machine.systemctl("stop", "bench-cat.socket")
+        self.machine.systemctl("stop", f"{self.unit}.socket")
+
+
+class AcceptYesSeven(AcceptYes):
+    name = "systemd Accept=yes + seven"
+    unit = "bench-seven"
+    program = f"{BENCH}/tests/bench/seven"
+
+    def answers(self):
+        return self.greets()
 
 
 class JournalTcpd(Inside):

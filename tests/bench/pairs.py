@@ -7,8 +7,10 @@ alternates, each set with fresh processes and a warm-up, and the median of the r
 against the target. A row that is short is measured once more, and all its pairs count.
 """
 
+import contextlib
 import json
 import os
+import resource
 import shlex
 import subprocess
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ import results
 from servers import BenchError, cpu_between
 
 PAIRS_PER_SET = 7
+OURS = "ref", "tcpd", "alone"  # where an error is no failing of somebody else's
 LINE = "{:36} {:>8} {:>8} {:4} {:>7} {:>12} {:>5} {:>9} {:>9} {:5} {:>6}  {:21} {}"
 
 
@@ -37,6 +40,7 @@ class Row:
     patience: float = 1.0  # a run of the peer is so many times as long
     more: dict = field(default_factory=dict)  # for the results
     seconds: float = 0.0  # length of a run, where it must be another than usual
+    starts_programs: bool = False  # processor time is counted by set, see whole_life()
 
     def target(self):
         parts = [f">= {self.least_ratio:.2f}" if self.least_ratio else "",
@@ -97,7 +101,7 @@ class Runner:
         return result
 
     def run_once(self, server, row, seconds, is_ours):
-        """(rate, usec of the server's processor time per operation or MB, unit)"""
+        """(rate, usec of the server's processor time per operation or MB, unit, how many)"""
         before, busy = server.cpu(), busy_seconds()
         result = self.load(server, *row.options, "--seconds", f"{seconds:g}", is_ours=is_ours)
         cpu, busy = cpu_between(before, server.cpu()), busy_seconds() - busy
@@ -106,22 +110,29 @@ class Runner:
         is_stream = result["unit"] == "MB/s"
         amount = result["bytes"] / 1e6 if is_stream else result["operations"]
         rate = max(result["rate"], 1e-9)  # nothing at all was done: a ratio of 0, not a crash
-        return rate, cpu * 1e6 / max(amount, 1e-9), "MB/s" if is_stream else "/s"
+        return rate, cpu * 1e6 / max(amount, 1e-9), "MB/s" if is_stream else "/s", amount
 
     def run_set(self, row, make_subject, make_peer, n_pairs, result):
-        with make_subject() as subject, make_peer() as peer:
+        cpu, amounts = {}, {}
+        with whole_life(make_subject(), cpu) as subject, whole_life(make_peer(), cpu) as peer:
             seconds = row.seconds or self.seconds
             lengths = {subject: seconds, peer: seconds * row.patience}
-            ours = {subject: True, peer: row.peer in ("ref", "tcpd")}
+            ours = {subject: True, peer: row.peer in OURS}
             for server, seconds in lengths.items():  # warm-up
-                self.run_once(server, row, seconds, ours[server])
+                *_, amounts[server] = self.run_once(server, row, seconds, ours[server])
             for i in range(n_pairs):
                 order = (subject, peer) if i % 2 == 0 else (peer, subject)
                 runs = {server: self.run_once(server, row, lengths[server], ours[server])
                         for server in order}
-                rates, costs, (result.unit, _) = zip(runs[subject], runs[peer])
+                rates, costs, (result.unit, _), done = zip(runs[subject], runs[peer])
                 result.rates.append(rates)
-                result.costs.append(costs)
+                if not row.starts_programs:
+                    result.costs.append(costs)
+                for server, amount in zip((subject, peer), done):
+                    amounts[server] += amount
+        if row.starts_programs:
+            result.costs.append([cpu[server] * 1e6 / max(amounts[server], 1e-9)
+                                 for server in (subject, peer)])
 
     def measure(self, row, make_subject, make_peer, n_pairs=None):
         n_pairs = n_pairs or self.n_pairs
@@ -154,6 +165,29 @@ class Runner:
     def foreign_share(self):
         """What other processes have used of the processors during the runs."""
         return max(self.foreign_seconds / max(self.run_seconds * os.cpu_count(), 1e-9), 0)
+
+
+def reaped_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+@contextlib.contextmanager
+def whole_life(server, seconds):
+    """Puts the processor time of a server's whole life into `seconds`.
+
+    While it lives /proc tells of the children that it has waited for in clock ticks, for each of
+    its workers: that is nothing at all for programs that take less. Its own end tells exactly. One
+    that is not ours to wait for counts from here on."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(server)
+        before = server.cpu()
+        yield server
+        seconds[server] = cpu_between(before, server.cpu())
+        reaped = reaped_seconds()
+        stack.close()
+        if server.process is not None:
+            seconds[server] = reaped_seconds() - reaped
 
 
 def head(name, peer):

@@ -56,7 +56,7 @@ class Peer(Server):
             self.spawn(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                        env={**os.environ, **self.environment()}, cwd=self.home.name,
                        start_new_session=True)
-        self.wait_until_it_echoes()
+        self.wait_until_it_answers()
 
     def command(self, home):
         raise NotImplementedError
@@ -64,18 +64,27 @@ class Peer(Server):
     def environment(self):
         return {}
 
-    def wait_until_it_echoes(self):
+    def wait_until_it_answers(self):
         deadline = time.monotonic() + PATIENCE
-        while not self.echoes():
+        while not self.answers():
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise BenchError(f"{self.name} does not answer: {self.output()}")
             time.sleep(0.02)
+
+    def answers(self):
+        return self.echoes()
 
     def echoes(self):
         with contextlib.suppress(OSError):
             with socket.create_connection(("127.0.0.1", self.port), 2) as sock:
                 sock.sendall(b"?\n")
                 return sock.recv(1) == b"?"
+        return False
+
+    def greets(self):
+        with contextlib.suppress(OSError):
+            with socket.create_connection(("127.0.0.1", self.port), 2) as sock:
+                return sock.recv(1) != b""
         return False
 
     def output(self):
@@ -160,6 +169,7 @@ class Xinetd(Peer):
     name = "xinetd, its own echo"
     package = "xinetd"
     prepare = "mount --bind resolv.conf /etc/resolv.conf || exit"
+    service = "type = INTERNAL UNLISTED"
 
     def command(self, home):
         if os.geteuid() != 0:
@@ -168,7 +178,7 @@ class Xinetd(Peer):
         (home / "conf").write_text(f"""\
 service echo
 {{
-    type = INTERNAL UNLISTED
+    {self.service}
     id = bench
     socket_type = stream
     protocol = tcp
@@ -203,31 +213,59 @@ class Inetd(Peer):
         return [*self.packages.command("usr/sbin/inetd"), "-i", "-q", BACKLOG, home / "conf"]
 
 
-class Tcpserver(Peer):
+class Launcher(Peer):
+    """Starts a program for each connection. Without one that is cat, so that it echoes; any other
+    speaks first."""
+
+    cat = shutil.which("cat") or "/bin/cat"
+
+    def __init__(self, packages, program=()):
+        super().__init__(packages)
+        self.program = list(map(str, program)) or [self.cat]
+        if program:
+            self.name = f"{self.package} + {Path(self.program[0]).name}"
+
+    def answers(self):
+        return self.echoes() if self.program == [self.cat] else self.greets()
+
+
+class Tcpserver(Launcher):
     name = "tcpserver + cat"
     package = "ucspi-tcp"
 
     def command(self, home):
         return [*self.packages.command("usr/bin/tcpserver"), "-c", "1000", "-b", BACKLOG,
-                "-H", "-R", "-l0", "127.0.0.1", self.port, "cat"]
+                "-H", "-R", "-l0", "127.0.0.1", self.port, *self.program]
 
 
-class Socat(Peer):
+class Socat(Launcher):
     name = "socat fork EXEC:cat"
     package = "socat"
 
     def command(self, home):
         listen = f"TCP4-LISTEN:{self.port},bind=127.0.0.1,reuseaddr,fork,backlog={BACKLOG}"
-        return [*self.packages.command("usr/bin/socat"), listen, "EXEC:cat"]
+        return [*self.packages.command("usr/bin/socat"), listen, f"EXEC:{shlex.join(self.program)}"]
 
 
-class Ncat(Peer):
+class Ncat(Launcher):
     name = "ncat -k -e cat"
     package = "ncat"
 
     def command(self, home):
         return [*self.packages.command("usr/bin/ncat"), "--listen", "127.0.0.1", self.port,
-                "--keep-open", "--max-conns", "1000", "--nodns", "--exec", shutil.which("cat")]
+                "--keep-open", "--max-conns", "1000", "--nodns", "--exec",
+                shlex.join(self.program)]
+
+
+class XinetdLauncher(Launcher, Xinetd):
+    name = "xinetd + cat"
+    package = "xinetd"
+
+    def __init__(self, packages, program=()):
+        super().__init__(packages, program)
+        self.service = f"type = UNLISTED\n    server = {self.program[0]}"
+        if program[1:]:
+            self.service += f"\n    server_args = {shlex.join(self.program[1:])}"
 
 
 def describe(peer):

@@ -3,7 +3,7 @@
 // on one shared listener and serve with plain calls; no deadline, no log. A worker that dies is
 // replaced, and all die with the parent; TERM ends all. Prints its port, then serves. With --grow
 // MOST it forks on demand and keeps as many spare as it started with; with --epoll each worker
-// serves many connections.
+// serves many connections. `program` starts one for each connection.
 
 #include <arpa/inet.h>
 #include <err.h>
@@ -61,14 +61,17 @@ static void serve_chargen(int fd)
         at = (at + (size_t)n) % RING;
 }
 
+static void serve_program(int fd)
+{
+    ref_program(fd, text);
+}
+
 static const struct {
     const char *name;
     ref_serve serve;
 } modes[] = {
-    {"echo", serve_echo},
-    {"greeting", serve_greeting},
-    {"discard", serve_discard},
-    {"chargen", serve_chargen},
+    {"echo", serve_echo},       {"greeting", serve_greeting}, {"discard", serve_discard},
+    {"chargen", serve_chargen}, {"program", serve_program},
 };
 
 static void fill_lines(void)
@@ -112,7 +115,7 @@ int ref_fork(void)
 __attribute__((noreturn)) static void work(int listener, ref_serve serve)
 {
     for (;;) {
-        int fd = accept(listener, NULL, NULL);
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
         if (fd < 0)
             continue;
@@ -184,7 +187,8 @@ int main(int argc, char **argv)
         n_workers = (unsigned)strtoul(argv[optind + 1], NULL, 10);
     }
     if (!serve || n_workers < 1 || (uses_epoll && serve != serve_echo))
-        errx(64, "usage: ref [--grow MOST | --epoll] echo|greeting|discard|chargen WORKERS [TEXT]");
+        errx(64, "usage: ref [--grow MOST | --epoll] echo|greeting|discard|chargen|program WORKERS "
+                 "[TEXT | PATH]");
     if (argc > optind + 2)
         text = argv[optind + 2];
     fill_lines();

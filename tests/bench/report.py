@@ -13,7 +13,8 @@ from packages import Missing, Packages
 HEADINGS = {
     "connections": "Connections", "messages": "Messages and streams",
     "peers": "Beside the servers of others", "log": "Logging of every session",
-    "master": "The master", "memory": "Memory of an idle worker", "stalls": "Stalls", "noise": "Noise",
+    "programs": "Programs and modules", "master": "The master",
+    "memory": "Memory of an idle worker", "stalls": "Stalls", "noise": "Noise",
     "burst": "Bursts", "scale": "Ten thousand workers",
 }
 VERDICTS = {True: "ok", False: "**SHORT**", None: ""}

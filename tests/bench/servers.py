@@ -175,9 +175,10 @@ class Reference(Server):
     def __init__(self, build, mode="echo", n_workers=WORKERS):
         super().__init__(mode, n_workers)
         self.program = build / "tests/bench/ref"
+        self.text = GREETING
 
     def start(self):
-        command = [self.program, self.mode, str(self.n_workers), GREETING]
+        command = [self.program, self.mode, str(self.n_workers), self.text]
         self.spawn(command, stdout=subprocess.PIPE, text=True)
         with self.process.stdout as lines:
             self.port = int(lines.readline() or 0)
