@@ -229,10 +229,10 @@ def test_nothing_of_a_session_stays_in_the_worker(tcpd, tmp_path):
     def numbers():
         return {fd: text.partition(":")[0] for fd, text in proc_fds(worker).items()}
 
-    with serving(tcpd, Program(tmp_path, CAT, **ONE)) as daemon:
+    program = Program(tmp_path, CAT, **ONE)
+    with serving(tcpd, program) as daemon:
         [worker] = daemon.wait_workers(1)
-        assert daemon.exchange("p", b"x") == b"x"
-        wait_for(lambda: len(process_tree(worker)) == 2, what="one instance")
+        instances(program, 1)
         before = sorted(numbers().values())
         for _ in range(20):
             assert daemon.exchange("p", b"x") == b"x"
@@ -264,20 +264,15 @@ def test_program_ends_first(tcpd, tmp_path):
 def test_never_reads(tcpd, tmp_path):
     """The client's bytes go nowhere: idle_timeout ends it."""
     program = Program(tmp_path, "never reads", idle_timeout="1s", kill_grace="5s", **ONE)
-    with serving(tcpd, program) as daemon, daemon.connect("p") as sock:
+    with serving(tcpd, program) as daemon:
+        [victim] = instances(program, 1)
+        sock = daemon.connect("p")
         assert read_exactly(sock, 5) == b"ready"
-        [victim] = set(tagged(program.tag)) - set(instances_waiting(daemon, program))
         sender = send_behind(sock, b"x" * 50_000_000)
         closed(daemon, peer_name(sock), "idle timeout")
         wait_for(lambda: proc_state(victim) is None, what="the program is gone")
         sock.close()
         sender.join(PATIENCE)
-
-
-def instances_waiting(daemon, program):
-    """Pids of instances that were started last in each worker, of two."""
-    wait_for(lambda: len(tagged(program.tag)) == 2, what="two instances")
-    return [max(tagged(program.tag), key=lambda pid: int(proc_stat(pid)[19]))]
 
 
 @pytest.mark.parametrize("name", ["never writes", "closes its output"])
