@@ -24,6 +24,46 @@ static struct {
     struct environment environment;
 } run;
 
+// Pipes for standard error, made once and used again, of the one that serves and the one that is
+// ready. The worker has both ends of them, so that none ever says that all writers are gone.
+static struct program_pipe {
+    int in, out; // -1: it is to be made
+    bool is_taken;
+} pipes[2] = {{-1, -1, false}, {-1, -1, false}};
+
+static int make_pipe(struct program_pipe *pipe)
+{
+    int ends[2];
+
+    if (pipe->in >= 0)
+        return 0;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    pipe->out = ends[0];
+    pipe->in = ends[1];
+    return 0;
+}
+
+// NULL: there is none.
+static struct program_pipe *take_pipe(void)
+{
+    struct program_pipe *pipe = pipes[0].is_taken ? &pipes[1] : &pipes[0];
+
+    pipe->is_taken = make_pipe(pipe) == 0;
+    return pipe->is_taken ? pipe : NULL;
+}
+
+// is_clean: nobody writes to it any more, and what was written is read.
+static void give_pipe_back(struct program_pipe *pipe, bool is_clean)
+{
+    pipe->is_taken = false;
+    if (is_clean)
+        return;
+    base_close_fd(&pipe->in);
+    base_close_fd(&pipe->out);
+    pipe->in = pipe->out = -1;
+}
+
 static void on_child(int signal)
 {
     (void)signal; // it ends ppoll(2)
@@ -32,15 +72,21 @@ static void on_child(int signal)
 int program_open(const struct tcpd_worker *worker)
 {
     struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP};
+    const struct program_options *options = &worker->service->options.program;
     sigset_t children;
+    int r = make_pipe(&pipes[0]);
 
+    if (r == 0 && options->mode == PROGRAM_PRESTART)
+        r = make_pipe(&pipes[1]);
+    if (r < 0)
+        return r;
     run.worker = worker;
     (void)sigemptyset(&children);
     (void)sigaddset(&children, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &children, NULL) < 0 || sigaction(SIGCHLD, &action, NULL) < 0 ||
         prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -errno;
-    return environment_open(&run.environment, &worker->service->options.program.environment);
+    return environment_open(&run.environment, &options->environment);
 }
 
 void program_log_failure(const struct service *service, const struct program_child *child,
@@ -66,26 +112,26 @@ int program_start(struct program *program, int fd, const struct tcpd_session *se
         .listener = -1,
         .death_signal = SIGKILL,
     };
-    int err[2];
+    struct program_pipe *pipe = take_pipe();
     pid_t pid;
 
     *program = (struct program){
         .options = child.options, .err = -1, .started_usec = base_now_usec()};
-    if (pipe2(err, O_CLOEXEC) < 0) {
+    if (!pipe) {
         log_error("%s: no pipe for a program's standard error: %s", run.worker->service->name,
                   strerror(errno));
         return -errno;
     }
-    child.err = err[1];
+    child.err = pipe->in;
     pid = program_child_start(&child);
-    (void)close(err[1]);
     if (pid < 0) {
-        (void)close(err[0]);
+        give_pipe_back(pipe, true);
         program_log_failure(run.worker->service, &child, -pid);
         return pid;
     }
     program->pid = program->group = pid;
-    program->err = err[0];
+    program->pipe = pipe;
+    program->err = pipe->out;
     return 0;
 }
 
@@ -151,25 +197,19 @@ void program_log(struct program *program, const struct tcpd_session *session)
         if (poll(&err, 1, 0) <= 0)
             return;
         n = read(err.fd, text, sizeof(text));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) { // nobody has it any more
-            base_close_fd(&program->err);
-            program->err = err.fd = -1;
-            break;
-        }
-        take_text(program, session, text, (size_t)n);
+        if (n > 0)
+            take_text(program, session, text, (size_t)n);
     }
 }
 
-void program_close_log(struct program *program, const struct tcpd_session *session)
+void program_close_log(struct program *program, const struct tcpd_session *session, bool is_clean)
 {
     program_log(program, session);
     if (program->n_line > 0)
         log_line(program, session);
     program->n_line = 0;
-    base_close_fd(&program->err);
     program->err = -1;
+    give_pipe_back(program->pipe, is_clean);
 }
 
 void program_report(const struct program *program, struct tcpd_session *session)

@@ -12,11 +12,14 @@
 
 #include "handler.h"
 
+struct program_pipe;
+
 // One run of the program. It leads a session and a process group of its own, of the same number.
 struct program {
     const struct program_options *options;
-    pid_t group;         // its process group, 0: it was never started
-    pid_t pid;           // 0: none runs, or it has ended and was reaped
+    pid_t group; // its process group, 0: it was never started
+    pid_t pid;   // 0: none runs, or it has ended and was reaped
+    struct program_pipe *pipe;
     int err;             // where its standard error comes out, -1: nowhere
     bool ended;          // the program itself; what it started may live
     int status;          // as wait(2) has it, once ended
@@ -42,8 +45,8 @@ bool program_has_ended(struct program *program);
 // Logs the lines of standard error that are there. Does not block.
 void program_log(struct program *program, const struct tcpd_session *session);
 
-// The same at the end: also a last line that has no end, and closes err.
-void program_close_log(struct program *program, const struct tcpd_session *session);
+// The same at the end: also a last line that has no end. is_clean: nobody can write any more.
+void program_close_log(struct program *program, const struct tcpd_session *session, bool is_clean);
 
 // program_end.c. Ends what is left of the program: TERM to its group and to all it has left behind,
 // and KILL once kill_grace is over. `other` (NULL: none) runs on. Blocks for kill_grace and a

@@ -38,7 +38,7 @@ static void signal_group(pid_t group, int signal)
     (void)kill(-group, signal);
 }
 
-// The children of this process that are neither of two programs.
+// The children of this process that are neither of two programs, nor what the other one started.
 static void find_remains(struct remains *remains, pid_t program, pid_t other)
 {
     cleanup_close int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
@@ -49,7 +49,8 @@ static void find_remains(struct remains *remains, pid_t program, pid_t other)
     remains->n = 0;
     text[n > 0 ? n : 0] = '\0';
     for (pid_t pid; remains->n < LEFT_MAX && (pid = (pid_t)strtol(next, &next, 10)) > 1;)
-        if (pid != program && pid != other && *next != '\0') // a number may be cut off
+        if (pid != program && pid != other && *next != '\0' && // a number may be cut off
+            (other == 0 || getsid(pid) != other))
             remains->pids[remains->n++] = pid;
 }
 
@@ -148,20 +149,25 @@ static void urge(struct program *program, struct remains *remains, uint64_t kill
 void program_end(struct program *program, const struct program *other,
                  const struct tcpd_session *session)
 {
-    uint64_t now = base_now_usec(), kill_usec = now + program->options->kill_grace_usec;
+    uint64_t now = base_now_usec(), kill_usec;
     struct remains remains = {0};
+    bool is_clean;
 
     if (program->group == 0)
         return; // it was never started
+    kill_usec = now + program->options->kill_grace_usec;
     if (!program_has_ended(program)) {
         signal_group(program->group, SIGTERM);
         remember(&remains, -program->group);
     }
-    if (!has_left_nothing(program, other))
-        while (look(program, other, &remains) && now < kill_usec + PATIENCE_USEC) {
-            urge(program, &remains, kill_usec, now);
-            program_log(program, session);
-            now = base_now_usec();
-        }
-    program_close_log(program, session);
+    is_clean = has_left_nothing(program, other);
+    while (!is_clean && now < kill_usec + PATIENCE_USEC) {
+        is_clean = !look(program, other, &remains);
+        if (is_clean)
+            break;
+        urge(program, &remains, kill_usec, now);
+        program_log(program, session);
+        now = base_now_usec();
+    }
+    program_close_log(program, session, is_clean);
 }

@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <linux/tcp.h> // libc's struct tcp_info is older
 #include <netinet/in.h>
+#include <string.h>
 
 #include "base.h"
 #include "handler.h"
+#include "log.h"
 #include "program.h"
 #include "program_check.h"
 #include "program_prestart.h"
@@ -125,6 +127,8 @@ static int open_worker(const struct tcpd_worker *worker)
     int r = program_open(worker);
 
     mode = worker->service->options.program.mode;
+    if (r < 0)
+        log_error("%s: cannot prepare for its program: %s", worker->service->name, strerror(-r));
     return r < 0 || mode != PROGRAM_PRESTART ? r : prestart_open(worker);
 }
 
