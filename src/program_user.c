@@ -23,17 +23,24 @@ static bool parse_number(const char *text, unsigned *ret)
     return *text >= '0' && *text <= '9' && *end == '\0' && number < UINT32_MAX;
 }
 
+// A number may be nobody's: it needs a group then, or is tcpd's own.
 static const char *find_user(struct identity *identity)
 {
     const struct passwd *user;
+    bool is_number = parse_number(identity->user, &identity->uid);
 
     errno = 0;
-    user = parse_number(identity->user, &identity->uid) ? getpwuid(identity->uid)
-                                                        : getpwnam(identity->user);
-    if (!user)
-        return errno == 0 || errno == ENOENT ? "there is no such user" : strerror(errno);
-    identity->uid = user->pw_uid;
-    identity->gid = user->pw_gid;
+    user = is_number ? getpwuid(identity->uid) : getpwnam(identity->user);
+    if (user) {
+        identity->uid = user->pw_uid;
+        identity->gid = user->pw_gid;
+    } else if (errno != 0 && errno != ENOENT) {
+        return strerror(errno);
+    } else if (!is_number) {
+        return "there is no such user";
+    } else if (identity->uid != geteuid() && !identity->group) {
+        return "no user has that number, so say which group";
+    }
     return NULL;
 }
 

@@ -37,7 +37,7 @@ def test_min_workers_that_cannot_be(uid):
     status, out, log = run(conf=echo(min_workers=30), prefix=as_user(uid, "--nproc=10:10"))
     assert status == EX_OSERR
     assert re.search(NPROC.format(10), log)
-    assert "min_workers of all pools together asks for 30 workers" in log
+    assert "min_workers of all pools together asks for 30 processes" in log
     assert "to at least 513" in log, "max_workers = 256 twice, and the master"
     assert "listening" not in log
 

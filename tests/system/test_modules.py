@@ -240,7 +240,7 @@ def test_load_is_refused(tmp_path, name, options, text):
 @pytest.mark.parametrize("fault, text", [
     ("open=null", r"dies by signal 11 \(SEGV\) when it is opened"),
     ("open=abort", r"dies by signal 6 \(ABRT\) when it is opened"),
-    ("open=exit", r"leaves with status 15 \(the module called exit\(\)\) when it is opened"),
+    ("open=exit", r"leaves with status 16 \(the module called exit\(\)\) when it is opened"),
     ("open=loop", r"its open\(\) or close\(\) takes longer than 10 s"),
 ])
 def test_check_survives_the_module(tmp_path, fault, text):
@@ -303,7 +303,7 @@ def ended(sock):
 
 
 FAULTS = [("null", Text.by_signal(11, "SEGV")), ("abort", Text.by_signal(6, "ABRT")),
-          ("exit", r"exited with status 15 \(the module called exit\(\)\)"),
+          ("exit", r"exited with status 16 \(the module called exit\(\)\)"),
           ("loop", Text.by_signal(6, "ABRT")), ("readforever", Text.by_signal(6, "ABRT"))]
 
 

@@ -265,7 +265,8 @@ static void test_handlers(void **state)
     check_true("unknown", handler_find("http") == NULL);
     check_true("empty", handler_find("") == NULL);
     check_true("capitals", handler_find("Echo") == NULL);
-    check_text("all", handler_names(), "chargen, daytime, discard, echo, greeting, hello, time");
+    check_text("all", handler_names(),
+               "chargen, daytime, discard, echo, greeting, hello, module, program, time");
 }
 
 int main(void)
