@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import time
 from pathlib import Path
 
@@ -105,6 +106,28 @@ def test_example_upper(tcpd, tmp_path):
         assert daemon.exchange("upper", data) == b"LINUX\n\nC SOCKET\n" + b"X" * 16383 + b"\nLAST\n"
         assert daemon.exchange("upper", b"x" * 16384 + b"\n") == b""
         daemon.wait_log("protocol error")
+
+
+TOP = Path(__file__).parents[2]
+
+
+def page_example():
+    """The module in tcpd-handler(3), as it is read there."""
+    page = (TOP / "src/tcpd/tcpd-handler.3").read_text()
+    blocks = re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed$", page, re.M | re.S)
+    [example] = [block for block in blocks if block.startswith("#include")]
+    return example.replace("\\e", "\\")
+
+
+def test_example_of_the_page(tcpd, tmp_path):
+    """What tcpd-handler(3) shows is a module, built as it says, without a warning."""
+    source, built = tmp_path / "upper.c", tmp_path / "upper.so"
+    source.write_text(page_example())
+    subprocess.run([os.environ.get("CC", "cc"), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+                    "-I", TOP / "src", "-o", built, source], check=True)
+    built.chmod(0o755)
+    with tcpd(configuration(service("upper", "module", module=built, **ONE))) as daemon:
+        assert daemon.exchange("upper", b"Linux China\n") == b"LINUX CHINA\n"
 
 
 def ask(sock, *words):
