@@ -507,7 +507,6 @@ def test_readme_programs(tmp_path):
     assert follow("Serve your program", tmp_path) == 8
 
 
-@pytest.mark.skipif(not (TOP / "examples" / "modules").exists(), reason="no modules here")
 def test_readme_module(tmp_path):
     """The same of modules."""
     code = (TOP / "examples" / "modules" / "upper.c").read_text()
