@@ -25,6 +25,7 @@ class Mark:
 
     def __init__(self):
         self.entry = f"TCPD_TEST_MARK={os.getpid()}.{time.monotonic_ns()}"
+        self.killed = {}  # that would not end
 
     def pids(self):
         """Those that have it and are alive."""
@@ -45,8 +46,10 @@ class Mark:
             left = {pid: proc_title(pid) for pid in self.pids()}
             raise Timeout(f"not {number} processes within {deadline} s, but {left}") from None
 
-    def kill(self):
+    def __call__(self):
+        """Ends them; a test for which that was needed has failed."""
         for pid in self.pids():
+            self.killed[pid] = proc_title(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
