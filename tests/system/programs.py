@@ -20,6 +20,11 @@ ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 SOURCES = Path(__file__).parent
 
 
+def environment_of(pid):
+    text = Path(f"/proc/{pid}/environ").read_bytes()
+    return text.decode(errors="replace").split("\0")
+
+
 class Mark:
     """An entry of the environment that all processes of one test have, and no others."""
 
@@ -32,8 +37,7 @@ class Mark:
         found = []
         for entry in os.listdir("/proc"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and \
-                        self.entry.encode() in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                if entry.isdigit() and self.entry in environment_of(entry):
                     found.append(int(entry))
         return sorted(pid for pid in found if proc_state(pid) not in (None, "Z", "X"))
 

@@ -86,8 +86,8 @@ def gone(pid):
                                             ("unix:{tmp}/s", socket.AF_UNIX)])
 def test_example_of_the_readme(tcpd, mark, tmp_path, listen, family):
     """A dialogue over each kind of socket, and an end at TERM by itself with status 0."""
-    conf = configuration(listener([sys.executable, EXAMPLE], mark, listen=listen.format(tmp=tmp_path),
-                                  min_workers=3))
+    conf = configuration(listener([sys.executable, EXAMPLE], mark, min_workers=3,
+                                  listen=listen.format(tmp=tmp_path)))
     with tcpd(conf) as daemon:
         for _ in range(6):
             with daemon.connect("program", family=family) as sock:
