@@ -19,6 +19,7 @@
 #include "notify.h"
 
 #define TICK_USEC    USEC_PER_SEC
+#define ORPHANS_USEC (2 * USEC_PER_SEC)  // a killed process takes a moment
 #define EXTEND_USEC  (5 * USEC_PER_SEC)  // said anew each tick
 #define FORGIVE_USEC (60 * USEC_PER_SEC) // early deaths are forgotten after that long without one
 #define HURRY_USEC   (100 * USEC_PER_MSEC)
@@ -165,6 +166,15 @@ static int set_timer(struct master *master, uint64_t now)
     return sd_event_source_set_enabled(master->timer, SD_EVENT_ONESHOT);
 }
 
+// After the last worker, what it has left behind is waited for: that may have left others behind.
+static bool is_alone(struct master *master, uint64_t now)
+{
+    if (master->orphans_usec == 0)
+        master->orphans_usec = now + ORPHANS_USEC;
+    master_end_orphans(master);
+    return !master->orphans || now >= master->orphans_usec;
+}
+
 static int on_balance(sd_event_source *source, void *userdata)
 {
     struct master *master = userdata;
@@ -177,10 +187,8 @@ static int on_balance(sd_event_source *source, void *userdata)
         master_end_orphans(master);
     if (master_balance(master, now) || (master->reaping && now >= master->reap_due_usec))
         master_look_again(master);
-    if (master->phase == MASTER_STOPPING && !master->pools.first) {
-        master_end_orphans(master);
+    if (master->phase == MASTER_STOPPING && !master->pools.first && is_alone(master, now))
         return sd_event_exit(master->event, master->exit_status);
-    }
     return set_timer(master, now);
 }
 

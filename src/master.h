@@ -39,6 +39,7 @@ struct master {
     bool at_once;           // stopping: without regard for sessions and queues
     bool reaping;           // children have died
     bool orphans;           // and may have left others behind
+    uint64_t orphans_usec;  // stopping: when they are waited for no longer
     pid_t inherited[16];    // children that were there at the start
     size_t n_inherited;
     pid_t killed[16]; // orphans, the last ones: a death takes a moment
@@ -78,7 +79,7 @@ void master_report_unsaid(struct master *master, uint64_t now_usec);
 
 // master_orphans.c: from now on what dead workers leave behind becomes a child of the master.
 void master_adopt_orphans(struct master *master);
-// Kills such children.
+// Kills such children; master->orphans tells whether there were any.
 void master_end_orphans(struct master *master);
 
 // master_status.c: STATUS= when it has changed, and the answer to USR1.

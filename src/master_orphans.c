@@ -61,8 +61,10 @@ static void end_if_orphan(struct master *master, pid_t pid)
         return;
     // It may have ended already, to be reaped in a moment.
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&
-        slots_kill_orphan(master->pools.slots, pid) == 0)
+        slots_kill_orphan(master->pools.slots, pid) == 0) {
+        master->orphans = true; // until it is gone; what it has started comes to us then
         say_killed(master, pid);
+    }
 }
 
 void master_end_orphans(struct master *master)

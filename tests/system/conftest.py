@@ -27,12 +27,14 @@ def tcpd():
 @pytest.fixture
 def mark():
     """A mark for the environment of the test's programs; when it is over none of them may live."""
-    its = programs.Mark()
+    its = harness.Tcpd.leftovers = programs.Mark()
     yield its
+    harness.Tcpd.leftovers = None
     try:
         its.wait(0)
+        assert not its.killed, f"they outlived the daemon: {its.killed}"
     finally:
-        its.kill()
+        its()
 
 
 @pytest.fixture(scope="session")

@@ -319,6 +319,7 @@ class Tcpd:
     """One tcpd process with its configuration, log and notifications."""
 
     alive = []  # for the fixture that reports and cleans up
+    leftovers = None  # ends what has the daemon's output open and is no tcpd
 
     def __init__(self, conf, *, binary=None, args=(), env=None, prefix=(), sockets=(), names=None,
                  notify=True, preexec=None, closed_fds=(), watchdog_usec=None):
@@ -472,7 +473,10 @@ class Tcpd:
             with contextlib.suppress(OSError):
                 self.notify_socket.shutdown(socket.SHUT_RD)
         for thread in self.threads:
-            thread.join(PATIENCE)
+            thread.join(PATIENCE / 6 if Tcpd.leftovers else PATIENCE)
+            if thread.is_alive() and Tcpd.leftovers:
+                Tcpd.leftovers()
+                thread.join(PATIENCE)
         if hasattr(self, "notify_socket"):
             self.notify_socket.close()
         self.process.stdout.close()

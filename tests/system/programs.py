@@ -20,19 +20,24 @@ ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 SOURCES = Path(__file__).parent
 
 
+def environment_of(pid):
+    text = Path(f"/proc/{pid}/environ").read_bytes()
+    return text.decode(errors="replace").split("\0")
+
+
 class Mark:
     """An entry of the environment that all processes of one test have, and no others."""
 
     def __init__(self):
         self.entry = f"TCPD_TEST_MARK={os.getpid()}.{time.monotonic_ns()}"
+        self.killed = {}  # that would not end
 
     def pids(self):
         """Those that have it and are alive."""
         found = []
         for entry in os.listdir("/proc"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and \
-                        self.entry.encode() in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                if entry.isdigit() and self.entry in environment_of(entry):
                     found.append(int(entry))
         return sorted(pid for pid in found if proc_state(pid) not in (None, "Z", "X"))
 
@@ -45,8 +50,10 @@ class Mark:
             left = {pid: proc_title(pid) for pid in self.pids()}
             raise Timeout(f"not {number} processes within {deadline} s, but {left}") from None
 
-    def kill(self):
+    def __call__(self):
+        """Ends them; a test for which that was needed has failed."""
         for pid in self.pids():
+            self.killed[pid] = proc_title(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -60,7 +60,8 @@ WRONG = {
     "entry, one of many": (['environment = {"A=b", "C"}', CAT], ["environment", '"C"']),
     "no such user": (['user = "no-such-user"', CAT], ["user", "no-such-user", "no such user"]),
     "no such uid": (['user = "54321"', CAT], ["user", "54321", "no such user"]),
-    "no such group": (['group = "no-such-group"', CAT], ["group", "no-such-group", "no such group"]),
+    "no such group": (['group = "no-such-group"', CAT],
+                      ["group", "no-such-group", "no such group"]),
 }
 WRONG |= {f"entry {name}": ([f'environment = {{"{name}=x"}}', CAT],
                             ["environment", name, "tcpd alone"])

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from harness import (EX_OK, PATIENCE, Text, configuration, proc_state, read_all, read_exactly, reset,
-                     wait_for)
+from harness import (EX_OK, PATIENCE, Text, configuration, proc_state, read_all, read_exactly,
+                     reset, wait_for)
 from programs import ONE, program, wait_end, write_script
 from test_drain import HANG, Clients, judge, rounds
 
@@ -170,7 +170,7 @@ def test_worker_is_killed(tcpd, mark, tmp_path, number):
     """It costs its session and no other; neither its program nor what that has started outlives
     it, and the master says so."""
     script = write_script(tmp_path / "much", LEAVES_MUCH)
-    with tcpd(configuration(program(script, mark, min_workers=2))) as daemon:
+    with tcpd(configuration(program(script, mark, min_workers=2, kill_grace="200ms"))) as daemon:
         with daemon.connect("program") as sock, daemon.connect("program") as other:
             for each in (sock, other):
                 assert read_exactly(each, 7) == b"daemon\n"
@@ -233,7 +233,7 @@ def read_all_of(daemon):
 def test_master_is_killed(tcpd, mark, tmp_path):
     """The session in hand goes on to its end, and then nothing is left."""
     script = write_script(tmp_path / "much", LEAVES_MUCH)
-    daemon = tcpd(configuration(program(script, mark), stop_timeout="30s"))
+    daemon = tcpd(configuration(program(script, mark, kill_grace="200ms"), stop_timeout="30s"))
     workers = daemon.workers()
     with daemon.connect("program") as sock:
         assert read_exactly(sock, 7) == b"daemon\n"

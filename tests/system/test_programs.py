@@ -130,8 +130,10 @@ def test_http_responder_answers_curl(tcpd, mark, tmp_path, host):
 @pytest.mark.skipif(not WRAPPER.exists(), reason="tcp_wrappers' tcpd is not installed")
 @pytest.mark.parametrize("host", ["127.0.0.1:0", "[::1]:0"])
 def test_tcp_wrapper(tcpd, mark, host):
-    """Issue 5: the wrapper between us and the program: it asks the socket who the client is."""
-    conf = configuration(program([WRAPPER, "/bin/cat"], mark, listen=host), log_sessions="all")
+    """Issue 5: the wrapper between us and the program: it asks the socket who the client is. What
+    it runs is its own name, argv[0], as inetd gives it; as the file that it is it runs itself."""
+    conf = configuration(program(["/bin/bash", "-c", f"exec -a /bin/cat {WRAPPER}"], mark,
+                                 listen=host), log_sessions="all")
     with tcpd(conf) as daemon:
         assert daemon.exchange("program", b"through the wrapper") == b"through the wrapper"
         daemon.wait_log("closed: ok, 19 bytes in, 19 bytes out.*program exited with status 0,")
@@ -220,7 +222,7 @@ def test_record_tells_how_it_ended(tcpd, mark, code, how, result):
 
 
 def test_record_of_failures_alone(tcpd, mark):
-    """log_sessions = errors, the default: a program that failed is one, one that did not is none."""
+    """log_sessions = errors, the default: only a program that failed has a record."""
     script = ["/bin/sh", "-c", "read -r n; exit $n"]
     with tcpd(configuration(program(script, mark))) as daemon:
         daemon.exchange("program", b"0\n")
@@ -265,7 +267,7 @@ def talk(daemon, wait):
 
 
 def test_lines_of_standard_error(tcpd, mark):
-    """"tcpd/SERVICE: PEER: line"; the last one without its end, and none of it goes to the client."""
+    """"tcpd/SERVICE: PEER: line"; the last one without its end; none of it for the client."""
     code = "printf 'first\\n\\n  third \\nlast, partial' >&2; exit 3"
     with tcpd(configuration(program(["/bin/sh", "-c", code], mark))) as daemon:
         peer = talk(daemon, "exited with status 3")
@@ -320,7 +322,7 @@ def test_levels(tcpd, mark):
     conf = configuration(program(["/bin/sh", "-c", code], mark), log_sessions="all")
     with tcpd(conf, args=["-l"]) as daemon:
         peer = talk(daemon, "exited with status 0")
-        lines = [match[0] for match in daemon.log_matches(f"^<.>tcpd/program: .*")]
+        lines = [match[0] for match in daemon.log_matches("^<.>tcpd/program: .*")]
     own = re.compile(f"(<.>)tcpd/program: {peer}: (.*)")
     assert [own.fullmatch(line).groups() for line in lines] == [
         ("<3>", "bad"), ("<6>", "plain"), ("<7>", "quiet"), ("<6>", "<8>odd"), ("<6>", "<3")]
