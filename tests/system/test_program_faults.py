@@ -149,16 +149,12 @@ def begin(daemon, fault, waits=True, **options):
 def test_never_reads_nor_writes(mark, tmp_path, limit, result):
     """It is ended by the clock, and the client sees the end."""
     with faulty(mark, tmp_path, **limit) as daemon, begin(daemon, "for_ever") as sock:
+        peer = peer_name(sock)
         sock.settimeout(0.1)
         with contextlib.suppress(TimeoutError):
             sock.sendall(bytes(50_000_000))  # nobody reads
         assert wait_end(sock) == b""
-        daemon.wait_log(ended(peer_name_of(daemon), r"killed by signal 15 \(TERM\)", result))
-
-
-def peer_name_of(daemon):
-    """The peer of the first session; its socket may be dead."""
-    return daemon.wait_log(r"program: connection from (\S+)$")[1]
+        daemon.wait_log(ended(peer, r"killed by signal 15 \(TERM\)", result))
 
 
 @pytest.mark.parametrize("fault", ["stubborn", "stubborn_children", "stopped"])
