@@ -74,6 +74,11 @@ struct program_options {
     struct identity identity;
 };
 
+// The file that is executed, and its arguments, the first of which is its name: the file's, or, of
+// {"@FILE", "NAME", ...}, what stands there. The program must be configured.
+const char *program_file(const struct program_options *program);
+char *const *program_arguments(const struct program_options *program);
+
 // What single handlers read; which option belongs to which handler is in settings.c.
 struct handler_options {
     char *message;           // greeting

@@ -45,6 +45,21 @@ void problems_done(struct problems *problems)
     *problems = (struct problems){0};
 }
 
+static bool is_named(const struct program_options *program)
+{
+    return program->argv.items[0][0] == '@' && program->argv.n > 1;
+}
+
+const char *program_file(const struct program_options *program)
+{
+    return program->argv.items[0] + is_named(program);
+}
+
+char *const *program_arguments(const struct program_options *program)
+{
+    return program->argv.items + is_named(program);
+}
+
 static void free_list(struct text_list *list)
 {
     for (size_t i = 0; i < list->n; i++)

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 
 #include "base.h"
@@ -142,10 +143,17 @@ static int open_standard_fds(void)
 // messages that goes away must not take the master with it.
 static void reset_signals(void)
 {
+    static const struct { // the kernel's struct sigaction, of which all is 0
+        unsigned long handler, flags, restorer;
+        uint64_t mask;
+    } default_action;
     sigset_t none;
 
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
+    // Which posix_spawn(3) may have left ignored, and programs would inherit.
+    for (int number = __SIGRTMIN; number < SIGRTMIN; number++)
+        (void)syscall(SYS_rt_sigaction, number, &default_action, NULL, sizeof(default_action.mask));
     (void)signal(SIGPIPE, SIG_IGN);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -198,7 +206,7 @@ static void describe(const struct config *config)
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
         const struct handler_options *options = &service->options;
-        const char *runs = options->program.argv.n > 0 ? options->program.argv.items[0]
+        const char *runs = options->program.argv.n > 0 ? program_file(&options->program)
                                                        : options->module;
 
         (void)printf("service \"%s\": handler %s%s%s, %u to %u workers, %u spare, on",

@@ -92,7 +92,7 @@ int program_open(const struct tcpd_worker *worker)
 void program_log_failure(const struct service *service, const struct program_child *child,
                          int error)
 {
-    const char *path = service->options.program.argv.items[0];
+    const char *path = program_file(&service->options.program);
 
     if (child->step)
         log_error("%s: program \"%s\" cannot be given its %s: %s", service->name, path, child->step,

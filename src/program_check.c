@@ -33,7 +33,7 @@ static void refuse(const struct check *check, const char *setting, const char *v
 
 static void check_file(const struct check *check)
 {
-    const char *path = check->options->argv.n > 0 ? check->options->argv.items[0] : NULL;
+    const char *path = check->options->argv.n > 0 ? program_file(check->options) : NULL;
     struct stat st;
 
     if (!path)

@@ -141,7 +141,8 @@ int program_child_become(struct program_child *child)
         return r;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)execve(child->options->argv.items[0], child->options->argv.items, child->environment);
+    (void)execve(program_file(child->options), program_arguments(child->options),
+                 child->environment);
     return -errno;
 }
 

@@ -59,7 +59,7 @@ WRONG = {
     "entry with space": (['environment = {"A B=c"}', CAT], ["environment", "NAME=VALUE"]),
     "entry, one of many": (['environment = {"A=b", "C"}', CAT], ["environment", '"C"']),
     "no such user": (['user = "no-such-user"', CAT], ["user", "no-such-user", "no such user"]),
-    "no such uid": (['user = "54321"', CAT], ["user", "54321", "no such user"]),
+    "no such uid": (['user = "54321"', CAT], ["user", "54321", "no user has that number"]),
     "no such group": (['group = "no-such-group"', CAT],
                       ["group", "no-such-group", "no such group"]),
 }

@@ -132,11 +132,20 @@ def test_http_responder_answers_curl(tcpd, mark, tmp_path, host):
 def test_tcp_wrapper(tcpd, mark, host):
     """Issue 5: the wrapper between us and the program: it asks the socket who the client is. What
     it runs is its own name, argv[0], as inetd gives it; as the file that it is it runs itself."""
-    conf = configuration(program(["/bin/bash", "-c", f"exec -a /bin/cat {WRAPPER}"], mark,
-                                 listen=host), log_sessions="all")
+    conf = configuration(program([f"@{WRAPPER}", "/bin/cat"], mark, listen=host),
+                         log_sessions="all")
     with tcpd(conf) as daemon:
         assert daemon.exchange("program", b"through the wrapper") == b"through the wrapper"
         daemon.wait_log("closed: ok, 19 bytes in, 19 bytes out.*program exited with status 0,")
+
+
+def test_name_of_its_own(tcpd, mark):
+    """With an @ before the path the program's name, argv[0], is what comes next."""
+    shell = ["@/bin/sh", "another name", "-c", "echo $0, $1", "zero", "one"]
+    with tcpd(configuration(program(shell, mark))) as daemon:
+        assert daemon.exchange("program", b"") == b"zero, one\n"
+    with tcpd(configuration(program(["@/bin/cat", "a cat", "/proc/self/cmdline"], mark))) as daemon:
+        assert daemon.exchange("program", b"") == b"a cat\0/proc/self/cmdline\0"
 
 
 # --- Ends --------------------------------------------------------------------------------------
