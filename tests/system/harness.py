@@ -255,11 +255,14 @@ def has_tcp(host, port):
 # --- Configuration -----------------------------------------------------------------------------
 
 
+def quoted(text):
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def setting(name, value):
     if isinstance(value, (list, tuple)):
-        return f"{name} = {{" + ", ".join(f'"{item}"' for item in value) + "}"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'{name} = "{text}"'
+        return f"{name} = {{" + ", ".join(quoted(item) for item in value) + "}"
+    return f"{name} = {quoted(value)}"
 
 
 def service(name, handler=None, listen=("127.0.0.1:0",), **options):

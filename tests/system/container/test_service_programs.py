@@ -89,7 +89,8 @@ def test_sandbox_says_no(tcpd):
     """Without programs.conf the start fails, and says which program may not be executed."""
     tcpd.run(f"rm -rf {DROP_IN}")
     cursor = tcpd.cursor()
-    configure(tcpd, *PROGRAMS, start="--no-block tcpd.service")
+    configure(tcpd, *PROGRAMS, start="tcpd.socket")
+    tcpd.systemctl("start", "--no-block", "tcpd.service")
     tcpd.wait_journal(rf'^{CONF}:\d+: program = "/bin/sh" of service "says": cannot be executed',
                       "-u", "tcpd", since=cursor)
     tcpd.run(f"mkdir -p {DROP_IN} && cp {EXAMPLES}/programs.conf {DROP_IN}/")
