@@ -110,14 +110,18 @@ static void signal_remains(struct remains *remains, pid_t group, int signal)
     }
 }
 
-// True while anything of the program is there.
+// True while anything of the program may be there. One that ends after it was found leaves its own
+// children to us: so nothing is left only when nothing was found.
 static bool look(struct program *program, const struct program *other, struct remains *remains)
 {
+    bool found;
+
     (void)program_has_ended(program);
     find_remains(remains, program->pid, other ? other->pid : 0);
+    found = remains->n > 0;
     reap(remains);
     forget_ended(remains);
-    return remains->n > 0 || !program->ended;
+    return found || !program->ended;
 }
 
 // Nothing but the program was there, as nearly always: one call says so.
@@ -163,9 +167,8 @@ void program_end(struct program *program, const struct program *other,
     is_clean = has_left_nothing(program, other);
     while (!is_clean && now < kill_usec + PATIENCE_USEC) {
         is_clean = !look(program, other, &remains);
-        if (is_clean)
-            break;
-        urge(program, &remains, kill_usec, now);
+        if (remains.n > 0 || !program->ended)
+            urge(program, &remains, kill_usec, now);
         program_log(program, session);
         now = base_now_usec();
     }

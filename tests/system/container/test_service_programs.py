@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Users' programs under systemd: what the sandbox allows, where their words go, what stays."""
 
+import contextlib
+import shutil
+
 import pytest
 
-from harness import service, wait_for
+from harness import BUILD, service, wait_for
 from units import CONF, configure, messages, wait_active
 
 DROP_IN = "/etc/systemd/system/tcpd.service.d"
@@ -11,6 +14,7 @@ EXAMPLES = "/usr/share/doc/tcpd-server/examples"
 SAYS = 'echo "<4>watch out" >&2; echo hello; printf "no end" >&2; exit 3'
 # Debian's smallest system has no other language than Perl.
 ACCEPTS = (r'$SIG{TERM} = sub { exit 0 }; print STDERR "listening as $ENV{LISTEN_FDNAMES}\n"; '
+           r'my @s = stat STDERR; print STDERR "as told\n" if $ENV{JOURNAL_STREAM} eq "$s[0]:$s[1]"; '
            r'open my $l, "+<&=", 3 or die; while (accept my $c, $l) { print $c "hi from perl\n" }')
 PROGRAMS = [
     service("says", "program", listen=["127.0.0.1:7001"], program=["/bin/sh", "-c", SAYS],
@@ -49,7 +53,7 @@ def test_words_of_programs(tcpd):
     assert line["TCPD_SERVICE"] == "says" and line["_SYSTEMD_UNIT"] == "tcpd.service"
     assert tcpd.exchange(7003) == b"hi from perl\n"
     said = messages(tcpd, "SYSLOG_IDENTIFIER=tcpd/accepts", "-u", "tcpd")
-    assert said[-3:] == ["listening as accepts"] * 3, said
+    assert sorted(said[-6:]) == ["as told"] * 3 + ["listening as accepts"] * 3, said
 
 
 def sleepers(machine):
@@ -83,6 +87,30 @@ def test_listener_is_reloaded(tcpd):
     wait_for(lambda: tcpd.exchange(7003) == b"hi once more\n", what="the new program")
     after = {pid for pid, title in tcpd.processes().items() if "once more" in title}
     assert len(before) == len(after) == 3 and not before & after
+
+
+def test_module_in_the_sandbox(tcpd):
+    """Issue 5, 5: a module below /usr/lib/tcpd is loaded by the unit as it is shipped; one that
+    crashes is named in the journal with its signal and its peer; others do not notice."""
+    tcpd.run(f"rm -rf {DROP_IN}")
+    for name in ("examples/modules/upper.so", "tests/modules/faulty.so"):
+        shutil.copy(BUILD / name, tcpd.inside("/usr/lib/tcpd"))
+    tcpd.run("chown root:root /usr/lib/tcpd/*.so && chmod 644 /usr/lib/tcpd/*.so")
+    configure(tcpd, service("upper", "module", listen=["127.0.0.1:7004"],
+                            module="/usr/lib/tcpd/upper.so"),
+              service("faulty", "module", listen=["127.0.0.1:7005"],
+                      module="/usr/lib/tcpd/faulty.so"))
+    cursor = tcpd.cursor()
+    with tcpd.connect(7004) as other:
+        other.sendall(b"hello\n")
+        assert other.recv(6) == b"HELLO\n"
+        with contextlib.suppress(ConnectionError):
+            tcpd.exchange(7005, b"null\n")
+        died = tcpd.wait_journal(r"by signal 11 \(SEGV\)", "TCPD_SERVICE=faulty", since=cursor)
+        assert died["TCPD_MODULE"] == "/usr/lib/tcpd/faulty.so" and died["PRIORITY"] == "1"
+        assert died["TCPD_PEER"].startswith("127.0.0.1:")
+        other.sendall(b"again\n")
+        assert other.recv(6) == b"AGAIN\n"
 
 
 def test_sandbox_says_no(tcpd):
