@@ -144,8 +144,8 @@ def begin(daemon, fault, waits=True, **options):
 
 # --- Programs that do not end ------------------------------------------------------------------
 
-@pytest.mark.parametrize("limit, result", [({"program_timeout": "300ms"}, "program timeout"),
-                                           ({"session_timeout": "300ms"}, "session timeout")])
+@pytest.mark.parametrize("limit, result", [({"program_timeout": "2s"}, "program timeout"),
+                                           ({"session_timeout": "2s"}, "session timeout")])
 def test_never_reads_nor_writes(mark, tmp_path, limit, result):
     """It is ended by the clock, and the client sees the end."""
     with faulty(mark, tmp_path, **limit) as daemon, begin(daemon, "for_ever") as sock:
@@ -160,12 +160,12 @@ def test_never_reads_nor_writes(mark, tmp_path, limit, result):
 @pytest.mark.parametrize("fault", ["stubborn", "stubborn_children", "stopped"])
 def test_ignores_term(mark, tmp_path, fault):
     """kill_grace, then KILL, to all of its group; never before."""
-    with faulty(mark, tmp_path, program_timeout="300ms", kill_grace="700ms") as daemon:
+    with faulty(mark, tmp_path, program_timeout="2s", kill_grace="700ms") as daemon:
         begin_time = time.monotonic()
         with begin(daemon, fault) as sock:
             peer = peer_name(sock)
             assert wait_end(sock).strip(b"!") == b""
-        assert time.monotonic() - begin_time >= 0.95
+        assert time.monotonic() - begin_time >= 2.65
         daemon.wait_log(ended(peer, r"killed by signal 9 \(KILL\)", "program timeout"))
 
 
@@ -176,7 +176,7 @@ def test_kill_grace_is_used(mark, tmp_path):
         echo begun
         while :; do sleep 0.05; done
     """)
-    conf = configuration(program(script, mark, program_timeout="300ms", **ONE), log_sessions="all")
+    conf = configuration(program(script, mark, program_timeout="2s", **ONE), log_sessions="all")
     with start(conf) as daemon, daemon.connect("program") as sock:
         peer = peer_name(sock)
         assert read_all(sock) == b"begun\ntidied up\n"
@@ -196,7 +196,7 @@ def test_client_resets_while_the_program_sleeps(mark, tmp_path):
 
 def test_client_leaves_quietly(mark, tmp_path):
     """A close without reset is an end of input, which the program may take its time with."""
-    with faulty(mark, tmp_path, program_timeout="500ms") as daemon:
+    with faulty(mark, tmp_path, program_timeout="2s") as daemon:
         with begin(daemon, "for_ever") as sock:
             peer = peer_name(sock)
         daemon.wait_log(ended(peer, r"killed by signal 15 \(TERM\)", "program timeout"))

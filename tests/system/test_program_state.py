@@ -12,7 +12,7 @@ import struct
 import pytest
 
 from harness import (activated, can_become_others, configuration, proc_children,
-                     read_all)
+                     proc_stat, read_all)
 from programs import ONE, listener, program, unix_socket
 
 root = pytest.mark.skipif(not can_become_others(), reason="needs root, to become somebody else")
@@ -80,7 +80,7 @@ def test_state_of_a_session(tcpd, state_program, mark):
     assert state.its["pid"] == state.its["group"] == state.its["session"]
     assert state.its["parent"] == str(worker)
     assert state.its["death_signal"] == str(int(signal.SIGKILL))
-    assert state.its["directory"] == os.getcwd() and state.its["nice"] == "0"
+    assert state.its["directory"] == os.getcwd() and state.its["nice"] == str(os.nice(0))
     assert state.all("argument") == [state_program]
 
 
@@ -170,7 +170,7 @@ def test_umask_nice_directory(tcpd, state_program, mark, tmp_path, mode):
                                  nice=7, working_directory=tmp_path))
     with tcpd(conf) as daemon:
         state = ask(daemon)
-        assert open(f"/proc/{daemon.pid}/stat").read().rpartition(")")[2].split()[16] == "0"
+        assert proc_stat(daemon.pid)[16] == str(os.nice(0))
     assert state.status["Umask"] == "0137"
     assert state.its["nice"] == "7"
     assert state.its["directory"] == str(tmp_path)
