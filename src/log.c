@@ -229,7 +229,9 @@ void log_record(int priority, enum log_event event, const struct log_field *fiel
 void log_foreign(const char *identifier, int priority, const struct log_field *fields,
                  size_t n_fields, const char *text)
 {
-    write_or_drop(identifier, priority, EVENT_NONE, fields, n_fields, text);
+    priority = LOG_PRI(priority);
+    if (priority != LOG_DEBUG || target.verbose)
+        write_or_drop(identifier, priority, EVENT_NONE, fields, n_fields, text);
 }
 
 // A pipe takes so much whole or not at all.

@@ -44,7 +44,8 @@ int log_journal_fd(void);
 void log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-// Writes a line of somebody else's: a record under that identifier instead of ours.
+// Writes a line of somebody else's: a record under that identifier instead of ours. As any other it
+// is dropped when it is of LOG_DEBUG and nobody wants that.
 void log_foreign(const char *identifier, int priority, const struct log_field *fields,
                  size_t n_fields, const char *text);
 

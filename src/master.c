@@ -169,10 +169,14 @@ static int set_timer(struct master *master, uint64_t now)
 // After the last worker, what it has left behind is waited for: that may have left others behind.
 static bool is_alone(struct master *master, uint64_t now)
 {
-    if (master->orphans_usec == 0)
-        master->orphans_usec = now + ORPHANS_USEC;
+    struct orphans *orphans = &master->orphans;
+
+    if (now >= orphans->until_usec)
+        return true;
+    if (orphans->stop_usec == 0)
+        orphans->stop_usec = now + ORPHANS_USEC;
     master_end_orphans(master);
-    return !master->orphans || now >= master->orphans_usec;
+    return !orphans->are_due || now >= orphans->stop_usec;
 }
 
 static int on_balance(sd_event_source *source, void *userdata)
@@ -183,7 +187,7 @@ static int on_balance(sd_event_source *source, void *userdata)
     (void)source;
     if (master->reaping)
         master_reap(master);
-    if (master->orphans && !master->reaping)
+    if (master->orphans.are_due && !master->reaping)
         master_end_orphans(master);
     if (master_balance(master, now) || (master->reaping && now >= master->reap_due_usec))
         master_look_again(master);
@@ -302,6 +306,7 @@ static int make_pools(struct master *master)
                       master->set.items[i].service, master->generation))
             return -ENOSPC;
     pools_settle_memory(&master->pools);
+    master_adopt_orphans(master);
     return 0;
 }
 
@@ -317,7 +322,6 @@ int master_run(const struct config_source *source, struct config *config, struct
     };
     int r = pools_open(&master.pools);
 
-    master_adopt_orphans(&master);
     if (r >= 0)
         r = make_pools(&master);
     if (r >= 0)
@@ -338,6 +342,7 @@ int master_run(const struct config_source *source, struct config *config, struct
     (void)sd_event_source_unref(master.balance);
     (void)sd_event_source_unref(master.timer);
     (void)sd_event_unref(master.event);
+    free(master.orphans.others);
     pools_close(&master.pools);
     listeners_forget(&master.set);
     (void)config_unref(master.config);

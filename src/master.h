@@ -18,6 +18,18 @@
 
 enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_RELOADING, MASTER_STOPPING };
 
+// What dead workers have left behind; master_orphans.c's.
+struct orphans {
+    bool are_adopted;    // come to the master at all
+    bool are_due;        // to be looked for
+    uint64_t until_usec; // how long after a worker's death
+    uint64_t stop_usec;  // stopping: when they are waited for no longer
+    pid_t *others;       // children that are none of ours
+    size_t n_others;
+    pid_t said[16]; // that are killed, and were named
+    unsigned n_said;
+};
+
 struct master {
     const struct config_source *source;
     struct config *config;   // a reference
@@ -38,12 +50,7 @@ struct master {
     uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;           // stopping: without regard for sessions and queues
     bool reaping;           // children have died
-    bool orphans;           // and may have left others behind
-    uint64_t orphans_usec;  // stopping: when they are waited for no longer
-    pid_t inherited[16];    // children that were there at the start
-    size_t n_inherited;
-    pid_t killed[16]; // orphans, the last ones: a death takes a moment
-    unsigned n_killed;
+    struct orphans orphans;
     uint64_t reap_due_usec;   // they may be looked for
     bool reload_again;        // asked for: as soon as no other one runs
     uint64_t watchdog_usec;   // how often to ping, 0: never
@@ -77,9 +84,12 @@ void master_reap(struct master *master);
 // Once in ten seconds: says how many deaths and sessions were not logged one by one.
 void master_report_unsaid(struct master *master, uint64_t now_usec);
 
-// master_orphans.c: from now on what dead workers leave behind becomes a child of the master.
+// master_orphans.c: from now on what dead workers leave behind becomes a child of the master, if
+// any service starts processes. Again after each reload.
 void master_adopt_orphans(struct master *master);
-// Kills such children; master->orphans tells whether there were any.
+// A child was reaped: a worker, or another one (NULL).
+void master_note_death(struct master *master, const struct worker *worker, pid_t pid, uint64_t now);
+// Kills what was left behind; orphans.are_due tells whether there was any.
 void master_end_orphans(struct master *master);
 
 // master_status.c: STATUS= when it has changed, and the answer to USR1.

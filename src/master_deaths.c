@@ -44,10 +44,20 @@ static bool is_program(const struct death *death)
     return death->worker->accepts_itself && death->score.state != WORKER_STARTING;
 }
 
+// A module may leave with any status and at any time; only a worker that says so leaves by our
+// door.
+static bool is_by_module(const struct death *death)
+{
+    return death->worker->has_module && death->score.state != WORKER_LEAVING &&
+           death->info.si_status != WORKER_EXIT_MODULE_EXITED;
+}
+
 // Its exit status, as worker.h has it; -1: there is none.
 static int exit_of(const struct death *death)
 {
-    return death->info.si_code == CLD_EXITED && !is_program(death) ? death->info.si_status : -1;
+    return death->info.si_code == CLD_EXITED && !is_program(death) && !is_by_module(death)
+               ? death->info.si_status
+               : -1;
 }
 
 // It did what it was told, or what it is for.
@@ -58,8 +68,7 @@ static bool is_normal(const struct death *death)
     if (is_program(death))
         return death->worker->draining ||
                (death->info.si_code == CLD_EXITED && status == 0 && death->age_usec >= YOUNG_USEC);
-    return death->info.si_code == CLD_EXITED &&
-           (status == WORKER_EXIT_DRAINED || status == WORKER_EXIT_RETIRED);
+    return exit_of(death) == WORKER_EXIT_DRAINED || exit_of(death) == WORKER_EXIT_RETIRED;
 }
 
 // "killed by signal 9 (KILL)", "exited with status 12 (out of files)"
@@ -68,8 +77,9 @@ static void describe(const struct death *death, char *text, size_t size)
     const siginfo_t *info = &death->info;
     const char *name = sigabbrev_np(info->si_status);
 
-    if (is_program(death) && info->si_code == CLD_EXITED)
-        (void)snprintf(text, size, "exited with status %d", info->si_status);
+    if (info->si_code == CLD_EXITED && exit_of(death) < 0)
+        (void)snprintf(text, size, "exited with status %d%s", info->si_status,
+                       is_program(death) ? "" : " (the module called _exit())");
     else if (info->si_code == CLD_EXITED)
         (void)snprintf(text, size, "exited with status %d (%s)", info->si_status,
                        worker_exit_name(info->si_status));
@@ -207,24 +217,24 @@ static void bury(struct master *master, const siginfo_t *info)
     uint64_t now = base_now_usec();
     struct death death = {.worker = worker, .info = *info};
     struct pool *pool;
+    bool is_listener;
     int status;
 
-    if (!worker) { // an orphan, whose children are ours now; or a child of a library
-        master->orphans = true;
-        return;
-    }
+    master_note_death(master, worker, info->si_pid, now);
+    if (!worker)
+        return; // an orphan, one that was here before us, or a child of a library
     pool = worker->pool;
     death.age_usec = now - worker->started_usec;
     death.score = scoreboard_read(&master->pools.board, worker->slot);
     status = exit_of(&death);
-    master->orphans = master->orphans || worker->starts_processes;
+    is_listener = worker->accepts_itself;
     note(master, &death);
     throttle(master, &death, now);
     if (status == WORKER_EXIT_LISTENER_LOST && !worker->draining)
         relisten(pool);
     pool_remove(&master->pools, worker, &death.score, info->si_code != CLD_EXITED);
-    if ((status == WORKER_EXIT_SETUP_FAILED || status == WORKER_EXIT_PROGRAM) &&
-        master->phase == MASTER_STARTING)
+    if (master->phase == MASTER_STARTING &&
+        (status == WORKER_EXIT_SETUP_FAILED || (status == WORKER_EXIT_PROGRAM && is_listener)))
         fail_start(master, pool);
 }
 

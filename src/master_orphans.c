@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Orphans: what a worker's program or module has started and a dead worker has left behind. The
 // master adopts it (PR_SET_CHILD_SUBREAPER) and kills it, so that no process outlives its session.
-// A worker that lives ends what is its own by itself: program_end.c.
+// A worker that lives ends what is its own by itself: program_end.c. Only while there are such
+// services, only after the death of such a worker, and never as process 1, who adopts everybody's:
+// children that were there before, or came at another time, are none of ours to kill.
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base.h"
+#include "handler.h"
 #include "log.h"
 #include "master.h"
+
+#define LOOK_USEC (10 * USEC_PER_SEC) // after such a death, orphans are looked for
+#define SAID      10                  // killed processes that are named, after one death
 
 // Calls take() with each child of this process.
 static void each_child(struct master *master, void (*take)(struct master *, pid_t))
@@ -26,49 +33,92 @@ static void each_child(struct master *master, void (*take)(struct master *, pid_
 
 static void remember(struct master *master, pid_t pid)
 {
-    if (master->n_inherited < ELEMENTS(master->inherited))
-        master->inherited[master->n_inherited++] = pid;
+    struct orphans *orphans = &master->orphans;
+    pid_t *more;
+
+    if (slots_find(master->pools.slots, pid))
+        return;
+    more = reallocarray(orphans->others, orphans->n_others + 1, sizeof(pid_t));
+    if (!more)
+        return;
+    orphans->others = more;
+    orphans->others[orphans->n_others++] = pid;
 }
 
 void master_adopt_orphans(struct master *master)
 {
-    each_child(master, remember); // of whoever was here before exec
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    bool wanted = false;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        wanted = wanted || pool->service->handler->starts_processes;
+    if (!wanted || master->orphans.are_adopted || getpid() == 1)
+        return;
+    each_child(master, remember); // of whoever was here before exec, say
+    master->orphans.are_adopted = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
 }
 
-static bool is_inherited(const struct master *master, pid_t pid)
+static bool is_other(const struct orphans *orphans, pid_t pid)
 {
-    for (size_t i = 0; i < master->n_inherited; i++)
-        if (master->inherited[i] == pid)
+    for (size_t i = 0; i < orphans->n_others; i++)
+        if (orphans->others[i] == pid)
             return true;
     return false;
 }
 
-static void say_killed(struct master *master, pid_t pid)
+void master_note_death(struct master *master, const struct worker *worker, pid_t pid, uint64_t now)
 {
-    for (size_t i = 0; i < ELEMENTS(master->killed); i++)
-        if (master->killed[i] == pid)
-            return;
-    master->killed[master->n_killed++ % ELEMENTS(master->killed)] = pid;
-    log_notice("process %d, which a dead worker has left behind, is killed", pid);
+    struct orphans *orphans = &master->orphans;
+
+    for (size_t i = 0; i < orphans->n_others; i++)
+        if (orphans->others[i] == pid)
+            orphans->others[i] = orphans->others[--orphans->n_others];
+    if (worker && worker->starts_processes) {
+        if (now >= orphans->until_usec)
+            orphans->n_said = 0;
+        orphans->until_usec = now + LOOK_USEC;
+    }
+    if (now < orphans->until_usec) // an orphan's children are ours now
+        orphans->are_due = orphans->are_adopted;
+}
+
+static bool was_said(const struct orphans *orphans, pid_t pid)
+{
+    for (unsigned i = 0; i < orphans->n_said; i++)
+        if (orphans->said[i] == pid)
+            return true;
+    return false;
+}
+
+// Each once: its death takes a moment, in which it is killed again.
+static void say_killed(struct orphans *orphans, pid_t pid)
+{
+    if (orphans->n_said > SAID || was_said(orphans, pid))
+        return;
+    if (orphans->n_said == SAID)
+        log_notice("more processes that dead workers have left behind are killed");
+    else
+        log_notice("process %d, which a dead worker has left behind, is killed", pid);
+    orphans->said[orphans->n_said++] = pid;
 }
 
 static void end_if_orphan(struct master *master, pid_t pid)
 {
+    struct orphans *orphans = &master->orphans;
     siginfo_t info = {0};
 
-    if (slots_find(master->pools.slots, pid) || is_inherited(master, pid))
+    if (slots_find(master->pools.slots, pid) || is_other(orphans, pid))
         return;
     // It may have ended already, to be reaped in a moment.
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&
         slots_kill_orphan(master->pools.slots, pid) == 0) {
-        master->orphans = true; // until it is gone; what it has started comes to us then
-        say_killed(master, pid);
+        orphans->are_due = true; // until it is gone; what it has started comes to us then
+        say_killed(orphans, pid);
     }
 }
 
 void master_end_orphans(struct master *master)
 {
-    master->orphans = false;
-    each_child(master, end_if_orphan);
+    master->orphans.are_due = false;
+    if (master->orphans.are_adopted)
+        each_child(master, end_if_orphan);
 }

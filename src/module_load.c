@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,12 +27,25 @@ __attribute__((format(printf, 1, 2))) static const char *complain(const char *fo
     return text;
 }
 
+static const char *folder_of(const char *path)
+{
+    static char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+
+    (void)snprintf(folder, sizeof(folder), "%.*s/", slash ? (int)(slash - path) : 1,
+                   slash ? path : ".");
+    return folder;
+}
+
 const char *module_check_file(const char *path)
 {
     struct stat status;
 
     if (strchr(path, '$')) // dlopen(3) would load another file than the one looked at
         return "has a '$' in its name, which the loader does not take as it is";
+    if (stat(folder_of(path), &status) == 0 && (status.st_mode & S_IWOTH) &&
+        !(status.st_mode & S_ISVTX))
+        return "is in a folder that everybody may write to";
     if (stat(path, &status) < 0)
         return strerror(errno);
     if (!S_ISREG(status.st_mode))

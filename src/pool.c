@@ -250,6 +250,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->generation = pool->generation;
     worker->started_usec = now_usec;
     worker->accepts_itself = program_is_listener(pool->service);
+    worker->has_module = pool->service->handler == &handler_module;
     worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = retire_time(pool->service, now_usec);
     list_add(pool, worker);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Running programs. A worker adopts what its programs leave behind (PR_SET_CHILD_SUBREAPER), so
-// that nothing of a session outlives it. SIGCHLD is blocked but while program_poll() waits.
+// that nothing of a session outlives it. SIGCHLD and SIGALRM are blocked but while program_poll()
+// waits.
 
 #include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,7 +18,8 @@
 #include "program_environment.h"
 #include "session_log.h"
 
-#define READS_AT_ONCE 16 // of standard error, before others have their turn
+#define READS_AT_ONCE 16   // of standard error, before others have their turn
+#define LINES_A_SEC   1000 // of it that are logged
 
 // The worker's: it runs the programs of one service.
 static struct {
@@ -64,16 +67,30 @@ static void give_pipe_back(struct program_pipe *pipe, bool is_clean)
     pipe->in = pipe->out = -1;
 }
 
+static volatile sig_atomic_t is_late;
+
 static void on_child(int signal)
 {
     (void)signal; // it ends ppoll(2)
 }
 
+static void on_alarm(int signal)
+{
+    (void)signal; // worker.c sets one for an orphan
+    is_late = 1;
+}
+
+bool program_is_late(void)
+{
+    return is_late != 0;
+}
+
 int program_open(const struct tcpd_worker *worker)
 {
     struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP};
+    struct sigaction alarm = {.sa_handler = on_alarm};
     const struct program_options *options = &worker->service->options.program;
-    sigset_t children;
+    sigset_t awaited;
     int r = make_pipe(&pipes[0]);
 
     if (r == 0 && options->mode == PROGRAM_PRESTART)
@@ -81,10 +98,11 @@ int program_open(const struct tcpd_worker *worker)
     if (r < 0)
         return r;
     run.worker = worker;
-    (void)sigemptyset(&children);
-    (void)sigaddset(&children, SIGCHLD);
-    if (sigprocmask(SIG_BLOCK, &children, NULL) < 0 || sigaction(SIGCHLD, &action, NULL) < 0 ||
-        prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+    (void)sigemptyset(&awaited);
+    (void)sigaddset(&awaited, SIGCHLD);
+    (void)sigaddset(&awaited, SIGALRM);
+    if (sigprocmask(SIG_BLOCK, &awaited, NULL) < 0 || sigaction(SIGCHLD, &action, NULL) < 0 ||
+        sigaction(SIGALRM, &alarm, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -errno;
     return environment_open(&run.environment, &options->environment);
 }
@@ -157,6 +175,41 @@ bool program_has_ended(struct program *program)
     return program->ended;
 }
 
+// How many lines were logged in this second, and how many were not.
+static struct {
+    uint64_t begin_usec;
+    unsigned n, n_left_out;
+} lines;
+
+static void tell_left_out(const struct tcpd_session *session)
+{
+    char text[64];
+
+    if (lines.n_left_out == 0)
+        return;
+    (void)snprintf(text, sizeof(text), "%u lines of the program were left out", lines.n_left_out);
+    lines.n_left_out = 0;
+    session_log_line(session, run.worker->service, run.worker->config, LOG_WARNING, text,
+                     strlen(text));
+}
+
+static bool is_within_rate(const struct tcpd_session *session)
+{
+    uint64_t now = base_now_usec();
+
+    if (now - lines.begin_usec >= USEC_PER_SEC) {
+        tell_left_out(session);
+        lines.begin_usec = now;
+        lines.n = 0;
+    }
+    if (lines.n < LINES_A_SEC) {
+        lines.n++;
+        return true;
+    }
+    lines.n_left_out++;
+    return false;
+}
+
 // Logs one line; "<3>" before it is its priority, as systemd reads it.
 static void log_line(const struct program *program, const struct tcpd_session *session)
 {
@@ -169,7 +222,7 @@ static void log_line(const struct program *program, const struct tcpd_session *s
         line += 3;
         length -= 3;
     }
-    if (length > 0)
+    if (length > 0 && is_within_rate(session))
         session_log_line(session, run.worker->service, run.worker->config, priority, line, length);
 }
 
@@ -209,6 +262,7 @@ void program_close_log(struct program *program, const struct tcpd_session *sessi
         log_line(program, session);
     program->n_line = 0;
     program->err = -1;
+    tell_left_out(session);
     give_pipe_back(program->pipe, is_clean);
 }
 

@@ -42,7 +42,11 @@ void program_poll(struct pollfd *fds, nfds_t n, uint64_t due_usec);
 // True when the program has ended. Does not block.
 bool program_has_ended(struct program *program);
 
-// Logs the lines of standard error that are there. Does not block.
+// The worker has lost its master, and its time is over: it should end its program.
+bool program_is_late(void);
+
+// Logs the lines of standard error that are there, at most 1000 a second of all programs. Does not
+// block.
 void program_log(struct program *program, const struct tcpd_session *session);
 
 // The same at the end: also a last line that has no end. is_clean: nobody can write any more.

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -31,6 +32,58 @@ static void refuse(const struct check *check, const char *setting, const char *v
                  value ? value : "", value ? "\"" : "", check->service->name, what);
 }
 
+// The interpreter of a script, in text; "" for a file that is none or that cannot be read. False: a
+// text that the kernel does not execute.
+static bool find_interpreter(const char *path, char *text, size_t size)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+    char *start = text + 2;
+
+    if (n < 2 || text[0] == '\177' || memchr(text, '\0', (size_t)n)) { // unknown, or no text
+        text[0] = '\0';
+        return true;
+    }
+    text[n] = '\0';
+    if (strncmp(text, "#!", 2) != 0)
+        return false;
+    start += strspn(start, " \t");
+    start[strcspn(start, " \t\r\n")] = '\0';
+    memmove(text, start, strlen(start) + 1);
+    return true;
+}
+
+static void check_script(const struct check *check, const char *path)
+{
+    char interpreter[256], what[sizeof(interpreter) + 80];
+
+    if (!find_interpreter(path, interpreter, sizeof(interpreter)))
+        refuse(check, "program", path,
+               "is a text that does not begin with #!, and no shell runs it");
+    else if (interpreter[0] == '/' && faccessat(AT_FDCWD, interpreter, X_OK, AT_EACCESS) < 0) {
+        (void)snprintf(what, sizeof(what), "its interpreter %s: %s", interpreter, strerror(errno));
+        refuse(check, "program", path, what);
+    }
+}
+
+static bool is_in_group(const struct identity *identity, gid_t group)
+{
+    for (size_t i = 0; i < identity->n_groups; i++)
+        if (identity->groups[i] == group)
+            return true;
+    return identity->gid == group;
+}
+
+// Whether the file's mode lets another user than tcpd's execute it.
+static bool may_execute(const struct identity *identity, const struct stat *st)
+{
+    if (!identity->changes || identity->uid == 0)
+        return true;
+    if (st->st_uid == identity->uid)
+        return (st->st_mode & S_IXUSR) != 0;
+    return (st->st_mode & (is_in_group(identity, st->st_gid) ? S_IXGRP : S_IXOTH)) != 0;
+}
+
 static void check_file(const struct check *check)
 {
     const char *path = check->options->argv.n > 0 ? program_file(check->options) : NULL;
@@ -40,6 +93,8 @@ static void check_file(const struct check *check)
         problems_add(check->problems, check->service->file, check->service->line,
                      "service \"%s\" needs program = {\"/PATH\", \"ARGUMENT\", ...}",
                      check->service->name);
+    else if (path[0] == '@')
+        refuse(check, "program", path, "behind a path with @ the program's name must follow");
     else if (path[0] != '/')
         refuse(check, "program", path, "write the absolute path; no shell looks for it");
     else if (stat(path, &st) < 0)
@@ -51,6 +106,10 @@ static void check_file(const struct check *check)
         refuse(check, "program", path,
                errno == EACCES ? "cannot be executed: its mode, or the sandbox, forbids it"
                                : strerror(errno));
+    else if (!may_execute(&check->options->identity, &st))
+        refuse(check, "program", path, "cannot be executed by the user it is to run as");
+    else
+        check_script(check, path);
 }
 
 static void check_directory(const struct check *check)
@@ -182,6 +241,8 @@ static void check_limits(const struct check *check)
         {"limit_as", RLIMIT_AS, options->limit_as},
         {"limit_core", RLIMIT_CORE, options->limit_core},
         {"limit_nproc", RLIMIT_NPROC, options->limit_nproc},
+        {"limit_cpu", RLIMIT_CPU,
+         options->limit_cpu_usec > 0 ? (int64_t)(options->limit_cpu_usec / USEC_PER_SEC) : INHERIT},
     };
     struct rlimit own;
 
@@ -214,12 +275,12 @@ void program_check(struct service *service, const int *lines, struct problems *p
                                 .lines = lines,
                                 .problems = problems};
 
+    check_user(&check);
     check_file(&check);
     check_arguments(&check);
     check_directory(&check);
     check_environment(&check);
     check_limits(&check);
-    check_user(&check);
     check_mode(&check);
     if (check.options->mode == PROGRAM_LISTENER) {
         service->max_workers = service->min_workers;

@@ -23,6 +23,7 @@ struct remains {
     size_t n;
     pid_t told[LEFT_MAX]; // that have got TERM
     size_t n_told;
+    bool is_unknown; // without /proc
 };
 
 static void signal_child(pid_t pid, int signal)
@@ -38,8 +39,9 @@ static void signal_group(pid_t group, int signal)
     (void)kill(-group, signal);
 }
 
-// The children of this process that are neither of two programs, nor what the other one started.
-static void find_remains(struct remains *remains, pid_t program, pid_t other)
+// False: nobody can tell. The children of this process that are neither of two programs, nor what
+// the other one started.
+static bool find_remains(struct remains *remains, pid_t program, pid_t other)
 {
     cleanup_close int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
     char text[LEFT_MAX * 12];
@@ -52,6 +54,7 @@ static void find_remains(struct remains *remains, pid_t program, pid_t other)
         if (pid != program && pid != other && *next != '\0' && // a number may be cut off
             (other == 0 || getsid(pid) != other))
             remains->pids[remains->n++] = pid;
+    return n > 0 || (fd >= 0 && n == 0);
 }
 
 // Waits for those that have ended; what they have left behind is found next time.
@@ -117,7 +120,7 @@ static bool look(struct program *program, const struct program *other, struct re
     bool found;
 
     (void)program_has_ended(program);
-    find_remains(remains, program->pid, other ? other->pid : 0);
+    remains->is_unknown = !find_remains(remains, program->pid, other ? other->pid : 0);
     found = remains->n > 0;
     reap(remains);
     forget_ended(remains);
@@ -172,5 +175,5 @@ void program_end(struct program *program, const struct program *other,
         program_log(program, session);
         now = base_now_usec();
     }
-    program_close_log(program, session, is_clean);
+    program_close_log(program, session, is_clean && !remains.is_unknown);
 }

@@ -86,6 +86,7 @@ static void commit(struct master *master, struct config *config, struct listener
         }
     }
     pools_settle_memory(&master->pools);
+    master_adopt_orphans(master);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->closing && !pool->was_closing)
             log_info("%s: listens no longer%s", pool->name,

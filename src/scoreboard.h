@@ -16,7 +16,14 @@
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
 #define SCOREBOARD_POOLS 1024
 
-enum worker_state { WORKER_STARTING, WORKER_IDLE, WORKER_PARKED, WORKER_BUSY, WORKER_STATES };
+enum worker_state {
+    WORKER_STARTING,
+    WORKER_IDLE,
+    WORKER_PARKED,
+    WORKER_BUSY,
+    WORKER_LEAVING,
+    WORKER_STATES
+};
 
 // Where a worker's peer is, without a length or pointer.
 struct score_peer {

@@ -296,6 +296,13 @@ static _Noreturn void become_listener(const struct process *process,
     _exit(stopping ? WORKER_EXIT_DRAINED : WORKER_EXIT_PROGRAM);
 }
 
+// The one door out, of a worker that has its page.
+static _Noreturn void leave(const struct process *process, enum worker_exit reason)
+{
+    score_idle(process->page, WORKER_LEAVING, base_now_usec());
+    _exit(reason);
+}
+
 void worker_run(const struct worker_setup *setup)
 {
     struct process process = {.setup = setup, .face = &setup->service->handler->face};
@@ -311,12 +318,12 @@ void worker_run(const struct worker_setup *setup)
     if (program_is_listener(setup->service))
         become_listener(&process, &worker);
     if (handler_open(&worker) < 0)
-        _exit(WORKER_EXIT_SETUP_FAILED);
+        leave(&process, WORKER_EXIT_SETUP_FAILED);
     reason = accept_loop(&process);
     if (process.face->close)
         process.face->close();
     session_log_flush(&process.hint->quota, -1);
     if (process.waiting)
         (void)reserve_leave(&process.hint->reserve);
-    _exit(reason);
+    leave(&process, reason);
 }

@@ -139,4 +139,5 @@ static void prepare(struct service *service, const int *lines, struct problems *
 const struct handler handler_module = {
     .name = "module",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve, .close = close_worker},
+    .starts_processes = true, // it should not
     .prepare = prepare};

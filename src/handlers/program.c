@@ -46,27 +46,56 @@ static uint64_t due_time(const struct tcpd_session *session, enum session_result
     return due < session->deadline_usec ? due : session->deadline_usec;
 }
 
-// Until the program has ended, its time is over, or the client is gone: an error on its socket, as
-// a reset. That both sides have ended is none.
+enum { CLOSED = 7, CLOSE_WAIT, LAST_ACK, CLOSING = 11 }; // the kernel's TCP states
+
+// Whether the connection is no more: reset, or given up. An error queue that a program has asked
+// for (MSG_ZEROCOPY) looks the same to poll(2).
+static bool is_dead(const struct tcpd_session *session)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    return session->peer.any.sa_family == AF_UNIX ||
+           getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
+           info.tcpi_state == CLOSED;
+}
+
+// What poll(2) says of the client's socket. False: the client is gone. That both sides have ended
+// is no error. What it would say again at once is asked again at *look_usec only.
+static bool look_at_client(struct tcpd_session *session, struct pollfd *client, uint64_t *look_usec)
+{
+    bool is_error = (client->revents & POLLERR) != 0;
+
+    if (client->revents == 0) {
+        if (base_now_usec() >= *look_usec)
+            client->fd = session->fd;
+        return true;
+    }
+    if (is_error && is_dead(session)) {
+        session_stop(session, SESSION_RESET);
+        return false;
+    }
+    client->fd = -1;
+    *look_usec = is_error ? base_now_usec() + USEC_PER_SEC : USEC_NEVER;
+    return true;
+}
+
+// Until the program has ended, its time is over, or the client is gone.
 static void watch(struct program *program, struct tcpd_session *session)
 {
     enum { CLIENT, ERR };
     struct pollfd fds[] = {[CLIENT] = {.fd = session->fd}, [ERR] = {.events = POLLIN}};
     enum session_result late;
-    uint64_t due = due_time(session, &late);
+    uint64_t due = due_time(session, &late), look = USEC_NEVER;
 
     while (!program_has_ended(program)) {
         fds[ERR].fd = program->err;
-        program_poll(fds, ELEMENTS(fds), due);
+        program_poll(fds, ELEMENTS(fds), due < look || fds[CLIENT].fd >= 0 ? due : look);
         if (fds[ERR].revents != 0)
             program_log(program, session);
-        if ((fds[CLIENT].revents & POLLERR) != 0) {
-            session_stop(session, SESSION_RESET);
+        if (!look_at_client(session, &fds[CLIENT], &look))
             return;
-        }
-        if (fds[CLIENT].revents != 0)
-            fds[CLIENT].fd = -1;
-        if (due != USEC_NEVER && base_now_usec() >= due) {
+        if (program_is_late() || (due != USEC_NEVER && base_now_usec() >= due)) {
             session_stop(session, late);
             return;
         }
@@ -77,7 +106,6 @@ static void watch(struct program *program, struct tcpd_session *session)
 // ended, or the peer has reset, the connection is closed.
 static void count_bytes(struct tcpd_session *session)
 {
-    enum { CLOSED = 7, CLOSE_WAIT, LAST_ACK, CLOSING = 11 }; // states in which it has ended
     struct tcp_info info;
     socklen_t length = sizeof(info);
     bool ended;

@@ -97,7 +97,7 @@ static void attend(struct instance *instance, struct relay *relay)
     if (fds[NEXT_ERR].revents != 0)
         program_log(&waiting.program, NULL);
     (void)relay_step(relay, fds);
-    if (its_due != USEC_NEVER && base_now_usec() >= its_due)
+    if (program_is_late() || (its_due != USEC_NEVER && base_now_usec() >= its_due))
         session_stop(session, SESSION_PROGRAM_TIMEOUT);
 }
 

@@ -39,6 +39,8 @@ static bool commit(const char *name)
 {
     if (strcmp(name, "exit") == 0)
         exit(0);
+    if (strcmp(name, "_exit") == 0)
+        _exit(0);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         if (strcmp(name, faults[i].name) == 0) {
             faults[i].act();

@@ -209,7 +209,13 @@ def test_relative_to_the_configuration():
     conf = configuration(service("upper", "module", module="upper.so"))
     status, _, log = run("-t", conf=conf)
     assert status == EX_CONFIG
-    assert re.search(r'tcpd\.conf:4: module = "/.*/upper\.so" of service "upper": No such file', log)
+    # The harness' folder is open to all.
+    assert re.search(r'tcpd\.conf:4: module = "/.*/upper\.so" of service "upper": is in a folder that '
+                     "everybody may write to", log)
+    conf = configuration(service("upper", "module", module="../upper.so"))
+    status, _, log = run("-t", conf=conf)
+    assert status == EX_CONFIG
+    assert re.search(r'tcpd\.conf:4: module = "/.*/\.\./upper\.so" of service .*: No such file', log)
 
 
 # --- What is refused ---------------------------------------------------------------------------
@@ -327,6 +333,7 @@ def ended(sock):
 
 FAULTS = [("null", Text.by_signal(11, "SEGV")), ("abort", Text.by_signal(6, "ABRT")),
           ("exit", r"exited with status 16 \(the module called exit\(\)\)"),
+          ("_exit", r"exited with status 0 \(the module called _exit\(\)\)"),
           ("loop", Text.by_signal(6, "ABRT")), ("readforever", Text.by_signal(6, "ABRT"))]
 
 

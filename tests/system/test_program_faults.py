@@ -50,6 +50,13 @@ def become_daemon(prepare=lambda: None):
 def close_socket():
     os.close(0), os.close(1)
 
+def zero_copy():
+    # poll(2) shows the notices on the error queue as it does a reset.
+    sock.setsockopt(socket.SOL_SOCKET, 60, 1)  # SO_ZEROCOPY
+    sock.send(bytes(20000), 0x4000000)  # MSG_ZEROCOPY
+    time.sleep(0.3)
+    sock.sendall(b"the rest")
+
 def well():
     while chunk := sock.recv(65536):
         sock.sendall(chunk)
@@ -101,7 +108,7 @@ def shuts_down():
 
 read_end, write_end = os.pipe()
 faults = {
-    "well": well, "for_ever": for_ever, "closes_early": closes_early, "stubborn": stubborn,
+    "zero_copy": zero_copy, "well": well, "for_ever": for_ever, "closes_early": closes_early, "stubborn": stubborn,
     "stubborn_children": stubborn_children, "stopped": stopped, "pours": pours, "tree": tree,
     "nonblocking": nonblocking, "shuts_down": shuts_down, "crowd": crowd,
     "daemon": lambda: become_daemon(close_socket),
@@ -192,6 +199,12 @@ def test_client_resets_while_the_program_sleeps(mark, tmp_path):
             peer = peer_name(sock)
             reset(sock)
             daemon.wait_log(ended(peer, r"killed by signal 15 \(TERM\)", "reset by peer"))
+
+
+def test_error_queue_is_no_reset(mark, tmp_path):
+    """A program that sends with MSG_ZEROCOPY goes on."""
+    with faulty(mark, tmp_path) as daemon:
+        assert daemon.exchange("program", b"zero_copy\n") == bytes(20000) + b"the rest"
 
 
 def test_client_leaves_quietly(mark, tmp_path):

@@ -329,7 +329,7 @@ def test_levels(tcpd, mark):
     code = "echo '<3>bad' >&2; echo plain >&2; echo '<7>quiet' >&2; echo '<8>odd' >&2; " \
         "echo '<3' >&2; echo '<3>' >&2; printf '<0>' >&2"
     conf = configuration(program(["/bin/sh", "-c", code], mark), log_sessions="all")
-    with tcpd(conf, args=["-l"]) as daemon:
+    with tcpd(conf, args=["-l", "-v"]) as daemon:
         peer = talk(daemon, "exited with status 0")
         lines = [match[0] for match in daemon.log_matches("^<.>tcpd/program: .*")]
     own = re.compile(f"(<.>)tcpd/program: {peer}: (.*)")
@@ -343,6 +343,7 @@ def test_flood_of_standard_error(tcpd, mark, tmp_path):
     with tcpd(configuration(program(script, mark, kill_grace="5s", **ONE))) as daemon:
         with daemon.connect("program") as sock:
             daemon.wait_log(said("so it goes"))
+            daemon.wait_log(said(r"\d+ lines of the program were left out"))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         daemon.wait_log("closed: reset by peer.*program killed by signal 15")
         mark.wait(0)

@@ -34,6 +34,9 @@ static const struct {
     {"not executable",
      PROGRAM "program = {\"/etc/passwd\"}\n}",
      {{"main.conf:2: ", "cannot be executed"}}},
+    {"a name alone behind @",
+     PROGRAM "program = {\"@/bin/cat\"}\n}",
+     {{"main.conf:2: ", "behind a path with @ the program's name must follow"}}},
     {"of another handler",
      "service e { handler = echo\n program = {\"/bin/cat\"}\n}",
      {{"main.conf:2: ", "program belongs to handler \"program\""}}},
@@ -104,6 +107,46 @@ static void test_refused(void **state)
     assert_true(good);
 }
 
+// Files with a mode, a text, and what is wrong with them.
+static void test_scripts(void **state)
+{
+    static const struct {
+        const char *text, *more, *wrong;
+        mode_t mode;
+    } scripts[] = {
+        {"#!/bin/sh\n", "", NULL, 0755},
+        {"#! /bin/sh -e\n", "", NULL, 0755},
+        {"\177ELF", "", NULL, 0755},
+        {"#!/no/such/sh\n", "", "its interpreter /no/such/sh: No such file", 0755},
+        {"echo hello\n", "", "does not begin with #!", 0755},
+        {"#!/bin/sh\n", "", "cannot be executed", 0644},
+        {"#!/bin/sh\n", "user = nobody\n", "by the user it is to run as", 0700},
+        {"#!/bin/sh\n", "user = nobody\n", NULL, 0755},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(scripts); i++) {
+        struct problems problems = {0};
+        struct config *config;
+        char conf[512];
+
+        if (scripts[i].more[0] && geteuid() != 0)
+            continue;
+        config_dir_write("script", scripts[i].text, strlen(scripts[i].text));
+        check_number("chmod", chmod(config_dir_path("script"), scripts[i].mode), 0);
+        (void)snprintf(conf, sizeof(conf), PROGRAM "program = {\"%s\"}\n%s}",
+                       config_dir_path("script"), scripts[i].more);
+        config_dir_write("main.conf", conf, strlen(conf));
+        config = config_load(config_dir_path("main.conf"), &problems);
+        if (scripts[i].wrong && (problems.n == 0 || !strstr(problems.texts[0], scripts[i].wrong)))
+            fail_msg("%s: %s", scripts[i].text, problems.n ? problems.texts[0] : "taken");
+        if (!scripts[i].wrong && !config)
+            fail_msg("%s: %s", scripts[i].text, problems.texts[0]);
+        (void)config_unref(config);
+        problems_done(&problems);
+    }
+}
+
 static const char *const taken[] = {
     PROGRAM CAT "}",
     PROGRAM CAT PRESTART "first_byte_timeout = 1s idle_timeout = 1s kill_grace = 0 }",
@@ -165,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_refused, config_dir_make, config_dir_remove),
+        cmocka_unit_test_setup_teardown(test_scripts, config_dir_make, config_dir_remove),
         cmocka_unit_test_setup_teardown(test_taken, config_dir_make, config_dir_remove),
         cmocka_unit_test(test_user),
     };
