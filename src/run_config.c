@@ -41,13 +41,14 @@ struct loading {
     bool lost;  // the program is nowhere, so there is nothing to look at
 };
 
-// The absolute path, an owned text.
+// The absolute path, an owned text. No path stays none.
 static char *make_absolute(const char *path)
 {
-    cleanup_free char *here = *path != '/' ? getcwd(NULL, 0) : NULL;
+    bool is_relative = *path != '/' && *path != '\0';
+    cleanup_free char *here = is_relative ? getcwd(NULL, 0) : NULL;
     char *absolute = NULL;
 
-    if (*path == '/' || !here)
+    if (!here)
         return check_memory(strdup(path)); // what cannot be made absolute is refused as such
     if (asprintf(&absolute, "%s/%s", here, path) < 0)
         abort();
@@ -80,13 +81,18 @@ static char *look_up(const char *name)
     }
 }
 
-// Where a program or module is, as an owned text; NULL: it was not found, which is a problem then.
-static char *locate(struct loading *loading, const char *name)
+// Where a program is, as an owned text; NULL: it was not found, which is a problem then. With '@'
+// in front, which stays there, it has a name of its own.
+static char *locate_program(struct loading *loading, const char *text)
 {
-    char *found = strchr(name, '/') ? make_absolute(name) : look_up(name);
+    const char *name = text + (*text == '@');
+    cleanup_free char *found = strchr(name, '/') ? make_absolute(name) : look_up(name);
+    char *located = NULL;
 
-    if (found)
-        return found;
+    if (found && asprintf(&located, "%s%s", name != text ? "@" : "", found) < 0)
+        abort();
+    if (located)
+        return located;
     loading->lost = true;
     problems_add(loading->problems, RUN_SOURCE, 0,
                  "program: \"%s\" is not found in PATH; a program that is, or a path with a /",
@@ -117,12 +123,20 @@ static void apply_to(const struct loading *loading, int index, const char *text)
         place_listen(&loading->service->listen[loading->service->n_listen - 1]);
 }
 
+// What the text of a setting says of where a file is, made absolute, as an owned text; NULL: it
+// says nothing, or the file was not found.
+static char *locate(struct loading *loading, const struct run_setting *given)
+{
+    if (strcmp(given->name, "module") == 0)
+        return make_absolute(given->text);
+    if (strcmp(given->name, "program") == 0 && loading->service->options.program.argv.n == 0)
+        return locate_program(loading, given->text);
+    return NULL;
+}
+
 static void apply(struct loading *loading, const struct run_setting *given)
 {
-    bool is_path = strcmp(given->name, "module") == 0 ||
-                   (strcmp(given->name, "program") == 0 &&
-                    loading->service->options.program.argv.n == 0);
-    cleanup_free char *located = is_path ? locate(loading, given->text) : NULL;
+    cleanup_free char *located = locate(loading, given);
     int index = settings_find(given->name, false);
 
     if (index < 0)
@@ -138,7 +152,9 @@ static char *make_name(const struct run *run)
 {
     const char *of = run_find(run, "program");
 
-    if (!of)
+    if (of)
+        of += *of == '@';
+    else
         of = run_find(run, "module");
     return run_name(of ? of : run_find(run, "handler"));
 }

@@ -158,6 +158,15 @@ WRONG = {
     "a directory": (["/etc"], EX_CONFIG, ["/etc", "directory"]),
     "not executable": (["/etc/passwd"], EX_CONFIG, ["/etc/passwd", "cannot be executed"]),
     "an empty name": ([""], EX_CONFIG, ["program", "PATH"]),
+    "a name and no program": (["@no-such-program", "cat"], EX_CONFIG,
+                              ['"no-such-program"', "PATH"]),
+    "a name and no file": (["@/no/such/program", "cat"], EX_CONFIG,
+                           ['"/no/such/program"', "No such file"]),
+    "a file and no name": (["@/bin/cat"], EX_CONFIG, ['"@/bin/cat"']),
+    "no module": (["--handler", "module"], EX_CONFIG, ["needs module"]),
+    "no module 2": (["--handler", "module", "-o", "module="], EX_CONFIG, ["needs module"]),
+    "module not there": (["--handler", "module", "-o", "module=no-such.so"], EX_CONFIG,
+                         [f'"{os.getcwd()}/no-such.so"', "No such file"]),
     "not this machine's": (["-l", "192.0.2.1:7000", "cat"], EX_NOHOST, ["192.0.2.1:7000"]),
 }
 
@@ -215,6 +224,23 @@ def test_found(tmp_path):
         assert daemon.stop() == EX_OK
 
 
+ARGV0 = ("-c", 'echo "$0"')  # of a shell
+
+
+@pytest.mark.parametrize("args, service", [
+    (("@/bin/sh", "kitty", *ARGV0), "sh"),
+    (("@sh", "kitty", *ARGV0), "sh"),
+    (("@./tool", "kitty", *ARGV0), "tool"),
+    ([f"-oprogram={arg}" for arg in ("@/bin/sh", "kitty", *ARGV0)], "sh")])
+def test_another_name(args, service, tmp_path):
+    """With @ the program has the name behind it, and the service that of the file."""
+    (tmp_path / "tool").symlink_to("/bin/sh")
+    daemon = serve(*args, prefix=("env", "-C", str(tmp_path)))
+    assert ask(*announced(daemon)) == b"kitty\n"
+    assert list(daemon.addresses) == [service]
+    assert daemon.stop() == EX_OK
+
+
 def test_settings():
     """-o is any option, of the service and of the file; lists grow."""
     daemon = serve("-o", "environment=A=one two", "-o", "environment=B=2", "-o", "umask=027", "-o",
@@ -254,10 +280,11 @@ def test_serialises(tmp_path):
         assert read_exactly(second, 6) == b"second"
 
 
-def test_module(tmp_path):
+@pytest.mark.parametrize("handler", [("./life.so",), ("module", "-o", "module=life.so")])
+def test_module(handler, tmp_path):
     """A handler with a slash is a module, from here; what is behind are its options."""
     notes = tmp_path / "notes"
-    daemon = serve("--handler", "./life.so", f"file={notes}",
+    daemon = serve("--handler", *handler, f"file={notes}",
                    prefix=("env", "-C", str(BUILD / "tests" / "modules")))
     with connect(*announced(daemon)) as sock:
         sock.sendall(b"here I am\n")
