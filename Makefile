@@ -56,7 +56,7 @@ CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
 CTL_SRC    := $(wildcard src/ctl/*.c) src/timespan.c
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
-BENCH_MOD  := tests/bench/echo_module.c
+BENCH_MOD  := tests/modules/echo.c
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
 

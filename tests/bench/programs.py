@@ -69,7 +69,7 @@ def program(build, mode, n_workers, *words):
 
 
 def module(build):
-    path = build / "tests/bench/echo_module.so"
+    path = build / "tests/modules/echo.so"
     return Configured(build, WORKERS, "tcpd module", handler='"module"', module=f'"{path}"',
                       **fixed(WORKERS))
 
