@@ -35,6 +35,7 @@ struct bench {
     struct relay relay;
     struct end ends[RELAY_ENDS];
     unsigned n_idle;
+    uint64_t turned_usec, late_usec; // its last turn, or its start; the longest between two turns
 };
 
 // No byte waits for the acknowledgement of the one before.
@@ -57,6 +58,7 @@ static inline void bench_open(struct bench *bench, enum pair_kind kind, struct d
     relay_open(&bench->relay, &bench->session, bench->far.server);
     bench->ends[RELAY_CLIENT].fd = bench->near.client;
     bench->ends[RELAY_FAR].fd = bench->far.client;
+    bench->turned_usec = base_now_usec();
 }
 
 static inline void bench_close(struct bench *bench)
@@ -137,6 +139,21 @@ static inline uint64_t relay_state(const struct relay *relay)
     return state;
 }
 
+static inline void bench_clock(struct bench *bench)
+{
+    uint64_t now = base_now_usec();
+
+    if (now - bench->turned_usec > bench->late_usec)
+        bench->late_usec = now - bench->turned_usec;
+    bench->turned_usec = now;
+}
+
+// A loaded machine has held it up, so that a deadline may have come between.
+static inline bool bench_was_late(const struct bench *bench)
+{
+    return bench->late_usec > 5 * USEC_PER_MSEC;
+}
+
 // One turn; waits for a millisecond at most. True when the relay is over.
 static inline bool bench_turn(struct bench *bench)
 {
@@ -145,6 +162,7 @@ static inline bool bench_turn(struct bench *bench)
     bool over;
     int n;
 
+    bench_clock(bench);
     for (int i = 0; i < RELAY_ENDS; i++)
         end_act(&bench->ends[i]);
     relay_wants(&bench->relay, fds);

@@ -13,8 +13,6 @@
 #include "accept_error.h"
 #include "unit.h"
 
-#define SLACK_MS 2000 // what a loaded machine may add to a pause
-
 static const struct {
     int error;
     unsigned n_before; // failures in a row before this one

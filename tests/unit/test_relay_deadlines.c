@@ -7,7 +7,6 @@
 #include "relay_ends.h"
 
 #define MS       USEC_PER_MSEC
-#define SLACK_MS 600 // what a loaded machine may add
 #define NEVER_MS 1000000
 
 static uint8_t text[4 * 1024 * 1024];
@@ -92,7 +91,18 @@ static void set_drip(struct bench *bench, enum relay_end from, const struct drip
     bench->ends[from].holds = true;
 }
 
-static void check_wait(const char *row, enum pair_kind kind, size_t i)
+// True: the machine was late, and the row tells nothing.
+static bool ends_late(const char *row, struct bench *bench, enum session_result want)
+{
+    bench_run(row, bench);
+    if (bench->session.result == want || !bench_was_late(bench))
+        return false;
+    bench_close(bench);
+    return true;
+}
+
+// False: to be tried again.
+static bool check_wait(const char *row, enum pair_kind kind, size_t i)
 {
     struct bench bench;
 
@@ -100,9 +110,11 @@ static void check_wait(const char *row, enum pair_kind kind, size_t i)
     set_drip(&bench, RELAY_CLIENT, &waits[i].client);
     set_drip(&bench, RELAY_FAR, &waits[i].far);
     bench.ends[RELAY_CLIENT].holds = !waits[i].client_ends;
-    bench_run(row, &bench);
+    if (ends_late(row, &bench, waits[i].want))
+        return false;
     check_end(row, &bench, waits[i].want, waits[i].at_least_ms);
     bench_close(&bench);
+    return true;
 }
 
 static void test_waits(void **state)
@@ -111,9 +123,11 @@ static void test_waits(void **state)
     for (int kind = 0; kind < PAIR_KINDS; kind++)
         for (size_t i = 0; i < ELEMENTS(waits); i++) {
             char row[100];
+            unsigned n_tries = 0;
 
             (void)snprintf(row, sizeof(row), "%s, %s", pair_names[kind], waits[i].name);
-            check_wait(row, (enum pair_kind)kind, i);
+            while (!check_wait(row, (enum pair_kind)kind, i))
+                check_true(row, ++n_tries < MAX_TRIES);
         }
 }
 
@@ -163,16 +177,19 @@ static void open_narrow(struct bench *bench, enum pair_kind kind, struct deadlin
     bench->ends[RELAY_CLIENT].piece = 512;
 }
 
-static void check_send(const char *row, enum pair_kind kind, size_t i)
+// False: to be tried again.
+static bool check_send(const char *row, enum pair_kind kind, size_t i)
 {
     struct bench bench;
 
     open_narrow(&bench, kind, sends[i].deadlines);
     bench.ends[RELAY_CLIENT].every_ms = sends[i].read_ms;
-    bench_run(row, &bench);
+    if (ends_late(row, &bench, sends[i].want))
+        return false;
     check_end(row, &bench, sends[i].want, sends[i].at_least_ms);
     check_true(row, bench.session.bytes_out < sizeof(text));
     bench_close(&bench);
+    return true;
 }
 
 static void test_sends(void **state)
@@ -181,9 +198,11 @@ static void test_sends(void **state)
     for (int kind = 0; kind < PAIR_KINDS; kind++)
         for (size_t i = 0; i < ELEMENTS(sends); i++) {
             char row[100];
+            unsigned n_tries = 0;
 
             (void)snprintf(row, sizeof(row), "%s, %s", pair_names[kind], sends[i].name);
-            check_send(row, (enum pair_kind)kind, i);
+            while (!check_send(row, (enum pair_kind)kind, i))
+                check_true(row, ++n_tries < MAX_TRIES);
         }
 }
 

@@ -297,6 +297,44 @@ static void test_names(void **state)
         }
 }
 
+// A peer that neither sends nor closes is waited for two seconds; one that sends a little, longer.
+static void test_close_of_silent_peer(void **state)
+{
+    struct pair pair = pair_open(PAIR_TCP);
+    struct tcpd_session session = {.fd = -1};
+    uint64_t start = base_now_usec();
+    uint8_t byte;
+
+    (void)state;
+    session_init(&session, pair.server, &service);
+    check_number("write", tcpd_write(&session, "x", 1), 0);
+    session_close(&session);
+    check_elapsed("close", start, 2000, 2000 + SLACK_MS);
+    check_number("the answer", recv(pair.client, &byte, 1, 0), 1);
+    check_number("and the end", recv(pair.client, &byte, 1, 0), 0);
+    base_close_fd(&pair.client);
+}
+
+// No time is lost on a peer whose end was read.
+static void test_close_after_end(void **state)
+{
+    uint8_t byte;
+
+    (void)state;
+    for (int kind = 0; kind < PAIR_KINDS; kind++) {
+        struct pair pair = pair_open((enum pair_kind)kind);
+        struct tcpd_session session = {.fd = -1};
+        uint64_t start = base_now_usec();
+
+        (void)shutdown(pair.client, SHUT_WR);
+        session_init(&session, pair.server, &service);
+        check_number("end", tcpd_read(&session, &byte, 1), 0);
+        session_close(&session);
+        check_elapsed(pair_names[kind], start, 0, SLACK_MS);
+        base_close_fd(&pair.client);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +348,8 @@ int main(void)
         cmocka_unit_test(test_peer_closed_unix),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_close_of_silent_peer),
+        cmocka_unit_test(test_close_after_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,9 @@
 
 #include "base.h"
 
+#define SLACK_MS  1500 // what a loaded machine may add to a time
+#define MAX_TRIES 200  // of a row that tells nothing, as the machine was late
+
 #define check_true(row, condition)                         \
     do {                                                   \
         if (!(condition))                                  \
