@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The bytes of a session to and from another stream socket, both ways at once, through pipes by
-// splice(2) where pipes can be had, else through tcpd_buffer(). In steps: the caller polls, so that
-// it can look after more than these two sockets. The end of either's output is passed on when all
-// before it was delivered. An error of the client ends the session; a far end that reads no more
-// ends its direction only, and what the client still sends is dropped. Logs nothing.
+// The bytes of a session to and from another stream socket, both ways at once. In steps: the caller
+// polls, so that it can look after more than these two sockets. The end of either's output is
+// passed on when all before it was delivered. An error of the client ends the session; a far end
+// that reads no more ends its direction only, and what the client still sends is dropped. Logs
+// nothing.
 #pragma once
 
 #include <poll.h>
@@ -17,13 +17,10 @@ enum relay_end { RELAY_CLIENT, RELAY_FAR, RELAY_ENDS };
 
 // From one end to the other.
 struct relay_way {
-    int in, out;         // of its pipe, -1: none
-    uint8_t *buffer;     // its part of tcpd_buffer()
-    const uint8_t *held; // where the n bytes are, NULL: in the pipe
-    size_t n;            // that were taken and not given yet
-    bool has_ended;      // nothing more comes
-    bool is_dropped;     // nobody takes it
-    bool is_over;        // the end was passed on
+    size_t start, n; // the bytes of its buffer that were taken and not given yet
+    bool has_ended;  // nothing more comes
+    bool is_dropped; // nobody takes it
+    bool is_over;    // the end was passed on
 };
 
 struct relay {
@@ -36,7 +33,8 @@ struct relay {
 };
 
 // Begins. far is a connected stream socket; it and the session stay the caller's. Both become
-// O_NONBLOCK. Until relay_close() tcpd_buffer() and the session's socket are the relay's.
+// O_NONBLOCK. Until relay_close() the session's socket is the relay's, and the process has no
+// other.
 void relay_open(struct relay *relay, struct tcpd_session *session, int far);
 
 // What to wait for; an fd that is -1 is not waited for.
@@ -54,5 +52,5 @@ bool relay_step(struct relay *relay, const struct pollfd *fds);
 // socket, and ends writing. Blocks for send_timeout and the session's deadline at most.
 void relay_finish(struct relay *relay);
 
-// Releases the pipes; the session's socket blocks again. The far end's stays as it is.
+// Ends it; the session's socket blocks again. The far end's stays as it is.
 void relay_close(struct relay *relay);

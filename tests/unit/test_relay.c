@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // relay.c, the bytes: all of them arrive at both ends in their order, whatever the sizes, whoever
-// is slow and whoever ends first; with pipes and without. Its deadlines: test_relay_deadlines.c.
+// is slow and whoever ends first. Its deadlines: test_relay_deadlines.c.
 
 #include <fcntl.h>
 
@@ -20,17 +20,19 @@ static const struct {
     {"64 KiB less one", 64 * 1024 - 1, 64 * 1024 - 1, 0, 0},
     {"64 KiB", 64 * 1024, 64 * 1024, 0, 0},
     {"64 KiB and one", 64 * 1024 + 1, 64 * 1024 + 1, 0, 0},
+    {"128 KiB", 128 * 1024, 128 * 1024, 0, 0},
+    {"128 KiB and one", 128 * 1024 + 1, 128 * 1024 + 1, 0, 0},
     {"10 MiB", 10 * MIB, 10 * MIB, 0, 0},
     {"10 MiB, a slow client", 10 * MIB, 10 * MIB, 1, 0},
     {"10 MiB, a slow far end", 10 * MIB, 10 * MIB, 0, 1},
     {"10 MiB, both slow", 10 * MIB, 10 * MIB, 1, 1},
 };
 
-static void check_size(const char *row, enum pair_kind kind, enum way_kind ways, size_t i)
+static void check_size(const char *row, enum pair_kind kind, size_t i)
 {
     struct bench bench;
 
-    open_kind(&bench, kind, ways);
+    bench_open(&bench, kind, (struct deadlines){0});
     bench_text(&bench, RELAY_CLIENT, texts[RELAY_CLIENT], sizes[i].n_up);
     bench_text(&bench, RELAY_FAR, texts[RELAY_FAR], sizes[i].n_down);
     bench.ends[RELAY_CLIENT].every_ms = sizes[i].client_ms;
@@ -55,7 +57,7 @@ static void test_sizes(void **state)
     FOR_EACH(check_size, sizes);
 }
 
-// Thousands of tiny pieces, of which a pipe holds few.
+// Thousands of tiny pieces.
 static void test_tiny_pieces(void **state)
 {
     (void)state;
@@ -91,12 +93,12 @@ static const struct {
     {"the far end first, and nothing behind", RELAY_FAR, 500000, 0},
 };
 
-static void check_order(const char *row, enum pair_kind kind, enum way_kind ways, size_t i)
+static void check_order(const char *row, enum pair_kind kind, size_t i)
 {
     enum relay_end first = orders[i].first;
     struct bench bench;
 
-    open_kind(&bench, kind, ways);
+    bench_open(&bench, kind, (struct deadlines){0});
     bench_text(&bench, first, texts[first], orders[i].n_first);
     bench_text(&bench, !first, texts[!first], orders[i].n_last);
     bench.ends[!first].sends_last = true;
@@ -118,12 +120,12 @@ static void test_half_close(void **state)
 // --- The program's death ---
 
 // What was written is delivered, though somebody else holds the socket and so there is no end.
-static void check_finish(const char *row, enum pair_kind kind, enum way_kind ways, size_t i)
+static void check_finish(const char *row, enum pair_kind kind, size_t i)
 {
     struct bench bench;
     size_t n_sent;
 
-    open_kind(&bench, kind, ways);
+    bench_open(&bench, kind, (struct deadlines){0});
     bench_text(&bench, RELAY_CLIENT, texts[0], sizes[i].n_up);
     bench_text(&bench, RELAY_FAR, texts[1], sizes[i].n_down);
     bench.ends[RELAY_FAR].holds = true;
@@ -165,7 +167,6 @@ static void test_close(void **state)
     (void)state;
     bench_open(&bench, PAIR_TCP, (struct deadlines){0});
     check_true("open", fcntl(bench.near.server, F_GETFL) & O_NONBLOCK);
-    check_number("pipes", fcntl(bench.relay.ways[0].in, F_GETFD), FD_CLOEXEC);
     relay_close(&bench.relay);
     check_true("closed", !(fcntl(bench.near.server, F_GETFL) & O_NONBLOCK));
     pair_close(&bench.near);

@@ -29,13 +29,13 @@ static const struct {
 };
 
 // A client that resets the connection ends the session, whatever the relay waits for.
-static void check_reset(const char *row, enum pair_kind kind, enum way_kind ways, size_t i)
+static void check_reset(const char *row, enum pair_kind kind, size_t i)
 {
     struct bench bench;
 
     if (kind != PAIR_TCP)
         return;
-    open_kind(&bench, kind, ways);
+    bench_open(&bench, kind, (struct deadlines){0});
     bench_text(&bench, RELAY_CLIENT, texts[0], resets[i].n_up);
     bench_text(&bench, RELAY_FAR, texts[1], resets[i].n_down);
     bench.ends[RELAY_CLIENT].holds = !resets[i].client_ends;
@@ -185,7 +185,7 @@ static void send_urgents(const char *row, struct bench *bench, const char *text,
     }
 }
 
-static void check_urgent(const char *row, enum pair_kind kind, enum way_kind ways, size_t i)
+static void check_urgent(const char *row, enum pair_kind kind, size_t i)
 {
     char want[8] = "";
     struct bench bench;
@@ -195,7 +195,7 @@ static void check_urgent(const char *row, enum pair_kind kind, enum way_kind way
     for (const char *text = urgents[i].text; *text; text++)
         if (*text != '!')
             strncat(want, text, 1);
-    open_kind(&bench, kind, ways);
+    bench_open(&bench, kind, (struct deadlines){0});
     bench_text(&bench, RELAY_CLIENT, want, strlen(want));
     bench_text(&bench, RELAY_FAR, texts[1], 10);
     bench.ends[RELAY_CLIENT].n_sent = strlen(want); // sent here
