@@ -179,6 +179,7 @@ static inline void bench_run(const char *row, struct bench *bench)
 
     while (!bench_turn(bench))
         check_true(row, base_now_usec() < limit);
+    bench_clock(bench);
 }
 
 // So many turns, in which it must not be over.

@@ -129,7 +129,10 @@ static bool check_read(const char *row, size_t i, enum pair_kind kind)
     (void)shutdown(pair.server, SHUT_RDWR);
     peer_join(&peer);
     free(peer.got);
-    if (session.result != reads[i].want && peer_was_late(&peer)) {
+    if ((session.result != reads[i].want ||
+         !is_in_time(base_now_usec() - took, reads[i].at_least_ms,
+                     reads[i].at_least_ms + SLACK_MS)) &&
+        peer_was_late(&peer)) {
         pair_close(&pair);
         return false;
     }

@@ -37,6 +37,13 @@
                      want_ ? want_ : "(null)");                                         \
     } while (0)
 
+static inline bool is_in_time(uint64_t start_usec, uint64_t at_least_ms, uint64_t at_most_ms)
+{
+    uint64_t usec = base_now_usec() - start_usec;
+
+    return usec >= at_least_ms * USEC_PER_MSEC && usec <= at_most_ms * USEC_PER_MSEC;
+}
+
 // A time measured: never shorter than at_least_ms; longer by what a loaded machine adds.
 static inline void check_elapsed(const char *row, uint64_t start_usec, uint64_t at_least_ms,
                                  uint64_t at_most_ms)
