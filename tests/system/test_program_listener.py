@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (EX_OK, Text, activated, configuration, proc_fds, proc_state, read_all,
-                     read_exactly, service, wait_for)
+from harness import (EX_OK, Text, activated, configuration, proc_fds, proc_signals, proc_state,
+                     read_all, read_exactly, service, wait_for)
 from programs import listener, wait_end, write_python, write_script
 from test_drain import HANG, Clients, judge, rounds
 
@@ -79,11 +79,6 @@ def gone(pid):
     return proc_state(pid) in (None, "Z")
 
 
-def catches_term(pid):
-    caught = re.search(r"^SigCgt:\s+(\S+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1]
-    return int(caught, 16) >> (signal.SIGTERM - 1) & 1 == 1
-
-
 # --- Serving -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("listen, family", [("127.0.0.1:0", socket.AF_INET),
@@ -101,7 +96,8 @@ def test_example_of_the_readme(tcpd, mark, tmp_path, listen, family):
                     assert read_exactly(sock, 6) == line.upper()
         copies = daemon.workers()
         assert len(copies) == 3
-        wait_for(lambda: mark.pids() == copies and all(map(catches_term, copies)),
+        wait_for(lambda: mark.pids() == copies and all(
+            proc_signals(pid)["SigCgt"] & 1 << signal.SIGTERM - 1 for pid in copies),
                  what="the last copy up")
         assert daemon.stop() == EX_OK
         assert not daemon.log_matches("killed|exited")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`tcpd run`: a service from the command line alone, with real programs."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_NOHOST, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, TCPD,
-                     activated, can_become_others, free_port, has_tcp, peer_name, proc_children,
-                     proc_state, proc_title, read_all, read_exactly, run, start, wait_for)
+                     Timeout, activated, can_become_others, free_port, has_tcp, peer_name,
+                     proc_children, proc_state, proc_title, read_all, read_exactly, run, start,
+                     wait_for)
 
 EX_IOERR = 74
 TOP = Path(__file__).parents[2]
@@ -481,21 +483,22 @@ def is_as_told(told, printed):
 class Service:
     """A command of README that serves until it is stopped."""
 
-    def __init__(self, command, told, **options):
-        self.told, self.printed = told, []
-        self.process = subprocess.Popen(["sh", "-c", f"exec {command}"], stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, **options)
-        while not self.printed or " ready: " not in self.printed[-1]:
-            line = self.process.stdout.readline()
-            assert line, "".join(self.printed)
-            self.printed.append(line)
+    def __init__(self, command, told, output, **options):
+        self.told, self.output = told, output
+        with open(output, "w", encoding="utf-8") as file:
+            self.process = subprocess.Popen(["sh", "-c", f"exec {command}"], stdout=file,
+                                            stderr=subprocess.STDOUT, **options)
+        wait_for(lambda: " ready: " in self.printed() or self.process.poll() is not None)
+
+    def printed(self):
+        return self.output.read_text()
 
     def stop(self):
+        with contextlib.suppress(Timeout):
+            wait_for(lambda: is_as_told(self.told, self.printed()))
         self.process.terminate()
-        rest, _ = self.process.communicate(timeout=PATIENCE)
-        assert self.process.returncode == EX_OK
-        printed = "".join(self.printed) + rest
-        assert is_as_told(self.told, printed), printed
+        assert self.process.wait(PATIENCE) == EX_OK
+        assert is_as_told(self.told, self.printed()), self.printed()
 
     def __enter__(self):
         return self
@@ -503,7 +506,6 @@ class Service:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
 
 
 def follow(title, directory):
@@ -517,7 +519,7 @@ def follow(title, directory):
     for command, told in commands[:served[0]]:
         assert subprocess.run(["sh", "-c", command], **options, check=True).returncode == 0
     for first, last in zip(served, [*served[1:], len(commands)]):
-        with Service(*commands[first], **options) as service:
+        with Service(*commands[first], directory / "output", **options) as service:
             for command, told in commands[first + 1:last]:
                 said = subprocess.run(["sh", "-c", command], capture_output=True, text=True,
                                       timeout=PATIENCE, **options)
