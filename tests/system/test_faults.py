@@ -190,6 +190,8 @@ def test_crash_loop_is_throttled(tcpd):
             killer.join()
         assert len(set(killed)) < 60
         assert len([line for line in daemon.log.items if "died" in line or "killed" in line]) < 40
+        # One that was killed while it waited can still take a connection, and takes it along.
+        wait_for(lambda: not set(killed) & set(daemon.workers()), what="the end of the last killed")
         wait_for(daemon.is_serving, what="service after the crash loop")
         daemon.wait_workers(2)
 
