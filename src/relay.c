@@ -17,10 +17,12 @@
 
 #include "base.h"
 
-#define PAGE   4096         // of memory, or a part of one
+#define PAGE   4096         // of memory; of larger ones a multiple
 #define ROOM   (128 * 1024) // a buffer's: what many programs read and write at once
 #define PIECES 4            // of each way in one step
 #define KEPT   (64 * 1024)  // bytes of a session that leave the buffers where they are
+
+#define END_HELD_USEC (100 * USEC_PER_MSEC)
 
 // A process has one relay at a time.
 alignas(PAGE) static uint8_t buffers[RELAY_ENDS][ROOM];
@@ -38,7 +40,8 @@ void relay_open(struct relay *relay, struct tcpd_session *session, int far)
     *relay = (struct relay){.session = session,
                             .fds = {[RELAY_CLIENT] = session->fd, [RELAY_FAR] = far},
                             .moved_usec = session->started_usec,
-                            .send_due_usec = USEC_NEVER};
+                            .send_due_usec = USEC_NEVER,
+                            .end_due_usec = USEC_NEVER};
     for (int i = 0; i < RELAY_ENDS; i++)
         set_nonblocking(relay->fds[i], true);
 }
@@ -100,7 +103,9 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
     if (from == RELAY_CLIENT) {
         session->bytes_in += n > 0 ? (uint64_t)n : 0;
         session->peer_ended = n == 0;
-    } else if (n > 0 && session->service->deadlines.send_usec > 0) {
+    } else if (n <= 0) {
+        relay->end_due_usec = base_now_usec() + END_HELD_USEC;
+    } else if (session->service->deadlines.send_usec > 0) {
         relay->send_due_usec = relay->moved_usec + session->service->deadlines.send_usec;
     }
     return true;
@@ -146,12 +151,26 @@ static bool pour(struct relay *relay, enum relay_end from)
 // Passes the end on. A socket that cannot be told is dead, and whoever uses it next is told so.
 static void end_way(struct relay *relay, enum relay_end from)
 {
-    struct relay_way *way = &relay->ways[from];
-
-    if (way->is_over)
-        return;
-    way->is_over = true;
+    relay->ways[from].is_over = true;
     (void)shutdown(relay->fds[!from], SHUT_WR);
+}
+
+// The far end's, before any byte: it may be that of a program which has failed, as who has started
+// it is about to know.
+static bool is_held(const struct relay *relay, enum relay_end from)
+{
+    return from == RELAY_FAR && relay->session->bytes_in == 0 && relay->session->bytes_out == 0 &&
+           base_now_usec() < relay->end_due_usec;
+}
+
+static void pass_ends_on(struct relay *relay)
+{
+    for (int i = 0; i < RELAY_ENDS; i++) {
+        const struct relay_way *way = &relay->ways[i];
+
+        if (way->has_ended && way->n == 0 && !way->is_over && !is_held(relay, (enum relay_end)i))
+            end_way(relay, (enum relay_end)i);
+    }
 }
 
 static void move(struct relay *relay, enum relay_end from)
@@ -161,12 +180,8 @@ static void move(struct relay *relay, enum relay_end from)
     for (int i = 0; i < PIECES && relay->session->result == SESSION_OK; i++) {
         if (way->n == 0 && !way->has_ended && !fill(relay, from, ROOM))
             return;
-        if (!pour(relay, from))
+        if (!pour(relay, from) || way->has_ended)
             return;
-        if (way->has_ended) {
-            end_way(relay, from);
-            return;
-        }
     }
 }
 
@@ -197,8 +212,9 @@ static uint64_t next_deadline(const struct relay *relay, enum session_result *re
 uint64_t relay_due(const struct relay *relay)
 {
     enum session_result result;
+    uint64_t due = next_deadline(relay, &result);
 
-    return next_deadline(relay, &result);
+    return is_held(relay, RELAY_FAR) && relay->end_due_usec < due ? relay->end_due_usec : due;
 }
 
 static void keep_deadlines(struct relay *relay)
@@ -246,6 +262,8 @@ bool relay_step(struct relay *relay, const struct pollfd *fds)
     for (int i = 0; i < RELAY_ENDS; i++)
         if (!fds || fds[relay->ways[i].n > 0 ? !i : i].revents != 0)
             move(relay, (enum relay_end)i);
+    if (session->result == SESSION_OK)
+        pass_ends_on(relay);
     keep_deadlines(relay);
     return session->result != SESSION_OK ||
            (relay->ways[RELAY_CLIENT].is_over && relay->ways[RELAY_FAR].is_over);
@@ -280,6 +298,6 @@ void relay_finish(struct relay *relay)
             break;
         unread -= (int)way->n;
     }
-    if (relay->session->result == SESSION_OK)
+    if (relay->session->result == SESSION_OK && !way->is_over)
         end_way(relay, RELAY_FAR);
 }

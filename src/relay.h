@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The bytes of a session to and from another stream socket, both ways at once. In steps: the caller
 // polls, so that it can look after more than these two sockets. The end of either's output is
-// passed on when all before it was delivered. An error of the client ends the session; a far end
-// that reads no more ends its direction only, and what the client still sends is dropped. Logs
-// nothing.
+// passed on when all before it was delivered; the far end's 100 ms later where no byte went either
+// way, so that the caller can find out before whether a program has failed. An error of the client
+// ends the session; a far end that reads no more ends its direction only, and what the client still
+// sends is dropped. Logs nothing.
 #pragma once
 
 #include <poll.h>
@@ -29,12 +30,13 @@ struct relay {
     struct relay_way ways[RELAY_ENDS]; // by the end where they begin
     uint64_t moved_usec;               // when the last byte went in or out
     uint64_t send_due_usec;            // when the client must have taken what is held for it
+    uint64_t end_due_usec;             // when the far end's end is passed on, come what may
     bool has_hung_up;                  // the client, both ways; that alone is not an error
 };
 
 // Begins. far is a connected stream socket; it and the session stay the caller's. Both become
-// O_NONBLOCK. Until relay_close() the session's socket is the relay's, and the process has no
-// other.
+// O_NONBLOCK. Until relay_close() the session's socket is the relay's. A process has one relay
+// at a time.
 void relay_open(struct relay *relay, struct tcpd_session *session, int far);
 
 // What to wait for; an fd that is -1 is not waited for.

@@ -50,6 +50,7 @@ SOURCES = {
     "reads a little": "os.read(0, 10)\nos.write(1, b'enough')\nos.close(0)\nos.close(1)\nwait()",
     "fails": "keep(b'x')\nsys.exit(3)",
     "fails once": "keep(b'x')\nsys.exit(3) if len(kept()) == 1 else os.write(1, b'fine')",
+    "pid kept, then echo": "keep(b'%d ' % os.getpid())\nechoes()",
     "speaks twice": "print('before', file=sys.stderr, flush=True)\nkeep(b'x')\nos.read(0, 1)\n"
                     "print('<4>during', file=sys.stderr, flush=True)\nos.write(1, b'x')",
 }
@@ -378,6 +379,20 @@ def test_fails_once(tcpd, tmp_path):
         with daemon.connect("p") as sock:
             assert read_all(sock) == b"fine"
             closed(daemon, peer_name(sock), "ok")
+
+
+def test_fails_while_its_client_is_silent(tcpd, tmp_path):
+    """Nor then; the end of the first one is not passed on."""
+    program = Program(tmp_path, "pid kept, then echo", **ONE)
+    with serving(tcpd, program) as daemon, daemon.connect("p") as sock:
+        # The second one is started when the client is served by the first.
+        first = wait_for(lambda: len(program.text().split()) == 2 and program.text().split()[0])
+        os.kill(int(first), signal.SIGKILL)
+        daemon.wait_log("starting it once more")
+        sock.sendall(b"hello")
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock) == b"hello"
+        closed(daemon, peer_name(sock), "ok")
 
 
 def test_program_disappears(tcpd, tmp_path):

@@ -489,6 +489,7 @@ class Service:
             self.process = subprocess.Popen(["sh", "-c", f"exec {command}"], stdout=file,
                                             stderr=subprocess.STDOUT, **options)
         wait_for(lambda: " ready: " in self.printed() or self.process.poll() is not None)
+        assert self.process.returncode is None, self.printed()
 
     def printed(self):
         return self.output.read_text()

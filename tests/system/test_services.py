@@ -321,9 +321,11 @@ def private_kib(pid):
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory drowns a worker's")
-def test_memory_is_given_back_after_a_large_session(tcpd):
+@pytest.mark.parametrize("handler", [["echo"], ["echo", "program"]], ids=["echo", "prestart"])
+def test_memory_is_given_back_after_a_large_session(tcpd, handler):
     """Issue 4, 2: an idle worker is as small as before, but for a page or two."""
-    conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0))
+    how = {"program": ["/bin/cat"], "program_mode": "prestart"} if len(handler) > 1 else {}
+    conf = configuration(service(*handler, min_workers=1, max_workers=1, spare_workers=0, **how))
     with tcpd(conf) as daemon:
         [worker] = daemon.workers()
         daemon.exchange("echo", b"x")

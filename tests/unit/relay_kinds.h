@@ -2,8 +2,6 @@
 // Each test of the relay over both kinds of sockets, and what is sent.
 #pragma once
 
-#include <signal.h>
-
 #include "relay_ends.h"
 
 #define MIB (1024 * 1024)
@@ -39,7 +37,6 @@ static inline void for_each_kind(void (*check)(const char *row, enum pair_kind, 
 
 static inline int run_relay_tests(const struct CMUnitTest *tests, size_t n)
 {
-    (void)signal(SIGPIPE, SIG_IGN); // as in workers
     fill_texts();
     return _cmocka_run_group_tests("relay", tests, n, NULL, NULL);
 }
