@@ -384,15 +384,16 @@ def test_fails_once(tcpd, tmp_path):
 def test_fails_while_its_client_is_silent(tcpd, tmp_path):
     """Nor then; the end of the first one is not passed on."""
     program = Program(tmp_path, "pid kept, then echo", **ONE)
-    with serving(tcpd, program) as daemon, daemon.connect("p") as sock:
-        # The second one is started when the client is served by the first.
-        first = wait_for(lambda: len(program.text().split()) == 2 and program.text().split()[0])
-        os.kill(int(first), signal.SIGKILL)
-        daemon.wait_log("starting it once more")
-        sock.sendall(b"hello")
-        sock.shutdown(socket.SHUT_WR)
-        assert read_all(sock) == b"hello"
-        closed(daemon, peer_name(sock), "ok")
+    with serving(tcpd, program) as daemon:
+        first = int(wait_for(program.text))
+        with daemon.connect("p") as sock:
+            wait_for(lambda: len(program.text().split()) == 2, what="the next one while it serves")
+            os.kill(first, signal.SIGKILL)
+            daemon.wait_log("starting it once more")
+            sock.sendall(b"hello")
+            sock.shutdown(socket.SHUT_WR)
+            assert read_all(sock) == b"hello"
+            closed(daemon, peer_name(sock), "ok")
 
 
 def test_program_disappears(tcpd, tmp_path):
