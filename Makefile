@@ -45,16 +45,19 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 CFLAGS    ?= -O2 -g
 LIBS      := libsystemd libconfuse
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
-             -DTCPD_CONFIG_DIR='"/etc/tcpd"' -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
+             -DTCPD_CONFIG_DIR='"/etc/tcpd"' -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANITIZER) $(LDFLAGS)
 
 # --- Sources -----------------------------------------------------------------------------------
-DAEMON_SRC := $(wildcard src/*.c src/handlers/*.c)
-SHARED_SRC := src/address.c src/timespan.c src/framing.c src/escape.c
-CLIENT_SRC := $(wildcard src/client/*.c) $(SHARED_SRC)
-CTL_SRC    := $(wildcard src/ctl/*.c) src/timespan.c
-UNIT_SRC   := $(wildcard tests/unit/test_*.c)
+# The storeys of the daemon, from the ground up: docs/architecture.md.
+STOREYS    := base log board config process listen session program module handlers worker pool \
+              master control run
+BASE_SRC   := $(wildcard src/base/*.c)
+DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))
+CLIENT_SRC := $(wildcard src/client/*.c) $(BASE_SRC)
+CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
+UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
 GENERATOR_SRC := $(wildcard src/generator/*.c)
@@ -101,6 +104,8 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
+
+$(BUILD)/tests/unit/%.o: EXTRA_INCLUDES = -Itests/unit
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS) cmocka)
@@ -184,9 +189,8 @@ GENDIR     ?= $(call systemd,systemdsystemgeneratordir,$(PREFIX)/lib/systemd/sys
 CATALOGDIR ?= $(call systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
 SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 
-MAN      := src/client/tcpc.1 src/ctl/tcpdctl.1 src/tcpd-run.1 src/tcpd.conf.5 src/tcpd.journal.7 src/tcpd.service.8 \
-            src/generator/tcpd-generator.8
-DEV_MAN  := src/tcpd/tcpd-handler.3
+MAN      := $(filter-out %.3,$(wildcard $(foreach section,1 5 7 8,src/*/*.$(section))))
+DEV_MAN  := $(wildcard src/*/*.3)
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
 EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
 

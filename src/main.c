@@ -11,18 +11,18 @@
 #include <sys/syscall.h>
 #include <sysexits.h>
 
-#include "base.h"
-#include "config.h"
-#include "handler.h"
-#include "listener.h"
-#include "listener_inherit.h"
-#include "log.h"
-#include "master.h"
-#include "module_try.h"
-#include "notify.h"
-#include "run.h"
-#include "system_limits.h"
-#include "title.h"
+#include "base/base.h"
+#include "config/config.h"
+#include "config/system_limits.h"
+#include "handlers/handler.h"
+#include "listen/listener.h"
+#include "listen/listener_inherit.h"
+#include "log/log.h"
+#include "log/notify.h"
+#include "master/master.h"
+#include "module/module_try.h"
+#include "process/title.h"
+#include "run/run.h"
 
 struct options {
     const struct config_source *source;

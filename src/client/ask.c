@@ -3,15 +3,15 @@
 // replies before it has read all must not stop both sides for ever. The peer may end instead of
 // replying to the last text (that is how `exit` is answered), but not before it.
 
-#include "ask.h"
+#include "client/ask.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base.h"
-#include "inbox.h"
-#include "trace.h"
+#include "base/base.h"
+#include "client/inbox.h"
+#include "client/trace.h"
 
 #define cleanup_inbox __attribute__((cleanup(inbox_done)))
 

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "framing.h"
-#include "output.h"
-#include "peer.h"
-#include "status.h"
+#include "base/framing.h"
+#include "client/output.h"
+#include "client/peer.h"
+#include "client/status.h"
 
 struct ask {
     char *const *texts; // not owned

@@ -3,7 +3,7 @@
 // and the next address gets a fresh one. Failures are told only when every address failed; a name
 // that answers at its second address is not worth a complaint.
 
-#include "connect.h"
+#include "client/connect.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base.h"
-#include "trace.h"
+#include "base/base.h"
+#include "client/trace.h"
 
 #define RESOLVE_RETRIES    2
 #define RESOLVE_PAUSE_USEC (300 * USEC_PER_MSEC)

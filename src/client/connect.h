@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "address.h"
-#include "peer.h"
-#include "status.h"
+#include "base/address.h"
+#include "client/peer.h"
+#include "client/status.h"
 
 struct connect_request {
     struct address_spec target;

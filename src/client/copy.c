@@ -3,15 +3,15 @@
 // while it is written to, or both stop with full buffers. When the peer stops reading, what it has
 // sent is still copied out before that is told: its last words are often the reason.
 
-#include "copy.h"
+#include "client/copy.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "base.h"
-#include "output.h"
-#include "trace.h"
+#include "base/base.h"
+#include "client/output.h"
+#include "client/trace.h"
 
 #define BUFFER_SIZE (64 * 1024)
 

@@ -2,7 +2,7 @@
 // What --help prints: all that one needs without the manual page, on one screen or a little more.
 // tcpc(1) says the same at length; keep them together.
 
-#include "help.h"
+#include "client/help.h"
 
 const char help_text[] =
     "Usage: tcpc [OPTION]... HOST PORT\n"

@@ -2,12 +2,12 @@
 // The inbox. It takes bytes in any segmentation and never waits while it holds a whole message. A
 // failed read is remembered, not returned at once: what came before it must not be lost.
 
-#include "inbox.h"
+#include "client/inbox.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "base.h"
+#include "base/base.h"
 
 int inbox_init(struct inbox *inbox, struct peer *peer)
 {

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "framing.h"
-#include "peer.h"
+#include "base/framing.h"
+#include "client/peer.h"
 
 #define INBOX_MAX (1024 * 1024) // more than any text on a command line, so than its echo
 

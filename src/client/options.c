@@ -2,16 +2,16 @@
 // The command line. Everything wrong with it is found before a socket is opened, and told in one
 // line that names the option or operand.
 
-#include "options.h"
+#include "client/options.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base.h"
-#include "help.h"
-#include "timespan.h"
+#include "base/base.h"
+#include "base/timespan.h"
+#include "client/help.h"
 
 enum {
     OPTION_SOURCE = 256,

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#include "ask.h"
-#include "connect.h"
-#include "status.h"
+#include "client/ask.h"
+#include "client/connect.h"
+#include "client/status.h"
 
 enum options_mode {
     OPTIONS_COPY,    // standard input and output

@@ -3,7 +3,7 @@
 // set on it, and may be set by others: both kinds of description must work. Prints by length; a
 // peer's NUL ends nothing.
 
-#include "output.h"
+#include "client/output.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base.h"
-#include "escape.h"
-#include "peer.h"
+#include "base/base.h"
+#include "base/escape.h"
+#include "client/peer.h"
 
 #define PIECE_MAX (64 * 1024)
 

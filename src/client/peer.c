@@ -2,13 +2,13 @@
 // The connected socket. It never blocks in a read or a write: one that did could wait for a peer
 // which in turn waits for us to read.
 
-#include "peer.h"
+#include "client/peer.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "base.h"
-#include "trace.h"
+#include "base/base.h"
+#include "client/trace.h"
 
 uint64_t peer_deadline(uint64_t timeout_usec)
 {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "address.h"
+#include "base/address.h"
 
 struct peer {
     int fd;                      // non-blocking, -1 when empty; owned

@@ -2,7 +2,7 @@
 // Failures in words and numbers. One table joins errno values to both, so that a message and its
 // exit status cannot disagree; what is not in it is a system error and keeps the system's words.
 
-#include "status.h"
+#include "client/status.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base.h"
+#include "base/base.h"
 
 static const struct {
     int error;

@@ -7,14 +7,14 @@
 #include <inttypes.h>
 #include <signal.h>
 
-#include "ask.h"
-#include "base.h"
-#include "connect.h"
-#include "copy.h"
-#include "options.h"
-#include "peer.h"
-#include "status.h"
-#include "trace.h"
+#include "base/base.h"
+#include "client/ask.h"
+#include "client/connect.h"
+#include "client/copy.h"
+#include "client/options.h"
+#include "client/peer.h"
+#include "client/status.h"
+#include "client/trace.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the peer.
 static void open_standard_streams(void)

@@ -2,7 +2,7 @@
 // The trace of -v. Never fails: a step that cannot be told is not a reason to stop. Peers' bytes
 // are never in it, only their number.
 
-#include "trace.h"
+#include "client/trace.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "base.h"
+#include "base/base.h"
 
 // The log target of the client.
 static struct {

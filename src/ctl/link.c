@@ -2,7 +2,7 @@
 // Connecting, calling, waiting, each until a deadline. The daemon may be stopped in a debugger, and
 // the socket may be anybody's.
 
-#include "link.h"
+#include "ctl/link.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <sysexits.h>
 
-#include "base.h"
+#include "base/base.h"
 
 #define PING_USEC (10 * USEC_PER_SEC) // while waiting for the end; the daemon closes at 30 s
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The command line of tcpdctl. What a command does not know is an error: it would do nothing.
 
-#include "options.h"
+#include "ctl/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "base.h"
-#include "timespan.h"
+#include "base/base.h"
+#include "base/timespan.h"
 
 #define SOCKET "/run/tcpd/control"
 

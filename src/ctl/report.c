@@ -3,7 +3,7 @@
 // does not tell is 0 or empty, what it tells beyond is in the JSON alone, so that tcpdctl and tcpd
 // may be of different versions.
 
-#include "report.h"
+#include "ctl/report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base.h"
-#include "json.h"
-#include "timespan.h"
+#include "base/base.h"
+#include "base/timespan.h"
+#include "ctl/json.h"
 
 // Numbers of the protocol's types u and t; strings belong to the message.
 struct daemon {

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "base.h"
-#include "link.h"
-#include "options.h"
-#include "report.h"
+#include "base/base.h"
+#include "ctl/link.h"
+#include "ctl/options.h"
+#include "ctl/report.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
 static void open_standard_streams(void)

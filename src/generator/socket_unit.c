@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Socket units. An address that a unit cannot have is left out with a problem; the others stay.
 
-#include "socket_unit.h"
+#include "generator/socket_unit.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <nss.h>
 #include <string.h>
 
-#include "base.h"
+#include "base/base.h"
 
 void names_files_only(void)
 {

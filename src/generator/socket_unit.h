@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "config.h"
+#include "config/config.h"
 
 // "tcpd.service", "tcpd.socket" and "tcpd-echo.socket"; or, for /etc/tcpd/web.conf,
 // "tcpd@web.service", "tcpd@web.socket" and "tcpd:web:echo.socket", which is no instance of

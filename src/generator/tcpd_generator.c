@@ -17,9 +17,9 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
-#include "base.h"
-#include "config.h"
-#include "socket_unit.h"
+#include "base/base.h"
+#include "config/config.h"
+#include "generator/socket_unit.h"
 
 #define MAIN_CONFIG    "tcpd.conf"
 #define UNIT_MAX       512

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "handler.h"
+#include "handlers/handler.h"
 
 static const struct handler_options *options;
 

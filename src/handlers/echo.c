@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "base.h"
-#include "handler.h"
+#include "base/base.h"
+#include "handlers/handler.h"
 
 static const struct handler_options *options;
 

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base.h"
-#include "config_text.h"
-#include "handler.h"
+#include "base/base.h"
+#include "config/config_text.h"
+#include "handlers/handler.h"
 
 static const struct handler_options *options;
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "handler.h"
+#include "handlers/handler.h"
 
 static const struct handler_options *options;
 

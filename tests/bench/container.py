@@ -13,7 +13,7 @@ from peers import BACKLOG, Peer
 from servers import CONFIGURATION, WORKERS, BenchError, process_tree
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/system/container"))
+sys.path.insert(0, str(TOP / "tests/system/systemd/container"))
 BENCH = "/srv/bench"
 
 ACCEPT_SOCKET = """\

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base.h"
+#include "base/base.h"
 
 #define UNBOUNDED UINT64_MAX
 

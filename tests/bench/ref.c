@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base.h"
+#include "base/base.h"
 #include "ref.h"
 
 #define BACKLOG 4096

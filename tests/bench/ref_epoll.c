@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base.h"
+#include "base/base.h"
 #include "ref.h"
 
 static char buffer[65536];

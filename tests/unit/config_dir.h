@@ -5,7 +5,7 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "unit.h"
 
 #define CONFIG_DIR "/tmp/tcpd-test-config.XXXXXX"

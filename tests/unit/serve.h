@@ -3,10 +3,10 @@
 // of peer.h at the other end.
 #pragma once
 
-#include "handler.h"
+#include "handlers/handler.h"
 #include "pair.h"
 #include "peer.h"
-#include "session.h"
+#include "session/session.h"
 
 // Serves peer, which was told what to do; its text, to be freed, is in peer->got afterwards.
 // Returns the session, whose socket is closed.

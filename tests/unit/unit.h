@@ -11,7 +11,7 @@
 
 #include <cmocka.h> // after the four it builds on
 
-#include "base.h"
+#include "base/base.h"
 
 #define SLACK_MS  600  // what a loaded machine may add to a time that is taken again if it was late
 #define LOOSE_MS  1500 // and to another

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// The scoreboard's memory. Writers never wait; a reader copies a page under its sequence number and
+// gives up after three tries; nothing read here steers anything by itself.
+
+#include "board/scoreboard.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/base.h"
+
+#define PAGE 4096
+
+struct score_page {
+    uint32_t sequence; // odd while the worker writes
+    uint32_t state;
+    uint64_t since_usec;
+    uint64_t sessions;
+    struct score_peer peer;
+    char rest[PAGE - 48];
+};
+static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
+
+// The hint pages come first, then the workers' pages.
+static off_t page_offset(unsigned slot)
+{
+    return (off_t)(SCOREBOARD_POOLS + slot) * PAGE;
+}
+
+static void *map(int fd, int protection, size_t pages, off_t offset)
+{
+    return mmap(NULL, pages * PAGE, protection, MAP_SHARED, fd, offset);
+}
+
+int scoreboard_open(struct scoreboard *board)
+{
+    void *pages, *hints;
+
+    *board = (struct scoreboard){.fd = memfd_create("scoreboard", MFD_CLOEXEC)};
+    if (board->fd < 0)
+        return -errno;
+    if (ftruncate(board->fd, page_offset(SCOREBOARD_SLOTS)) < 0)
+        return -errno;
+    hints = map(board->fd, PROT_READ | PROT_WRITE, SCOREBOARD_POOLS, 0);
+    pages = map(board->fd, PROT_READ, SCOREBOARD_SLOTS, page_offset(0));
+    if (hints == MAP_FAILED || pages == MAP_FAILED)
+        return -errno;
+    // A worker maps its own two pages; it must not inherit everybody's.
+    if (madvise(hints, (size_t)SCOREBOARD_POOLS * PAGE, MADV_DONTFORK) < 0 ||
+        madvise(pages, (size_t)SCOREBOARD_SLOTS * PAGE, MADV_DONTFORK) < 0)
+        return -errno;
+    board->hints = hints;
+    board->pages = pages;
+    return 0;
+}
+
+void scoreboard_close(struct scoreboard *board)
+{
+    if (board->fd < 0)
+        return;
+    (void)munmap(board->hints, (size_t)SCOREBOARD_POOLS * PAGE);
+    (void)munmap((void *)(uintptr_t)board->pages, (size_t)SCOREBOARD_SLOTS * PAGE);
+    base_close_fd(&board->fd);
+    board->fd = -1;
+}
+
+static enum worker_state check_state(uint32_t state)
+{
+    return state < WORKER_STATES ? (enum worker_state)state : WORKER_STARTING;
+}
+
+enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot)
+{
+    assert(slot < SCOREBOARD_SLOTS);
+    return check_state(__atomic_load_n(&board->pages[slot].state, __ATOMIC_RELAXED));
+}
+
+struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
+{
+    const struct score_page *page = &board->pages[slot];
+
+    assert(slot < SCOREBOARD_SLOTS);
+    for (int try = 0; try < 3; try++) {
+        uint32_t before = __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
+        struct score score = {
+            .state = check_state(__atomic_load_n(&page->state, __ATOMIC_RELAXED)),
+            .since_usec = page->since_usec,
+            .sessions = page->sessions,
+            .peer = page->peer,
+        };
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (before % 2 != 0 || __atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != before)
+            continue;
+        if (score.peer.family != AF_INET && score.peer.family != AF_INET6 &&
+            score.peer.family != AF_UNIX)
+            score.peer.family = AF_UNSPEC;
+        return score;
+    }
+    return (struct score){.state = WORKER_STARTING};
+}
+
+void scoreboard_wipe(const struct scoreboard *board, unsigned slot)
+{
+    assert(slot < SCOREBOARD_SLOTS);
+    // A page that stays is stale gossip, replaced by the slot's next worker at its first step.
+    (void)fallocate(board->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page_offset(slot), PAGE);
+}
+
+struct pool_hint *scoreboard_hint(const struct scoreboard *board, unsigned pool)
+{
+    assert(pool < SCOREBOARD_POOLS);
+    return (struct pool_hint *)(void *)((char *)board->hints + (size_t)pool * PAGE);
+}
+
+int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **ret_page,
+                    struct pool_hint **ret_hint)
+{
+    void *page = map(fd, PROT_READ | PROT_WRITE, 1, page_offset(slot));
+    void *hint = map(fd, PROT_READ | PROT_WRITE, 1, (off_t)pool * PAGE);
+
+    if (page == MAP_FAILED || hint == MAP_FAILED)
+        return -errno;
+    *ret_page = page;
+    *ret_hint = hint;
+    return 0;
+}
+
+static void write_begin(struct score_page *page)
+{
+    (void)__atomic_fetch_add(&page->sequence, 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void write_end(struct score_page *page)
+{
+    (void)__atomic_fetch_add(&page->sequence, 1, __ATOMIC_RELEASE);
+}
+
+void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec)
+{
+    write_begin(page);
+    page->since_usec = now_usec;
+    __atomic_store_n(&page->state, (uint32_t)state, __ATOMIC_RELAXED);
+    write_end(page);
+}
+
+static struct score_peer make_peer(const struct sockaddr *address)
+{
+    struct score_peer peer = {.family = address->sa_family};
+
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+
+        peer.port = in->sin_port;
+        memcpy(peer.ip, &in->sin_addr, sizeof(in->sin_addr));
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+
+        peer.port = in6->sin6_port;
+        memcpy(peer.ip, &in6->sin6_addr, sizeof(in6->sin6_addr));
+    }
+    return peer;
+}
+
+void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer)
+{
+    write_begin(page);
+    page->since_usec = now_usec;
+    page->peer = make_peer(peer);
+    __atomic_store_n(&page->state, WORKER_BUSY, __ATOMIC_RELAXED);
+    write_end(page);
+}
+
+void score_done(struct score_page *page)
+{
+    write_begin(page);
+    page->sessions++;
+    page->peer.family = AF_UNSPEC;
+    write_end(page);
+}

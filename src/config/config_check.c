@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Checks that need more than one option. All are made, so that one run tells all that is wrong.
+
+#include "config/config_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "config/settings.h"
+#include "handlers/handler.h"
+
+// A default that is above a given max_workers gives way; a given number is an error.
+static void check_workers(struct service *service, const int *lines, struct problems *problems)
+{
+    const struct {
+        const char *name;
+        unsigned *workers;
+    } bounded[] = {{"min_workers", &service->min_workers},
+                   {"spare_workers", &service->spare_workers}};
+
+    for (size_t i = 0; i < ELEMENTS(bounded); i++) {
+        int line = lines[settings_find(bounded[i].name, false)];
+
+        if (*bounded[i].workers <= service->max_workers)
+            continue;
+        if (line != 0)
+            problems_add(problems, service->file, line,
+                         "%s = %u of service \"%s\" is above max_workers = %u", bounded[i].name,
+                         *bounded[i].workers, service->name, service->max_workers);
+        *bounded[i].workers = service->max_workers;
+    }
+}
+
+static void check_handler(struct service *service, const int *lines, struct problems *problems)
+{
+    const struct handler *handler = service->handler;
+
+    if (!handler) {
+        if (lines[settings_find("handler", false)] == 0)
+            problems_add(problems, service->file, service->line,
+                         "service \"%s\" has no handler; one of: %s", service->name,
+                         handler_names());
+        return;
+    }
+    for (size_t i = 0; i < settings_n; i++)
+        if (lines[i] != 0 && settings[i].handler && strcmp(settings[i].handler, handler->name) != 0)
+            problems_add(problems, service->file, lines[i],
+                         "%s belongs to handler \"%s\", and service \"%s\" has handler \"%s\"",
+                         settings[i].name, settings[i].handler, service->name, handler->name);
+    if (handler->prepare)
+        handler->prepare(service, lines, problems);
+}
+
+int config_line(const int *lines, const char *name)
+{
+    return lines[settings_find(name, false)];
+}
+
+const char config_name_characters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+static bool is_good_name(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length >= 1 && length <= 64 && strspn(name, config_name_characters) == length;
+}
+
+void config_check_service(struct service *service, const int *lines, struct problems *problems)
+{
+    if (!is_good_name(service->name))
+        problems_add(problems, service->file, service->line,
+                     "\"%s\" is not a service name; 1 to 64 of letters, digits, '.', '_', '-'",
+                     service->name);
+    check_handler(service, lines, problems); // it may know how many workers there are
+    check_workers(service, lines, problems);
+}
+
+// Two entries that cannot both be bound: the same address, or one port with and without "*". Port 0
+// asks for any, so it may stand twice.
+static bool is_same_listen(const struct listen *a, const struct listen *b)
+{
+    bool unix_path = a->spec.kind == ADDRESS_UNIX || b->spec.kind == ADDRESS_UNIX;
+    bool any_host = a->spec.kind == ADDRESS_WILDCARD || b->spec.kind == ADDRESS_WILDCARD;
+
+    if (unix_path)
+        return a->spec.kind == b->spec.kind && strcmp(a->spec.path, b->spec.path) == 0;
+    return strcmp(a->spec.port, b->spec.port) == 0 && strcmp(a->spec.port, "0") != 0 &&
+           (any_host || strcmp(a->spec.host, b->spec.host) == 0);
+}
+
+static void add_duplicate(struct problems *problems, const struct listen *entry,
+                          const struct listen *other, const char *name)
+{
+    char where[32] = "";
+
+    if (other->line > 0)
+        (void)snprintf(where, sizeof(where), " at line %d", other->line);
+    problems_add(problems, entry->file, entry->line, "listen = \"%s\" is taken by service \"%s\"%s",
+                 entry->text, name, where);
+}
+
+static void check_duplicate(const struct config *config, const struct listen *entry,
+                            struct problems *problems)
+{
+    for (size_t s = 0; s < config->n_services; s++)
+        for (size_t i = 0; i < config->services[s].n_listen; i++) {
+            const struct listen *other = &config->services[s].listen[i];
+
+            if (other == entry)
+                return; // the rest comes after it and is compared with it later
+            if (is_same_listen(other, entry)) {
+                add_duplicate(problems, entry, other, config->services[s].name);
+                return;
+            }
+        }
+}
+
+void config_check_addresses(const struct config *config, struct problems *problems)
+{
+    for (size_t s = 0; s < config->n_services; s++)
+        for (size_t i = 0; i < config->services[s].n_listen; i++)
+            check_duplicate(config, &config->services[s].listen[i], problems);
+}

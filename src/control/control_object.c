@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// The object /tcpd of the control plane, and the answers of Reload(). A call never starts a reload
+// by itself: it waits for the next one, so that all who call meanwhile are answered together, and
+// never by a reload that had read the files before.
+
+#include <stdlib.h>
+
+#include "base/base.h"
+#include "control/control_private.h"
+#include "log/log.h"
+
+// busctl always behaves as on a bus, and begins with this.
+static int on_hello(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    (void)userdata;
+    (void)error;
+    return sd_bus_reply_method_return(message, "s", ":1.1");
+}
+
+static int on_get_status(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    struct control_connection *connection = userdata;
+    sd_bus_message *reply = NULL;
+    int r = sd_bus_message_new_method_return(message, &reply);
+
+    (void)error;
+    if (r >= 0)
+        r = control_append_status(connection->control, reply);
+    if (r >= 0)
+        r = sd_bus_send(NULL, reply, NULL);
+    (void)sd_bus_message_unref(reply);
+    return r;
+}
+
+static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    struct control_connection *connection = userdata;
+    struct master *master = connection->control->master;
+
+    if (master->phase == MASTER_STOPPING)
+        return sd_bus_error_set(error, "tcpd.Error.Stopping", "tcpd is stopping");
+    if (connection->n_calls == CONTROL_CALLS)
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                "too many calls of Reload() wait already");
+    connection->calls[connection->n_calls++].message = sd_bus_message_ref(message);
+    log_info("control: process %d of user %u asks for a reload", connection->pid, connection->uid);
+    master->reload_again = true;
+    master_look_again(master);
+    return 1; // answered later
+}
+
+static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    struct control_connection *connection = userdata;
+
+    (void)error;
+    log_info("control: process %d of user %u asks to stop", connection->pid, connection->uid);
+    (void)sd_bus_reply_method_return(message, ""); // whoever cannot be answered stops it as well
+    master_stop(connection->control->master, false, 0);
+    return 1;
+}
+
+static const sd_bus_vtable bus_vtable[] = {
+    SD_BUS_VTABLE_START(SD_BUS_VTABLE_HIDDEN),
+    SD_BUS_METHOD("Hello", "", "s", on_hello, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_HIDDEN),
+    SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable manager_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}", on_get_status, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Reload", "", "", on_reload, 0),
+    SD_BUS_METHOD("Stop", "", "", on_stop, 0),
+    SD_BUS_VTABLE_END,
+};
+
+int control_add_object(struct control_connection *connection)
+{
+    int r = sd_bus_add_object_vtable(connection->bus, NULL, "/org/freedesktop/DBus",
+                                     "org.freedesktop.DBus", bus_vtable, connection);
+
+    if (r >= 0)
+        r = sd_bus_add_object_vtable(connection->bus, NULL, "/tcpd", "tcpd.Manager", manager_vtable,
+                                     connection);
+    return r;
+}
+
+void control_forget_calls(struct control_connection *connection)
+{
+    for (size_t i = 0; i < connection->n_calls; i++)
+        connection->calls[i].message = sd_bus_message_unref(connection->calls[i].message);
+    connection->n_calls = 0;
+}
+
+void control_reload_started(struct control *control)
+{
+    for (struct control_connection *i = control ? control->connections : NULL; i; i = i->next)
+        for (size_t k = 0; k < i->n_calls; k++)
+            i->calls[k].current = true;
+}
+
+// Answers the calls of one connection: with an error unless it is NULL; those that wait for the
+// next reload only if `all`. A peer that cannot be answered is let go, so that it does not wait.
+static void answer(struct control_connection *connection, const sd_bus_error *error, bool all)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < connection->n_calls; i++) {
+        struct control_call *call = &connection->calls[i];
+        int r;
+
+        if (!call->current && !all) {
+            connection->calls[kept++] = *call;
+            continue;
+        }
+        r = error ? sd_bus_reply_method_error(call->message, error)
+                  : sd_bus_reply_method_return(call->message, "");
+        if (r < 0)
+            control_doom(connection);
+        call->message = sd_bus_message_unref(call->message);
+        connection->called_usec = base_now_usec();
+    }
+    for (size_t i = kept; i < connection->n_calls; i++)
+        connection->calls[i] = (struct control_call){0};
+    connection->n_calls = kept;
+}
+
+static void answer_all(struct control *control, const sd_bus_error *error, bool all)
+{
+    for (struct control_connection *i = control ? control->connections : NULL; i; i = i->next)
+        answer(i, error, all);
+}
+
+// The problems, a line each; NULL without memory.
+static char *join(const struct problems *problems)
+{
+    size_t size = 1, used = 0;
+    char *text;
+
+    for (size_t i = 0; i < problems->n; i++)
+        size += CONTROL_TEXT_SIZE(problems->texts[i]) + 1;
+    text = calloc(1, size);
+    for (size_t i = 0; text && i < problems->n; i++) {
+        if (i > 0)
+            text[used++] = '\n';
+        used += control_make_text(problems->texts[i], text + used, size - used);
+    }
+    return text;
+}
+
+void control_reload_refused(struct control *control, const struct problems *problems)
+{
+    cleanup_free char *text = join(problems);
+    sd_bus_error refused = SD_BUS_ERROR_MAKE_CONST("tcpd.Error.Refused",
+                                                   text && text[0] ? text : "out of memory");
+
+    answer_all(control, &refused, false);
+}
+
+void control_reload_ended(struct control *control, bool ready)
+{
+    static const sd_bus_error not_ready = SD_BUS_ERROR_MAKE_CONST(
+        "tcpd.Error.NotReady", "some workers of the old generation serve on, as the new ones are "
+                               "not ready; see the log");
+
+    answer_all(control, ready ? NULL : &not_ready, false);
+}
+
+void control_stopping(struct control *control)
+{
+    static const sd_bus_error stopping = SD_BUS_ERROR_MAKE_CONST("tcpd.Error.Stopping",
+                                                                 "tcpd is stopping");
+
+    answer_all(control, &stopping, true);
+}

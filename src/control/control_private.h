@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// What control*.c share.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "control/control.h"
+#include "master/master.h"
+
+#define CONTROL_CONNECTIONS 16
+#define CONTROL_CALLS       16 // of Reload() that wait, in each connection
+
+// A call of Reload() that waits for its answer.
+struct control_call {
+    sd_bus_message *message;
+    bool current; // answered by the reload that runs, else by the next one
+};
+
+struct control_connection {
+    struct control_connection *next;
+    struct control *control;
+    sd_bus *bus;
+    pid_t pid; // of who has connected, as the kernel says
+    uid_t uid;
+    struct control_call calls[CONTROL_CALLS];
+    size_t n_calls;
+    uint64_t called_usec; // when it last called something
+    bool fresh;           // has just passed the authentication
+    bool doomed;          // to be closed by the next sweep
+};
+
+struct control {
+    struct master *master;
+    int fd;
+    sd_event_source *listening;
+    sd_event_source *timer;
+    sd_event_source *sweep; // what must not be done in sd-bus' own callbacks
+    struct control_connection *connections;
+    unsigned n_connections;
+    uint64_t retry_usec;   // accept() failed: not before
+    uint64_t said_usec;    // when that was last logged, 0: never
+    uint64_t started_usec; // since the daemon runs
+    uint64_t started_realtime_usec;
+};
+
+// Has the connection closed after this event; may be called from its own callbacks.
+void control_doom(struct control_connection *connection);
+
+// control_object.c: puts the object on a connection's bus. 0 or -errno.
+int control_add_object(struct control_connection *connection);
+// Gives up the calls that wait, without an answer.
+void control_forget_calls(struct control_connection *connection);
+
+// control_status.c: appends the answer of GetStatus(). 0 or -errno.
+int control_append_status(const struct control *control, sd_bus_message *reply);
+
+// What is enough for every form that control_make_text() gives the text.
+#define CONTROL_TEXT_SIZE(text) (4 * strlen(text) + 1)
+// Copies a text in the form that a D-Bus string must have, UTF-8 without controls: bytes that are
+// none become \xNN. Cut at size - 1. Returns the length.
+size_t control_make_text(const char *text, char *ret, size_t size);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The answer of GetStatus(): what the daemon and each pool are doing now, counted when asked.
+
+#include <errno.h>
+
+#include "base/base.h"
+#include "base/escape.h"
+#include "control/control_private.h"
+
+size_t control_make_text(const char *text, char *ret, size_t size)
+{
+    size_t used = 0;
+
+    if (size > 0)
+        ret[0] = '\0';
+    while (*text != '\0' && used + 1 < size) {
+        size_t n = strcspn(text, "\\");
+
+        if (n == 0) { // of an escape that is made already
+            ret[used++] = *text++;
+            ret[used] = '\0';
+            continue;
+        }
+        (void)escape_bytes(text, n, ret + used, size - used);
+        used += strlen(ret + used);
+        text += n;
+    }
+    return used;
+}
+
+static int append_text(sd_bus_message *reply, const char *name, const char *value)
+{
+    size_t size = CONTROL_TEXT_SIZE(value);
+    cleanup_free char *text = malloc(size);
+
+    if (!text)
+        return -ENOMEM;
+    (void)control_make_text(value, text, size);
+    return sd_bus_message_append(reply, "{sv}", name, "s", text);
+}
+
+static int append_number(sd_bus_message *reply, const char *name, unsigned value)
+{
+    return sd_bus_message_append(reply, "{sv}", name, "u", value);
+}
+
+static int append_long(sd_bus_message *reply, const char *name, uint64_t value)
+{
+    return sd_bus_message_append(reply, "{sv}", name, "t", value);
+}
+
+static const char *phase_name(enum master_phase phase)
+{
+    static const char *const names[] = {
+        [MASTER_STARTING] = "starting",
+        [MASTER_RUNNING] = "running",
+        [MASTER_RELOADING] = "reloading",
+        [MASTER_STOPPING] = "stopping",
+    };
+
+    return names[phase];
+}
+
+static int append_daemon(const struct control *control, sd_bus_message *reply)
+{
+    struct master *master = control->master;
+    unsigned n_workers = 0, n_idle = 0, n_busy = 0, n_draining = 0;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        n_workers += pool_size(pool);
+        n_draining += pool->n_draining;
+        n_busy += pool->counts.busy;
+        n_idle += pool->counts.idle;
+    }
+    // What cannot be appended makes the message unusable; sending it fails then.
+    (void)append_text(reply, "version", TCPD_VERSION);
+    (void)append_text(reply, "state", phase_name(master->phase));
+    (void)append_number(reply, "pid", (unsigned)getpid());
+    (void)append_long(reply, "started", control->started_realtime_usec);
+    (void)append_long(reply, "uptime_usec", base_now_usec() - control->started_usec);
+    (void)append_number(reply, "generation", master->generation);
+    (void)append_text(reply, "status", master_status(master));
+    (void)append_text(reply, "reload_problem", master->reload_problem);
+    (void)append_number(reply, "workers", n_workers);
+    (void)append_number(reply, "idle", n_idle);
+    (void)append_number(reply, "busy", n_busy);
+    return append_number(reply, "draining", n_draining);
+}
+
+// All that were finished, by workers that are gone and by those there are.
+static uint64_t count_sessions(const struct pools *pools, const struct pool *pool)
+{
+    uint64_t n = pool->sessions_before;
+
+    for (const struct worker *worker = pool->workers; worker; worker = worker->next)
+        n += scoreboard_read(&pools->board, worker->slot).sessions;
+    return n;
+}
+
+static int append_pool(const struct pools *pools, const struct pool *pool, sd_bus_message *reply)
+{
+    struct sizing_limits limits = pool_limits(pool);
+    const struct listener *listener = pool->listener;
+    bool activated = listener->origin == LISTENER_ACTIVATED;
+    uint64_t wait = throttle_wait(&pool->deaths, base_now_usec());
+    int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+    if (r < 0)
+        return r;
+    (void)append_text(reply, "service", pool->service->name);
+    (void)append_text(reply, "listener", listener->address);
+    (void)append_text(reply, "origin", activated ? "handed over" : "bound");
+    (void)append_number(reply, "min", limits.min);
+    (void)append_number(reply, "spare", limits.spare);
+    (void)append_number(reply, "max", limits.max);
+    (void)append_number(reply, "workers", pool_size(pool));
+    (void)append_number(reply, "idle", pool->counts.idle);
+    (void)append_number(reply, "busy", pool->counts.busy);
+    (void)append_number(reply, "draining", pool->n_draining);
+    (void)append_number(reply, "queue", listener_queued(listener));
+    (void)append_number(reply, "queue_limit", listener->effective_backlog);
+    (void)append_long(reply, "sessions", count_sessions(pools, pool));
+    (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
+    return sd_bus_message_close_container(reply);
+}
+
+int control_append_status(const struct control *control, sd_bus_message *reply)
+{
+    const struct pools *pools = &control->master->pools;
+    int r;
+
+    for (struct pool *pool = pools->first; pool; pool = pool->next)
+        (void)pool_scan(pools, pool);
+    r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+    if (r >= 0)
+        r = append_daemon(control, reply);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+    for (const struct pool *pool = pools->first; r >= 0 && pool; pool = pool->next)
+        r = append_pool(pools, pool, reply);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Making one listening socket, for listener.c alone: binding, taking over, keeping.
+#pragma once
+
+#include "listen/listener.h"
+
+// Binds and listens. 0 and a listener owned by the caller, or -errno with nothing left open.
+int listener_bind(const struct service *service, const struct address *address,
+                  struct listener **ret);
+
+// Makes a listener of a socket that was handed over; owns fd from now on.
+struct listener *listener_adopt(int fd, const struct service *service);
+
+// What a failure of listener_bind() means, in words.
+const char *listener_bind_strerror(int error);
+
+// Makes a listener of a socket that tcpd had bound to this address before it was restarted; owns fd
+// from now on.
+struct listener *listener_take_back(int fd, const struct service *service,
+                                    const struct address *address);

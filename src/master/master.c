@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+// The event loop. Signals, deaths and workers' hints only ask for another look; master_balance()
+// looks. After READY=1 nothing in here ends the process but a signal: errors are logged and tried
+// again by the clock.
+
+#include "master/master.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sysexits.h>
+
+#include "base/base.h"
+#include "listen/listener_inherit.h"
+#include "log/log.h"
+#include "log/notify.h"
+
+#define TICK_USEC    USEC_PER_SEC
+#define ORPHANS_USEC (2 * USEC_PER_SEC)  // a killed process takes a moment
+#define EXTEND_USEC  (5 * USEC_PER_SEC)  // said anew each tick
+#define FORGIVE_USEC (60 * USEC_PER_SEC) // early deaths are forgotten after that long without one
+#define HURRY_USEC   (100 * USEC_PER_MSEC)
+
+void master_look_again(struct master *master)
+{
+    (void)sd_event_source_set_enabled(master->balance, SD_EVENT_ONESHOT); // valid source
+}
+
+// Idle workers leave by themselves; those with sessions are killed a moment later.
+static void hurry(struct master *master, uint64_t now)
+{
+    if (master->at_once)
+        return; // asked for again: the moment does not begin anew
+    master->at_once = true;
+    master->stop_usec = now + HURRY_USEC;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        pool->drained = true;
+        pool_drain_all(pool, now);
+    }
+}
+
+void master_stop(struct master *master, bool at_once, int exit_status)
+{
+    uint64_t now = base_now_usec();
+    uint64_t limit = master->config->stop_timeout_usec;
+
+    if (master->phase != MASTER_STOPPING) {
+        master->phase = MASTER_STOPPING;
+        master->phase_usec = now;
+        master->exit_status = exit_status;
+        master->stop_usec = limit > 0 ? now + limit : USEC_NEVER;
+        for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+            pool->closing = true;
+        log_info("stopping%s", at_once ? " at once" : ": draining");
+        control_stopping(master->control);
+        notify_stopping(master_status(master));
+        notify_extend(EXTEND_USEC);
+    } else if (!at_once) {
+        log_info("stopping at once: asked for twice");
+        at_once = true;
+    }
+    if (at_once)
+        hurry(master, now);
+    master_look_again(master);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)source;
+    master_stop(userdata, si->ssi_signo != SIGTERM, EX_OK);
+    return 0;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)source;
+    (void)si;
+    reload_start(userdata);
+    return 0;
+}
+
+static int on_status(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    (void)source;
+    (void)si;
+    master_log_status(userdata);
+    return 0;
+}
+
+// One worker more (TTIN) or fewer (TTOU) in each pool, until the next reload.
+static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct master *master = userdata;
+    int step = si->ssi_signo == SIGTTIN ? 1 : -1;
+
+    (void)source;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        int64_t min = (int64_t)pool->service->min_workers + pool->adjustment + step;
+
+        if (pool->closing)
+            continue;
+        if (min < 1 || min > (int64_t)pool->service->max_workers) {
+            log_warning("%s: stays between 1 and %u workers", pool->name,
+                        pool->service->max_workers);
+            continue;
+        }
+        pool->adjustment += step;
+        if (step < 0)
+            pool_drain_some(&master->pools, pool, 1, base_now_usec());
+        log_info("%s: at least %" PRId64 " workers from now on", pool->name, min);
+    }
+    master_look_again(master);
+    return 0;
+}
+
+static int on_death(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct master *master = userdata;
+
+    (void)source;
+    (void)si;
+    master->reaping = true;
+    master_look_again(master);
+    return 0;
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    eventfd_t count;
+
+    (void)source;
+    (void)events;
+    (void)eventfd_read(fd, &count); // a hint: how many does not matter
+    master_look_again(userdata);
+    return 0;
+}
+
+// When to think of the watchdog next; while the pools are not healthy, again in a while.
+static uint64_t ping_due(const struct master *master, uint64_t now)
+{
+    uint64_t due = master->pinged_usec + master->watchdog_usec / 2;
+
+    return due > now ? due : now + master->watchdog_usec / 8;
+}
+
+static int set_timer(struct master *master, uint64_t now)
+{
+    uint64_t next = master->tick_usec + TICK_USEC;
+    uint64_t due = master_balance_due(master, now);
+    uint64_t idle_due = master_idle_due(master, now);
+
+    if (due < next)
+        next = due;
+    if (idle_due < next)
+        next = idle_due;
+    if (master->reaping && master->reap_due_usec < next)
+        next = master->reap_due_usec;
+    if (master->phase == MASTER_STOPPING && master->stop_usec < next)
+        next = master->stop_usec;
+    if (master->watchdog_usec > 0 && ping_due(master, now) < next)
+        next = ping_due(master, now);
+    (void)sd_event_source_set_time(master->timer, next);
+    return sd_event_source_set_enabled(master->timer, SD_EVENT_ONESHOT);
+}
+
+// After the last worker, what it has left behind is waited for: that may have left others behind.
+static bool is_alone(struct master *master, uint64_t now)
+{
+    struct orphans *orphans = &master->orphans;
+
+    if (now >= orphans->until_usec)
+        return true;
+    if (orphans->stop_usec == 0)
+        orphans->stop_usec = now + ORPHANS_USEC;
+    master_end_orphans(master);
+    return !orphans->are_due || now >= orphans->stop_usec;
+}
+
+static int on_balance(sd_event_source *source, void *userdata)
+{
+    struct master *master = userdata;
+    uint64_t now = base_now_usec();
+
+    (void)source;
+    if (master->reaping)
+        master_reap(master);
+    if (master->orphans.are_due && !master->reaping)
+        master_end_orphans(master);
+    if (master_balance(master, now) || (master->reaping && now >= master->reap_due_usec))
+        master_look_again(master);
+    if (master->phase == MASTER_STOPPING && !master->pools.first && is_alone(master, now))
+        return sd_event_exit(master->event, master->exit_status);
+    return set_timer(master, now);
+}
+
+// Healthy: every pool can serve, or is held back by its own throttle, which a restart of the whole
+// daemon would not help.
+static bool is_healthy(const struct master *master, uint64_t now)
+{
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->n_active + pool->n_old == 0 && !pool->closing &&
+            throttle_wait(&pool->deaths, now) == 0 && throttle_wait(&pool->forks, now) == 0 &&
+            now - master->phase_usec > 10 * USEC_PER_SEC)
+            return false;
+    return true;
+}
+
+static void ping_watchdog(struct master *master, uint64_t now)
+{
+    if (master->watchdog_usec == 0 || now - master->pinged_usec < master->watchdog_usec / 2)
+        return;
+    if (!is_healthy(master, now))
+        return;
+    master->pinged_usec = now;
+    notify_watchdog();
+}
+
+static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
+{
+    struct sizing_limits limits = pool_limits(pool);
+    struct sizing_counts counts;
+
+    pool_tend(pool, now);
+    if (now - pool->death_usec >= FORGIVE_USEC)
+        throttle_reset(&pool->deaths);
+    if (pool_scan(&master->pools, pool))
+        pool_correct(&master->pools, pool);
+    counts = pool_sizing(pool);
+    pool_rouse(&master->pools, pool, counts.queued);
+    if (!pool->closing && master->phase == MASTER_RUNNING)
+        pool_drain_some(&master->pools, pool, sizing_excess(&limits, &counts, &pool->surplus, now),
+                        now);
+}
+
+// What needs no event but the clock: ages, surplus, counts that have drifted, status.
+static void tick(struct master *master, uint64_t now)
+{
+    master->tick_usec = now;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        tick_pool(master, pool, now);
+    master_report_unsaid(master, now);
+    if (master->phase == MASTER_STOPPING)
+        notify_extend(EXTEND_USEC);
+    if (master->phase != MASTER_STARTING)
+        (void)master_status(master);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct master *master = userdata;
+    uint64_t now = base_now_usec();
+
+    (void)source;
+    (void)usec;
+    ping_watchdog(master, now);
+    if (now - master->tick_usec >= TICK_USEC)
+        tick(master, now);
+    master_leave_if_idle(master, now);
+    master_look_again(master);
+    return 0;
+}
+
+static int add_signal(struct master *master, int signal, sd_event_signal_handler_t handler)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, signal);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    return sd_event_add_signal(master->event, NULL, signal, handler, master);
+}
+
+static int add_sources(struct master *master)
+{
+    static const struct {
+        int signal;
+        sd_event_signal_handler_t handler;
+    } signals[] = {
+        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_reload},
+        {SIGUSR1, on_status}, {SIGTTIN, on_resize}, {SIGTTOU, on_resize}, {SIGCHLD, on_death},
+    };
+    int r = sd_event_new(&master->event);
+
+    for (size_t i = 0; r >= 0 && i < ELEMENTS(signals); i++)
+        r = add_signal(master, signals[i].signal, signals[i].handler);
+    if (r >= 0)
+        r = sd_event_add_io(master->event, NULL, master->pools.wake, EPOLLIN, on_wake, master);
+    if (r >= 0)
+        r = sd_event_add_defer(master->event, &master->balance, on_balance, master);
+    if (r >= 0) // after the signals: while it asks for itself again it would come before them
+        r = sd_event_source_set_priority(master->balance, SD_EVENT_PRIORITY_NORMAL + 1);
+    if (r >= 0)
+        r = sd_event_add_time(master->event, &master->timer, CLOCK_MONOTONIC,
+                              base_now_usec() + TICK_USEC, USEC_PER_MSEC, on_timer, master);
+    return r;
+}
+
+static int make_pools(struct master *master)
+{
+    for (size_t i = 0; i < master->set.n; i++)
+        if (!pool_new(&master->pools, master->set.items[i].listener, master->config,
+                      master->set.items[i].service, master->generation))
+            return -ENOSPC;
+    pools_settle_memory(&master->pools);
+    master_adopt_orphans(master);
+    return 0;
+}
+
+int master_run(const struct config_source *source, struct config *config, struct listener_set *set)
+{
+    struct master master = {
+        .source = source,
+        .config = config,
+        .set = *set,
+        .generation = 1,
+        .phase_usec = base_now_usec(),
+        .watchdog_usec = notify_watchdog_usec(),
+    };
+    int r = pools_open(&master.pools);
+
+    if (r >= 0)
+        r = make_pools(&master);
+    if (r >= 0)
+        r = add_sources(&master);
+    if (r >= 0)
+        r = control_open(&master.control, &master, inherited_take_control());
+    if (r < 0) {
+        log_error("cannot start: %s", strerror(-r));
+        notify_failure(-r, "cannot start");
+        return EX_OSERR;
+    }
+    r = sd_event_loop(master.event);
+    if (r == EX_OK)
+        log_record(LOG_INFO, EVENT_STOPPED, NULL, 0, "stopped");
+    else if (r < 0)
+        log_error("the event loop failed: %s", strerror(-r));
+    master.control = control_close(master.control);
+    (void)sd_event_source_unref(master.balance);
+    (void)sd_event_source_unref(master.timer);
+    (void)sd_event_unref(master.event);
+    free(master.orphans.others);
+    pools_close(&master.pools);
+    listeners_forget(&master.set);
+    (void)config_unref(master.config);
+    return r < 0 ? EX_OSERR : r;
+}

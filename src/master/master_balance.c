@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+// Looking at all pools: start what is missing, in batches so that signals are answered meanwhile;
+// empty and close what goes; tell when all is ready. Never sleeps: what must wait is due later.
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/base.h"
+#include "config/system_limits.h"
+#include "log/log.h"
+#include "log/notify.h"
+#include "master/master.h"
+
+#define QUIET_USEC (200 * USEC_PER_MSEC) // a closing listener's queue was empty for that long
+#define LOOK_USEC \
+    (20 * USEC_PER_MSEC) // how often a closing listener's queue, an empty bucket is looked at
+#define SAY_FULL_USEC (60 * USEC_PER_SEC)
+
+static uint64_t throttled(const struct pool *pool, uint64_t now)
+{
+    uint64_t deaths = throttle_wait(&pool->deaths, now), forks = throttle_wait(&pool->forks, now);
+
+    return deaths > forks ? deaths : forks;
+}
+
+// A fork that failed is tried again later; before READY=1 it is fatal, as the configuration cannot
+// be honoured.
+static void fork_failed(struct master *master, struct pool *pool, int error, uint64_t now)
+{
+    bool first = pool->forks.n_failures == 0;
+    char why[256] = "";
+
+    if (first || master->phase == MASTER_STARTING)
+        (void)system_limits_explain(pools_count_workers(&master->pools), why, sizeof(why));
+    (void)throttle_fail(&pool->forks, &throttle_forks, now);
+    if (master->phase == MASTER_STARTING) {
+        log_error("%s: cannot start the workers that min_workers = %u asks for: %s; %s", pool->name,
+                  pool->service->min_workers, strerror(error), why);
+        notify_failure(error, "cannot start workers");
+        master_stop(master, true, EX_OSERR);
+    } else if (first) {
+        log_error("%s: cannot start a worker: %s; %s; trying again from time to time", pool->name,
+                  strerror(error), why);
+    }
+}
+
+// Starts what is missing, until the turn is over. True when there is more to start at once.
+static bool grow(struct master *master, struct pool *pool, uint64_t now)
+{
+    struct sizing_limits limits = pool_limits(pool);
+    struct sizing_counts counts;
+    unsigned missing;
+    bool over = false;
+
+    if (throttled(pool, now) > 0)
+        return false;
+    counts = pool_sizing(pool);
+    missing = sizing_missing(&limits, &counts);
+    pool->starved = false;
+    while (missing > 0 && !over) { // each pool starts one at least
+        int r;
+
+        pool->starved = sizing_take(&pool->bucket, &pool->service->spawn, 1, now) == 0;
+        if (pool->starved)
+            return false;
+        r = pool_spawn(&master->pools, pool, now);
+        if (r < 0) {
+            fork_failed(master, pool, -r, now);
+            return false;
+        }
+        pool->forks = (struct throttle){0};
+        missing--;
+        over = base_now_usec() - now >= MASTER_TURN_USEC;
+    }
+    return missing > 0;
+}
+
+static void say_full(struct pool *pool, uint64_t now)
+{
+    struct log_field fields[POOL_FIELDS];
+    unsigned queued;
+
+    if (pool->n_active < pool->service->max_workers || pool->counts.spare > 0)
+        return;
+    queued = listener_queued(pool->listener);
+    if (queued == 0)
+        return;
+    if (pool->full_said_usec != 0 && now - pool->full_said_usec < SAY_FULL_USEC)
+        return;
+    pool->full_said_usec = now;
+    pool_fields(pool, fields);
+    log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
+               "%s: the pool is at its maximum, max_workers = %u; %u connections wait in the queue",
+               pool->name, pool->service->max_workers, queued);
+}
+
+// Workers that its minimum asks for have come to accept().
+static bool is_ready(const struct pool *pool)
+{
+    return pool->counts.ready >= pool_limits(pool).min;
+}
+
+// Takes a listener out of service without losing what its queue holds (B8): no new connection, the
+// workers empty the queue, then they leave, then it is closed.
+static void close_step(struct master *master, struct pool *pool, uint64_t now)
+{
+    struct listener *listener = pool->listener;
+    bool empty, quiet;
+
+    if (master->phase != MASTER_STOPPING)
+        listener_unstore(listener);
+    if (pool->quiet_usec == 0)
+        pool->quiet = listener_quiesce(listener);
+    empty = pool->quiet == LISTENER_OPEN || listener_queued(listener) == 0;
+    if (pool->quiet_usec == 0 || !empty)
+        pool->quiet_usec = now;
+    quiet = pool->quiet == LISTENER_QUIET ? now - pool->quiet_usec >= QUIET_USEC : empty;
+    if (!pool->drained && quiet) {
+        pool->drained = true;
+        pool_drain_all(pool, now);
+    }
+    if (pool->drained && empty && pool->counts.leaving == 0)
+        listener_release(listener); // sessions may last; the address is free
+    if (pool->drained && pool->workers == NULL && (empty || master->at_once)) {
+        pool_free(&master->pools, pool);
+        return;
+    }
+    if (pool->drained && pool->workers == NULL && throttled(pool, now) == 0) {
+        pool->drained = false; // a handshake was completed late: serve it
+        (void)pool_spawn(&master->pools, pool, now);
+    }
+}
+
+static void kill_late(struct master *master, uint64_t now)
+{
+    unsigned n = 0;
+
+    if (master->phase != MASTER_STOPPING || now < master->stop_usec)
+        return;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        n += pool_size(pool);
+        pool->drained = true;
+        pool_drain_all(pool, now);
+        pool_kill_all(pool);
+    }
+    if (!master->at_once && n > 0)
+        log_record(LOG_WARNING, EVENT_WORKER_KILLED, NULL, 0,
+                   "stop_timeout is over: %u workers with sessions are killed", n);
+    master->at_once = true;
+    master->stop_usec = now + USEC_PER_SEC; // and once more, should one have been missed
+}
+
+static void announce_ready(struct master *master)
+{
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (!is_ready(pool))
+            return;
+    master->phase = MASTER_RUNNING;
+    master->phase_usec = base_now_usec();
+    notify_ready(master_status(master));
+    log_record(LOG_INFO, EVENT_READY, NULL, 0, "ready: %s", master->status);
+    master_warn_of_idle(master);
+}
+
+bool master_balance(struct master *master, uint64_t now_usec)
+{
+    bool more = false;
+
+    if (master->reload_again && master->phase == MASTER_RUNNING) {
+        reload_start(master);
+        return true; // now_usec is before its start
+    }
+    kill_late(master, now_usec);
+    for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
+        next = pool->next;
+        pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
+        (void)pool_scan(&master->pools, pool);
+        if (!pool->drained && grow(master, pool, now_usec))
+            more = true;
+        if (pool->closing)
+            close_step(master, pool, now_usec);
+        else
+            say_full(pool, now_usec);
+    }
+    if (master->phase == MASTER_STARTING)
+        announce_ready(master);
+    if (master->phase == MASTER_RUNNING || master->phase == MASTER_RELOADING)
+        reload_advance(master, now_usec);
+    return more || (master->reload_again && master->phase == MASTER_RUNNING);
+}
+
+uint64_t master_balance_due(const struct master *master, uint64_t now_usec)
+{
+    uint64_t due = USEC_NEVER;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        uint64_t wait = throttled(pool, now_usec);
+
+        if (wait > 0 && now_usec + wait < due)
+            due = now_usec + wait;
+        if ((pool->starved || (pool->closing && !pool->drained)) && now_usec + LOOK_USEC < due)
+            due = now_usec + LOOK_USEC;
+        if (pool->stale && pool->scan_due_usec < due)
+            due = pool->scan_due_usec;
+    }
+    return due;
+}

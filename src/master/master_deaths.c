@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// Deaths of workers. A child is looked up by its pid in the private table before its status is
+// believed; one record per abnormal death, at most ten in ten seconds per pool, then a count.
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#include "base/base.h"
+#include "log/log.h"
+#include "log/notify.h"
+#include "master/master.h"
+#include "session/session_log.h"
+#include "worker/worker.h"
+
+#define YOUNG_USEC    USEC_PER_SEC
+#define PERIOD_USEC   (10 * USEC_PER_SEC)
+#define SAID_A_PERIOD 10
+
+struct death {
+    struct worker *worker;
+    struct score score; // gossip: what it was doing
+    siginfo_t info;
+    uint64_t age_usec;
+};
+
+static bool is_crash(const siginfo_t *info)
+{
+    int signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
+
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+           signal == SIGABRT || signal == SIGSYS;
+}
+
+// What died was a program in a worker's place: its status is none of ours, and nobody knows its
+// sessions.
+static bool is_program(const struct death *death)
+{
+    return death->worker->accepts_itself && death->score.state != WORKER_STARTING;
+}
+
+// A module may leave with any status and at any time; only a worker that says so leaves by our
+// door.
+static bool is_by_module(const struct death *death)
+{
+    return death->worker->has_module && death->score.state != WORKER_LEAVING &&
+           death->info.si_status != WORKER_EXIT_MODULE_EXITED;
+}
+
+// Its exit status, as worker.h has it; -1: there is none.
+static int exit_of(const struct death *death)
+{
+    return death->info.si_code == CLD_EXITED && !is_program(death) && !is_by_module(death)
+               ? death->info.si_status
+               : -1;
+}
+
+// It did what it was told, or what it is for.
+static bool is_normal(const struct death *death)
+{
+    int status = death->info.si_status;
+
+    if (is_program(death))
+        return death->worker->draining ||
+               (death->info.si_code == CLD_EXITED && status == 0 && death->age_usec >= YOUNG_USEC);
+    return exit_of(death) == WORKER_EXIT_DRAINED || exit_of(death) == WORKER_EXIT_RETIRED;
+}
+
+// "killed by signal 9 (KILL)", "exited with status 12 (out of files)"
+static void describe(const struct death *death, char *text, size_t size)
+{
+    const siginfo_t *info = &death->info;
+    const char *name = sigabbrev_np(info->si_status);
+
+    if (info->si_code == CLD_EXITED && exit_of(death) < 0)
+        (void)snprintf(text, size, "exited with status %d%s", info->si_status,
+                       is_program(death) ? "" : " (the module called _exit())");
+    else if (info->si_code == CLD_EXITED)
+        (void)snprintf(text, size, "exited with status %d (%s)", info->si_status,
+                       worker_exit_name(info->si_status));
+    else
+        (void)snprintf(text, size, "%s by signal %d (%s)",
+                       info->si_code == CLD_DUMPED ? "dumped core" : "killed", info->si_status,
+                       name ? name : "unknown");
+}
+
+// Whom it was serving, "nobody" if it was not.
+static const char *describe_peer(const struct master *master, const struct score *score, char *text,
+                                 size_t size)
+{
+    struct sockaddr_storage peer = {.ss_family = score->peer.family};
+    struct sockaddr_in *in = (struct sockaddr_in *)&peer;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&peer;
+    socklen_t length = sizeof(sa_family_t);
+
+    if (score->state != WORKER_BUSY || score->peer.family == AF_UNSPEC)
+        return "nobody";
+    if (score->peer.family == AF_INET) {
+        in->sin_port = score->peer.port;
+        memcpy(&in->sin_addr, score->peer.ip, sizeof(in->sin_addr));
+        length = sizeof(*in);
+    } else if (score->peer.family == AF_INET6) {
+        in6->sin6_port = score->peer.port;
+        memcpy(&in6->sin6_addr, score->peer.ip, sizeof(in6->sin6_addr));
+        length = sizeof(*in6);
+    }
+    return session_log_peer((const struct sockaddr *)&peer, length, master->config->log_addresses,
+                            text, size);
+}
+
+// The file of the module that it had, NULL: none. What one of an earlier generation had is not
+// known.
+static const char *module_of(const struct worker *worker)
+{
+    const struct pool *pool = worker->pool;
+
+    return worker->generation == pool->generation ? pool->service->options.module : NULL;
+}
+
+static void log_death(const struct master *master, const struct death *death)
+{
+    const struct worker *worker = death->worker;
+    struct log_field fields[POOL_FIELDS + 4] = {[POOL_FIELDS] = {.name = "TCPD_WORKER"},
+                                                {.name = "TCPD_PEER"},
+                                                {.name = "TCPD_SESSIONS"},
+                                                {.name = "TCPD_MODULE"}};
+    const char *module = module_of(worker);
+    struct log_field *own = &fields[POOL_FIELDS];
+    char how[96], peer[ADDRESS_TEXT_MAX];
+    const char *whom = describe_peer(master, &death->score, peer, sizeof(peer));
+    int priority = is_normal(death) || worker->draining ? LOG_DEBUG : LOG_WARNING;
+
+    if (is_crash(&death->info))
+        priority = LOG_ALERT; // someone may be looking for a way in (B46)
+    describe(death, how, sizeof(how));
+    pool_fields(worker->pool, fields);
+    (void)snprintf(own[0].value, sizeof(own[0].value), "%d", worker->pid);
+    (void)snprintf(own[1].value, sizeof(own[1].value), "%s", whom);
+    (void)snprintf(own[2].value, sizeof(own[2].value), "%" PRIu64, death->score.sessions);
+    (void)snprintf(own[3].value, sizeof(own[3].value), "%s", module ? module : "");
+    log_record(priority, EVENT_WORKER_DIED, fields, ELEMENTS(fields) - (module ? 0 : 1),
+               "%s: worker %d %s after %" PRIu64 ".%03" PRIu64 " s and %" PRIu64
+               " sessions, serving %s%s%s",
+               worker->pool->name, worker->pid, how, death->age_usec / USEC_PER_SEC,
+               death->age_usec % USEC_PER_SEC / USEC_PER_MSEC, death->score.sessions, whom,
+               module ? ", with module " : "", module ? module : "");
+}
+
+static void note(struct master *master, const struct death *death)
+{
+    struct pool *pool = death->worker->pool;
+
+    if (is_normal(death) || pool->n_deaths_said < SAID_A_PERIOD)
+        log_death(master, death);
+    else
+        pool->n_deaths_unsaid++;
+    if (!is_normal(death))
+        pool->n_deaths_said++;
+}
+
+// Early and abnormal deaths in a row slow the pool's growth down; a worker that has served ends it.
+static void throttle(struct master *master, const struct death *death, uint64_t now)
+{
+    struct pool *pool = death->worker->pool;
+    bool young = (death->score.sessions == 0 && !is_program(death)) ||
+                 death->age_usec < YOUNG_USEC || exit_of(death) == WORKER_EXIT_PROGRAM;
+    struct log_field fields[POOL_FIELDS];
+    uint64_t wait;
+
+    if (is_normal(death)) {
+        if (death->score.sessions > 0)
+            throttle_reset(&pool->deaths);
+        return;
+    }
+    if (!young || master->phase == MASTER_STOPPING)
+        return;
+    if (death->worker->started_usec < pool->death_usec)
+        return; // of the same litter as one that was counted: only a new start can fail anew
+    pool->death_usec = now;
+    wait = throttle_fail(&pool->deaths, &throttle_deaths, now);
+    if (wait == 0)
+        return;
+    pool_fields(pool, fields);
+    log_record(LOG_ERR, EVENT_THROTTLED, fields, POOL_FIELDS,
+               "%s: %u workers in a row died early; the next one starts in %" PRIu64 " ms",
+               pool->name, pool->deaths.n_failures, wait / USEC_PER_MSEC);
+}
+
+static void fail_start(struct master *master, const struct pool *pool)
+{
+    log_error("%s: its workers cannot be set up", pool->name);
+    notify_failure(EIO, "workers cannot be set up");
+    master_stop(master, true, EX_OSERR);
+}
+
+static void relisten(const struct pool *pool)
+{
+    int r = listener_revive(pool->listener);
+
+    if (r == -EALREADY)
+        return; // the first of its workers to die has brought us here already
+    if (r < 0)
+        log_error("%s: someone shut the listener down and it cannot listen again: %s", pool->name,
+                  strerror(-r));
+    else
+        log_error("%s: someone shut the listener down; listening again", pool->name);
+}
+
+static void bury(struct master *master, const siginfo_t *info)
+{
+    struct worker *worker = slots_find(master->pools.slots, info->si_pid);
+    uint64_t now = base_now_usec();
+    struct death death = {.worker = worker, .info = *info};
+    struct pool *pool;
+    bool is_listener;
+    int status;
+
+    master_note_death(master, worker, info->si_pid, now);
+    if (!worker)
+        return; // an orphan, one that was here before us, or a child of a library
+    pool = worker->pool;
+    death.age_usec = now - worker->started_usec;
+    death.score = scoreboard_read(&master->pools.board, worker->slot);
+    status = exit_of(&death);
+    is_listener = worker->accepts_itself;
+    note(master, &death);
+    throttle(master, &death, now);
+    if (status == WORKER_EXIT_LISTENER_LOST && !worker->draining)
+        relisten(pool);
+    pool_remove(&master->pools, worker, &death.score, info->si_code != CLD_EXITED);
+    if (master->phase == MASTER_STARTING &&
+        (status == WORKER_EXIT_SETUP_FAILED || (status == WORKER_EXIT_PROGRAM && is_listener)))
+        fail_start(master, pool);
+}
+
+void master_reap(struct master *master)
+{
+    uint64_t began = base_now_usec(), now = began;
+
+    if (now < master->reap_due_usec)
+        return;
+    // SIGCHLD tells of one or of many (B29).
+    do {
+        siginfo_t info = {0};
+        bool none = waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0;
+        uint64_t before = now;
+
+        now = base_now_usec();
+        if (none) { // to find none the kernel looked at every child
+            master->reaping = false;
+            master->reap_due_usec = now + POOL_REST * (now - before);
+            return;
+        }
+        bury(master, &info);
+        now = base_now_usec();
+    } while (now - began < MASTER_TURN_USEC);
+}
+
+void master_report_unsaid(struct master *master, uint64_t now_usec)
+{
+    if (now_usec - master->deaths_usec < PERIOD_USEC)
+        return;
+    master->deaths_usec = now_usec;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        struct pool_hint *hint = scoreboard_hint(&master->pools.board, pool->index);
+
+        session_log_report(&hint->quota, pool->name, pool->config);
+        if (pool->n_deaths_unsaid > 0)
+            log_warning("%s: %u more workers died in %u s", pool->name, pool->n_deaths_unsaid,
+                        (unsigned)(PERIOD_USEC / USEC_PER_SEC));
+        pool->n_deaths_said = pool->n_deaths_unsaid = 0;
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// Orphans: what a worker's program or module has started and a dead worker has left behind. The
+// master adopts it (PR_SET_CHILD_SUBREAPER) and kills it, so that no process outlives its session.
+// A worker that lives ends what is its own by itself: program_end.c. Only while there are such
+// services, only after the death of such a worker, and never as process 1, who adopts everybody's:
+// children that were there before, or came at another time, are none of ours to kill.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/base.h"
+#include "handlers/handler.h"
+#include "log/log.h"
+#include "master/master.h"
+
+#define LOOK_USEC (10 * USEC_PER_SEC) // after such a death, orphans are looked for
+#define SAID      10                  // killed processes that are named, after one death
+
+// Calls take() with each child of this process.
+static void each_child(struct master *master, void (*take)(struct master *, pid_t))
+{
+    FILE *children = fopen("/proc/thread-self/children", "re");
+    int pid;
+
+    if (!children)
+        return; // no /proc: systemd kills the control group in the end
+    while (fscanf(children, "%d", &pid) == 1)
+        take(master, pid);
+    (void)fclose(children); // only read from
+}
+
+static void remember(struct master *master, pid_t pid)
+{
+    struct orphans *orphans = &master->orphans;
+    pid_t *more;
+
+    if (slots_find(master->pools.slots, pid))
+        return;
+    more = reallocarray(orphans->others, orphans->n_others + 1, sizeof(pid_t));
+    if (!more)
+        return;
+    orphans->others = more;
+    orphans->others[orphans->n_others++] = pid;
+}
+
+void master_adopt_orphans(struct master *master)
+{
+    bool wanted = false;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        wanted = wanted || pool->service->handler->starts_processes;
+    if (!wanted || master->orphans.are_adopted || getpid() == 1)
+        return;
+    each_child(master, remember); // of whoever was here before exec, say
+    master->orphans.are_adopted = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+}
+
+static bool is_other(const struct orphans *orphans, pid_t pid)
+{
+    for (size_t i = 0; i < orphans->n_others; i++)
+        if (orphans->others[i] == pid)
+            return true;
+    return false;
+}
+
+void master_note_death(struct master *master, const struct worker *worker, pid_t pid, uint64_t now)
+{
+    struct orphans *orphans = &master->orphans;
+
+    for (size_t i = 0; i < orphans->n_others; i++)
+        if (orphans->others[i] == pid)
+            orphans->others[i] = orphans->others[--orphans->n_others];
+    if (worker && worker->starts_processes) {
+        if (now >= orphans->until_usec)
+            orphans->n_said = 0;
+        orphans->until_usec = now + LOOK_USEC;
+    }
+    if (now < orphans->until_usec) // an orphan's children are ours now
+        orphans->are_due = orphans->are_adopted;
+}
+
+static bool was_said(const struct orphans *orphans, pid_t pid)
+{
+    for (unsigned i = 0; i < orphans->n_said; i++)
+        if (orphans->said[i] == pid)
+            return true;
+    return false;
+}
+
+// Each once: its death takes a moment, in which it is killed again.
+static void say_killed(struct orphans *orphans, pid_t pid)
+{
+    if (orphans->n_said > SAID || was_said(orphans, pid))
+        return;
+    if (orphans->n_said == SAID)
+        log_notice("more processes that dead workers have left behind are killed");
+    else
+        log_notice("process %d, which a dead worker has left behind, is killed", pid);
+    orphans->said[orphans->n_said++] = pid;
+}
+
+static void end_if_orphan(struct master *master, pid_t pid)
+{
+    struct orphans *orphans = &master->orphans;
+    siginfo_t info = {0};
+
+    if (slots_find(master->pools.slots, pid) || is_other(orphans, pid))
+        return;
+    // It may have ended already, to be reaped in a moment.
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&
+        slots_kill_orphan(master->pools.slots, pid) == 0) {
+        orphans->are_due = true; // until it is gone; what it has started comes to us then
+        say_killed(orphans, pid);
+    }
+}
+
+void master_end_orphans(struct master *master)
+{
+    master->orphans.are_due = false;
+    if (master->orphans.are_adopted)
+        each_child(master, end_if_orphan);
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// Reload: everything is read, checked and opened first; only then pools change. Listeners that stay
+// keep their queue and never refuse; the old generation serves until the new one is ready. On any
+// error all stays as it was. READY=1 is sent in every case, or systemd would wait for ever.
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "config/system_limits.h"
+#include "log/log.h"
+#include "log/notify.h"
+#include "master/master.h"
+
+#define PATIENCE_USEC (10 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
+
+static void finish(struct master *master, enum log_event event, const char *how)
+{
+    master->phase = MASTER_RUNNING;
+    master->phase_usec = base_now_usec();
+    notify_ready(master_status(master));
+    log_record(event == EVENT_RELOADED ? LOG_INFO : LOG_ERR, event, NULL, 0, "%s", how);
+    master_look_again(master);
+}
+
+static void refuse(struct master *master, const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        log_error("%s", problems->texts[i]);
+    (void)snprintf(master->reload_problem, sizeof(master->reload_problem), "%s",
+                   problems->n > 0 ? problems->texts[0] : "out of memory");
+    finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
+    control_reload_refused(master->control, problems);
+}
+
+static struct pool *find_pool(const struct master *master, const struct listener *listener)
+{
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->listener == listener)
+            return pool;
+    return NULL;
+}
+
+// A pool stays, or comes back while it was being closed.
+static void keep(struct pool *pool, struct listener *listener, const struct service *service)
+{
+    int r = listener_keep(listener, service);
+
+    if (r < 0)
+        log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name, strerror(-r));
+    if (pool->was_closing) {
+        listener_resume(listener);
+        listener_store(listener);
+    }
+    pool->closing = pool->drained = false;
+    pool->quiet_usec = 0;
+}
+
+// The point of no return: pools that stay get the new generation, new ones are made, the others go.
+static void commit(struct master *master, struct config *config, struct listener_set *set)
+{
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        pool->was_closing = pool->closing;
+        pool->closing = true;
+    }
+    for (size_t i = 0; i < set->n; i++) {
+        const struct service *service = set->items[i].service;
+        struct listener *listener = set->items[i].listener;
+        struct pool *pool = find_pool(master, listener);
+
+        if (pool) {
+            keep(pool, listener, service);
+            pool->scan_due_usec = 0; // what is kept is what is there now
+            (void)pool_scan(&master->pools, pool);
+            pool_renew(pool, config, service, master->generation);
+        } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
+            listener_store(listener);
+            log_info("%s %s: listening, backlog %u", service->name, listener->address,
+                     listener->effective_backlog);
+        } else {
+            log_error("service \"%s\": too many listeners; %s is not served", service->name,
+                      listener->address);
+            listener_close(listener);
+            set->items[i--] = set->items[--set->n];
+        }
+    }
+    pools_settle_memory(&master->pools);
+    master_adopt_orphans(master);
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->closing && !pool->was_closing)
+            log_info("%s: listens no longer%s", pool->name,
+                     pool->listener->origin == LISTENER_ACTIVATED
+                         ? "; its socket unit still does until it is stopped"
+                         : "");
+    listeners_forget(&master->set);
+    master->set = *set;
+    (void)config_unref(master->config);
+    master->config = config;
+    master_warn_of_idle(master);
+}
+
+// What can go on listening: also a pool that is being closed, unless its path is removed already.
+static struct listener_set make_staying_set(const struct master *master)
+{
+    struct listener_set staying = {.items = calloc(SCOREBOARD_POOLS, sizeof(staying.items[0]))};
+
+    for (const struct pool *pool = master->pools.first; staying.items && pool; pool = pool->next) {
+        bool gone = pool->closing && pool->listener->family == AF_UNIX;
+
+        if (pool->listener->fd < 0 || gone)
+            continue;
+        staying.items[staying.n].listener = pool->listener;
+        staying.items[staying.n++].service = pool->service;
+    }
+    return staying;
+}
+
+// Only warnings, even where the new min_workers is impossible now: forks are tried again.
+static void warn_of_limits(const struct master *master, const struct config *config)
+{
+    struct problems warnings = {0};
+
+    system_limits_check(config, master->source->name, pools_count_workers(&master->pools),
+                        &warnings, &warnings);
+    for (size_t i = 0; i < warnings.n; i++)
+        log_warning("%s", warnings.texts[i]);
+    problems_done(&warnings);
+}
+
+void reload_start(struct master *master)
+{
+    struct problems problems = {0};
+    struct listener_set staying, set;
+    struct config *config;
+
+    if (master->phase == MASTER_STOPPING)
+        return;
+    if (master->phase != MASTER_RUNNING) {
+        master->reload_again = true;
+        return;
+    }
+    master->reload_again = false; // whoever asked before this moment is served by what is read now
+    control_reload_started(master->control);
+    notify_reloading("reloading");
+    staying = make_staying_set(master);
+    config = master->source->load(master->source, &problems);
+    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
+        (void)config_unref(config);
+        refuse(master, &problems);
+    } else {
+        master->generation++;
+        master->phase = MASTER_RELOADING;
+        master->reload_problem[0] = '\0';
+        master->phase_usec = master->progress_usec = base_now_usec();
+        warn_of_limits(master, config);
+        commit(master, config, &set);
+    }
+    listeners_forget(&staying);
+    problems_done(&problems);
+    master_look_again(master);
+}
+
+// Puts new workers in the place of old ones as they become ready, so that there are never fewer to
+// take a connection than before, nor twice as many processes. True when nobody serves the
+// configuration before to a new connection any more: the old workers without a session are gone.
+static bool is_switched(struct pool *pool, uint64_t now)
+{
+    unsigned min = pool_limits(pool).min;
+
+    if (pool->n_old == 0)
+        pool->floor = 0;
+    if (pool->closing || pool->n_old + pool->n_draining == 0)
+        return true;
+    if (pool->n_old > 0)
+        pool_drain_old(pool, pool->counts.ready < min ? min - pool->counts.ready : 0, now);
+    return pool->n_old == 0 && pool->counts.leaving == 0;
+}
+
+void reload_advance(struct master *master, uint64_t now_usec)
+{
+    unsigned n_old = 0;
+    bool all = true;
+
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        all = is_switched(pool, now_usec) && all;
+        n_old += pool->n_old;
+    }
+    if (n_old != master->n_old) // thousands take their time
+        master->progress_usec = now_usec;
+    master->n_old = n_old;
+    if (master->phase != MASTER_RELOADING)
+        return;
+    if (all) {
+        finish(master, EVENT_RELOADED, "reloaded");
+        control_reload_ended(master->control, true);
+    } else if (now_usec - master->progress_usec >= PATIENCE_USEC) {
+        finish(
+            master, EVENT_RELOAD_FAILED,
+            "reload: some workers of the old generation serve on, as the new ones are not ready");
+        control_reload_ended(master->control, false);
+    }
+}

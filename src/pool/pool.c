@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+// Pools. What steers them is in private memory: lists, counts, generations, pids. The scoreboard is
+// read for counting only. A failed fork leaves everything as it was.
+
+#include "pool/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base/base.h"
+#include "handlers/handler.h"
+#include "process/own_memory.h"
+#include "session/session_log.h"
+#include "worker/worker.h"
+
+int pools_open(struct pools *pools)
+{
+    int r;
+
+    *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
+    pools->slots = slots_new();
+    pools->all = own_memory_new(SCOREBOARD_POOLS * sizeof(pools->all[0]));
+    if (!pools->slots || !pools->all)
+        return -ENOMEM;
+    r = scoreboard_open(&pools->board);
+    if (r < 0)
+        return r;
+    pools->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pools->dead_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return pools->wake < 0 || pools->dead_socket < 0 ? -errno : 0;
+}
+
+void pools_settle_memory(const struct pools *pools)
+{
+    bool mine = true;
+
+    for (const struct pool *pool = pools->first; pool; pool = pool->next)
+        mine = mine && pool->service->handler != &handler_module;
+    own_memory_claim_libraries(mine);
+}
+
+unsigned pools_count_workers(const struct pools *pools)
+{
+    unsigned n = 0;
+
+    for (const struct pool *pool = pools->first; pool; pool = pool->next)
+        n += pool_size(pool);
+    return n;
+}
+
+void pools_close(struct pools *pools)
+{
+    scoreboard_close(&pools->board);
+    pools->slots = slots_free(pools->slots);
+    own_memory_free(pools->all, SCOREBOARD_POOLS * sizeof(pools->all[0]));
+    pools->all = NULL;
+    base_close_fd(&pools->wake);
+    base_close_fd(&pools->dead_socket);
+}
+
+static void set_name(struct pool *pool)
+{
+    (void)snprintf(pool->name, sizeof(pool->name), "%s %s", pool->service->name,
+                   pool->listener->address);
+    (void)snprintf(pool->title, sizeof(pool->title), "tcpd: %s worker", pool->name);
+}
+
+struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
+                      const struct service *service, unsigned generation)
+{
+    struct pool *pool, **end = &pools->first;
+    unsigned index = 0;
+
+    while (index < SCOREBOARD_POOLS && pools->all[index].listener)
+        index++;
+    if (index == SCOREBOARD_POOLS)
+        return NULL;
+    pool = &pools->all[index];
+    *pool = (struct pool){.index = index,
+                          .listener = listener,
+                          .config = config_ref(config),
+                          .service = service,
+                          .generation = generation};
+    set_name(pool);
+    memset(scoreboard_hint(&pools->board, index), 0, sizeof(struct pool_hint));
+    sizing_grant(&pool->bucket, &service->spawn, service->min_workers);
+    while (*end)
+        end = &(*end)->next;
+    *end = pool;
+    return pool;
+}
+
+void pool_free(struct pools *pools, struct pool *pool)
+{
+    struct pool **link = &pools->first;
+
+    assert(!pool->workers);
+    session_log_report(&scoreboard_hint(&pools->board, pool->index)->quota, pool->name,
+                       pool->config);
+    while (*link != pool)
+        link = &(*link)->next;
+    *link = pool->next;
+    listener_close(pool->listener);
+    (void)config_unref(pool->config);
+    pool->listener = NULL; // free again
+}
+
+void pool_renew(struct pool *pool, struct config *config, const struct service *service,
+                unsigned generation)
+{
+    (void)config_ref(config);
+    (void)config_unref(pool->config);
+    pool->config = config;
+    pool->service = service;
+    pool->generation = generation;
+    set_name(pool);
+    pool->adjustment = 0;
+    pool->floor = pool->counts.idle;
+    pool->n_old += pool->n_active;
+    pool->n_active = pool->counts.ready = pool->counts.spare = 0;
+    sizing_grant(&pool->bucket, &service->spawn, pool_limits(pool).min);
+    throttle_reset(&pool->deaths);
+}
+
+void pool_fields(const struct pool *pool, struct log_field *ret)
+{
+    ret[0].name = "TCPD_SERVICE";
+    (void)snprintf(ret[0].value, sizeof(ret[0].value), "%s", pool->service->name);
+    ret[1].name = "TCPD_LISTENER";
+    (void)snprintf(ret[1].value, sizeof(ret[1].value), "%s", pool->listener->address);
+}
+
+struct sizing_limits pool_limits(const struct pool *pool)
+{
+    const struct service *service = pool->service;
+    int64_t min = (int64_t)service->min_workers + pool->adjustment;
+    struct sizing_limits limits = {.spare = service->spare_workers, .max = service->max_workers};
+
+    if (min < (int64_t)pool->floor)
+        min = pool->floor;
+    if (min > (int64_t)limits.max)
+        min = limits.max;
+    limits.min = min < 0 ? 0 : (unsigned)min;
+    if (pool->adjustment < 0 && limits.spare > limits.min)
+        limits.spare = limits.min; // or the spare ones would bring back what TTOU took
+    return limits;
+}
+
+void pool_arm(const struct pools *pools, const struct pool *pool)
+{
+    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
+    bool room = pool->n_active < pool->service->max_workers;
+
+    unsigned spare = pool_limits(pool).spare;
+
+    // With no spare one to be missed, the last idle one that goes is.
+    atomic_store_explicit(&hint->spare, spare > 0 ? (int32_t)spare : 1, memory_order_relaxed);
+    atomic_store_explicit(&hint->armed, room, memory_order_relaxed);
+}
+
+void pool_correct(const struct pools *pools, struct pool *pool)
+{
+    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
+
+    reserve_correct(&hint->reserve, &pool->drift, (int32_t)pool->counts.waiting,
+                    (int32_t)pool->counts.parked);
+}
+
+void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued)
+{
+    if (pool->counts.parked > 0 && queued > 0)
+        reserve_call(&scoreboard_hint(&pools->board, pool->index)->reserve,
+                     queued > RESERVE_CALL ? (int32_t)queued : RESERVE_CALL);
+}
+
+// Gives an age limit a random part, so that workers started together do not leave together.
+static uint64_t retire_time(const struct service *service, uint64_t now_usec)
+{
+    uint64_t age = service->max_worker_age_usec;
+
+    if (age == 0)
+        return USEC_NEVER;
+    return now_usec + age - age / 1000 * arc4random_uniform(125);
+}
+
+static void list_add(struct pool *pool, struct worker *worker)
+{
+    worker->next = pool->workers;
+    worker->previous = NULL;
+    if (pool->workers)
+        pool->workers->previous = worker;
+    pool->workers = worker;
+}
+
+static void list_remove(struct pool *pool, struct worker *worker)
+{
+    if (worker->previous)
+        worker->previous->next = worker->next;
+    else
+        pool->workers = worker->next;
+    if (worker->next)
+        worker->next->previous = worker->previous;
+}
+
+int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
+{
+    char title[POOL_TITLE_MAX]; // on the stack, which the child has
+    struct worker *worker = slots_reserve(pools->slots);
+    struct worker_setup setup = {
+        .master_pid = getpid(),
+        .listener = pool->listener->fd,
+        .dead_socket = pools->dead_socket,
+        .scoreboard = pools->board.fd,
+        .wake = pools->wake,
+        .pool = pool->index,
+        .title = title,
+        .service = pool->service,
+        .config = pool->config,
+    };
+    sigset_t all, before;
+    pid_t pid;
+    int error;
+
+    memcpy(title, pool->title, sizeof(title));
+    if (!worker)
+        return -ENOSPC;
+    setup.slot = worker->slot;
+    // The child must not run a handler, or take a signal, meant for the master (B27). _Fork()
+    // leaves out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each
+    // child.
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    pid = _Fork();
+    if (pid == 0)
+        worker_run(&setup);
+    error = errno;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        slots_release(pools->slots, worker);
+        return -error;
+    }
+    slots_fill(pools->slots, worker, pid);
+    worker->pool = pool;
+    worker->generation = pool->generation;
+    worker->started_usec = now_usec;
+    worker->accepts_itself = program_is_listener(pool->service);
+    worker->has_module = pool->service->handler == &handler_module;
+    worker->starts_processes = pool->service->handler->starts_processes;
+    worker->retire_usec = retire_time(pool->service, now_usec);
+    list_add(pool, worker);
+    pool->n_active++;
+    pool_count_in(worker);
+    return 0;
+}
+
+// The count that the worker is in.
+static unsigned *count_of(struct pool *pool, const struct worker *worker)
+{
+    if (worker->draining)
+        return &pool->n_draining;
+    return worker->generation == pool->generation ? &pool->n_active : &pool->n_old;
+}
+
+void pool_remove(struct pools *pools, struct worker *worker, const struct score *score, bool killed)
+{
+    struct pool *pool = worker->pool;
+    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
+
+    if (killed && score->state == WORKER_IDLE) // it could not take itself out of the counts
+        (void)reserve_leave(&hint->reserve);
+    if (killed && score->state == WORKER_PARKED)
+        reserve_lose(&hint->reserve);
+    pool_count_out(worker);
+    (*count_of(pool, worker))--;
+    pool->sessions_before += score->sessions;
+    if (score->sessions > 0)
+        pool->departed_usec = base_now_usec();
+    list_remove(pool, worker);
+    scoreboard_wipe(&pools->board, worker->slot);
+    slots_release(pools->slots, worker);
+}
+
+void pool_drain(struct worker *worker, uint64_t now_usec)
+{
+    if (!worker->draining) {
+        pool_count_out(worker);
+        (*count_of(worker->pool, worker))--;
+        worker->pool->n_draining++;
+        worker->draining = true;
+        pool_count_in(worker);
+    }
+    worker->drained_usec = now_usec;
+    (void)slots_signal(worker, SIGTERM); // gone already: its death is on the way
+}
+
+void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (struct worker *worker = pool->workers; worker && n > 0; worker = worker->next) {
+            bool busy = scoreboard_state(&pools->board, worker->slot) == WORKER_BUSY;
+
+            if (worker->draining || worker->generation != pool->generation || (pass == 0 && busy))
+                continue;
+            pool_drain(worker, now_usec);
+            n--;
+        }
+}
+
+void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec)
+{
+    unsigned n_kept = 0;
+
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+        if (worker->draining || worker->generation == pool->generation)
+            continue;
+        if (keep > 0 && (worker->seen == WORKER_BUSY || n_kept++ < keep))
+            continue;
+        pool_drain(worker, now_usec);
+    }
+}
+
+void pool_drain_all(struct pool *pool, uint64_t now_usec)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next)
+        if (!worker->draining)
+            pool_drain(worker, now_usec);
+}
+
+void pool_tend(struct pool *pool, uint64_t now_usec)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+        if (!worker->draining && now_usec >= worker->retire_usec) {
+            pool_drain(worker, now_usec);
+        } else if (worker->draining && !worker->told_twice && !worker->accepts_itself &&
+                   now_usec - worker->drained_usec >= USEC_PER_SEC) {
+            worker->told_twice = true; // not more often: each signal lengthens a session's wait
+            pool_drain(worker, now_usec);
+        }
+    }
+}
+
+void pool_kill_all(struct pool *pool)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next)
+        (void)slots_signal(worker, SIGKILL); // gone already: its death is on the way
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// The workers of one listener: starting, counting, draining, killing, taking note of deaths.
+// Mechanism only: how many and when is the master's to say. Nothing here blocks or logs.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "board/scoreboard.h"
+#include "config/config.h"
+#include "listen/listener.h"
+#include "log/log.h"
+#include "pool/sizing.h"
+#include "pool/slots.h"
+#include "pool/throttle.h"
+
+// How many of a pool's workers were last seen doing what.
+struct pool_counts {
+    unsigned ready;   // active ones that have come to accept()
+    unsigned spare;   // active ones that are not busy
+    unsigned idle;    // of all workers: neither busy nor draining
+    unsigned waiting; // of all workers: those in accept()
+    unsigned parked;  // of all workers: those in reserve
+    unsigned leaving; // draining workers without a session
+    unsigned busy;    // of all workers, draining ones included
+};
+
+#define POOL_NAME_MAX  (72 + ADDRESS_TEXT_MAX)
+#define POOL_TITLE_MAX (POOL_NAME_MAX + 16)
+#define POOL_FIELDS    2
+
+struct pool {
+    struct pool *next;
+    struct listener *listener; // owned
+    struct config *config;     // a reference
+    const struct service *service;
+    char name[POOL_NAME_MAX];   // "echo 127.0.0.1:7007"
+    char title[POOL_TITLE_MAX]; // of its workers: "tcpd: echo 127.0.0.1:7007 worker"
+    unsigned index;             // in pools->all, and of its hint page
+    unsigned generation;
+
+    struct worker *workers; // all that were not reaped yet
+    struct pool_counts counts;
+    uint64_t scan_due_usec; // when the scoreboard may be looked at again
+    bool stale;             // somebody wanted to before
+    struct reserve_drift drift;
+    unsigned n_active; // of this generation
+    unsigned n_old;    // of earlier ones, still accepting
+    unsigned n_draining;
+    unsigned floor;           // keeps the capacity during a reload
+    int adjustment;           // TTIN, TTOU
+    uint64_t sessions_before; // by workers that are gone
+    uint64_t departed_usec;   // when the last of them that had served left
+
+    struct throttle deaths, forks;
+    uint64_t death_usec; // the last early death that was counted
+    struct sizing_surplus surplus;
+    struct sizing_bucket bucket;
+
+    bool closing;              // its listener goes away: empty the queue, drain, close
+    bool drained;              // closing, and every worker was told
+    bool was_closing;          // before the reload that is being carried out
+    bool starved;              // wants workers, and the bucket is empty
+    enum listener_quiet quiet; // closing: what still comes
+    uint64_t quiet_usec;       // closing: its queue is empty since; 0: not quiesced yet
+    uint64_t full_said_usec;   // when "at its maximum" was last logged
+    unsigned n_deaths_said;    // deaths logged in this period ...
+    unsigned n_deaths_unsaid;  // ... and not logged
+};
+
+// What all pools share.
+struct pools {
+    struct pool *first; // in the order of their making
+    struct pool *all;   // SCOREBOARD_POOLS of them, in memory of the master's own
+    struct slots *slots;
+    struct scoreboard board;
+    int wake;        // eventfd: a worker's hint that the master should look
+    int dead_socket; // see worker_setup
+};
+
+int pools_open(struct pools *pools);
+// After the pools were made or changed, before a worker is forked: what is the master's alone.
+void pools_settle_memory(const struct pools *pools);
+// All that were not reaped yet.
+unsigned pools_count_workers(const struct pools *pools);
+void pools_close(struct pools *pools);
+
+// A pool without workers; owns the listener from now on. NULL when there are too many.
+struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
+                      const struct service *service, unsigned generation);
+// Closes the listener and frees the pool, which has no worker any more.
+void pool_free(struct pools *pools, struct pool *pool);
+// Gives the pool its next generation: the workers there are become old ones.
+void pool_renew(struct pool *pool, struct config *config, const struct service *service,
+                unsigned generation);
+
+// Fills in two fields of a record about the pool: TCPD_SERVICE and TCPD_LISTENER.
+void pool_fields(const struct pool *pool, struct log_field *ret);
+
+struct sizing_limits pool_limits(const struct pool *pool);
+// pool_count.c: what workers do. The counts are kept up to date at every start and death; only what
+// the workers themselves changed has to be looked up, which costs a look at each.
+// Looks, unless it was done so lately that looking would take more than a part of the master's
+// time; then the pool is stale, and due again at scan_due_usec. True when it has looked.
+#define POOL_REST 16 // times as long as a look took, before the next
+bool pool_scan(const struct pools *pools, struct pool *pool);
+// Puts a worker into the counts, or takes it out, as it was last seen.
+void pool_count_in(struct worker *worker);
+void pool_count_out(struct worker *worker);
+// What sizing wants to know, with the accept queue as it is now.
+struct sizing_counts pool_sizing(const struct pool *pool);
+// All workers, whatever their generation.
+unsigned pool_size(const struct pool *pool);
+
+// Lets workers wake the master again when fewer than the spare ones wait.
+void pool_arm(const struct pools *pools, const struct pool *pool);
+// Puts the workers' own counts of idle ones right; after a look, once in a while.
+void pool_correct(const struct pools *pools, struct pool *pool);
+// Calls workers out of the reserve, should a queue be there all the same; once in a while.
+void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued);
+
+// Forks one worker. 0 or -errno.
+int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec);
+// Takes a reaped worker out, whose page said `score` at the end; its record is gone afterwards.
+void pool_remove(struct pools *pools, struct worker *worker, const struct score *score,
+                 bool killed);
+
+// Tells a worker to finish its session and leave.
+void pool_drain(struct worker *worker, uint64_t now_usec);
+// Drains n active workers, idle ones first.
+void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec);
+// Drains workers of earlier generations: all, or all that have no session but `keep` of them.
+void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec);
+void pool_drain_all(struct pool *pool, uint64_t now_usec);
+// Drains workers past their age; tells again those that were told more than a second ago.
+void pool_tend(struct pool *pool, uint64_t now_usec);
+void pool_kill_all(struct pool *pool);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// The master's private table of its workers: one slot each, found by pid in constant time. The only
+// place that calls kill(), and only for a child that was not reaped yet, so that its pid is still
+// its own (B33, B40). Nothing in here comes from a worker.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "board/scoreboard.h"
+
+struct pool;
+
+struct worker {
+    pid_t pid; // 0: slot is free
+    unsigned slot;
+    unsigned generation;
+    bool draining;
+    bool accepts_itself;    // a program in its place does: program_mode = listener
+    bool starts_processes;  // and may leave them behind
+    bool has_module;        // which may end the process
+    enum worker_state seen; // on the scoreboard, when it was last looked at
+    uint64_t started_usec;
+    bool told_twice;       // TERM was sent again, as a net
+    uint64_t drained_usec; // when TERM was last sent
+    uint64_t retire_usec;  // when it is too old; USEC_NEVER
+    struct pool *pool;
+    struct worker *next, *previous; // of the pool
+    struct worker *chain;           // of the pid's bucket
+};
+
+struct slots;
+
+// The table, empty; NULL without memory.
+struct slots *slots_new(void);
+struct slots *slots_free(struct slots *slots);
+// A free slot, to be given a child by slots_fill() or back by slots_release(); NULL when all are
+// taken.
+struct worker *slots_reserve(struct slots *slots);
+void slots_fill(struct slots *slots, struct worker *worker, pid_t pid);
+// The worker with that pid, NULL for a child that is none of ours.
+struct worker *slots_find(struct slots *slots, pid_t pid);
+void slots_release(struct slots *slots, struct worker *worker);
+// Kills a child that is no worker, and was not reaped yet. 0 or -errno.
+int slots_kill_orphan(struct slots *slots, pid_t pid);
+// Sends a signal to a worker that was not reaped yet. 0 or -errno.
+int slots_signal(const struct worker *worker, int signal);

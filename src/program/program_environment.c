@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// Environments. The names that end in HOST and INFO are never set, not even empty: there is no
+// lookup, and an empty one would say that there was.
+
+#include "program/program_environment.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/base.h"
+
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static bool has_name(const char *entry, const char *name, size_t length)
+{
+    return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+// The entry of tcpd's own environment, as it stands there.
+static char *own(const char *name)
+{
+    for (char **entry = environ; entry && *entry; entry++)
+        if (has_name(*entry, name, strlen(name)))
+            return *entry;
+    return NULL;
+}
+
+// Puts an entry in the place of the one of the same name, or behind the others.
+static void put(struct environment *environment, char *entry)
+{
+    size_t length = strcspn(entry, "="), i = 0;
+
+    while (i < environment->n_common && !has_name(environment->entries[i], entry, length))
+        i++;
+    environment->entries[i] = entry;
+    environment->n_common += i == environment->n_common;
+}
+
+int environment_open(struct environment *environment, const struct text_list *given)
+{
+    static const char *const kept[] = {"PATH", "LANG", "TZ"};
+    static char path[] = DEFAULT_PATH;
+
+    *environment = (struct environment){
+        .entries = calloc(ELEMENTS(kept) + given->n + ENVIRONMENT_OF_SESSION + 1, sizeof(char *))};
+    if (!environment->entries)
+        return -ENOMEM;
+    put(environment, path);
+    for (size_t i = 0; i < ELEMENTS(kept); i++)
+        if (own(kept[i]))
+            put(environment, own(kept[i]));
+    for (size_t i = 0; i < given->n; i++)
+        put(environment, given->items[i]);
+    return 0;
+}
+
+// What is being put together for one session.
+struct maker {
+    struct environment *environment;
+    size_t n, used;
+};
+
+static struct maker begin(struct environment *environment)
+{
+    return (struct maker){.environment = environment, .n = environment->n_common};
+}
+
+// Adds an entry; one that has no room is left out whole.
+__attribute__((format(printf, 2, 3))) static void add(struct maker *maker, const char *format, ...)
+{
+    char *text = maker->environment->text + maker->used;
+    size_t room = ENVIRONMENT_TEXT - maker->used;
+    va_list arguments;
+    int n;
+
+    va_start(arguments, format);
+    n = vsnprintf(text, room, format, arguments);
+    va_end(arguments);
+    if (n < 0 || (size_t)n >= room ||
+        maker->n - maker->environment->n_common == ENVIRONMENT_OF_SESSION)
+        return;
+    maker->environment->entries[maker->n++] = text;
+    maker->used += (size_t)n + 1;
+}
+
+static char *const *end(const struct maker *maker)
+{
+    maker->environment->entries[maker->n] = NULL;
+    return maker->environment->entries;
+}
+
+// An internet address as UCSPI writes it: of IPv4 behind IPv6, the IPv4 one. Returns the port.
+static unsigned describe(const struct sockaddr *address, char *text, socklen_t size)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+
+    if (address->sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &in->sin_addr, text, size); // enough room, a known family
+        return ntohs(in->sin_port);
+    }
+    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+        (void)inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text, size);
+    else
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, size);
+    return ntohs(in6->sin6_port);
+}
+
+static void add_internet(struct maker *maker, const struct sockaddr *local,
+                         const struct sockaddr *peer)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned port;
+
+    add(maker, "PROTO=TCP"); // over IPv6 as well
+    port = describe(local, text, sizeof(text));
+    add(maker, "TCPLOCALIP=%s", text);
+    add(maker, "TCPLOCALPORT=%u", port);
+    port = describe(peer, text, sizeof(text));
+    add(maker, "TCPREMOTEIP=%s", text);
+    add(maker, "TCPREMOTEPORT=%u", port);
+    add(maker, "REMOTE_ADDR=%s", text);
+    add(maker, "REMOTE_PORT=%u", port);
+}
+
+static void add_unix(struct maker *maker, int fd, const struct sockaddr_un *local, socklen_t length)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    size_t start = offsetof(struct sockaddr_un, sun_path);
+
+    add(maker, "PROTO=UNIX");
+    if (length > start && local->sun_path[0] != '\0')
+        add(maker, "UNIXLOCALPATH=%.*s", (int)strnlen(local->sun_path, length - start),
+            local->sun_path);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return;
+    add(maker, "UNIXREMOTEEUID=%u", peer.uid);
+    add(maker, "UNIXREMOTEEGID=%u", peer.gid);
+    add(maker, "UNIXREMOTEPID=%d", peer.pid);
+}
+
+char *const *environment_for(struct environment *environment, const struct tcpd_session *session)
+{
+    struct maker maker = begin(environment);
+    struct sockaddr_storage local = {0};
+    socklen_t length, size = sizeof(uint64_t);
+    uint64_t cookie;
+
+    if (!session || tcpd_local(session, &local, &length) < 0)
+        return end(&maker);
+    if (local.ss_family == AF_UNIX)
+        add_unix(&maker, session->fd, (const struct sockaddr_un *)&local, length);
+    else
+        add_internet(&maker, (const struct sockaddr *)&local, &session->peer.any);
+    if (getsockopt(session->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0)
+        add(&maker, "SO_COOKIE=%" PRIu64, cookie);
+    return end(&maker);
+}
+
+char *const *environment_for_listener(struct environment *environment, const char *service,
+                                      const char *journal)
+{
+    struct maker maker = begin(environment);
+
+    add(&maker, "LISTEN_FDS=1");
+    add(&maker, "LISTEN_PID=%d", getpid());
+    add(&maker, "LISTEN_FDNAMES=%s", service);
+    if (journal)
+        add(&maker, "JOURNAL_STREAM=%s", journal);
+    return end(&maker);
+}
+
+static bool is_among(const char *const *names, size_t n, const char *name, size_t length)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t prefix = strlen(names[i]);
+        bool open = names[i][prefix - 1] == '*';
+
+        if (strncmp(name, names[i], open ? prefix - 1 : length) == 0 &&
+            (open ? length >= prefix - 1 : length == prefix))
+            return true;
+    }
+    return false;
+}
+
+bool environment_is_of_peer(const char *name, size_t length)
+{
+    static const char *const names[] = {"PROTO",       "TCPLOCAL*",   "TCPREMOTE*",  "UNIXLOCAL*",
+                                        "UNIXREMOTE*", "REMOTE_ADDR", "REMOTE_PORT", "SO_COOKIE"};
+
+    return is_among(names, ELEMENTS(names), name, length);
+}
+
+bool environment_is_ours(const char *name, size_t length)
+{
+    static const char *const names[] = {"LISTEN_FDS",    "LISTEN_PID", "LISTEN_FDNAMES",
+                                        "NOTIFY_SOCKET", "WATCHDOG_*", "JOURNAL_STREAM"};
+
+    return is_among(names, ELEMENTS(names), name, length) || environment_is_of_peer(name, length);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Whom a program runs as. Names are looked up once, in the master, when the configuration is read;
+// workers look up nothing.
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "program/program_check.h"
+
+#define GROUPS_MAX 1024
+
+// Numbers may stand for names.
+static bool parse_number(const char *text, unsigned *ret)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+
+    *ret = (unsigned)number;
+    return *text >= '0' && *text <= '9' && *end == '\0' && number < UINT32_MAX;
+}
+
+// A number may be nobody's: it needs a group then, or is tcpd's own.
+static const char *find_user(struct identity *identity)
+{
+    const struct passwd *user;
+    bool is_number = parse_number(identity->user, &identity->uid);
+
+    errno = 0;
+    user = is_number ? getpwuid(identity->uid) : getpwnam(identity->user);
+    if (user) {
+        identity->uid = user->pw_uid;
+        identity->gid = user->pw_gid;
+    } else if (errno != 0 && errno != ENOENT) {
+        return strerror(errno);
+    } else if (!is_number) {
+        return "there is no such user";
+    } else if (identity->uid != geteuid() && !identity->group) {
+        return "no user has that number, so say which group";
+    }
+    return NULL;
+}
+
+static const char *find_group(struct identity *identity)
+{
+    const struct group *group;
+
+    if (parse_number(identity->group, &identity->gid))
+        return NULL;
+    errno = 0;
+    group = getgrnam(identity->group);
+    if (!group)
+        return errno == 0 || errno == ENOENT ? "there is no such group" : strerror(errno);
+    identity->gid = group->gr_gid;
+    return NULL;
+}
+
+// The groups that the user is in, the one above among them.
+static const char *find_groups(struct identity *identity)
+{
+    const struct passwd *user = getpwuid(identity->uid);
+    int n = GROUPS_MAX;
+
+    identity->groups = calloc(GROUPS_MAX, sizeof(gid_t));
+    if (!identity->groups)
+        abort();
+    if (!user || getgrouplist(user->pw_name, identity->gid, identity->groups, &n) < 0) {
+        identity->groups[0] = identity->gid;
+        n = 1;
+    }
+    identity->n_groups = (size_t)n;
+    return NULL;
+}
+
+const char *program_find_user(struct identity *identity)
+{
+    const char *wrong = NULL;
+
+    if (!identity->user && !identity->group)
+        return NULL;
+    identity->uid = geteuid();
+    identity->gid = getegid();
+    if (identity->user)
+        wrong = find_user(identity);
+    if (!wrong && identity->group)
+        wrong = find_group(identity);
+    if (wrong)
+        return wrong;
+    identity->changes = identity->uid != geteuid() || identity->gid != getegid();
+    if (identity->changes && geteuid() != 0)
+        return "tcpd does not run as root, so its programs run as the user it has; set User= and "
+               "Group= of its unit instead";
+    return identity->changes || geteuid() == 0 ? find_groups(identity) : NULL;
+}

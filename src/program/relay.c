@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+// A way takes a bufferful, gives it, and only then takes the next: so an EAGAIN says without doubt
+// which end is not ready, a full buffer waits for its reader alone, and nothing spins. poll(2) is
+// asked for nothing that could not be acted on: a socket that has hung up is ready for ever.
+//
+// The bytes are copied: splice(2) through pipes was measured at 0.75 to 0.85 of the speed. The far
+// end is a unix socket, whose buffers are not whole pages, so that it copies, too, in small pieces.
+
+#include "program/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdalign.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "base/base.h"
+
+#define PAGE   4096         // of memory; of larger ones a multiple
+#define ROOM   (128 * 1024) // a buffer's: what many programs read and write at once
+#define PIECES 4            // of each way in one step
+#define KEPT   (64 * 1024)  // bytes of a session that leave the buffers where they are
+
+#define END_HELD_USEC (100 * USEC_PER_MSEC)
+
+// A process has one relay at a time.
+alignas(PAGE) static uint8_t buffers[RELAY_ENDS][ROOM];
+
+static void set_nonblocking(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0) // fails on a dead fd only, as does the next
+        (void)fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+void relay_open(struct relay *relay, struct tcpd_session *session, int far)
+{
+    *relay = (struct relay){.session = session,
+                            .fds = {[RELAY_CLIENT] = session->fd, [RELAY_FAR] = far},
+                            .moved_usec = session->started_usec,
+                            .send_due_usec = USEC_NEVER,
+                            .end_due_usec = USEC_NEVER};
+    for (int i = 0; i < RELAY_ENDS; i++)
+        set_nonblocking(relay->fds[i], true);
+}
+
+void relay_close(struct relay *relay)
+{
+    const struct tcpd_session *session = relay->session;
+
+    set_nonblocking(relay->fds[RELAY_CLIENT], false); // its close waits for the client
+    if (session->bytes_in + session->bytes_out > KEPT)
+        (void)madvise(buffers, sizeof(buffers), MADV_DONTNEED); // an idle worker needs no memory
+}
+
+// Takes at most size bytes. > 0: how many; 0: the end; or -errno.
+static ssize_t take(const struct relay *relay, enum relay_end from, size_t size)
+{
+    ssize_t n = recv(relay->fds[from], buffers[from], size < ROOM ? size : ROOM, MSG_DONTWAIT);
+
+    return n < 0 ? -errno : n;
+}
+
+// Gives what is held, or a part of it. How many bytes, or -errno.
+static ssize_t give(struct relay *relay, enum relay_end from)
+{
+    struct relay_way *way = &relay->ways[from];
+    ssize_t n = send(relay->fds[!from], buffers[from] + way->start, way->n,
+                     MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0)
+        return -errno;
+    way->start += (size_t)n;
+    way->n -= (size_t)n;
+    return n;
+}
+
+static bool is_later(ssize_t r)
+{
+    return r == -EAGAIN || r == -EINTR;
+}
+
+// Fills an empty way. True: it holds bytes now, or has ended; false: nothing came.
+static bool fill(struct relay *relay, enum relay_end from, size_t size)
+{
+    struct relay_way *way = &relay->ways[from];
+    struct tcpd_session *session = relay->session;
+    ssize_t n = take(relay, from, size);
+
+    if (is_later(n))
+        return false;
+    if (n < 0 && from == RELAY_CLIENT) {
+        (void)session_stop_by_errno(session, (int)-n);
+        return false;
+    }
+    way->has_ended = n <= 0; // a far end that died with bytes unread resets the socket
+    way->start = 0;
+    way->n = n > 0 && !way->is_dropped ? (size_t)n : 0;
+    if (n > 0)
+        relay->moved_usec = base_now_usec();
+    if (from == RELAY_CLIENT) {
+        session->bytes_in += n > 0 ? (uint64_t)n : 0;
+        session->peer_ended = n == 0;
+    } else if (n <= 0) {
+        relay->end_due_usec = base_now_usec() + END_HELD_USEC;
+    } else if (session->service->deadlines.send_usec > 0) {
+        relay->send_due_usec = relay->moved_usec + session->service->deadlines.send_usec;
+    }
+    return true;
+}
+
+// The far end reads no more: what the client sends is dropped from now on.
+static void drop(struct relay *relay)
+{
+    struct relay_way *way = &relay->ways[RELAY_CLIENT];
+
+    way->is_dropped = true;
+    way->n = 0;
+}
+
+// Empties a way. True: it is empty; false: the other end takes no more now, or never.
+static bool pour(struct relay *relay, enum relay_end from)
+{
+    struct relay_way *way = &relay->ways[from];
+    struct tcpd_session *session = relay->session;
+
+    while (way->n > 0) {
+        ssize_t n = give(relay, from);
+
+        if (is_later(n))
+            return false;
+        if (n < 0 && from == RELAY_CLIENT) {
+            drop(relay);
+            return true;
+        }
+        if (n < 0) {
+            (void)session_stop_by_errno(session, (int)-n);
+            return false;
+        }
+        relay->moved_usec = base_now_usec();
+        if (from == RELAY_FAR)
+            session->bytes_out += (uint64_t)n;
+    }
+    if (from == RELAY_FAR)
+        relay->send_due_usec = USEC_NEVER;
+    return true;
+}
+
+// Passes the end on. A socket that cannot be told is dead, and whoever uses it next is told so.
+static void end_way(struct relay *relay, enum relay_end from)
+{
+    relay->ways[from].is_over = true;
+    (void)shutdown(relay->fds[!from], SHUT_WR);
+}
+
+// The far end's, before any byte: it may be that of a program which has failed, as who has started
+// it is about to know.
+static bool is_held(const struct relay *relay, enum relay_end from)
+{
+    return from == RELAY_FAR && relay->session->bytes_in == 0 && relay->session->bytes_out == 0 &&
+           base_now_usec() < relay->end_due_usec;
+}
+
+static void pass_ends_on(struct relay *relay)
+{
+    for (int i = 0; i < RELAY_ENDS; i++) {
+        const struct relay_way *way = &relay->ways[i];
+
+        if (way->has_ended && way->n == 0 && !way->is_over && !is_held(relay, (enum relay_end)i))
+            end_way(relay, (enum relay_end)i);
+    }
+}
+
+static void move(struct relay *relay, enum relay_end from)
+{
+    struct relay_way *way = &relay->ways[from];
+
+    for (int i = 0; i < PIECES && relay->session->result == SESSION_OK; i++) {
+        if (way->n == 0 && !way->has_ended && !fill(relay, from, ROOM))
+            return;
+        if (!pour(relay, from) || way->has_ended)
+            return;
+    }
+}
+
+// The limit that is nearest, and its result.
+static uint64_t next_deadline(const struct relay *relay, enum session_result *ret_result)
+{
+    const struct tcpd_session *session = relay->session;
+    const struct deadlines *deadlines = &session->service->deadlines;
+    const struct relay_way *up = &relay->ways[RELAY_CLIENT];
+    bool is_first = session->bytes_in == 0 && !up->has_ended;
+    uint64_t limit = is_first ? deadlines->first_byte_usec : deadlines->idle_usec;
+    uint64_t due = USEC_NEVER;
+
+    if (relay->send_due_usec != USEC_NEVER) { // the client has time to take, not to send
+        due = relay->send_due_usec;
+        *ret_result = SESSION_SEND_TIMEOUT;
+    } else if (limit > 0) {
+        due = relay->moved_usec + limit;
+        *ret_result = is_first ? SESSION_FIRST_BYTE_TIMEOUT : SESSION_IDLE_TIMEOUT;
+    }
+    if (session->deadline_usec <= due) {
+        due = session->deadline_usec;
+        *ret_result = SESSION_TIMEOUT;
+    }
+    return due;
+}
+
+uint64_t relay_due(const struct relay *relay)
+{
+    enum session_result result;
+    uint64_t due = next_deadline(relay, &result);
+
+    return is_held(relay, RELAY_FAR) && relay->end_due_usec < due ? relay->end_due_usec : due;
+}
+
+static void keep_deadlines(struct relay *relay)
+{
+    enum session_result result = SESSION_TIMEOUT;
+    uint64_t due = next_deadline(relay, &result);
+
+    if (due != USEC_NEVER && base_now_usec() >= due)
+        session_stop(relay->session, result);
+}
+
+void relay_wants(const struct relay *relay, struct pollfd ret_fds[RELAY_ENDS])
+{
+    for (int i = 0; i < RELAY_ENDS; i++) {
+        const struct relay_way *from = &relay->ways[i], *to = &relay->ways[!i];
+        int events = (from->n == 0 && !from->has_ended ? POLLIN : 0) | (to->n > 0 ? POLLOUT : 0);
+        // A client's reset is of interest at any time; a program's end is seen elsewhere.
+        bool is_watched = events != 0 || (i == RELAY_CLIENT && !relay->has_hung_up);
+
+        ret_fds[i] = (struct pollfd){.fd = is_watched ? relay->fds[i] : -1,
+                                     .events = (short)events};
+    }
+}
+
+// An error of the client's socket that neither reading nor writing would meet now.
+static void look_at_client(struct relay *relay, const struct pollfd *client)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    if (client->fd < 0 || client->events != 0 || !(client->revents & (POLLERR | POLLHUP)))
+        return;
+    relay->has_hung_up = true;
+    if ((client->revents & POLLERR) &&
+        getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0)
+        (void)session_stop_by_errno(relay->session, error);
+}
+
+bool relay_step(struct relay *relay, const struct pollfd *fds)
+{
+    const struct tcpd_session *session = relay->session;
+
+    if (fds)
+        look_at_client(relay, &fds[RELAY_CLIENT]);
+    for (int i = 0; i < RELAY_ENDS; i++)
+        if (!fds || fds[relay->ways[i].n > 0 ? !i : i].revents != 0)
+            move(relay, (enum relay_end)i);
+    if (session->result == SESSION_OK)
+        pass_ends_on(relay);
+    keep_deadlines(relay);
+    return session->result != SESSION_OK ||
+           (relay->ways[RELAY_CLIENT].is_over && relay->ways[RELAY_FAR].is_over);
+}
+
+// Blocks until the client takes more. False: the session has ended.
+static bool wait_for_client(struct relay *relay)
+{
+    struct pollfd client = {.fd = relay->fds[RELAY_CLIENT], .events = POLLOUT};
+    uint64_t due = relay_due(relay), now = base_now_usec();
+    struct timespec wait = base_timespec(due > now ? due - now : 0);
+
+    (void)ppoll(&client, 1, due == USEC_NEVER ? NULL : &wait, NULL);
+    keep_deadlines(relay);
+    return relay->session->result == SESSION_OK;
+}
+
+void relay_finish(struct relay *relay)
+{
+    struct relay_way *way = &relay->ways[RELAY_FAR];
+    int unread = 0; // what others write from now on is not the program's
+
+    drop(relay);
+    (void)ioctl(relay->fds[RELAY_FAR], SIOCINQ, &unread); // cannot fail on a connected socket
+    while (relay->session->result == SESSION_OK) {
+        if (!pour(relay, RELAY_FAR)) {
+            if (relay->session->result == SESSION_OK && !wait_for_client(relay))
+                return;
+            continue;
+        }
+        if (unread <= 0 || way->has_ended || !fill(relay, RELAY_FAR, (size_t)unread))
+            break;
+        unread -= (int)way->n;
+    }
+    if (relay->session->result == SESSION_OK && !way->is_over)
+        end_way(relay, RELAY_FAR);
+}

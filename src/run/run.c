@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// The command line of `tcpd run`, as settings, which run_config.c makes a configuration of. Wrong
+// usage ends here; whether values are right is not looked at.
+
+#include "run/run.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/base.h"
+
+#define ANYWHERE "127.0.0.1:0"
+#define LOOPBACK "127.0.0.1:"
+
+static const char help[] =
+    "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --listener] [-o NAME=VALUE]... [-v]\n"
+    "                [--] PROGRAM [ARGUMENT...]\n"
+    "       tcpd run ... --handler NAME\n"
+    "       tcpd run ... --handler /PATH/MODULE.so [NAME=VALUE...]\n"
+    "Serves one service in the foreground, without a configuration file, and prints where.\n"
+    "\n"
+    "  -l, --listen ADDRESS     127.0.0.1:7000, [::1]:7000, *:7000 (all addresses), unix:/PATH, "
+    "or\n"
+    "                           7000 for 127.0.0.1:7000; again for more. Without: a free port\n"
+    "  -n, --max MAX            serve at most so many clients at once; with --listener: run so "
+    "many\n"
+    "      --prestart           have programs started before their clients come\n"
+    "      --listener           the program accepts by itself, on descriptor 3\n"
+    "      --handler NAME       a built-in service or a module instead of a program\n"
+    "  -o, --option NAME=VALUE  any option of tcpd.conf(5); again for more, and for lists\n"
+    "  -v, --verbose            log more, sessions that end well among them\n"
+    "      --version            print the version\n"
+    "      --help               print this\n"
+    "\n"
+    "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP: new workers\n"
+    "exit status: 0 stopped, 64 usage, 68 address not available, 69 address in use,\n"
+    "             71 system error, 74 output lost, 77 permission denied, 78 wrong value\n";
+
+static void *check_memory(void *pointer)
+{
+    if (!pointer)
+        abort();
+    return pointer;
+}
+
+char **run_arguments(char **argv)
+{
+    if (argv[0] && strcmp(basename(argv[0]), "tcpd-run") == 0)
+        return argv;
+    return argv[0] && argv[1] && strcmp(argv[1], "run") == 0 ? argv + 1 : NULL;
+}
+
+char *run_address(const char *text)
+{
+    bool is_port = *text != '\0' && strspn(text, "0123456789") == strlen(text);
+    char *address = NULL;
+
+    if (asprintf(&address, "%s%s", is_port ? LOOPBACK : "", text) < 0)
+        abort();
+    return address;
+}
+
+// --- The command line ---
+
+static void add(struct run *run, const char *name, size_t length, const char *text)
+{
+    run->settings = check_memory(
+        reallocarray(run->settings, run->n_settings + 1, sizeof(run->settings[0])));
+    run->settings[run->n_settings++] = (struct run_setting){
+        .name = check_memory(strndup(name, length)), .text = check_memory(strdup(text))};
+}
+
+static void add_setting(struct run *run, const char *name, const char *text)
+{
+    add(run, name, strlen(name), text);
+}
+
+const char *run_find(const struct run *run, const char *name)
+{
+    for (size_t i = 0; i < run->n_settings; i++)
+        if (strcmp(run->settings[i].name, name) == 0)
+            return run->settings[i].text;
+    return NULL;
+}
+
+static bool is(const struct run *run, const char *name, const char *text)
+{
+    const char *found = run_find(run, name);
+
+    return found && strcmp(found, text) == 0;
+}
+
+static int complain_of(const char *what, const char *text)
+{
+    (void)fprintf(stderr, "tcpd run: %s%s; see tcpd run --help\n", what, text);
+    return EX_USAGE;
+}
+
+static int add_assignment(struct run *run, const char *text)
+{
+    const char *equals = strchr(text, '=');
+
+    if (!equals || equals == text)
+        return complain_of("-o: write NAME=VALUE, not ", text);
+    add(run, text, (size_t)(equals - text), equals + 1);
+    return -1;
+}
+
+static void add_handler(struct run *run, const char *name)
+{
+    bool is_module = strchr(name, '/') != NULL;
+
+    add_setting(run, "handler", is_module ? "module" : name);
+    if (is_module)
+        add_setting(run, "module", name);
+}
+
+static void add_address(struct run *run, const char *text)
+{
+    cleanup_free char *address = run_address(text);
+
+    add_setting(run, "listen", address);
+}
+
+// One option; -1: go on, else an exit status.
+static int take_option(struct run *run, int option, const char **max)
+{
+    switch (option) {
+    case 'l':
+        add_address(run, optarg);
+        return -1;
+    case 'n':
+        *max = optarg;
+        return -1;
+    case 'p':
+    case 'L':
+        add_setting(run, "program_mode", option == 'p' ? "prestart" : "listener");
+        return -1;
+    case 'H':
+        add_handler(run, optarg);
+        return -1;
+    case 'o':
+        return add_assignment(run, optarg);
+    case 'v':
+        run->verbose = true;
+        return -1;
+    case 'V':
+        (void)printf("tcpd %s\n", TCPD_VERSION);
+        return EX_OK;
+    case 'h':
+        (void)fputs(help, stdout);
+        return EX_OK;
+    default:
+        return EX_USAGE; // getopt has said what is wrong
+    }
+}
+
+// What stands behind the options: a program and its arguments, or a module's options.
+static int take_operands(struct run *run, char **operands)
+{
+    bool is_program, is_module;
+
+    if (!run_find(run, "handler"))
+        add_setting(run, "handler", "program");
+    is_program = is(run, "handler", "program");
+    is_module = is(run, "handler", "module");
+    if (is_program && !*operands && !run_find(run, "program"))
+        return complain_of("PROGRAM is missing", "");
+    if (!is_program && !is_module && *operands)
+        return complain_of("a built-in handler takes no arguments, as this: ", *operands);
+    for (; *operands; operands++)
+        add_setting(run, is_program ? "program" : "module_options", *operands);
+    return -1;
+}
+
+// Whether systemd hands sockets over, which are then where to listen.
+static bool has_sockets(void)
+{
+    const char *pid = getenv("LISTEN_PID");
+
+    return pid && getenv("LISTEN_FDS") && strtol(pid, NULL, 10) == (long)getpid();
+}
+
+// What was not said.
+static void add_defaults(struct run *run, const char *max)
+{
+    if (max)
+        add_setting(run, is(run, "program_mode", "listener") ? "min_workers" : "max_workers", max);
+    if (!run_find(run, "listen") && !has_sockets())
+        add_setting(run, "listen", ANYWHERE);
+    if (run->verbose && !run_find(run, "log_sessions"))
+        add_setting(run, "log_sessions", "all");
+}
+
+int run_parse(char **arguments, struct run *ret)
+{
+    static const struct option names[] = {
+        {"listen", required_argument, NULL, 'l'},  {"max", required_argument, NULL, 'n'},
+        {"prestart", no_argument, NULL, 'p'},      {"listener", no_argument, NULL, 'L'},
+        {"handler", required_argument, NULL, 'H'}, {"option", required_argument, NULL, 'o'},
+        {"verbose", no_argument, NULL, 'v'},       {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},          {0},
+    };
+    static char name[] = "tcpd run";
+    cleanup_free char **argv = NULL;
+    const char *max = NULL;
+    int argc = 0, option, status = -1;
+
+    *ret = (struct run){.source = {.name = RUN_SOURCE, .load = run_load, .data = ret}};
+    while (arguments[argc])
+        argc++;
+    argv = check_memory(calloc((size_t)argc + 1, sizeof(argv[0])));
+    memcpy(argv, arguments, (size_t)argc * sizeof(argv[0]));
+    argv[0] = name; // which getopt puts in front of what it says
+    optind = 0;     // from the start, whatever was parsed before
+    while (status < 0 && (option = getopt_long(argc, argv, "+l:n:o:vh", names, NULL)) >= 0)
+        status = take_option(ret, option, &max);
+    if (status < 0)
+        status = take_operands(ret, argv + optind);
+    if (status < 0)
+        add_defaults(ret, max);
+    return status;
+}
+
+void run_done(struct run *run)
+{
+    for (size_t i = 0; i < run->n_settings; i++) {
+        free(run->settings[i].name);
+        free(run->settings[i].text);
+    }
+    free(run->settings);
+    *run = (struct run){0};
+}
+
+void run_announce(const struct listener_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        (void)printf("listening on %s\n", set->items[i].listener->address);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// One accepted connection: its deadlines, exact reading and writing, and a close that does not
+// destroy the answer in flight. A peer's misbehaviour ends its session and nothing else.
+// What handlers call is declared in tcpd/handler.h. RFC 9293 (TCP), socket(7), tcp(7).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "tcpd/handler.h"
+
+// Why a session ended; session_result_names has the words for the log.
+enum session_result {
+    SESSION_OK,
+    SESSION_FIRST_BYTE_TIMEOUT,
+    SESSION_IDLE_TIMEOUT,
+    SESSION_SEND_TIMEOUT,
+    SESSION_TIMEOUT,
+    SESSION_RESET,
+    SESSION_PEER_LOST,
+    SESSION_PROTOCOL_ERROR,
+    SESSION_FAILED,
+    SESSION_PROGRAM_TIMEOUT,
+    SESSION_PROGRAM_FAILED,
+    SESSION_RESULTS,
+};
+
+extern const char *const session_result_names[SESSION_RESULTS];
+
+// How a session's program ended, for the log.
+struct session_program {
+    bool ended; // else it had none, or it did not run
+    int status; // as wait(2) has it
+    uint64_t cpu_usec, memory_kib;
+};
+
+struct tcpd_session {
+    int fd;
+    const struct service *service;
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage storage;
+    } peer; // from accept4(), never from getpeername(), which fails after a reset
+    socklen_t peer_length;
+    uint64_t started_usec;
+    uint64_t deadline_usec;         // of the whole session, USEC_NEVER
+    uint64_t message_deadline_usec; // of the message being read, USEC_NEVER
+    uint64_t receive_armed_usec;    // what SO_RCVTIMEO is set to, 0: nothing
+    uint64_t send_armed_usec;       // what SO_SNDTIMEO is set to, 0: nothing
+    uint64_t bytes_in, bytes_out;
+    const uint8_t *ahead; // n_ahead bytes that were read and not asked for yet
+    size_t n_ahead;
+    unsigned n_turns; // in and out of tcpd_*() functions; odd: in one
+    struct session_program program;
+    enum session_result result;
+    bool peer_ended; // its end of input was read
+    bool is_logged;  // session_log.c: has a record of its start
+    bool is_ticking; // signals come now and then, and must not prolong what is waited for
+};
+
+// Starts a session on a connected socket, which it owns from now on; peer and peer_length are
+// already set. No system call.
+void session_init(struct tcpd_session *session, int fd, const struct service *service);
+
+// Ends the session with a result; reading and writing fail from now on.
+void session_stop(struct tcpd_session *session, enum session_result result);
+
+// --- For tcpd_*() functions ---
+// Where bytes come from or go to on our side: memory, or a pipe if that is not -1.
+struct session_place {
+    uint8_t *data;
+    int pipe;
+    int flags; // of recv()
+};
+// As tcpd_read(), past what was read ahead.
+ssize_t session_receive(struct tcpd_session *session, const struct session_place *to, size_t size);
+// Ends the session with what an error number of recv() or send() means for it; -1.
+int session_stop_by_errno(struct tcpd_session *session, int error);
+
+// Signs of life of the handler that n_turns does not show: calls that did not come to the socket.
+void session_sign(void);
+unsigned session_signs(void); // how many, modulo 2^32; async-signal-safe
+
+// Ends the connection: shuts down writing, drops what the peer still sends (2 s of silence, 30 s in
+// all), closes. After a send timeout, a reset.
+void session_close(struct tcpd_session *session);

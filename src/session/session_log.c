@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// Session records: two entries with address and port as the notes' server had them (W6), and fields
+// for the journal. A peer's bytes are never part of a record.
+
+#include "session/session_log.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/base.h"
+#include "base/escape.h"
+#include "log/log.h"
+
+static void mask(struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+        size_t keep = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? 15 : 8;
+
+        memset(&in6->sin6_addr.s6_addr[keep], 0, 16 - keep);
+        in6->sin6_port = 0;
+    } else if (address->ss_family == AF_INET) {
+        struct sockaddr_in *in = (struct sockaddr_in *)address;
+
+        in->sin_addr.s_addr &= htonl(0xffffff00);
+        in->sin_port = 0;
+    }
+}
+
+const char *session_log_peer(const struct sockaddr *peer, socklen_t length,
+                             enum log_addresses addresses, char *text, size_t size)
+{
+    struct sockaddr_storage copy = {0};
+
+    memcpy(&copy, peer, length);
+    if (addresses == LOG_ADDRESSES_MASKED)
+        mask(&copy);
+    if (addresses != LOG_ADDRESSES_NONE)
+        return address_format((const struct sockaddr *)&copy, length, text, size);
+    (void)snprintf(text, size, "-");
+    return text;
+}
+
+static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
+{
+    fields[*n].name = name;
+    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%s", value);
+}
+
+static void add_number(struct log_field *fields, size_t *n, const char *name, uint64_t value)
+{
+    fields[*n].name = name;
+    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%" PRIu64, value);
+}
+
+// The fields that both records have. The address fields carry the address without the port.
+static size_t add_ends(struct log_field *fields, const struct tcpd_session *session,
+                       enum log_addresses addresses)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct sockaddr_storage local = {0};
+    socklen_t length = sizeof(local);
+    size_t n = 0;
+    char *port;
+
+    add(fields, &n, "TCPD_SERVICE", session->service->name);
+    (void)session_log_peer(&session->peer.any, session->peer_length, addresses, text, sizeof(text));
+    port = session->peer.any.sa_family == AF_UNIX ? NULL : strrchr(text, ':');
+    if (port)
+        *port = '\0';
+    add(fields, &n, "TCPD_PEER_ADDR", text);
+    if (addresses == LOG_ADDRESSES_FULL && session->peer.any.sa_family != AF_UNIX)
+        add_number(fields, &n, "TCPD_PEER_PORT", address_port(&session->peer.any));
+    if (getsockname(session->fd, (struct sockaddr *)&local, &length) == 0)
+        add(fields, &n, "TCPD_LOCAL_ADDR",
+            address_format((const struct sockaddr *)&local, length, text, sizeof(text)));
+    return n;
+}
+
+// Writes what is kept if that needs no waiting.
+static void write_now(struct log_quota *quota, bool is_kept)
+{
+    if (!is_kept)
+        log_quota_count(quota, LOG_LOSS_READER, 1);
+    (void)log_write_kept(false); // else tried again later
+}
+
+// Text has readers of its own, and no bound.
+static bool is_within_rate(const struct config *config, struct log_quota *quota, unsigned n,
+                           bool urgent, uint64_t now)
+{
+    if (!log_has_fields() || log_quota_take_rate(quota, config->log_sessions_rate, n, urgent, now))
+        return true;
+    log_quota_count(quota, LOG_LOSS_RATE, 1);
+    return false;
+}
+
+void session_log_opened(struct tcpd_session *session, const struct config *config,
+                        struct log_quota *quota)
+{
+    struct log_field fields[LOG_FIELDS_MAX];
+    char peer[ADDRESS_TEXT_MAX];
+    size_t n = 0;
+
+    session->is_logged = config->log_sessions == LOG_SESSIONS_ALL &&
+                         is_within_rate(config, quota, 2, false, session->started_usec);
+    if (!session->is_logged)
+        return;
+    if (log_has_fields())
+        n = add_ends(fields, session, config->log_addresses);
+    write_now(quota, log_keep(LOG_INFO, EVENT_SESSION_OPENED, fields, n, "%s: connection from %s",
+                              session->service->name,
+                              session_log_peer(&session->peer.any, session->peer_length,
+                                               config->log_addresses, peer, sizeof(peer))));
+}
+
+static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+        add_number(fields, &n, "TCPD_RTT_USEC", info.tcpi_rtt);
+        add_number(fields, &n, "TCPD_RETRANSMITS", info.tcpi_total_retrans);
+    }
+    return n;
+}
+
+static bool is_wanted(const struct tcpd_session *session, const struct config *config,
+                      struct log_quota *quota)
+{
+    bool good = session->result == SESSION_OK;
+
+    if (session->is_logged)
+        return true; // its room was taken at its start
+    if (config->log_sessions == LOG_SESSIONS_NONE ||
+        (config->log_sessions == LOG_SESSIONS_ERRORS &&
+         (good || !log_quota_take(quota, &session->peer.any))))
+        return false;
+    if (!good)
+        return is_within_rate(config, quota, 1, true, base_now_usec());
+    log_quota_count(quota, LOG_LOSS_RATE, 1); // as at its start
+    return false;
+}
+
+// As systemd's EXIT_CODE and EXIT_STATUS.
+static size_t add_program(struct log_field *fields, size_t n, const struct session_program *program)
+{
+    bool killed = WIFSIGNALED(program->status);
+    const char *name = killed ? sigabbrev_np(WTERMSIG(program->status)) : NULL;
+
+    add(fields, &n, "TCPD_EXIT_CODE", killed ? "killed" : "exited");
+    if (killed)
+        add(fields, &n, "TCPD_EXIT_STATUS", name ? name : "unknown");
+    else
+        add_number(fields, &n, "TCPD_EXIT_STATUS", (uint64_t)WEXITSTATUS(program->status));
+    add_number(fields, &n, "TCPD_CPU_USEC", program->cpu_usec);
+    add_number(fields, &n, "TCPD_MEMORY_KIB", program->memory_kib);
+    return n;
+}
+
+static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_session *session,
+                          uint64_t duration)
+{
+    add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
+    add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
+    add_number(fields, &n, "TCPD_DURATION_USEC", duration);
+    add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
+    if (session->program.ended)
+        n = add_program(fields, n, &session->program);
+    return add_tcp_info(fields, n, session->fd);
+}
+
+// ", program exited with status 1, 0.012 s of processor time, 3456 KiB of memory"
+static const char *describe_program(const struct session_program *program, char *text, size_t size)
+{
+    int status = program->status;
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    uint64_t msec = program->cpu_usec / USEC_PER_MSEC;
+    int n;
+
+    text[0] = '\0';
+    if (!program->ended)
+        return text;
+    if (WIFSIGNALED(status))
+        n = snprintf(text, size, ", program killed by signal %d (%s)", WTERMSIG(status),
+                     name ? name : "unknown");
+    else
+        n = snprintf(text, size, ", program exited with status %d", WEXITSTATUS(status));
+    (void)snprintf(text + n, size - (size_t)n,
+                   ", %" PRIu64 ".%03" PRIu64 " s of processor time, %" PRIu64 " KiB of memory",
+                   msec / 1000, msec % 1000, program->memory_kib);
+    return text;
+}
+
+void session_log_closed(const struct tcpd_session *session, const struct config *config,
+                        struct log_quota *quota)
+{
+    int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
+    struct log_field fields[LOG_FIELDS_MAX];
+    char peer[ADDRESS_TEXT_MAX], program[160];
+    uint64_t duration;
+    size_t n = 0;
+
+    if (!is_wanted(session, config, quota))
+        return;
+    duration = base_now_usec() - session->started_usec;
+    if (log_has_fields())
+        n = add_figures(fields, add_ends(fields, session, config->log_addresses), session,
+                        duration);
+    write_now(quota,
+              log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
+                       "%s: connection from %s closed: %s, %" PRIu64 " bytes in, %" PRIu64
+                       " bytes out, %" PRIu64 ".%03" PRIu64 " s%s",
+                       session->service->name,
+                       session_log_peer(&session->peer.any, session->peer_length,
+                                        config->log_addresses, peer, sizeof(peer)),
+                       session_result_names[session->result], session->bytes_in, session->bytes_out,
+                       duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC,
+                       describe_program(&session->program, program, sizeof(program))));
+}
+
+void session_log_line(const struct tcpd_session *session, const struct service *service,
+                      const struct config *config, int priority, const char *line, size_t length)
+{
+    struct log_field fields[LOG_FIELDS_MAX];
+    char identifier[80], peer[ADDRESS_TEXT_MAX] = "", text[1000];
+    size_t n = 0, used = 0;
+
+    if (log_has_fields() && session)
+        n = add_ends(fields, session, config->log_addresses);
+    else if (log_has_fields())
+        add(fields, &n, "TCPD_SERVICE", service->name);
+    else if (session) // the journal has it as a field
+        used = (size_t)snprintf(text, sizeof(text), "%s: ",
+                                session_log_peer(&session->peer.any, session->peer_length,
+                                                 config->log_addresses, peer, sizeof(peer)));
+    (void)escape_bytes(line, length, text + used, sizeof(text) - used);
+    (void)snprintf(identifier, sizeof(identifier), "tcpd/%s", service->name);
+    log_foreign(identifier, priority, fields, n, text);
+}
+
+void session_log_flush(struct log_quota *quota, int listener)
+{
+    struct pollfd next = {.fd = listener, .events = POLLIN};
+
+    if (log_write_kept(false) == 0)
+        return;
+    if (poll(&next, 1, 0) > 0 && (next.revents & POLLIN) != 0)
+        return; // somebody waits; his session tries again
+    if (log_write_kept(true) < 0)
+        log_quota_count(quota, LOG_LOSS_READER, log_drop_kept());
+}
+
+void session_log_report(struct log_quota *quota, const char *pool_name, const struct config *config)
+{
+    uint32_t n[LOG_LOSSES];
+
+    log_quota_renew(quota, base_now_usec(), n);
+    if (n[LOG_LOSS_SOURCE] > 0)
+        log_warning("%s: %u records of sessions were left out: their clients had %u each in 10 s",
+                    pool_name, n[LOG_LOSS_SOURCE], LOG_QUOTA);
+    if (n[LOG_LOSS_RATE] > 0)
+        log_warning("%s: %u records of sessions were left out: log_sessions_rate = %u is how many "
+                    "there may be in a second",
+                    pool_name, n[LOG_LOSS_RATE], config->log_sessions_rate);
+    if (n[LOG_LOSS_READER] > 0)
+        log_warning("%s: %u records of sessions were lost: %s does not read fast enough", pool_name,
+                    n[LOG_LOSS_READER], log_has_fields() ? "the journal" : "who gets this text");
+}

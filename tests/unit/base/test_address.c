@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+// address.c: every form people write and every text that refuses one, what goes onto the wire, and
+// how peers are shown. No name service is asked: numbers, the wildcard and /etc/services only.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include "base/address.h"
+#include "unit.h"
+
+#define TEN      "0123456789"
+#define FIFTY    TEN TEN TEN TEN TEN
+#define HOST_255 FIFTY FIFTY FIFTY FIFTY FIFTY "01234"
+#define PORT_63  "a" FIFTY "012345678901"
+#define PATH_107 "/" FIFTY FIFTY "012345"
+
+static const struct {
+    const char *name, *text;
+    int kind;
+    const char *host, *port, *path;
+} good[] = {
+    {"IPv4", "127.0.0.1:7", ADDRESS_INET, "127.0.0.1", "7", ""},
+    {"IPv6", "[::1]:7", ADDRESS_INET, "::1", "7", ""},
+    {"IPv6 for all", "[::]:7", ADDRESS_INET, "::", "7", ""},
+    {"IPv6 with a scope", "[fe80::1%lo]:7", ADDRESS_INET, "fe80::1%lo", "7", ""},
+    {"IPv4 for all", "0.0.0.0:7", ADDRESS_INET, "0.0.0.0", "7", ""},
+    {"IPv4 in brackets", "[127.0.0.1]:7", ADDRESS_INET, "127.0.0.1", "7", ""},
+    {"a name", "localhost:7", ADDRESS_INET, "localhost", "7", ""},
+    {"all", "*:7", ADDRESS_WILDCARD, "*", "7", ""},
+    {"a service", "*:daytime", ADDRESS_WILDCARD, "*", "daytime", ""},
+    {"a service with signs", "h:iso-tsap", ADDRESS_INET, "h", "iso-tsap", ""},
+    {"port 0", "h:0", ADDRESS_INET, "h", "0", ""},
+    {"port 65535", "h:65535", ADDRESS_INET, "h", "65535", ""},
+    {"a port with zeros", "h:00007", ADDRESS_INET, "h", "00007", ""},
+    {"the longest host", HOST_255 ":7", ADDRESS_INET, HOST_255, "7", ""},
+    {"the longest port", "h:" PORT_63, ADDRESS_INET, "h", PORT_63, ""},
+    {"unix", "unix:/run/x", ADDRESS_UNIX, "", "", "/run/x"},
+    {"unix with colons", "unix:/run/x:7", ADDRESS_UNIX, "", "", "/run/x:7"},
+    {"the longest path", "unix:" PATH_107, ADDRESS_UNIX, "", "", PATH_107},
+};
+
+static void test_parse_good(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(good); i++) {
+        struct address_spec spec;
+
+        memset(&spec, '#', sizeof(spec));
+        check_text(good[i].name, address_parse(good[i].text, &spec), NULL);
+        check_number(good[i].name, spec.kind, good[i].kind);
+        check_text(good[i].name, spec.host, good[i].host);
+        check_text(good[i].name, spec.port, good[i].port);
+        check_text(good[i].name, spec.path, good[i].path);
+    }
+}
+
+#define NO_PORT     "the port is missing: write ADDRESS:PORT"
+#define NO_HOST     "the address is missing: write ADDRESS:PORT, *:PORT for all"
+#define NO_NUMBER   "a port is a number from 0 to 65535"
+#define NO_SERVICE  "a port is a number from 0 to 65535 or a service name"
+#define BRACKETS    "an IPv6 address needs brackets: write [ADDRESS]:PORT"
+#define NO_BRACKET  "the closing bracket is missing: write [ADDRESS]:PORT"
+#define ABSOLUTE    "a unix address needs an absolute path: unix:/run/name"
+#define ONLY_STREAM "only stream sockets are served: write ADDRESS:PORT or unix:/PATH"
+#define LONG_PATH   "the path of a unix address has at most 107 bytes"
+
+static const struct {
+    const char *name, *text;
+    const char *want; // "": any text will do, only let it be refused
+} bad[] = {
+    {"empty", "", NO_PORT},
+    {"no port", "127.0.0.1", NO_PORT},
+    {"no port behind the colon", "127.0.0.1:", NO_PORT},
+    {"no port behind brackets", "[::1]", NO_PORT},
+    {"no port behind brackets and colon", "[::1]:", NO_PORT},
+    {"no colon behind brackets", "[::1]7", NO_PORT},
+    {"text behind brackets", "[::1]x:7", NO_PORT},
+    {"a port alone", "7", NO_PORT},
+    {"no address", ":7", NO_HOST},
+    {"no address in brackets", "[]:7", NO_HOST},
+    {"a colon alone", ":", NO_HOST},
+    {"IPv6 without brackets", "::1:7", BRACKETS},
+    {"IPv6 without a port", "fe80::1", BRACKETS},
+    {"two ports", "127.0.0.1:7:8", BRACKETS},
+    {"IPv6 of letters without brackets", "fe:ed::7", BRACKETS},
+    {"no closing bracket", "[::1:7", NO_BRACKET},
+    {"no opening bracket", "127.0.0.1]:7", ""},
+    {"two opening brackets", "[[::1]:7", ""},
+    {"a port too high", "h:65536", NO_NUMBER},
+    {"a port much too high", "h:99999", NO_NUMBER},
+    {"a port of six digits", "h:000007", NO_NUMBER},
+    {"a port of very many digits", "h:18446744073709551623", NO_NUMBER},
+    {"a port with a space", "h: 7", NO_SERVICE},
+    {"a port with a space behind", "h:7 ", NO_SERVICE},
+    {"a port with a slash", "127.0.0.1:7/tcp", NO_SERVICE},
+    {"a name and a port with a slash", "localhost:7/tcp", ""},
+    {"a port above ASCII", "h:\xc3\xa9", NO_SERVICE},
+    {"a port with a sign", "h:+7", ""},
+    {"a port too high with a sign", "h:+65543", ""},
+    {"a port below 0", "h:-1", ""},
+    {"a port far below 0", "h:-4294967289", ""},
+    {"a port too long", "h:" PORT_63 "x", "the port's name is too long"},
+    {"a host too long", HOST_255 "x:7", "the host name is too long"},
+    {"a host too long in brackets", "[" HOST_255 "x]:7", "the host name is too long"},
+    {"another kind of socket", "udp:127.0.0.1:7", ONLY_STREAM},
+    {"another kind, IPv6", "udp:[::1]:7", ONLY_STREAM},
+    {"another kind, a path", "seqpacket:/run/x", ONLY_STREAM},
+    {"a URL", "tcp://localhost:7", ONLY_STREAM},
+    {"unix without a path", "unix:", ABSOLUTE},
+    {"unix with a relative path", "unix:run/x", ABSOLUTE},
+    {"unix abstract", "unix:@x", ABSOLUTE},
+    {"a path too long", "unix:" PATH_107 "x", LONG_PATH},
+};
+
+static void test_parse_bad(void **state)
+{
+    size_t n_wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(bad); i++) {
+        struct address_spec spec;
+        const char *got = address_parse(bad[i].text, &spec);
+
+        if (got && (bad[i].want[0] == '\0' || strcmp(got, bad[i].want) == 0))
+            continue;
+        n_wrong++;
+        print_error("%s: \"%s\" is %s%s, not refused with: %s\n", bad[i].name, bad[i].text,
+                    got ? "refused with: " : "taken", got ? got : "",
+                    bad[i].want[0] ? bad[i].want : "any text");
+    }
+    check_number("forms with another answer", n_wrong, 0);
+}
+
+static struct address resolve_one(const char *row, const char *text, int family, bool passive)
+{
+    struct address list[ADDRESS_MAX];
+    struct address_spec spec;
+
+    check_text(row, address_parse(text, &spec), NULL);
+    check_number(row, address_resolve(&spec, family, passive, list, ELEMENTS(list)), 1);
+    return list[0];
+}
+
+static const struct {
+    const char *name, *text;
+    int family;
+    bool passive, dual_stack;
+    const char *want;
+} resolved[] = {
+    {"IPv4", "127.0.0.1:1234", AF_UNSPEC, true, false, "127.0.0.1:1234"},
+    {"IPv4 to connect", "127.0.0.1:1234", AF_UNSPEC, false, false, "127.0.0.1:1234"},
+    {"IPv6", "[::1]:7", AF_UNSPEC, true, false, "[::1]:7"},
+    {"IPv6 for all is IPv6 only", "[::]:7", AF_UNSPEC, true, false, "[::]:7"},
+    {"all, both stacks", "*:7", AF_UNSPEC, true, true, "[::]:7"},
+    {"all, IPv6 alone", "*:7", AF_INET6, true, true, "[::]:7"},
+    {"all, IPv4 alone", "*:7", AF_INET, true, false, "0.0.0.0:7"},
+    {"a service name", "127.0.0.1:daytime", AF_UNSPEC, true, false, "127.0.0.1:13"},
+    {"a service name for all", "*:daytime", AF_UNSPEC, true, true, "[::]:13"},
+    {"port 65535", "127.0.0.1:65535", AF_UNSPEC, true, false, "127.0.0.1:65535"},
+    {"port 0", "127.0.0.1:0", AF_UNSPEC, true, false, "127.0.0.1:0"},
+    {"unix", "unix:/run/x", AF_UNSPEC, true, false, "unix:/run/x"},
+    {"the longest path", "unix:" PATH_107, AF_UNSPEC, true, false, "unix:" PATH_107},
+};
+
+static void test_resolve(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(resolved); i++) {
+        const char *row = resolved[i].name;
+        struct address address = resolve_one(row, resolved[i].text, resolved[i].family,
+                                             resolved[i].passive);
+        char text[ADDRESS_TEXT_MAX];
+
+        check_text(row, address_format(&address.any, address.length, text, sizeof(text)),
+                   resolved[i].want);
+        check_number(row, address.dual_stack, resolved[i].dual_stack);
+    }
+}
+
+static void test_resolve_fails(void **state)
+{
+    struct address_spec spec;
+    struct address list[1];
+
+    (void)state;
+    check_text("a service", address_parse("127.0.0.1:no-such-service", &spec), NULL);
+    check_number("a service", address_resolve(&spec, AF_UNSPEC, true, list, 1), EAI_SERVICE);
+    check_text("a family", address_parse("[::1]:7", &spec), NULL);
+    check_true("a family", address_resolve(&spec, AF_INET, true, list, 1) < 0);
+    check_number("no room", address_resolve(&spec, AF_UNSPEC, true, list, 0), 0);
+    check_text("no room, unix", address_parse("unix:/run/x", &spec), NULL);
+    check_number("no room, unix", address_resolve(&spec, AF_UNSPEC, true, list, 0), 0);
+}
+
+// P5, T12, P6: what the notes print of byte order, and that a resolved address has it on the wire.
+static void test_wire(void **state)
+{
+    static const uint8_t want[16] = {0, 0, 0x04, 0xd2, 127, 0, 0, 1};
+    struct address address = resolve_one("wire", "127.0.0.1:1234", AF_UNSPEC, true);
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&address.storage;
+
+    (void)state;
+    check_number("length", address.length, 16);
+    check_number("family", in->sin_family, AF_INET);
+    check_bytes("port, address, padding", (const uint8_t *)in + 2, 14, want + 2, 14);
+    check_number("port", address_port(&address.any), 1234);
+    check_number("255.255.255.255", inet_addr("255.255.255.255"), INADDR_NONE);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    check_number("htons(1234)", htons(1234), 0xd204);
+    check_number("127.0.0.1", inet_addr("127.0.0.1"), 0x100007f);
+    check_number("127.0.0.1 resolved", in->sin_addr.s_addr, 0x100007f);
+#endif
+}
+
+// P7.
+static void test_sizes(void **state)
+{
+    (void)state;
+    check_number("sockaddr", sizeof(struct sockaddr), 16);
+    check_number("sockaddr_in", sizeof(struct sockaddr_in), 16);
+    check_number("sockaddr_in6", sizeof(struct sockaddr_in6), 28);
+    check_number("sockaddr_un", sizeof(struct sockaddr_un), 110);
+    check_number("IPv6 resolved", resolve_one("IPv6", "[::1]:7", AF_UNSPEC, true).length, 28);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parse_good), cmocka_unit_test(test_parse_bad),
+        cmocka_unit_test(test_resolve),    cmocka_unit_test(test_resolve_fails),
+        cmocka_unit_test(test_wire),       cmocka_unit_test(test_sizes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

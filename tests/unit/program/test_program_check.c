@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// program_check.c: what cannot be is refused where it stands, with the reason; what can be is
+// taken.
+
+#include <sys/stat.h>
+
+#include "config_wants.h"
+#include "program/program_check.h"
+
+#define PROGRAM   "service \"p\" { handler = program\n"
+#define CAT       "program = {\"/bin/cat\"}\n"
+#define PRESTART  "program_mode = prestart\n"
+#define LISTENER  "program_mode = listener\n"
+#define NO_BYTE   "with program_mode = connection the program has the socket"
+#define NO_CLIENT "with program_mode = prestart the program runs before there is a client"
+#define ACCEPTS   "with program_mode = listener the program accepts its clients by itself"
+#define COPIES    "with program_mode = listener there are min_workers copies"
+#define OURS      "of service \"p\": tcpd alone sets this variable"
+#define NAME      "write NAME=VALUE"
+
+static const struct {
+    const char *name, *text;
+    struct want wants[WANTS_MAX];
+} rows[] = {
+    {"no program", PROGRAM "}", {{"main.conf:2: ", "needs program = {\"/PATH\""}}},
+    {"a name alone",
+     PROGRAM "program = {\"cat\"}\n}",
+     {{"main.conf:2: ", "program = \"cat\" of service \"p\": write the absolute path"}}},
+    {"not there",
+     PROGRAM "\nprogram = {\"/no/such\"}\n}",
+     {{"main.conf:3: ", "program = \"/no/such\" of service \"p\": No such file"}}},
+    {"a directory", PROGRAM "program = {\"/etc\"}\n}", {{"main.conf:2: ", "is a directory"}}},
+    {"a device", PROGRAM "program = {\"/dev/null\"}\n}", {{"main.conf:2: ", "not a regular"}}},
+    {"not executable",
+     PROGRAM "program = {\"/etc/passwd\"}\n}",
+     {{"main.conf:2: ", "cannot be executed"}}},
+    {"a name alone behind @",
+     PROGRAM "program = {\"@/bin/cat\"}\n}",
+     {{"main.conf:2: ", "behind a path with @ the program's name must follow"}}},
+    {"of another handler",
+     "service e { handler = echo\n program = {\"/bin/cat\"}\n}",
+     {{"main.conf:2: ", "program belongs to handler \"program\""}}},
+    {"twice", PROGRAM CAT CAT "}", {{"main.conf:3: ", "program is given twice"}}},
+
+    {"directory that is not there",
+     PROGRAM CAT "working_directory = /no/such\n}",
+     {{"main.conf:3: ", "working_directory = \"/no/such\" of service \"p\": No such file"}}},
+    {"directory that is none",
+     PROGRAM CAT "working_directory = /etc/passwd\n}",
+     {{"main.conf:3: ", "is not a directory"}}},
+    {"relative directory",
+     PROGRAM CAT "working_directory = etc\n}",
+     {{"main.conf:3: ", "absolute path"}}},
+    {"user that is not there",
+     PROGRAM CAT "user = nosuchuser\n}",
+     {{"main.conf:3: ", "user = \"nosuchuser\" of service \"p\": there is no such user"}}},
+    {"group that is not there",
+     PROGRAM CAT "group = nosuchgroup\n}",
+     {{"main.conf:3: ", "group = \"nosuchgroup\" of service \"p\": there is no such group"}}},
+
+    {"entries of the environment",
+     PROGRAM CAT "environment = {\"PROTO=x\", \"TCPREMOTEHOST=x\", \"LISTEN_FDS=1\","
+                 "\"A\", \"=b\", \"1A=b\", \"WATCHDOG_USEC=1\"} }",
+     {{"main.conf:3: ", OURS},
+      {"main.conf:3: ", OURS},
+      {"main.conf:3: ", OURS},
+      {"main.conf:3: ", NAME},
+      {"main.conf:3: ", NAME},
+      {"main.conf:3: ", NAME},
+      {"main.conf:3: ", OURS}}},
+    {"a peer's variable before there is one",
+     PROGRAM CAT PRESTART "environment = {\"TCPREMOTEIP=1\"}\n}",
+     {{"main.conf:4: ", NO_CLIENT}}},
+    {"asked for by a shell",
+     PROGRAM "program = {\"/bin/sh\", \"-c\", \"echo $TCPREMOTEIP\"}\n" PRESTART "}",
+     {{"main.conf:2: ", NO_CLIENT}}},
+    {"asked for in braces, by a listener",
+     PROGRAM "program = {\"/bin/sh\", \"-c\", 'echo ${REMOTE_ADDR}'}\n" LISTENER "}",
+     {{"main.conf:2: ", ACCEPTS}}},
+
+    {"deadlines of reading",
+     PROGRAM CAT "first_byte_timeout = 1s\nidle_timeout = 1s }",
+     {{"main.conf:3: ", NO_BYTE}, {"main.conf:4: ", NO_BYTE}}},
+    {"what a listener decides by itself",
+     PROGRAM CAT LISTENER "idle_timeout = 1s\nsend_timeout = 1s\nsession_timeout = 1s\n"
+                          "program_timeout = 1s\nkill_grace = 1s\nmax_sessions_per_worker = 1\n}",
+     {{"main.conf:4: ", ACCEPTS},
+      {"main.conf:5: ", ACCEPTS},
+      {"main.conf:6: ", ACCEPTS},
+      {"main.conf:7: ", ACCEPTS},
+      {"main.conf:8: ", "stop_timeout is the time"},
+      {"main.conf:9: ", ACCEPTS}}},
+    {"how many a listener has",
+     PROGRAM CAT LISTENER "min_workers = 2\nmax_workers = 5\nspare_workers = 1\n}",
+     {{"main.conf:5: ", COPIES}, {"main.conf:6: ", COPIES}}},
+};
+
+static void test_refused(void **state)
+{
+    bool good = true;
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        config_dir_write("main.conf", rows[i].text, strlen(rows[i].text));
+        good = config_refused(rows[i].name, rows[i].wants) && good;
+    }
+    assert_true(good);
+}
+
+// Files with a mode, a text, and what is wrong with them.
+static void test_scripts(void **state)
+{
+    static const struct {
+        const char *text, *more, *wrong;
+        mode_t mode;
+    } scripts[] = {
+        {"#!/bin/sh\n", "", NULL, 0755},
+        {"#! /bin/sh -e\n", "", NULL, 0755},
+        {"\177ELF", "", NULL, 0755},
+        {"#!/no/such/sh\n", "", "its interpreter /no/such/sh: No such file", 0755},
+        {"echo hello\n", "", "does not begin with #!", 0755},
+        {"#!/bin/sh\n", "", "cannot be executed", 0644},
+        {"#!/bin/sh\n", "user = nobody\n", "by the user it is to run as", 0700},
+        {"#!/bin/sh\n", "user = nobody\n", NULL, 0755},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(scripts); i++) {
+        struct problems problems = {0};
+        struct config *config;
+        char conf[512];
+
+        if (scripts[i].more[0] && geteuid() != 0)
+            continue;
+        config_dir_write("script", scripts[i].text, strlen(scripts[i].text));
+        check_number("chmod", chmod(config_dir_path("script"), scripts[i].mode), 0);
+        (void)snprintf(conf, sizeof(conf), PROGRAM "program = {\"%s\"}\n%s}",
+                       config_dir_path("script"), scripts[i].more);
+        config_dir_write("main.conf", conf, strlen(conf));
+        config = config_load(config_dir_path("main.conf"), &problems);
+        if (scripts[i].wrong && (problems.n == 0 || !strstr(problems.texts[0], scripts[i].wrong)))
+            fail_msg("%s: %s", scripts[i].text, problems.n ? problems.texts[0] : "taken");
+        if (!scripts[i].wrong && !config)
+            fail_msg("%s: %s", scripts[i].text, problems.texts[0]);
+        (void)config_unref(config);
+        problems_done(&problems);
+    }
+}
+
+static const char *const taken[] = {
+    PROGRAM CAT "}",
+    PROGRAM CAT PRESTART "first_byte_timeout = 1s idle_timeout = 1s kill_grace = 0 }",
+    PROGRAM CAT LISTENER "min_workers = 300 max_worker_age = 1d }",
+    PROGRAM CAT "send_timeout = 1s session_timeout = 1s program_timeout = 1s }",
+    PROGRAM CAT "environment = {\"A=b\", \"_x1=\", \"PATH=/bin\", \"PROTOTYPE=x\"} }",
+    PROGRAM "program = {\"/bin/sh\", \"-c\", \"echo $TCPREMOTEIP\"} }",
+    PROGRAM "program = {\"/bin/sh\", \"-c\", \"echo $PROTOTYPE $$\"} " PRESTART "}",
+    PROGRAM CAT "limit_nofile = 20 limit_cpu = 5s limit_core = 0 umask = 077 }",
+    PROGRAM CAT "working_directory = / }",
+};
+
+static void test_taken(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(taken); i++) {
+        struct problems problems = {0};
+        struct config *config;
+
+        config_dir_write("main.conf", taken[i], strlen(taken[i]));
+        config = config_load(config_dir_path("main.conf"), &problems);
+        if (!config)
+            fail_msg("%s: %s", taken[i], problems.texts[0]);
+        if (config->services[0].options.program.mode == PROGRAM_LISTENER) {
+            check_number(taken[i], config->services[0].max_workers, 300);
+            check_number(taken[i], config->services[0].spare_workers, 0);
+        }
+        (void)config_unref(config);
+    }
+}
+
+// As oneself there is nothing to change; as root everything can be.
+static void test_user(void **state)
+{
+    struct identity own = {.user = (char[16]){0}}, other = {.user = (char[]){"nobody"}};
+    const char *wrong;
+
+    (void)state;
+    (void)snprintf(own.user, 16, "%u", geteuid());
+    wrong = program_find_user(&own);
+    check_text("own", wrong, NULL);
+    check_number("own", own.uid, geteuid());
+    check_true("own", !own.changes || own.gid != getegid());
+    wrong = program_find_user(&other);
+    if (geteuid() == 0) {
+        check_text("nobody", wrong, NULL);
+        check_true("nobody", other.changes && other.uid != 0 && other.gid != 0);
+        check_true("nobody", other.n_groups >= 1);
+        for (size_t i = 0; i < other.n_groups; i++)
+            check_true("nobody", other.groups[i] != 0);
+    } else {
+        check_true("nobody", wrong && strstr(wrong, "tcpd does not run as root"));
+    }
+    free(own.groups);
+    free(other.groups);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_refused, config_dir_make, config_dir_remove),
+        cmocka_unit_test_setup_teardown(test_scripts, config_dir_make, config_dir_remove),
+        cmocka_unit_test_setup_teardown(test_taken, config_dir_make, config_dir_remove),
+        cmocka_unit_test(test_user),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
