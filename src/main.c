@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "config/config.h"
 #include "config/system_limits.h"
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
 #include "listen/listener.h"
 #include "listen/listener_inherit.h"
 #include "log/log.h"
@@ -58,7 +58,7 @@ static int said(void)
 
 static struct config *load_file(const struct config_source *source, struct problems *problems)
 {
-    return config_load(source->name, problems);
+    return config_load(source->name, handlers, problems);
 }
 
 static bool is_run(const struct options *options)
@@ -205,16 +205,15 @@ static void describe(const struct config *config)
 {
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
-        const struct handler_options *options = &service->options;
-        const char *runs = options->program.argv.n > 0 ? program_file(&options->program)
-                                                       : options->module;
+        const struct handler *handler = service->handler;
+        const char *runs = handler->runs ? handler->runs(service) : NULL;
 
         (void)printf("service \"%s\": handler %s%s%s, %u to %u workers, %u spare, on",
-                     service->name, service->handler->name, runs ? " " : "", runs ? runs : "",
+                     service->name, handler->name, runs ? " " : "", runs ? runs : "",
                      service->min_workers, service->max_workers, service->spare_workers);
-        for (size_t j = 0; j < service->n_listen; j++)
-            (void)printf("%s %s", j > 0 ? "," : "", service->listen[j].text);
-        (void)printf("%s\n", service->n_listen == 0 ? " the sockets handed over" : "");
+        for (size_t j = 0; j < service->listen.n; j++)
+            (void)printf("%s %s", j > 0 ? "," : "", service->listen.items[j].text);
+        (void)printf("%s\n", service->listen.n == 0 ? " the sockets handed over" : "");
     }
 }
 

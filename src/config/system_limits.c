@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
 
 #define WORKER_KIB      130 // a worker that serves, with what the kernel keeps for it
 #define FILES_OF_OWN    32  // descriptors of the master besides its listeners
@@ -123,31 +122,16 @@ enum limit_verdict system_limits_judge(const struct system_limit *limit,
     return judge_memory(limit, need, text, size);
 }
 
-// A worker and the programs that it runs at a time: one, or one that serves and one that is ready.
-static uint64_t processes_of_worker(const struct service *service, bool is_busy)
-{
-    if (service->handler != &handler_program)
-        return 1;
-    switch (service->options.program.mode) {
-    case PROGRAM_CONNECTION:
-        return is_busy ? 2 : 1;
-    case PROGRAM_PRESTART:
-        return is_busy ? 3 : 2;
-    default:
-        return 1;
-    }
-}
-
 struct system_need system_limits_need(const struct config *config)
 {
     struct system_need need = {0};
 
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
-        uint64_t pools = service->n_listen > 0 ? service->n_listen : 1; // handed over: one at least
+        uint64_t pools = service->listen.n > 0 ? service->listen.n : 1; // handed over: one at least
 
-        need.min += pools * service->min_workers * processes_of_worker(service, false);
-        need.max += pools * service->max_workers * processes_of_worker(service, true);
+        need.min += pools * service->min_workers * (1 + service->n_idle_beside);
+        need.max += pools * service->max_workers * (1 + service->n_busy_beside);
         need.listeners += pools;
         if (service->backlog > need.backlog)
             need.backlog = service->backlog;

@@ -12,11 +12,12 @@
 #include <sysexits.h>
 
 #include "base/base.h"
+#include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master.h"
+#include "process/process.h"
 #include "session/session_log.h"
-#include "worker/worker.h"
 
 #define YOUNG_USEC    USEC_PER_SEC
 #define PERIOD_USEC   (10 * USEC_PER_SEC)
@@ -48,7 +49,7 @@ static bool is_program(const struct death *death)
 // door.
 static bool is_by_module(const struct death *death)
 {
-    return death->worker->has_module && death->score.state != WORKER_LEAVING &&
+    return death->worker->loads_code && death->score.state != WORKER_LEAVING &&
            death->info.si_status != WORKER_EXIT_MODULE_EXITED;
 }
 
@@ -119,7 +120,9 @@ static const char *module_of(const struct worker *worker)
 {
     const struct pool *pool = worker->pool;
 
-    return worker->generation == pool->generation ? pool->service->options.module : NULL;
+    return worker->loads_code && worker->generation == pool->generation
+               ? pool->service->handler->runs(pool->service)
+               : NULL;
 }
 
 static void log_death(const struct master *master, const struct death *death)

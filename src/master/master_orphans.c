@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
+#include "config/handler.h"
 #include "log/log.h"
 #include "master/master.h"
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master.h"
@@ -36,7 +35,7 @@ static void append_pool(char *text, size_t size, const struct pool *pool, unsign
     append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, pool->counts.busy,
            pool_size(pool));
     if (pool->n_active >= pool->service->max_workers && pool->counts.spare == 0 &&
-        !program_is_listener(pool->service))
+        !pool->service->accepts_itself)
         append(text, size, " at maximum");
     if (queued > 0)
         append(text, size, " %u queued", queued);

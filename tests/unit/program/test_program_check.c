@@ -137,7 +137,7 @@ static void test_scripts(void **state)
         (void)snprintf(conf, sizeof(conf), PROGRAM "program = {\"%s\"}\n%s}",
                        config_dir_path("script"), scripts[i].more);
         config_dir_write("main.conf", conf, strlen(conf));
-        config = config_load(config_dir_path("main.conf"), &problems);
+        config = config_load(config_dir_path("main.conf"), handlers, &problems);
         if (scripts[i].wrong && (problems.n == 0 || !strstr(problems.texts[0], scripts[i].wrong)))
             fail_msg("%s: %s", scripts[i].text, problems.n ? problems.texts[0] : "taken");
         if (!scripts[i].wrong && !config)
@@ -159,6 +159,23 @@ static const char *const taken[] = {
     PROGRAM CAT "working_directory = / }",
 };
 
+// What follows from the mode for the service.
+static void check_mode(const char *row, const struct service *service)
+{
+    static const unsigned n_beside[PROGRAM_MODES][2] = {
+        [PROGRAM_CONNECTION] = {0, 1}, [PROGRAM_PRESTART] = {1, 2}, [PROGRAM_LISTENER] = {0, 0}};
+    enum program_mode mode = program_options(service)->mode;
+
+    check_number(row, service->n_idle_beside, n_beside[mode][0]);
+    check_number(row, service->n_busy_beside, n_beside[mode][1]);
+    check_number(row, service->accepts_itself, mode == PROGRAM_LISTENER);
+    check_text(row, service->handler->runs(service), program_file(program_options(service)));
+    if (mode != PROGRAM_LISTENER)
+        return;
+    check_number(row, service->max_workers, 300);
+    check_number(row, service->spare_workers, 0);
+}
+
 static void test_taken(void **state)
 {
     (void)state;
@@ -167,13 +184,10 @@ static void test_taken(void **state)
         struct config *config;
 
         config_dir_write("main.conf", taken[i], strlen(taken[i]));
-        config = config_load(config_dir_path("main.conf"), &problems);
+        config = config_load(config_dir_path("main.conf"), handlers, &problems);
         if (!config)
             fail_msg("%s: %s", taken[i], problems.texts[0]);
-        if (config->services[0].options.program.mode == PROGRAM_LISTENER) {
-            check_number(taken[i], config->services[0].max_workers, 300);
-            check_number(taken[i], config->services[0].spare_workers, 0);
-        }
+        check_mode(taken[i], &config->services[0]);
         (void)config_unref(config);
     }
 }
