@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "config/config.h"
 #include "config/system_limits.h"
+#include "control/control.h"
 #include "handlers/handlers.h"
 #include "listen/listener.h"
 #include "listen/listener_inherit.h"
@@ -293,6 +294,27 @@ static bool announce(struct listener_set *set, struct problems *problems)
     return false;
 }
 
+// Serves until a signal ends it; returns the exit status.
+static int serve(const struct config_source *source, struct config *config,
+                 struct listener_set *set)
+{
+    struct master master;
+    struct control *control = NULL;
+    int r = master_open(&master, source, config, set);
+
+    if (r >= 0)
+        r = control_open(&control, &master, inherited_take_control());
+    if (r < 0) {
+        log_error("cannot start: %s", strerror(-r));
+        notify_failure(-r, "cannot start");
+        return EX_OSERR;
+    }
+    r = master_run(&master);
+    (void)control_close(control);
+    master_close(&master);
+    return r;
+}
+
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
@@ -326,7 +348,7 @@ int main(int argc, char **argv)
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);
     store_listeners(&set);
-    r = master_run(options.source, config, &set);
+    r = serve(options.source, config, &set);
     run_done(&options.run);
     return r;
 }

@@ -2,6 +2,8 @@
 // Deaths of workers. A child is looked up by its pid in the private table before its status is
 // believed; one record per abnormal death, at most ten in ten seconds per pool, then a count.
 
+#include "master/master_deaths.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -15,7 +17,8 @@
 #include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
-#include "master/master.h"
+#include "master/master_orphans.h"
+#include "master/master_stop.h"
 #include "process/process.h"
 #include "session/session_log.h"
 
@@ -53,7 +56,7 @@ static bool is_by_module(const struct death *death)
            death->info.si_status != WORKER_EXIT_MODULE_EXITED;
 }
 
-// Its exit status, as worker.h has it; -1: there is none.
+// Its exit status, as process.h has it; -1: there is none.
 static int exit_of(const struct death *death)
 {
     return death->info.si_code == CLD_EXITED && !is_program(death) && !is_by_module(death)

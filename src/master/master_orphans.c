@@ -5,6 +5,8 @@
 // services, only after the death of such a worker, and never as process 1, who adopts everybody's:
 // children that were there before, or came at another time, are none of ours to kill.
 
+#include "master/master_orphans.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -13,7 +15,6 @@
 #include "base/base.h"
 #include "config/handler.h"
 #include "log/log.h"
-#include "master/master.h"
 
 #define LOOK_USEC (10 * USEC_PER_SEC) // after such a death, orphans are looked for
 #define SAID      10                  // killed processes that are named, after one death

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the master says of its pools: STATUS= for `systemctl status`, and a line a pool for USR1.
 
+#include "master/master_status.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +11,6 @@
 #include "base/base.h"
 #include "log/log.h"
 #include "log/notify.h"
-#include "master/master.h"
 
 static const char *const phase_names[] = {
     [MASTER_STARTING] = "starting: ",
