@@ -12,7 +12,8 @@ import harness
 import pytest
 from harness import EX_OK, EX_OSERR, Text, configuration, run, service, start, wait_for
 
-pytestmark = pytest.mark.skipif(not harness.can_become_others(), reason="not root")
+pytestmark = pytest.mark.skipif(not harness.can_become_others(),
+                                reason="needs root, to become somebody else")
 
 NPROC = r"RLIMIT_NPROC \(ulimit -u\) is {}"
 
