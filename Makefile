@@ -234,7 +234,8 @@ install-server: all units ## the daemon, its tools and units
 	$(call man,5)
 	$(call man,7)
 	$(call man,8)
-	$(call put,644,$(DOCDIR),README.md)
+	$(call put,644,$(DOCDIR),README.md CONTRIBUTING.md)
+	$(call put,644,$(DOCDIR)/docs,$(wildcard docs/*))
 	$(call put,644,$(DOCDIR)/examples,$(EXAMPLES))
 	install -d '$(DESTDIR)$(MODULEDIR)'
 	[ -e '$(DESTDIR)$(CONFDIR)/tcpd.conf' ] || install -D -m 644 etc/tcpd.conf '$(DESTDIR)$(CONFDIR)/tcpd.conf'

@@ -47,7 +47,7 @@ def table(section, rows):
 
 
 def summary(rows):
-    """The table of the README: connections of 64 bytes, 16 at a time."""
+    """The table of docs/performance.md: connections of 64 bytes, 16 at a time."""
     lines = ["| beside | connections/s, tcpd | the other | ratio | CPU time, tcpd | the other |",
              "| --- | --- | --- | --- | --- | --- |"]
     for row in rows:

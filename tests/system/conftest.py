@@ -73,9 +73,9 @@ def clean_up():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """What the soak tests have counted."""
+    """What the soak tests have counted, and what of the documents no test runs."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, text in getattr(report, "user_properties", ()):
-                if name == "soak" and report.when == "call":
-                    terminalreporter.write_line(f"soak: {text}")
+                if name in ("soak", "documents") and report.when == "call":
+                    terminalreporter.write_line(f"{name}: {text}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """program_mode = listener: the worker is the program, which accepts by itself: copies, deaths,
-stop and reload, with the example of the README, which loses nothing at TERM."""
+stop and reload, with examples/listener.py, which loses nothing at TERM."""
 
 import contextlib
 import os
@@ -84,7 +84,7 @@ def gone(pid):
 @pytest.mark.parametrize("listen, family", [("127.0.0.1:0", socket.AF_INET),
                                             ("[::1]:0", socket.AF_INET6),
                                             ("unix:{tmp}/s", socket.AF_UNIX)])
-def test_example_of_the_readme(tcpd, mark, tmp_path, listen, family):
+def test_example(tcpd, mark, tmp_path, listen, family):
     """A dialogue over each kind of socket, and an end at TERM by itself with status 0."""
     conf = configuration(listener([sys.executable, EXAMPLE], mark, min_workers=3,
                                   listen=listen.format(tmp=tmp_path)))

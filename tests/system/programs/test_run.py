@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`tcpd run`: a service from the command line alone, with real programs."""
 
-import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_NOHOST, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, TCPD,
-                     Timeout, activated, can_become_others, free_port, has_tcp, peer_name,
+                     activated, can_become_others, free_port, has_tcp, peer_name,
                      proc_children, proc_state, proc_title, read_all, read_exactly, run, start,
                      wait_for)
 
@@ -459,91 +457,7 @@ def test_listener():
     assert daemon.stop() == EX_OK
 
 
-# --- README ------------------------------------------------------------------------------------
-
-
-def chapter(title):
-    return (TOP / "README.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def steps(title, port):
-    """The commands of a chapter, each with what it prints; at that port instead of 7000."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", chapter(title), re.M | re.S)
-    text = "".join(blocks).replace("7000", str(port))
-    return [step.partition("\n")[::2] for step in re.split(r"^\$ ", text, flags=re.M)[1:]]
-
-
-def is_as_told(told, printed):
-    """Whether that was printed: "..." are any lines, and a client's port is any."""
-    lines = [r"(?:.*\n)*?" if line == "..." else re.escape(line).replace("48764", r"\d+") + r"\n"
-             for line in told.splitlines()]
-    return re.fullmatch("".join(lines) + r"(?:tcpd: stopping(?:.*\n)*)?", printed)
-
-
-class Service:
-    """A command of README that serves until it is stopped."""
-
-    def __init__(self, command, told, output, **options):
-        self.told, self.output = told, output
-        with open(output, "w", encoding="utf-8") as file:
-            self.process = subprocess.Popen(["sh", "-c", f"exec {command}"], stdout=file,
-                                            stderr=subprocess.STDOUT, **options)
-        wait_for(lambda: " ready: " in self.printed() or self.process.poll() is not None)
-        assert self.process.returncode is None, self.printed()
-
-    def printed(self):
-        return self.output.read_text()
-
-    def stop(self):
-        with contextlib.suppress(Timeout):
-            wait_for(lambda: is_as_told(self.told, self.printed()))
-        self.process.terminate()
-        assert self.process.wait(PATIENCE) == EX_OK
-        assert is_as_told(self.told, self.printed()), self.printed()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-
-def follow(title, directory):
-    """Goes through a chapter: a service runs until the next one does. How many commands there were."""
-    (directory / "tcpd-run").symlink_to(TCPD)
-    (directory / "tcpc").symlink_to(BUILD / "tcpc")
-    options = {"cwd": directory,
-               "env": {**os.environ, "PATH": f"{directory}:/usr/local/bin:/usr/bin:/bin"}}
-    commands = steps(title, free_port())
-    served = [i for i, (command, _) in enumerate(commands) if command.startswith("tcpd-run")]
-    for command, told in commands[:served[0]]:
-        assert subprocess.run(["sh", "-c", command], **options, check=True).returncode == 0
-    for first, last in zip(served, [*served[1:], len(commands)]):
-        with Service(*commands[first], directory / "output", **options) as service:
-            for command, told in commands[first + 1:last]:
-                said = subprocess.run(["sh", "-c", command], capture_output=True, text=True,
-                                      timeout=PATIENCE, **options)
-                assert (said.stdout, said.stderr) == (told, ""), command
-            service.stop()
-    return len(commands)
-
-
-def test_readme_programs(tmp_path):
-    """The chapter, as a reader goes through it; the listener is the one that examples/ has."""
-    code = Path(LISTENER).read_text().split("\n", 3)[3]
-    assert f"```python\n{code}```" in chapter("Serve your program")
-    shutil.copy(LISTENER, tmp_path)
-    assert follow("Serve your program", tmp_path) == 8
-
-
-def test_readme_module(tmp_path):
-    """The same of modules."""
-    code = (TOP / "examples" / "modules" / "upper.c").read_text()
-    assert re.search(r"```c\n(.*?)```", chapter("Write a handler in C"), re.S)[1] in code
-    for name in ("src", "examples"):
-        (tmp_path / name).symlink_to(TOP / name)
-    assert follow("Write a handler in C", tmp_path) == 3
+# --- tcpd.conf -----------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for user")

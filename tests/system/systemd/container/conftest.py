@@ -75,6 +75,15 @@ def release(request):
     return request.param
 
 
+@pytest.fixture
+def deb(release):
+    """The package for the release."""
+    found = bed.tcpd_debs(release)
+    if not found:
+        pytest.skip(f"no package in {bed.DEBS / release}")
+    return found[0]
+
+
 @pytest.fixture(scope="session")
 def tcpd_layer(release):
     """The layer that has tcpd installed, from build/deb/RELEASE."""

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The Debian package in machines of its releases: install, serve, neighbours, conffile, removal, what
-README's chapter on installing says, and the package's own tests (DEP-8)."""
+"""The Debian package in machines of its releases: install, serve, neighbours, conffile, removal, and
+the package's own tests (DEP-8)."""
 
-import contextlib
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 import machine as bed
-from harness import PATIENCE, Timeout, wait_for
+from harness import PATIENCE, wait_for
 
 DEP8 = bed.TOP / "packaging/debian/tests"
 PORTS = {"echo": 7007, "hello": 9999, "greeting": 1234, "daytime": 1313, "time": 3737,
@@ -21,15 +19,6 @@ ASIDE = "/var/cache/tcpd-test"  # packages that tools/rootfs has put there
 # What installing anything leaves: logs, caches, backups, the user that packages keep by policy.
 TRACES = re.compile(r"/var/(log|cache|tmp|lib/(dpkg|apt|systemd|private)|lib/deb-systemd[^/]*$)"
                     r"|/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|/etc/\.pwd\.lock$|/tmp|/root")
-
-
-@pytest.fixture
-def deb(release):
-    """The package for the release."""
-    found = bed.tcpd_debs(release)
-    if not found:
-        pytest.skip(f"no package in {bed.DEBS / release}")
-    return found[0]
 
 
 def all_serve(machine):
@@ -263,59 +252,3 @@ def test_pages(deb, tmp_path):
         assert (result.returncode, result.stderr) == (0, "") and "NAME" in plain
         for name, section in re.findall(r"\b(tcp[a-z.-]+)\((\d)\)", plain):
             assert f"{name}.{section}" in names | elsewhere, f"{page.name} refers to it"
-
-
-def chapter():
-    """The commands of README's chapter on installing, each with what it prints."""
-    text = (bed.TOP / "README.md").read_text().partition("\n## Install\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S)
-    steps = [step.partition("\n") for step in re.split(r"^\$ ", "".join(blocks), flags=re.M)[1:]]
-    return [(command.replace("sudo ", ""), says) for command, _, says in steps]
-
-
-def plain(text):
-    """Without what differs from run to run: numbers, times, columns' widths, the merged /usr."""
-    text = text.replace("/usr/lib/", "/lib/")
-    text = re.sub(r"since .* ago|up for [^,]*", "TIME", text)
-    text = re.sub(r"(process|PID:) \d+", r"\1 N", text)
-    return [re.sub(r" +", " ", line).rstrip() for line in text.splitlines()]
-
-
-def fits(want, got):
-    """got has the lines of want, in which "..." stands for any lines; lists may be in any order."""
-    parts = "\n".join(want).split("...")
-    rest = "\n".join(got) + "\n"
-    for part in filter(None, (part.strip("\n") for part in parts)):
-        if sorted(part.splitlines()) == sorted(rest.splitlines()[:len(part.splitlines())]):
-            rest = "\n".join(rest.splitlines()[len(part.splitlines()):]) + "\n"
-            continue
-        found = rest.find(part + "\n")
-        if found < 0:
-            return False
-        rest = rest[found + len(part) + 1:]
-    return "..." in want or not rest.strip()
-
-
-def test_readmes_chapter(machine, deb):
-    """README's chapter on installing, as a new user goes through it: each command prints that."""
-    steps = chapter()
-    assert len(steps) > 20
-    target = "/root/build/deb/host"
-    machine.run("mkdir", "-p", target)
-    machine.inside(target).joinpath(deb.name).write_bytes(deb.read_bytes())
-    for command, says in steps:
-        if command.startswith("make "):
-            continue
-        line = re.sub(r"^apt ", "apt -y ", command)
-        heard = []
-
-        def run():
-            heard[:] = plain(machine.run("bash", "-c", f"cd; {{ {line}; }} 2>&1", check=False,
-                                         timeout=2 * PATIENCE).stdout)
-            return fits(plain(says), heard)
-
-        if re.match(r"systemctl (is-active|status|list-)|tcpdctl .*status", command):
-            with contextlib.suppress(Timeout):  # systemd may not have heard of it yet
-                wait_for(run, deadline=5)
-        assert run(), "\n".join([f"$ {command}", *plain(says), "--- but", *heard])
-    assert machine.run("getent", "passwd", "tcpd").stdout
