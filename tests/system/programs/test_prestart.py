@@ -20,7 +20,7 @@ import pytest
 from harness import (EX_CONFIG, EX_OK, PATIENCE, Text, configuration, peer_name, proc_fds,
                      proc_state, proc_stat, process_tree, read_all, read_exactly, reset, run,
                      service, wait_for)
-from test_drain import Clients, judge, rounds
+from test_drain import Clients, judge, rounds, strike
 
 PYTHON = "/usr/bin/python3"
 CAT = ["/bin/cat"]
@@ -542,34 +542,21 @@ def test_reload(tcpd, tmp_path):
 
 def test_soak_prestart_stop_one_worker(tcpd, tmp_path, record_property):
     """B26 for programs: TERM to one worker after the other under load loses nothing."""
-    stopped = 0
     program = Program(tmp_path, CAT, min_workers=6, spare_workers=4, max_workers=24)
     with serving(tcpd, program) as daemon, Clients(daemon.address("p"), 2) as clients:
-        for _ in rounds(500, 5):
-            victim = random.choice(daemon.wait_workers(lambda pids: len(pids) > 0))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGTERM)
-                stopped += 1
-            wait_for(lambda: proc_state(victim) in (None, "Z"), what=f"worker {victim} leaves")
+        for stopped in rounds(clients, 500, 5, least=10):
+            strike(daemon, signal.SIGTERM)
         total = clients.finish()
     judge(total, record_property, f"prestart: {stopped} workers stopped")
-    assert stopped >= 10
 
 
 def test_soak_prestart_kill_workers(tcpd, tmp_path, record_property):
     """kill -9 of a worker under load costs the session in its hand, and no other."""
-    killed = 0
     program = Program(tmp_path, CAT, min_workers=6, spare_workers=4, max_workers=24)
     with serving(tcpd, program) as daemon, Clients(daemon.address("p"), 2) as clients:
-        for _ in rounds(100, 5):
-            victim = random.choice(daemon.wait_workers(lambda pids: len(pids) >= 6))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
-                killed += 1
-            wait_for(lambda: proc_state(victim) in (None, "Z"), what=f"worker {victim} is gone")
-            time.sleep(0.05)  # so that there is load between
+        for killed in rounds(clients, 100, 5, least=5):
+            strike(daemon, signal.SIGKILL, among=6)
         total = clients.finish()
     record_property("soak", f"prestart: {killed} workers killed, {total['lost']} of "
                             f"{total['done']} sessions lost")
     assert total["lost"] <= killed and total["hung"] == 0, total
-    assert total["done"] > 100 and killed >= 5

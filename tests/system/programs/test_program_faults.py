@@ -401,11 +401,12 @@ def test_programs_of_killed_clients_under_load(mark, tmp_path):
     script = write_python(tmp_path / "faulty", FAULTY)
     section = program(script, mark, min_workers=4, max_workers=8)
     faults = ["for_ever", "daemon_with_socket", "tree", "crowd", "pours", "kill", "well"]
-    with start(configuration(section)) as daemon:
+    with start(configuration(section, log_sessions="all")) as daemon:
         for i in range(28):
             sock = begin(daemon, faults[i % len(faults)], waits=False)
-            if i % 2:
-                wait_for(lambda: mark.pids(), what="a program")
+            over = Text.closed("program", peer_name(sock))
+            if i % 2:  # some programs are quick: nobody may see them
+                wait_for(lambda: mark.pids() or daemon.log_matches(over), what="a program")
             reset(sock)
         mark.wait(0)
         wait_for(lambda: daemon.exchange("program", b"well\nok") == b"ok")
