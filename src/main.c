@@ -37,7 +37,7 @@ static const char help[] =
     "       tcpd run [OPTION...] PROGRAM [ARGUMENT...]\n"
     "A preforking TCP server: serves what FILE says, in the foreground. `tcpd run` serves a "
     "program\n"
-    "without a FILE; `tcpd run --help` tells how.\n"
+    "without a FILE; see `tcpd run --help`.\n"
     "\n"
     "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG "\n"
     "  -t, --check        check the configuration, say what would be served where, exit\n"
@@ -121,7 +121,7 @@ static void options_parse(int argc, char **argv, struct options *options)
             exit(EX_USAGE); // getopt has said what is wrong
         }
     if (optind < argc) {
-        (void)fprintf(stderr, "tcpd: what is \"%s\"? See tcpd --help\n", argv[optind]);
+        (void)fprintf(stderr, "tcpd: unexpected argument \"%s\"; see tcpd --help\n", argv[optind]);
         exit(EX_USAGE);
     }
 }

@@ -50,12 +50,12 @@ enum setting_kind {
 
 struct setting {
     const char *name;
-    enum setting_kind kind;
     size_t offset;       // of the field
     const char *initial; // the default as text, NULL: the field is 0
-    unsigned min, max;   // counts, modes; of numbers max is also how far below zero
     const char *const *names;
-    int n_names; // choices
+    enum setting_kind kind;
+    unsigned min, max; // counts, modes; of numbers max is also how far below zero
+    int n_names;       // choices
 };
 
 struct form {
@@ -67,7 +67,7 @@ struct form {
 // For tables: what begins a row, FIELD("delay", SPAN, struct hello, delay_usec); a row's choices,
 // an array of names; and the form that a table has.
 #define FIELD(NAME, KIND, type, field) \
-    .name = NAME, .kind = SETTING_##KIND, .offset = offsetof(type, field)
+    .name = (NAME), .kind = SETTING_##KIND, .offset = offsetof(type, field)
 #define CHOICES(table) .names = (table), .n_names = ELEMENTS(table)
 #define FORM(type, table)                                               \
     {                                                                   \

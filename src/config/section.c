@@ -66,9 +66,9 @@ void section_refuse_again(const struct section *section, const char *name,
 
     if (first > 0)
         problems_add(section->problems, place->file, place->line,
-                     "%s is given twice; it stands at line %d already", name, first);
+                     "%s is given twice; the first is at line %d", name, first);
     else
-        problems_add(section->problems, place->file, place->line, "%s: is given twice", name);
+        problems_add(section->problems, place->file, place->line, "%s is given twice", name);
 }
 
 const char *section_variants(const struct section_kind *kind, char *text, size_t size)

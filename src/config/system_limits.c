@@ -64,8 +64,7 @@ static enum limit_verdict judge_tasks(const struct system_limit *limit,
         (void)snprintf(others, sizeof(others), ", of which %" PRIu64 " are in use",
                        limit->value - room);
     (void)snprintf(text, size,
-                   "%s of all pools together asks for %" PRIu64
-                   " processes, and a reload for up to "
+                   "%s of all pools together needs %" PRIu64 " processes, and a reload up to "
                    "twice as many; %s is %" PRIu64 "%s: set %s to at least %" PRIu64,
                    is_min ? "min_workers" : "max_workers", is_min ? need->min : need->max,
                    name_of(limit, name, sizeof(name)), limit->value, others,
@@ -79,7 +78,7 @@ static enum limit_verdict judge_memory(const struct system_limit *limit,
     char name[192];
 
     (void)snprintf(text, size,
-                   "max_workers of all pools together asks for %" PRIu64
+                   "max_workers of all pools together needs %" PRIu64
                    " processes, which take about %" PRIu64 " MiB of memory; %s is %" PRIu64 " MiB",
                    need->max, MIB_OF_KIB(need->max * WORKER_KIB),
                    name_of(limit, name, sizeof(name)), MIB_OF_KIB(limit->value));
@@ -164,7 +163,7 @@ const char *system_limits_explain(unsigned n_own, char *text, size_t size)
     (void)snprintf(text, size, "look at TasksMax=, pids.max and ulimit -u");
     for (size_t i = 0; i < n; i++)
         if (is_of_tasks(&list[i]) && room_of(&list[i]) <= (uint64_t)n_own + 1 + USED_UP) {
-            (void)snprintf(text, size, "%s is %" PRIu64 " and used up",
+            (void)snprintf(text, size, "%s is %" PRIu64 " and exhausted",
                            name_of(&list[i], name, sizeof(name)), list[i].value);
             break;
         }

@@ -46,7 +46,7 @@ static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *erro
         return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                 "too many calls of Reload() wait already");
     connection->calls[connection->n_calls++].message = sd_bus_message_ref(message);
-    log_info("control: process %d of user %u asks for a reload", connection->pid, connection->uid);
+    log_info("control: process %d of user %u requests a reload", connection->pid, connection->uid);
     master->reload_again = true;
     master_look_again(master);
     return 1; // answered later
@@ -57,7 +57,7 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
     struct control_connection *connection = userdata;
 
     (void)error;
-    log_info("control: process %d of user %u asks to stop", connection->pid, connection->uid);
+    log_info("control: process %d of user %u requests a stop", connection->pid, connection->uid);
     (void)sd_bus_reply_method_return(message, ""); // whoever cannot be answered stops it as well
     master_stop(connection->control->master, false, 0);
     return 1;

@@ -40,12 +40,12 @@ static void fork_failed(struct master *master, struct pool *pool, int error, uin
         (void)system_limits_explain(pools_count_workers(&master->pools), why, sizeof(why));
     (void)throttle_fail(&pool->forks, &throttle_forks, now);
     if (master->phase == MASTER_STARTING) {
-        log_error("%s: cannot start the workers that min_workers = %u asks for: %s; %s", pool->name,
+        log_error("%s: cannot start min_workers = %u workers: %s; %s", pool->name,
                   pool->service->min_workers, strerror(error), why);
         notify_failure(error, "cannot start workers");
         master_stop(master, true, EX_OSERR);
     } else if (first) {
-        log_error("%s: cannot start a worker: %s; %s; trying again from time to time", pool->name,
+        log_error("%s: cannot start a worker: %s; %s; will keep trying", pool->name,
                   strerror(error), why);
     }
 }

@@ -199,7 +199,7 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
 
 static void fail_start(struct master *master, const struct pool *pool)
 {
-    log_error("%s: its workers cannot be set up", pool->name);
+    log_error("%s: cannot set up its workers", pool->name);
     notify_failure(EIO, "workers cannot be set up");
     master_stop(master, true, EX_OSERR);
 }

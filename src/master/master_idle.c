@@ -55,7 +55,8 @@ void master_exit_if_idle(struct master *master, uint64_t now_usec)
 {
     if (!is_enabled(master) || now_usec < master_idle_due(master, now_usec))
         return;
-    log_info("idle for exit_idle_time = %" PRIu64 " ms: leaving until somebody connects",
+    log_info("idle for exit_idle_time = %" PRIu64
+             " ms: exiting; the next connection starts tcpd again",
              master->config->exit_idle_usec / USEC_PER_MSEC);
     master_stop(master, false, 0);
 }

@@ -96,9 +96,9 @@ static void say_killed(struct orphans *orphans, pid_t pid)
     if (orphans->n_said > SAID || was_said(orphans, pid))
         return;
     if (orphans->n_said == SAID)
-        log_notice("more processes that dead workers have left behind are killed");
+        log_notice("more processes left behind by dead workers are killed");
     else
-        log_notice("process %d, which a dead worker has left behind, is killed", pid);
+        log_notice("process %d, left behind by a dead worker, is killed", pid);
     orphans->said[orphans->n_said++] = pid;
 }
 

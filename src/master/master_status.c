@@ -98,7 +98,7 @@ void master_log_status(struct master *master)
             (void)snprintf(throttled, sizeof(throttled), "; throttled for %" PRIu64 " ms",
                            wait / USEC_PER_MSEC);
         log_info("%s: %u workers: %u idle, %u busy, %u draining; min %u, spare %u, max %u; "
-                 "%u of %u queued; %" PRIu64 " sessions of workers that left%s",
+                 "%u of %u queued; %" PRIu64 " sessions by workers that have exited%s",
                  pool->name, pool_size(pool), pool->counts.spare, pool->counts.busy,
                  pool->n_draining, limits.min, limits.spare, limits.max,
                  listener_queued(pool->listener), pool->listener->effective_backlog,

@@ -41,7 +41,7 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         notify_stopping(master_status(master));
         notify_extend(MASTER_EXTEND_USEC);
     } else if (!at_once) {
-        log_info("stopping at once: asked for twice");
+        log_info("stopping at once: a second stop was requested");
         at_once = true;
     }
     if (at_once)

@@ -34,7 +34,7 @@ static void refuse(struct master *master, const struct problems *problems)
         log_error("%s", problems->texts[i]);
     (void)snprintf(master->reload_problem, sizeof(master->reload_problem), "%s",
                    problems->n > 0 ? problems->texts[0] : "out of memory");
-    finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
+    finish(master, EVENT_RELOAD_FAILED, "reload failed; the old configuration stays in force");
     master_say_reload_refused(master, problems);
 }
 
@@ -52,7 +52,7 @@ static void keep(struct pool *pool, struct listener *listener, const struct serv
     int r = listener_keep(listener, service);
 
     if (r < 0)
-        log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name, strerror(-r));
+        log_warning("%s: cannot change backlog, mode or owner: %s", pool->name, strerror(-r));
     if (pool->was_closing) {
         listener_resume(listener);
         listener_store(listener);
@@ -93,9 +93,9 @@ static void commit(struct master *master, struct config *config, struct listener
     master_adopt_orphans(master);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->closing && !pool->was_closing)
-            log_info("%s: listens no longer%s", pool->name,
+            log_info("%s: no longer listening%s", pool->name,
                      pool->listener->origin == LISTENER_ACTIVATED
-                         ? "; its socket unit still does until it is stopped"
+                         ? "; its socket unit still listens until it is stopped"
                          : "");
     listeners_forget(&master->set);
     master->set = *set;
@@ -199,9 +199,8 @@ void reload_advance(struct master *master, uint64_t now_usec)
         finish(master, EVENT_RELOADED, "reloaded");
         master_say_reload_ended(master, true);
     } else if (now_usec - master->progress_usec >= PATIENCE_USEC) {
-        finish(
-            master, EVENT_RELOAD_FAILED,
-            "reload: some workers of the old generation serve on, as the new ones are not ready");
+        finish(master, EVENT_RELOAD_FAILED,
+               "reload: some old workers continue to serve, as the new ones are not ready");
         master_say_reload_ended(master, false);
     }
 }

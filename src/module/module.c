@@ -50,7 +50,7 @@ int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
     }
     r = face->open ? face->open(worker) : 0;
     if (r < 0)
-        (void)snprintf(ret_wrong, size, "its open() has failed, %d", r);
+        (void)snprintf(ret_wrong, size, "its open() returned %d", r);
     return r;
 }
 

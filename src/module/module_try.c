@@ -62,13 +62,13 @@ static void describe(struct verdict *verdict, bool hung, const siginfo_t *info)
 
     verdict->wrong[size - 1] = '\0'; // the module may have written anything
     if (hung)
-        (void)snprintf(verdict->wrong, size, "its open() or close() takes longer than %d s",
+        (void)snprintf(verdict->wrong, size, "its open() or close() took longer than %d s",
                        PATIENCE_SEC);
     else if (info->si_code != CLD_EXITED)
-        (void)snprintf(verdict->wrong, size, "dies by signal %d (%s) when it is opened",
+        (void)snprintf(verdict->wrong, size, "was killed by signal %d (%s) while it was opened",
                        info->si_status, name ? name : "unknown");
     else if (verdict->wrong[0] == '\0')
-        (void)snprintf(verdict->wrong, size, "leaves with status %d (%s) when it is opened",
+        (void)snprintf(verdict->wrong, size, "exited with status %d (%s) while it was opened",
                        info->si_status, worker_exit_name(info->si_status));
 }
 

@@ -94,9 +94,10 @@ static void check_file(const struct check *check)
                      "service \"%s\" needs program = {\"/PATH\", \"ARGUMENT\", ...}",
                      check->service->name);
     else if (path[0] == '@')
-        refuse(check, "program", path, "behind a path with @ the program's name must follow");
+        refuse(check, "program", path,
+               "after a path with @, the next entry must be the program's name");
     else if (path[0] != '/')
-        refuse(check, "program", path, "write the absolute path; no shell looks for it");
+        refuse(check, "program", path, "write the absolute path; PATH is not searched");
     else if (stat(path, &st) < 0)
         refuse(check, "program", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
@@ -107,7 +108,7 @@ static void check_file(const struct check *check)
                errno == EACCES ? "cannot be executed: its mode, or the sandbox, forbids it"
                                : strerror(errno));
     else if (!may_execute(&check->options->identity, &st))
-        refuse(check, "program", path, "cannot be executed by the user it is to run as");
+        refuse(check, "program", path, "may not be executed by the user that it runs as");
     else
         check_script(check, path);
 }
@@ -162,7 +163,7 @@ static void check_environment(const struct check *check)
         if (reason && environment_is_of_peer(entry, length))
             refuse(check, "environment", entry, reason);
         else if (environment_is_ours(entry, length))
-            refuse(check, "environment", entry, "tcpd alone sets this variable");
+            refuse(check, "environment", entry, "only tcpd sets this variable");
         else if (entry[length] != '=' || !is_name(entry, length))
             refuse(check, "environment", entry,
                    "write NAME=VALUE, the name of letters, digits and '_'");

@@ -122,7 +122,7 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
 static bool replace(struct instance *instance, struct tcpd_session *session)
 {
     end(instance, &waiting, session);
-    tcpd_log(session, LOG_WARNING, "the program that waited has failed; starting it once more");
+    tcpd_log(session, LOG_WARNING, "the waiting program failed; starting it once more");
     return start(instance) == 0;
 }
 
@@ -137,7 +137,7 @@ static void serve_with(struct instance *instance, struct tcpd_session *session)
         }
         relay_session(instance, session, false);
         if (has_failed_silently(instance, session)) {
-            tcpd_log(session, LOG_ERR, "the program has failed twice without a byte written");
+            tcpd_log(session, LOG_ERR, "the program failed twice without writing a byte");
             process_leave(WORKER_EXIT_PROGRAM); // the next one is started with patience
         }
     }

@@ -23,7 +23,7 @@ static const char help[] =
     "\n"
     "  -l, --listen ADDRESS     127.0.0.1:7000, [::1]:7000, *:7000 (all addresses), unix:/PATH, "
     "or\n"
-    "                           7000 for 127.0.0.1:7000; again for more. Without: a free port\n"
+    "                           7000 for 127.0.0.1:7000; may be repeated. Default: a free port\n"
     "  -n, --max MAX            serve at most so many clients at once; with --listener: run so "
     "many\n"
     "      --prestart           have programs started before their clients come\n"
@@ -162,7 +162,7 @@ static int take_operands(struct run *run, char **operands)
     if (is_program && !*operands && !run_find(run, "program"))
         return complain_of("PROGRAM is missing", "");
     if (!is_program && !is_module && *operands)
-        return complain_of("a built-in handler takes no arguments, as this: ", *operands);
+        return complain_of("a built-in handler takes no arguments: ", *operands);
     for (; *operands; operands++)
         add_setting(run, is_program ? "program" : "module_options", *operands);
     return -1;

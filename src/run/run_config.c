@@ -90,7 +90,7 @@ static char *locate_program(struct loading *loading, const char *text)
         return located;
     loading->lost = true;
     problems_add(loading->problems, RUN_SOURCE, 0,
-                 "program: \"%s\" is not found in PATH; a program that is, or a path with a /",
+                 "program: \"%s\" is not in PATH; name a program that is, or write a path with a /",
                  name);
     return NULL;
 }

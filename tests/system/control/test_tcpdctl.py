@@ -374,7 +374,7 @@ def test_reload_during_a_reload():
         first = hold_reload(control)
         control.daemon.path.write_text(control.conf + BROKEN)
         second, third = control.start("reload"), control.start("reload")
-        wait_for(lambda: len(control.daemon.log_matches("asks for a reload")) == 3, what="queued")
+        wait_for(lambda: len(control.daemon.log_matches("requests a reload")) == 3, what="queued")
         assert all(process.poll() is None for process in (first, second, third))
         release(control)
         assert first.wait(PATIENCE) == EX_OK
@@ -403,7 +403,7 @@ def test_disconnect_during_a_reload():
     with Control(configuration(service("echo", **ONE)), **AS_NOBODY) as control:
         process = hold_reload(control)
         leaving = control.start("reload")
-        wait_for(lambda: len(control.daemon.log_matches("asks for a reload")) == 2, what="queued")
+        wait_for(lambda: len(control.daemon.log_matches("requests a reload")) == 2, what="queued")
         with control.greet() as raw:
             for serial in range(1, 40):  # more than may wait in one connection
                 raw.sendall(message("Reload", serial))
@@ -426,7 +426,7 @@ def test_stop_during_a_reload():
             sock.sendall(b"x")
             assert read_exactly(sock, 1) == b"x"
             first, second = hold_reload(control), control.start("reload")
-            wait_for(lambda: len(control.daemon.log_matches("asks for a reload")) == 2,
+            wait_for(lambda: len(control.daemon.log_matches("requests a reload")) == 2,
                      what="queued")
             assert control.run("stop", "--no-wait")[0] == EX_OK
             for process in (first, second):

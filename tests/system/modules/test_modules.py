@@ -251,7 +251,7 @@ LOADS = [
     ("wrong_abi", {}, "was built for version 2 of the interface; this tcpd has version 1"),
     ("no_serve", {}, r"has no serve\(\)"),
     ("unresolved", {}, "cannot be loaded: .*undefined symbol: tcpd_test_function_of_nobody"),
-    ("faulty", {"module_options": ["open=fail"]}, r"its open\(\) has failed, -1"),
+    ("faulty", {"module_options": ["open=fail"]}, r"its open\(\) returned -1"),
 ]
 
 
@@ -270,10 +270,10 @@ def test_load_is_refused(tmp_path, name, options, text):
 
 
 @pytest.mark.parametrize("fault, text", [
-    ("open=null", r"dies by signal 11 \(SEGV\) when it is opened"),
-    ("open=abort", r"dies by signal 6 \(ABRT\) when it is opened"),
-    ("open=exit", r"leaves with status 16 \(the module called exit\(\)\) when it is opened"),
-    ("open=loop", r"its open\(\) or close\(\) takes longer than 10 s"),
+    ("open=null", r"was killed by signal 11 \(SEGV\) while it was opened"),
+    ("open=abort", r"was killed by signal 6 \(ABRT\) while it was opened"),
+    ("open=exit", r"exited with status 16 \(the module called exit\(\)\) while it was opened"),
+    ("open=loop", r"its open\(\) or close\(\) took longer than 10 s"),
 ])
 def test_check_survives_the_module(tmp_path, fault, text):
     conf = configuration(module(tmp_path, "faulty", module_options=[fault]))

@@ -170,7 +170,7 @@ def test_worker_is_killed(tcpd, mark, tmp_path, number):
             assert wait_end(sock) == b""
             daemon.wait_log(Text.death(victim, ""))
             mark.wait(4)
-            daemon.wait_log(r"process \d+, which a dead worker has left behind, is killed")
+            daemon.wait_log(r"process \d+, left behind by a dead worker, is killed")
             other.sendall(b"y")
             assert read_exactly(other, 1) == b"y"
             reset(other)

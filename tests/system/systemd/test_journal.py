@@ -240,7 +240,7 @@ def session_records(journal):
 
 def losses(journal, cause):
     """The sum of the counts that tell of records that are not there."""
-    found = (re.search(rf"(\d+) records of sessions were {cause}", r["MESSAGE"])
+    found = (re.search(rf"(\d+) session records were {cause}", r["MESSAGE"])
              for r in journal.records.items)
     return sum(int(match[1]) for match in found if match)
 
@@ -323,7 +323,7 @@ def test_a_reader_of_text_that_stalls_costs_a_session_nothing():
             ping(daemon)
         daemon.read()
         assert daemon.stop() == 0
-        lost = daemon.wait_log(r"(\d+) records of sessions were lost: who gets this text")
+        lost = daemon.wait_log(r"(\d+) session records were lost: who gets this text")
         told = len(daemon.log_matches("connection from"))
         assert told + int(lost[1]) == 2 * (daemon.room // 50)
         assert told > 20, "no bound but the pipe"

@@ -94,7 +94,7 @@ static const struct {
      {{"main.conf",
        TEXT("stop_timeout = 1s\ninclude(\"inc.conf\")\nstop_timeout = 2s\n" ECHO "}\n")},
       {"inc.conf", TEXT("\n\n\nstop_timeout = 3s\n")}},
-     {{"main.conf:3: ", "stop_timeout is given twice; it stands at line 1 already"}}},
+     {{"main.conf:3: ", "stop_timeout is given twice; the first is at line 1"}}},
     {"a service twice, once included",
      {{"main.conf", TEXT("include(\"inc.conf\")\n" ECHO "}\n")}, {"inc.conf", TEXT(ECHO "}\n")}},
      {{"main.conf:2: ", "service \"e\" is configured twice"}}},

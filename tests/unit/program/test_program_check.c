@@ -15,7 +15,7 @@
 #define NO_CLIENT "with program_mode = prestart the program runs before there is a client"
 #define ACCEPTS   "with program_mode = listener the program accepts its clients by itself"
 #define COPIES    "with program_mode = listener there are min_workers copies"
-#define OURS      "of service \"p\": tcpd alone sets this variable"
+#define OURS      "of service \"p\": only tcpd sets this variable"
 #define NAME      "write NAME=VALUE"
 
 static const struct {
@@ -36,7 +36,7 @@ static const struct {
      {{"main.conf:2: ", "cannot be executed"}}},
     {"a name alone behind @",
      PROGRAM "program = {\"@/bin/cat\"}\n}",
-     {{"main.conf:2: ", "behind a path with @ the program's name must follow"}}},
+     {{"main.conf:2: ", "after a path with @, the next entry must be the program's name"}}},
     {"of another handler",
      "service e { handler = echo\n program = {\"/bin/cat\"}\n}",
      {{"main.conf:2: ", "program belongs to handler \"program\""}}},
@@ -120,7 +120,7 @@ static void test_scripts(void **state)
         {"#!/no/such/sh\n", "", "its interpreter /no/such/sh: No such file", 0755},
         {"echo hello\n", "", "does not begin with #!", 0755},
         {"#!/bin/sh\n", "", "cannot be executed", 0644},
-        {"#!/bin/sh\n", "user = nobody\n", "by the user it is to run as", 0700},
+        {"#!/bin/sh\n", "user = nobody\n", "by the user that it runs as", 0700},
         {"#!/bin/sh\n", "user = nobody\n", NULL, 0755},
     };
 

@@ -204,7 +204,7 @@ static const struct {
      "run: there is no option colour; tcpd.conf(5) lists all"},
     {"given twice",
      {"run", "--handler", "echo", "-n1", "-o", "max_workers=2"},
-     "run: max_workers: is given twice"},
+     "run: max_workers is given twice"},
     {"another handler's",
      {"run", "--handler", "echo", "-o", "message=hi"},
      "run: message belongs to handler \"greeting\", and service \"echo\" has handler \"echo\""},
