@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import harness  # noqa: E402 (after the path)
+sys.path.insert(0, str(Path(__file__).parent / "load"))  # modules/ runs its tests, too
 import programs  # noqa: E402
 
 

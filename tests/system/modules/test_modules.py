@@ -211,8 +211,8 @@ def test_relative_to_the_configuration():
     status, _, log = run("-t", conf=conf)
     assert status == EX_CONFIG
     # The harness' folder is open to all.
-    assert re.search(r'tcpd\.conf:4: module = "/.*/upper\.so" of service "upper": is in a folder that '
-                     "everybody may write to", log)
+    assert re.search(r'tcpd\.conf:4: module = "/.*/upper\.so" of service "upper": is in a directory that '
+                     "anyone may write to", log)
     conf = configuration(service("upper", "module", module="../upper.so"))
     status, _, log = run("-t", conf=conf)
     assert status == EX_CONFIG

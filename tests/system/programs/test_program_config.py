@@ -64,7 +64,7 @@ WRONG = {
                       ["group", "no-such-group", "no such group"]),
 }
 WRONG |= {f"entry {name}": ([f'environment = {{"{name}=x"}}', CAT],
-                            ["environment", name, "tcpd alone"])
+                            ["environment", name, "only tcpd"])
           for name in ("PROTO", "TCPREMOTEIP", "TCPLOCALPORT", "TCPREMOTEHOST", "UNIXREMOTEEUID",
                        "REMOTE_ADDR", "REMOTE_PORT", "SO_COOKIE", "LISTEN_FDS", "LISTEN_PID",
                        "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",

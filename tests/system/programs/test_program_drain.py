@@ -10,10 +10,10 @@ import time
 
 import pytest
 
+from clients import HANG, Clients, judge, rounds, strike
 from harness import (EX_OK, PATIENCE, Text, configuration, proc_state, read_all, read_exactly,
                      reset, wait_for)
 from programs import ONE, program, wait_end, write_script
-from test_drain import HANG, Clients, judge, rounds, strike
 
 
 def begin(daemon):

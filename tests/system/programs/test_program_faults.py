@@ -141,16 +141,12 @@ def faulty(mark, tmp_path, **options):
 
 
 def begin(daemon, fault, waits=True, **options):
-    """A session in which that fault happens; once it does, if the program tells. A machine under load
-    may take longer to start it than it has time: then there is another."""
-    for _ in range(5):
-        sock = daemon.connect("program", **options)
-        sock.sendall(fault.encode() + b"\n")
-        with contextlib.suppress(ConnectionError):
-            if not waits or read_exactly(sock, 1) == b"!":
-                return sock
-        sock.close()
-    raise AssertionError(f"{fault} did not begin; log:\n{daemon.log_text()}")
+    """A session in which that fault happens; once it does, if the program tells."""
+    sock = daemon.connect("program", **options)
+    sock.sendall(fault.encode() + b"\n")
+    if waits:
+        assert read_exactly(sock, 1) == b"!"
+    return sock
 
 
 # --- Programs that do not end ------------------------------------------------------------------
@@ -284,16 +280,16 @@ def test_gives_the_socket_up_early(mark, tmp_path, fault):
 def test_leaves_processes_behind(mark, tmp_path, fault):
     """A daemon, a whole tree of sessions, more than are dealt with at once: the client sees the end
     with the program, whoever still has its socket, and all of them are ended."""
-    grace = "20s" if fault != "daemon_stubborn" else "10s"
+    grace = "20s" if fault != "daemon_stubborn" else "2s"
     with faulty(mark, tmp_path, kill_grace=grace) as daemon:
         with begin(daemon, fault, waits=fault == "tree") as sock:
             peer, began = peer_name(sock), time.monotonic()
             wait_end(sock)
             if fault.startswith("daemon"):
-                assert time.monotonic() - began < 9  # not with its daemon
+                assert time.monotonic() - began < 1.5
         line = daemon.wait_log(ended(peer, "exited with status 0", "ok"))
         if fault == "daemon_stubborn":
-            assert float(line["seconds"]) >= 9.9
+            assert float(line["seconds"]) >= 1.9
         else:
             assert float(line["seconds"]) < 15  # TERM was enough
         mark.wait(0)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from clients import HANG, Clients, judge, rounds
 from harness import (EX_OK, Text, activated, configuration, proc_fds, proc_signals, proc_state,
                      read_all, read_exactly, service, wait_for)
 from programs import listener, wait_end, write_python, write_script
-from test_drain import HANG, Clients, judge, rounds
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "listener.py"
 

@@ -320,7 +320,7 @@ def test_symlink(tmp_path):
     wait_for(lambda: all(" echo " in proc_title(pid) for pid in proc_children(daemon.pid)))
     assert daemon.stop() == EX_OK
     status, _, said = run("-l", "7000", "run", binary=link)
-    assert status == EX_CONFIG and '"run" is not found in PATH' in said
+    assert status == EX_CONFIG and '"run" is not in PATH' in said
     status, _, said = run(binary=link)
     assert status == EX_USAGE and "PROGRAM" in said
 
@@ -390,7 +390,7 @@ def test_reload_without_the_program(tmp_path):
     workers = daemon.workers()
     path.rename(tmp_path / "away")
     daemon.reload()
-    daemon.wait_log('run: program: "tool" is not found in PATH')
+    daemon.wait_log('run: program: "tool" is not in PATH')
     daemon.wait_log("reload failed")
     assert daemon.workers() == workers
     (tmp_path / "away").rename(path)

@@ -155,11 +155,11 @@ def test_listener_is_taken_back(listening):
 
 
 def test_stale_stored_socket_is_dropped(listening):
-    """A stored socket that the configuration asks no longer for: named, removed, closed."""
+    """A stored socket that the configuration no longer has its address for: named, removed, closed."""
     shared = listening()
     name = stored_name(shared)
     with activated(configuration(service("echo")), [shared], [name]) as daemon:
-        daemon.wait_log(f'"{name}".*asks no longer')
+        daemon.wait_log(f'"{name}".*no longer has its address')
         daemon.wait_notify(lambda m: m.get("FDSTOREREMOVE") == "1" and m.get("FDNAME") == name)
         inode = f"socket:[{os.fstat(shared.fileno()).st_ino}]"
         assert inode not in proc_fds(daemon.pid).values()

@@ -323,7 +323,7 @@ def test_a_reader_of_text_that_stalls_costs_a_session_nothing():
             ping(daemon)
         daemon.read()
         assert daemon.stop() == 0
-        lost = daemon.wait_log(r"(\d+) session records were lost: who gets this text")
+        lost = daemon.wait_log(r"(\d+) session records were lost: the reader of this log")
         told = len(daemon.log_matches("connection from"))
         assert told + int(lost[1]) == 2 * (daemon.room // 50)
         assert told > 20, "no bound but the pipe"
