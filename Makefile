@@ -13,7 +13,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-programs \
+.PHONY: help all programs examples run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         lint format units \
         install install-server install-dev uninstall deb check-deb deps clean FORCE
 
@@ -117,7 +117,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 .SECONDARY:
--include $(shell find $(BUILD) -path $(BUILD)/rootfs -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/rootfs -o -name against \) -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 # --- Run ---------------------------------------------------------------------------------------
 run: ## install what is missing, build, serve etc/tcpd.conf on loopback
@@ -157,6 +157,10 @@ bench-quick: bench-programs ## the same within two minutes, and coarser
 
 bench-scale: bench-programs ## ten thousand workers: start, reload, stop, held sessions, replacement
 	@$(PYTHON) tests/bench/scale.py $(BUILD) --part scale $(ARGS)
+
+REV ?= HEAD~1
+bench-against: all $(BENCH_BIN) ## tcpd beside that of commit REV (HEAD~1), in pairs: is a row worse? 5 minutes
+	@$(PYTHON) tests/bench/against.py $(BUILD) '$(REV)' $(ARGS)
 
 # Other servers are not installed: tests/bench/packages.py unpacks them below $(BUILD)/bench/peers.
 bench-programs:

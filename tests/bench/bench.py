@@ -9,7 +9,6 @@ Exit status: 0 every target met and every byte right, 1 not, 2 nothing could be 
 
 import argparse
 import functools
-import os
 import signal
 import subprocess
 import sys
@@ -221,8 +220,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of every clean-up
     options = parse_options()
     began = time.monotonic()
-    print(f"machine: {results.machine()}; load average {os.getloadavg()[0]:.2f}\n"
-          f"date:    {results.date()}\ncommand: {results.command()}\n"
+    print(f"{results.head()}\n"
           f"servers: {WORKERS} workers each, where they can; every byte is verified; a run is"
           f" {options.seconds:g} s, longer for slow servers\n")
     try:

@@ -14,6 +14,7 @@ import table
 import world
 from crowd import CrowdReference, CrowdTcpd
 from loads import burst
+from pairs import in_turn
 from servers import BenchError
 
 POOL = 8
@@ -50,11 +51,10 @@ class Burst:
         return None if result["unanswered"] else result["answer_seconds"] * 1000
 
     def pairs(self, makers, n_clients, n_pairs):
-        """[(first, second)] in milliseconds, of pairs that were answered in full."""
+        """[(first, second, ...)] in milliseconds, of rounds that were answered in full."""
         pairs = []
         for i in range(n_pairs):
-            order = makers if i % 2 == 0 else makers[::-1]
-            times = {make: self.once(make, n_clients) for make in order}
+            times = {make: self.once(make, n_clients) for make in in_turn(makers, i)}
             if None not in times.values():
                 pairs.append(tuple(times[make] for make in makers))
         if len(pairs) < n_pairs:

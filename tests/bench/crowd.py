@@ -162,5 +162,6 @@ class CrowdTcpd(Crowd, Tcpd):
         if self.process is not None and self.process.poll() is None:
             self.stop()
         if self.home:
-            left_behind.extend(ERROR_LEVEL.findall(self.log_text())[:3])
+            left_behind.extend(f"{self.name}: {line}"
+                               for line in ERROR_LEVEL.findall(self.log_text())[:3])
         super().__exit__(*exception)

@@ -6,6 +6,7 @@ server makes. With 64 workers that drowns in what else happens on a machine, so 
 1,000, and the median of some runs counts. PSS is taken with 64: shared pages weigh more there.
 """
 
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -52,17 +53,21 @@ def kernel_share(make, n_workers):
     return {name: (after[name] - before[name]) / n_processes for name in KERNEL}
 
 
-def own_share(make):
-    """PSS in KiB of a worker that has served nothing, the mean of all."""
-    with make(WORKERS) as server:
-        return server.memory()
+def own_shares(makers):
+    """PSS in KiB of a worker that has served nothing, the mean of all, for each server. All are
+    there at once: a library's pages count less where others have them, too."""
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(make(WORKERS)) for make in makers]
+        for server in servers:
+            server.wait_until_quiet()
+        return [server.memory() for server in servers]
 
 
 def measure(make, n_runs, n_workers):
     """(PSS, the kernel's shares in all, their parts)"""
     shares = [kernel_share(make, n_workers) for _ in range(n_runs)]
     parts = {name: median(share[name] for share in shares) for name in KERNEL}
-    return own_share(make), [sum(share.values()) for share in shares], parts
+    return *own_shares([make]), [sum(share.values()) for share in shares], parts
 
 
 def print_rows(makers, n_runs, skip):

@@ -50,7 +50,8 @@ class Row:
 
 @dataclass
 class Result:
-    """The pairs of one row: the rates of (subject, peer), and the processor time of each."""
+    """The pairs of one row: the rates of (subject, peer), and the processor time of each; with
+    more servers in a set, of all of them."""
 
     rates: list = field(default_factory=list)
     costs: list = field(default_factory=list)
@@ -112,34 +113,36 @@ class Runner:
         rate = max(result["rate"], 1e-9)  # nothing at all was done: a ratio of 0, not a crash
         return rate, cpu * 1e6 / max(amount, 1e-9), "MB/s" if is_stream else "/s", amount
 
-    def run_set(self, row, make_subject, make_peer, n_pairs, result):
-        cpu, amounts = {}, {}
-        with whole_life(make_subject(), cpu) as subject, whole_life(make_peer(), cpu) as peer:
-            seconds = row.seconds or self.seconds
-            lengths = {subject: seconds, peer: seconds * row.patience}
-            ours = {subject: True, peer: row.peer in OURS}
-            for server, seconds in lengths.items():  # warm-up
-                *_, amounts[server] = self.run_once(server, row, seconds, ours[server])
-            for i in range(n_pairs):
-                order = (subject, peer) if i % 2 == 0 else (peer, subject)
-                runs = {server: self.run_once(server, row, lengths[server], ours[server])
-                        for server in order}
-                rates, costs, (result.unit, _), done = zip(runs[subject], runs[peer])
+    def run_set(self, row, makers, n_rounds, result):
+        """Adds rounds, each a run of every server; all are new and warm. The first is the subject."""
+        cpu = {}
+        seconds = row.seconds or self.seconds
+        with contextlib.ExitStack() as stack:
+            servers = [stack.enter_context(whole_life(make(), cpu)) for make in makers]
+
+            def run(server):
+                if server is servers[0]:
+                    return self.run_once(server, row, seconds, True)
+                return self.run_once(server, row, seconds * row.patience, row.peer in OURS)
+
+            amounts = [run(server)[-1] for server in servers]
+            for i in range(n_rounds):
+                runs = {server: run(server) for server in in_turn(servers, i)}
+                rates, costs, (result.unit, *_), done = zip(*(runs[server] for server in servers))
                 result.rates.append(rates)
                 if not row.starts_programs:
                     result.costs.append(costs)
-                for server, amount in zip((subject, peer), done):
-                    amounts[server] += amount
+                amounts = [sum(both) for both in zip(amounts, done)]
         if row.starts_programs:
-            result.costs.append([cpu[server] * 1e6 / max(amounts[server], 1e-9)
-                                 for server in (subject, peer)])
+            result.costs.append([cpu[server] * 1e6 / max(amount, 1e-9)
+                                 for server, amount in zip(servers, amounts)])
 
     def measure(self, row, make_subject, make_peer, n_pairs=None):
         n_pairs = n_pairs or self.n_pairs
         result = Result()
         for _ in range(2):
             for done in range(0, n_pairs, PAIRS_PER_SET):
-                self.run_set(row, make_subject, make_peer, min(PAIRS_PER_SET, n_pairs - done),
+                self.run_set(row, (make_subject, make_peer), min(PAIRS_PER_SET, n_pairs - done),
                              result)
             if result.meets(row):
                 break
@@ -165,6 +168,12 @@ class Runner:
     def foreign_share(self):
         """What other processes have used of the processors during the runs."""
         return max(self.foreign_seconds / max(self.run_seconds * os.cpu_count(), 1e-9), 0)
+
+
+def in_turn(items, i):
+    """The items in the order of round i: each has each place equally often."""
+    first = i % len(items)
+    return [*items[first:], *items[:first]]
 
 
 def reaped_seconds():

@@ -33,7 +33,6 @@ SECONDS = 0.3
 HELLO = ("/usr/bin/python3", "-c", 'print("hello")')
 FIRST_BYTES = 30
 TIMES_SOONER = 10
-QUIET_SECONDS = 0.01
 CONTAINER_PORT = 7104
 
 
@@ -149,20 +148,9 @@ class WrongAnswer(BenchError):
     """A server's fault, and no obstacle."""
 
 
-def wait_until_quiet(server):
-    """Returns when no process of the server uses the processor any more: the next one is up."""
-    deadline = time.monotonic() + PATIENCE
-    before = None
-    while (now := sum(server.cpu().values())) != before:
-        if time.monotonic() > deadline:
-            raise BenchError(f"{server.name} is never quiet")
-        before = now
-        time.sleep(QUIET_SECONDS)
-
-
 def first_byte_usec(server, expected):
     """From connect() to the first byte of a greeting; then it is read to its end and compared."""
-    wait_until_quiet(server)
+    server.wait_until_quiet()
     began = time.perf_counter_ns()
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
         answer = sock.recv(1)

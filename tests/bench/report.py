@@ -15,7 +15,7 @@ HEADINGS = {
     "peers": "Beside the servers of others", "log": "Logging of every session",
     "programs": "Programs and modules", "master": "The master",
     "memory": "Memory of an idle worker", "stalls": "Stalls", "noise": "Noise",
-    "burst": "Bursts", "scale": "Ten thousand workers",
+    "burst": "Bursts", "scale": "Ten thousand workers", "against": "Beside another commit",
 }
 VERDICTS = {True: "ok", False: "**SHORT**", None: ""}
 

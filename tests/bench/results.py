@@ -41,6 +41,12 @@ def command():
     return shlex.join(sys.argv)
 
 
+def head():
+    """The lines above what is printed: where, when and how it was measured."""
+    return (f"machine: {machine()}; load average {os.getloadavg()[0]:.2f}\n"
+            f"date:    {date()}\ncommand: {command()}")
+
+
 def save(path):
     """Writes all rows; a reader sees the old file or the new one, never a part."""
     path = Path(path)

@@ -7,7 +7,6 @@ Every figure stands beside that of a bare server that does the same and nothing 
 """
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -66,8 +65,7 @@ def main():
     if "burst" in names:
         burst_peers.fetch(build)
     reason = world.enter_own_network()
-    print(f"machine: {results.machine()}; load average {os.getloadavg()[0]:.2f}\n"
-          f"date:    {results.date()}\ncommand: {results.command()}")
+    print(results.head())
     if reason:
         print(f"network: shared with others, as a new one is refused: {reason}")
     try:

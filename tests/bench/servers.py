@@ -20,6 +20,7 @@ from pathlib import Path
 WORKERS = 64
 GREETING = "http://c.biancheng.net/socket/"
 PATIENCE = 15.0
+QUIET_SECONDS = 0.01
 PR_SET_PDEATHSIG = 1
 
 CONFIGURATION = """\
@@ -51,6 +52,11 @@ def stat_fields(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def sleeps(pid):
+    fields = stat_fields(pid)
+    return fields is None or fields[0] in "SZ"
 
 
 def children(pid):
@@ -152,6 +158,17 @@ class Server:
                     f"{self.name} has {len(self.workers())} of {self.n_workers} workers")
             time.sleep(0.01)
 
+    def wait_until_quiet(self):
+        """Returns when all of its processes sleep and none has used the processor: each has come to
+        its wait, also where others kept the processor from it."""
+        deadline = time.monotonic() + PATIENCE
+        before = None
+        while (now := self.cpu()) != before or not all(map(sleeps, self.workers())):
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self.name} is never quiet")
+            before = now
+            time.sleep(QUIET_SECONDS)
+
     def root(self):
         """The process from which all others of the server descend."""
         return self.process.pid
@@ -222,7 +239,7 @@ class Tcpd(Server):
         deadline = time.monotonic() + PATIENCE
         while not (ready and self.port):
             if time.monotonic() > deadline or self.process.poll() is not None:
-                raise BenchError(f"tcpd is not ready:\n{self.log()}")
+                raise BenchError(f"{self.name} is not ready:\n{self.log()}")
             try:
                 text = self.notify.recv(65536).decode()
             except TimeoutError:

@@ -10,6 +10,7 @@ from statistics import median
 import table
 from crowd import CrowdReference, CrowdTcpd, wait_until
 from loads import load
+from pairs import in_turn
 from servers import BenchError, cpu_nsec
 
 MANY, FEW = 10000, 64
@@ -29,8 +30,7 @@ def rates(build, make, many, n_pairs):
         for server in (crowd, few):
             load(build, server, *options)  # warm-up
         for i in range(n_pairs):
-            order = (crowd, few) if i % 2 == 0 else (few, crowd)
-            found = {server: load(build, server, *options) for server in order}
+            found = {server: load(build, server, *options) for server in in_turn((crowd, few), i)}
             problems = [result["problem"] for result in found.values() if result["problem"]]
             if problems:
                 raise BenchError(f"connections: {problems}")
