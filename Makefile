@@ -22,12 +22,13 @@ help: ## list the targets
 	@echo; echo "  variables: CC=gcc|clang  SANITIZE=address,undefined  PREFIX=$(PREFIX)  DESTDIR="
 
 # --- What Debian packages each job needs. tools/deps installs the missing ones or says how. ---
-BUILD_DEPS := gcc libc6-dev pkg-config libsystemd-dev libconfuse-dev
+# The libraries stand in packaging/debian/control alone, where `make deb` finds all that it needs.
+BUILD_DEPS := gcc libc6-dev $(shell sed -nE '/^Build-Depends/,/^[^ ]/s/^ (pkgconf|lib.*-dev),?$$/\1/p' packaging/debian/control)
 RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring
-LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc
+LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
@@ -125,7 +126,7 @@ run: ## install what is missing, build, serve etc/tcpd.conf on loopback
 	@tools/run $(BUILD)/tcpd etc/tcpd.conf
 
 # --- Check -------------------------------------------------------------------------------------
-check: ## install what is missing, build, pass every test
+check: ## install what is missing, build, pass every test; as root in containers, too (1.8 GB in build/)
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS) $(CLANG_DEPS)
 	@tools/check $(BUILD) $(PYTHON) $(MAKE)
 
@@ -256,15 +257,14 @@ uninstall: ## remove what install put there; the configuration stays
 	    $(foreach page,$(MAN) $(DEV_MAN),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
 # --- Debian package ----------------------------------------------------------------------------
-DEB_DEPS := build-essential fakeroot debhelper pkgconf libcmocka-dev git
 RELEASES ?= bookworm trixie
 
 deb: ## the Debian package for this machine's release, into build/deb/host
-	@tools/deps $(BUILD_DEPS) $(DEB_DEPS)
+	@tools/deps ./packaging
 	@tools/deb host build/deb/host
 
 check-deb: ## build and check the package for RELEASES (bookworm trixie); needs root
-	@[ "$$(id -u)" != 0 ] || tools/deps git mmdebstrap debian-archive-keyring piuparts util-linux
+	@[ "$$(id -u)" != 0 ] || tools/deps mmdebstrap debian-archive-keyring piuparts util-linux
 	@tools/check-deb $(RELEASES)
 
 clean: ## remove build/

@@ -14,7 +14,8 @@
 #include "base/base.h"
 #include "config/config.h"
 #include "config/system_limits.h"
-#include "handlers/handler.h"
+#include "control/control.h"
+#include "handlers/handlers.h"
 #include "listen/listener.h"
 #include "listen/listener_inherit.h"
 #include "log/log.h"
@@ -36,7 +37,7 @@ static const char help[] =
     "       tcpd run [OPTION...] PROGRAM [ARGUMENT...]\n"
     "A preforking TCP server: serves what FILE says, in the foreground. `tcpd run` serves a "
     "program\n"
-    "without a FILE; `tcpd run --help` tells how.\n"
+    "without a FILE; see `tcpd run --help`.\n"
     "\n"
     "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG "\n"
     "  -t, --check        check the configuration, say what would be served where, exit\n"
@@ -58,7 +59,7 @@ static int said(void)
 
 static struct config *load_file(const struct config_source *source, struct problems *problems)
 {
-    return config_load(source->name, problems);
+    return config_load(source->name, handlers, problems);
 }
 
 static bool is_run(const struct options *options)
@@ -120,7 +121,7 @@ static void options_parse(int argc, char **argv, struct options *options)
             exit(EX_USAGE); // getopt has said what is wrong
         }
     if (optind < argc) {
-        (void)fprintf(stderr, "tcpd: what is \"%s\"? See tcpd --help\n", argv[optind]);
+        (void)fprintf(stderr, "tcpd: unexpected argument \"%s\"; see tcpd --help\n", argv[optind]);
         exit(EX_USAGE);
     }
 }
@@ -205,16 +206,15 @@ static void describe(const struct config *config)
 {
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
-        const struct handler_options *options = &service->options;
-        const char *runs = options->program.argv.n > 0 ? program_file(&options->program)
-                                                       : options->module;
+        const struct handler *handler = service->handler;
+        const char *runs = handler->runs ? handler->runs(service) : NULL;
 
         (void)printf("service \"%s\": handler %s%s%s, %u to %u workers, %u spare, on",
-                     service->name, service->handler->name, runs ? " " : "", runs ? runs : "",
+                     service->name, handler->name, runs ? " " : "", runs ? runs : "",
                      service->min_workers, service->max_workers, service->spare_workers);
-        for (size_t j = 0; j < service->n_listen; j++)
-            (void)printf("%s %s", j > 0 ? "," : "", service->listen[j].text);
-        (void)printf("%s\n", service->n_listen == 0 ? " the sockets handed over" : "");
+        for (size_t j = 0; j < service->listen.n; j++)
+            (void)printf("%s %s", j > 0 ? "," : "", service->listen.items[j].text);
+        (void)printf("%s\n", service->listen.n == 0 ? " the sockets handed over" : "");
     }
 }
 
@@ -294,6 +294,27 @@ static bool announce(struct listener_set *set, struct problems *problems)
     return false;
 }
 
+// Serves until a signal ends it; returns the exit status.
+static int serve(const struct config_source *source, struct config *config,
+                 struct listener_set *set)
+{
+    struct master master;
+    struct control *control = NULL;
+    int r = master_open(&master, source, config, set);
+
+    if (r >= 0)
+        r = control_open(&control, &master, inherited_take_control());
+    if (r < 0) {
+        log_error("cannot start: %s", strerror(-r));
+        notify_failure(-r, "cannot start");
+        return EX_OSERR;
+    }
+    r = master_run(&master);
+    (void)control_close(control);
+    master_close(&master);
+    return r;
+}
+
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
@@ -327,7 +348,7 @@ int main(int argc, char **argv)
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);
     store_listeners(&set);
-    r = master_run(options.source, config, &set);
+    r = serve(options.source, config, &set);
     run_done(&options.run);
     return r;
 }

@@ -34,6 +34,14 @@ static inline void base_free(void *pointer)
     free(*(void **)pointer);
 }
 
+// What was allocated; without memory the process aborts, which only a start-up may.
+static inline void *base_checked(void *pointer)
+{
+    if (!pointer)
+        abort();
+    return pointer;
+}
+
 // Takes the descriptor out of *fd, which becomes -1: hands ownership over explicitly.
 static inline int base_take_fd(int *fd)
 {

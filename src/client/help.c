@@ -27,7 +27,7 @@ const char help_text[] =
     "      --source ADDRESS[:PORT]\n"
     "                       connect from this address\n"
     "      --timeout SPAN   give up on an address, or on a silent peer, after SPAN (500ms, 30s)\n"
-    "  -v, --verbose        tell each step on standard error, at the end the kernel's view\n"
+    "  -v, --verbose        report each step on standard error, and the kernel's view at the end\n"
     "  -h, --help           print this\n"
     "      --version        print the version\n"
     "\n"

@@ -144,7 +144,7 @@ static enum status set_target(int n, char *const *operands, struct options *opti
 
     if (n != 1 && n != 2)
         return status_say(STATUS_USAGE, "name one peer: HOST PORT, HOST:PORT or unix:/PATH; "
-                                        "tcpc --help tells more");
+                                        "see tcpc --help");
     wrong = n == 1 ? address_parse(operands[0], &request->target)
                    : parse_pair(operands[0], operands[1], &request->target);
     if (!wrong && request->target.kind == ADDRESS_WILDCARD)

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "config/settings.h"
-#include "handlers/handler.h"
+#include "config/handler.h"
 
 // A default that is above a given max_workers gives way; a given number is an error.
-static void check_workers(struct service *service, const int *lines, struct problems *problems)
+static void check_workers(struct service *service, const struct section *section,
+                          struct problems *problems)
 {
     const struct {
         const char *name;
@@ -20,7 +20,7 @@ static void check_workers(struct service *service, const int *lines, struct prob
                    {"spare_workers", &service->spare_workers}};
 
     for (size_t i = 0; i < ELEMENTS(bounded); i++) {
-        int line = lines[settings_find(bounded[i].name, false)];
+        int line = section_line(section, bounded[i].name);
 
         if (*bounded[i].workers <= service->max_workers)
             continue;
@@ -32,29 +32,25 @@ static void check_workers(struct service *service, const int *lines, struct prob
     }
 }
 
-static void check_handler(struct service *service, const int *lines, struct problems *problems)
+const struct handler *handler_find(const struct handler *const *handlers, const char *name)
 {
-    const struct handler *handler = service->handler;
-
-    if (!handler) {
-        if (lines[settings_find("handler", false)] == 0)
-            problems_add(problems, service->file, service->line,
-                         "service \"%s\" has no handler; one of: %s", service->name,
-                         handler_names());
-        return;
-    }
-    for (size_t i = 0; i < settings_n; i++)
-        if (lines[i] != 0 && settings[i].handler && strcmp(settings[i].handler, handler->name) != 0)
-            problems_add(problems, service->file, lines[i],
-                         "%s belongs to handler \"%s\", and service \"%s\" has handler \"%s\"",
-                         settings[i].name, settings[i].handler, service->name, handler->name);
-    if (handler->prepare)
-        handler->prepare(service, lines, problems);
+    for (; *handlers; handlers++)
+        if (strcmp((*handlers)->name, name) == 0)
+            return *handlers;
+    return NULL;
 }
 
-int config_line(const int *lines, const char *name)
+static void check_handler(struct service *service, const struct section *section,
+                          struct problems *problems)
 {
-    return lines[settings_find(name, false)];
+    char names[256];
+
+    if (service->handler && service->handler->prepare)
+        service->handler->prepare(service, section, problems);
+    if (!service->handler && section_line(section, "handler") == 0) // else it is refused already
+        problems_add(problems, service->file, service->line,
+                     "service \"%s\" has no handler; one of: %s", service->name,
+                     section_variants(section->kind, names, sizeof(names)));
 }
 
 const char config_name_characters[] =
@@ -67,14 +63,15 @@ static bool is_good_name(const char *name)
     return length >= 1 && length <= 64 && strspn(name, config_name_characters) == length;
 }
 
-void config_check_service(struct service *service, const int *lines, struct problems *problems)
+void config_check_service(struct service *service, const struct section *section,
+                          struct problems *problems)
 {
     if (!is_good_name(service->name))
         problems_add(problems, service->file, service->line,
                      "\"%s\" is not a service name; 1 to 64 of letters, digits, '.', '_', '-'",
                      service->name);
-    check_handler(service, lines, problems); // it may know how many workers there are
-    check_workers(service, lines, problems);
+    check_handler(service, section, problems); // it may know how many workers there are
+    check_workers(service, section, problems);
 }
 
 // Two entries that cannot both be bound: the same address, or one port with and without "*". Port 0
@@ -105,8 +102,8 @@ static void check_duplicate(const struct config *config, const struct listen *en
                             struct problems *problems)
 {
     for (size_t s = 0; s < config->n_services; s++)
-        for (size_t i = 0; i < config->services[s].n_listen; i++) {
-            const struct listen *other = &config->services[s].listen[i];
+        for (size_t i = 0; i < config->services[s].listen.n; i++) {
+            const struct listen *other = &config->services[s].listen.items[i];
 
             if (other == entry)
                 return; // the rest comes after it and is compared with it later
@@ -120,6 +117,6 @@ static void check_duplicate(const struct config *config, const struct listen *en
 void config_check_addresses(const struct config *config, struct problems *problems)
 {
     for (size_t s = 0; s < config->n_services; s++)
-        for (size_t i = 0; i < config->services[s].n_listen; i++)
-            check_duplicate(config, &config->services[s].listen[i], problems);
+        for (size_t i = 0; i < config->services[s].listen.n; i++)
+            check_duplicate(config, &config->services[s].listen.items[i], problems);
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Checks between the options of a configuration, for config.c and run.c alone. What is wrong goes
-// to problems.
+// Checks between the options of a configuration, for config_sections.c and run/ alone. What
+// is wrong goes to problems.
 #pragma once
 
 #include "config/config.h"
+#include "config/section.h"
 
 // What a service's name is made of.
 extern const char config_name_characters[];
 
-// A service whose section has just ended; lines[i] says where settings[i] was given, 0: it was not,
-// negative: in no file. Lets the handler prepare itself, which may read a file.
-void config_check_service(struct service *service, const int *lines, struct problems *problems);
+// A service whose section has just ended. Lets the handler prepare itself, which may read a file.
+void config_check_service(struct service *service, const struct section *section,
+                          struct problems *problems);
 
 // No address may be asked for twice, but for port 0.
 void config_check_addresses(const struct config *config, struct problems *problems);

@@ -103,46 +103,175 @@ static const char *refuse_word(char *text, struct cursor *cursor)
     return "a value with * or + in it needs quotes";
 }
 
-void config_text_clean(struct config_text *text, const char *path, struct problems *problems)
+// A list that is given to an option that takes none: only its first entry stays, as the value.
+struct misplaced {
+    enum { NOWHERE, BEFORE_FIRST, IN_FIRST, IN_REST } where;
+    char *name;         // of an option that takes a value, NULL: nobody knows the option
+    char *brace, *rest; // where it opens; where what is blanked begins
+};
+
+struct cleaning {
+    struct config_text *text;
+    const char *path;
+    config_text_look_up *look_up;
+    const void *data;
+    struct problems *problems;
+    struct cursor cursor;
+    struct misplaced list;
+};
+
+// The name in front of "= {", copied; "": there is none. Where it begins.
+static char *name_before(char *text, char *brace, char *name, size_t size)
 {
-    struct cursor cursor = {.at = text->text, .line = 1};
-    bool in_word = false; // "http://x" without quotes holds no comment
+    char *end = brace, *start;
 
-    while (*cursor.at != '\0') {
-        const char *wrong = NULL;
-        char c = *cursor.at;
-        int line = cursor.line;
+    while (end > text && is_space(end[-1]))
+        end--;
+    if (end > text && end[-1] == '=')
+        end -= end - 1 > text && end[-2] == '+' ? 2 : 1;
+    else
+        end = text;
+    while (end > text && is_space(end[-1]))
+        end--;
+    for (start = end; start > text && !is_delimiter(start[-1]);)
+        start--;
+    (void)snprintf(name, size, "%.*s", (int)(end - start), start);
+    return start;
+}
 
-        if (c == '"' || c == '\'') {
-            wrong = skip_string(&cursor);
-        } else if (c == '#' || (!in_word && strncmp(cursor.at, "//", 2) == 0)) {
-            blank_line(&cursor);
-        } else if (!in_word && strncmp(cursor.at, "/*", 2) == 0) {
-            wrong = blank_block(&cursor);
-        } else if (c == '*' || (c == '+' && cursor.at[1] != '=')) {
-            wrong = refuse_word(text->text, &cursor);
-        } else {
-            in_word = !is_delimiter(c) && c != '+';
-            step(&cursor, false);
-            continue;
-        }
-        in_word = false;
+static void blank(char *from, const char *to)
+{
+    for (; from < to; from++)
+        if (*from != '\n')
+            *from = ' ';
+}
+
+// Opens a section or a list.
+static void open_brace(struct cleaning *cleaning)
+{
+    struct misplaced *list = &cleaning->list;
+    enum config_text_option option;
+    char name[64], *start;
+
+    if (list->where != NOWHERE)
+        *list->brace = '{'; // it was not closed, which the library reports
+    list->where = NOWHERE;
+    start = name_before(cleaning->text->text, cleaning->cursor.at, name, sizeof(name));
+    option = *name == '\0' ? OPTION_LIST : cleaning->look_up(cleaning->data, name);
+    if (option == OPTION_LIST)
+        return;
+    if (option == OPTION_VALUE)
+        problems_add(cleaning->problems, cleaning->path, cleaning->cursor.line,
+                     "%s takes one value, without braces", name);
+    *list = (struct misplaced){.where = BEFORE_FIRST,
+                               .name = option == OPTION_VALUE ? start : NULL,
+                               .brace = cleaning->cursor.at};
+    *list->brace = ' ';
+    for (char *at = start; at < list->brace; at++)
+        if (*at == '+')
+            *at = ' '; // nothing is appended to one value
+}
+
+static void close_brace(struct misplaced *list, char *brace)
+{
+    if (list->where == NOWHERE)
+        return;
+    if (list->where == BEFORE_FIRST && list->name) // an empty list: it was refused as such
+        blank(list->name, brace);
+    else if (list->where == BEFORE_FIRST)
+        *list->brace = '0'; // so that the library meets the option
+    if (list->where == IN_REST)
+        blank(list->rest, brace);
+    *brace = ' ';
+    list->where = NOWHERE;
+}
+
+// Any character but those of comments.
+static void look_at(struct cleaning *cleaning, char c)
+{
+    struct misplaced *list = &cleaning->list;
+
+    if (c == '{') {
+        open_brace(cleaning);
+    } else if (c == '}') {
+        close_brace(list, cleaning->cursor.at);
+    } else if (list->where == IN_FIRST && c == ',') {
+        list->where = IN_REST;
+        list->rest = cleaning->cursor.at;
+    } else if (list->where == BEFORE_FIRST && !is_space(c)) {
+        list->where = IN_FIRST;
+    }
+}
+
+// One step: a comment, a string, or one character. What is wrong with it, or NULL.
+static const char *clean_next(struct cleaning *cleaning, bool *in_word)
+{
+    struct cursor *cursor = &cleaning->cursor;
+    bool could_begin = !*in_word; // "http://x" without quotes holds no comment
+    char c = *cursor->at;
+
+    *in_word = false;
+    if (c == '#' || (could_begin && strncmp(cursor->at, "//", 2) == 0)) {
+        blank_line(cursor);
+        return NULL;
+    }
+    if (could_begin && strncmp(cursor->at, "/*", 2) == 0)
+        return blank_block(cursor);
+    look_at(cleaning, c);
+    if (c == '"' || c == '\'')
+        return skip_string(cursor);
+    if (c == '*' || (c == '+' && cursor->at[1] != '='))
+        return refuse_word(cleaning->text->text, cursor);
+    *in_word = !is_delimiter(c) && c != '+';
+    step(cursor, false);
+    return NULL;
+}
+
+void config_text_clean(struct config_text *text, const char *path, config_text_look_up *look_up,
+                       const void *data, struct problems *problems)
+{
+    struct cleaning cleaning = {
+        .text = text,
+        .path = path,
+        .look_up = look_up,
+        .data = data,
+        .problems = problems,
+        .cursor = {.at = text->text, .line = 1},
+    };
+    bool in_word = false;
+
+    while (*cleaning.cursor.at != '\0') {
+        int line = cleaning.cursor.line;
+        const char *wrong = clean_next(&cleaning, &in_word);
+
         if (wrong)
             problems_add(problems, path, line, "%s", wrong);
     }
 }
 
-static bool begins_service(const char *line)
+static bool begins_with(const char *line, const char *word)
 {
+    size_t length = strlen(word);
+
     line += strspn(line, " \t");
-    return strncmp(line, "service", 7) == 0 && strchr(" \t\"'", line[7]) && line[7] != '\0';
+    return strncmp(line, word, length) == 0 && line[length] != '\0' &&
+           strchr(" \t\"'", line[length]);
 }
 
-int config_text_skip(struct config_text *text, int from_line)
+static bool begins_section(const char *line, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (begins_with(line, words[i]))
+            return true;
+    return false;
+}
+
+int config_text_skip(struct config_text *text, int from_line, const char *const *words, size_t n)
 {
     struct cursor cursor = {.at = text->text, .line = 1};
 
-    while (*cursor.at != '\0' && (cursor.line < from_line || !begins_service(cursor.at))) {
+    while (*cursor.at != '\0' &&
+           (cursor.line < from_line || !begins_section(cursor.at, words, n))) {
         blank_line(&cursor);
         if (*cursor.at != '\0')
             step(&cursor, false);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "config/config.h"
+#include "base/problems.h"
 
 // Opens a regular file for reading without waiting for anybody, as a FIFO would. NULL and errno.
 FILE *config_file_open(const char *path);
@@ -20,9 +20,15 @@ struct config_text {
 // the whole file, valid until the next call of strerror(). Blocks on the file only; logs nothing.
 const char *config_text_read(const char *path, const char *tail, struct config_text *ret);
 
-// Blanks comments and what cannot be right, which goes to problems.
-void config_text_clean(struct config_text *text, const char *path, struct problems *problems);
+// What a name may be given, for the text's caller to say.
+enum config_text_option { OPTION_UNKNOWN, OPTION_VALUE, OPTION_LIST };
+typedef enum config_text_option config_text_look_up(const void *data, const char *name);
 
-// Blanks everything before the first line, from from_line on, that begins a service. That line; 0:
-// there is none, and the text is blank.
-int config_text_skip(struct config_text *text, int from_line);
+// Blanks comments and what cannot be right, which goes to problems. A list for an option that takes
+// none becomes its first entry: the library would stop at the brace.
+void config_text_clean(struct config_text *text, const char *path, config_text_look_up *look_up,
+                       const void *data, struct problems *problems);
+
+// Blanks everything before the first line, from from_line on, that begins with one of these words,
+// which open sections. That line; 0: there is none, and the text is blank.
+int config_text_skip(struct config_text *text, int from_line, const char *const *words, size_t n);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
 
 #define WORKER_KIB      130 // a worker that serves, with what the kernel keeps for it
 #define FILES_OF_OWN    32  // descriptors of the master besides its listeners
@@ -65,8 +64,7 @@ static enum limit_verdict judge_tasks(const struct system_limit *limit,
         (void)snprintf(others, sizeof(others), ", of which %" PRIu64 " are in use",
                        limit->value - room);
     (void)snprintf(text, size,
-                   "%s of all pools together asks for %" PRIu64
-                   " processes, and a reload for up to "
+                   "%s of all pools together needs %" PRIu64 " processes, and a reload up to "
                    "twice as many; %s is %" PRIu64 "%s: set %s to at least %" PRIu64,
                    is_min ? "min_workers" : "max_workers", is_min ? need->min : need->max,
                    name_of(limit, name, sizeof(name)), limit->value, others,
@@ -80,7 +78,7 @@ static enum limit_verdict judge_memory(const struct system_limit *limit,
     char name[192];
 
     (void)snprintf(text, size,
-                   "max_workers of all pools together asks for %" PRIu64
+                   "max_workers of all pools together needs %" PRIu64
                    " processes, which take about %" PRIu64 " MiB of memory; %s is %" PRIu64 " MiB",
                    need->max, MIB_OF_KIB(need->max * WORKER_KIB),
                    name_of(limit, name, sizeof(name)), MIB_OF_KIB(limit->value));
@@ -123,31 +121,16 @@ enum limit_verdict system_limits_judge(const struct system_limit *limit,
     return judge_memory(limit, need, text, size);
 }
 
-// A worker and the programs that it runs at a time: one, or one that serves and one that is ready.
-static uint64_t processes_of_worker(const struct service *service, bool is_busy)
-{
-    if (service->handler != &handler_program)
-        return 1;
-    switch (service->options.program.mode) {
-    case PROGRAM_CONNECTION:
-        return is_busy ? 2 : 1;
-    case PROGRAM_PRESTART:
-        return is_busy ? 3 : 2;
-    default:
-        return 1;
-    }
-}
-
 struct system_need system_limits_need(const struct config *config)
 {
     struct system_need need = {0};
 
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
-        uint64_t pools = service->n_listen > 0 ? service->n_listen : 1; // handed over: one at least
+        uint64_t pools = service->listen.n > 0 ? service->listen.n : 1; // handed over: one at least
 
-        need.min += pools * service->min_workers * processes_of_worker(service, false);
-        need.max += pools * service->max_workers * processes_of_worker(service, true);
+        need.min += pools * service->min_workers * (1 + service->n_idle_beside);
+        need.max += pools * service->max_workers * (1 + service->n_busy_beside);
         need.listeners += pools;
         if (service->backlog > need.backlog)
             need.backlog = service->backlog;
@@ -180,7 +163,7 @@ const char *system_limits_explain(unsigned n_own, char *text, size_t size)
     (void)snprintf(text, size, "look at TasksMax=, pids.max and ulimit -u");
     for (size_t i = 0; i < n; i++)
         if (is_of_tasks(&list[i]) && room_of(&list[i]) <= (uint64_t)n_own + 1 + USED_UP) {
-            (void)snprintf(text, size, "%s is %" PRIu64 " and used up",
+            (void)snprintf(text, size, "%s is %" PRIu64 " and exhausted",
                            name_of(&list[i], name, sizeof(name)), list[i].value);
             break;
         }

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 
 #include "base/base.h"
-#include "control/control_private.h"
+#include "control/control_object.h"
 #include "log/log.h"
 
 #define PRIORITY       (SD_EVENT_PRIORITY_NORMAL + 10)
@@ -43,11 +43,6 @@ static void set_timer(struct control *control, uint64_t usec)
 {
     (void)sd_event_source_set_time(control->timer, usec);
     (void)sd_event_source_set_enabled(control->timer, SD_EVENT_ONESHOT);
-}
-
-void control_doom(struct control_connection *connection)
-{
-    connection->doomed = true; // what calls this is an event, and each is followed by a sweep
 }
 
 static void close_connection(struct control_connection *connection)
@@ -83,6 +78,7 @@ static int on_sweep(sd_event_source *source, void *userdata)
             *link = connection->next;
             close_connection(connection);
             control->n_connections--;
+            control->master->n_visitors--;
         } else {
             link = &connection->next;
         }
@@ -209,6 +205,7 @@ static int add_connection(struct control *control, int *fd)
     connection->next = control->connections;
     control->connections = connection;
     control->n_connections++;
+    control->master->n_visitors++;
     if (sd_event_source_get_enabled(control->timer, NULL) <= 0)
         set_timer(control, connection->called_usec + SILENT_USEC);
     return 0;
@@ -295,6 +292,8 @@ int control_open(struct control **ret, struct master *master, int fd)
     r = add_sources(control);
     if (r < 0)
         control = control_close(control);
+    else
+        control_watch(control);
     *ret = control;
     return r;
 }
@@ -303,6 +302,7 @@ struct control *control_close(struct control *control)
 {
     if (!control)
         return NULL;
+    control->master->watcher = (struct master_watcher){0};
     while (control->connections) {
         struct control_connection *connection = control->connections;
 
@@ -315,9 +315,4 @@ struct control *control_close(struct control *control)
     base_close_fd(&control->fd);
     free(control);
     return NULL;
-}
-
-unsigned control_connections(const struct control *control)
-{
-    return control ? control->n_connections : 0;
 }

@@ -3,11 +3,14 @@
 // by itself: it waits for the next one, so that all who call meanwhile are answered together, and
 // never by a reload that had read the files before.
 
+#include "control/control_object.h"
+
 #include <stdlib.h>
 
 #include "base/base.h"
-#include "control/control_private.h"
+#include "control/control_status.h"
 #include "log/log.h"
+#include "master/master_stop.h"
 
 // busctl always behaves as on a bus, and begins with this.
 static int on_hello(sd_bus_message *message, void *userdata, sd_bus_error *error)
@@ -43,7 +46,7 @@ static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *erro
         return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                 "too many calls of Reload() wait already");
     connection->calls[connection->n_calls++].message = sd_bus_message_ref(message);
-    log_info("control: process %d of user %u asks for a reload", connection->pid, connection->uid);
+    log_info("control: process %d of user %u requests a reload", connection->pid, connection->uid);
     master->reload_again = true;
     master_look_again(master);
     return 1; // answered later
@@ -54,7 +57,7 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
     struct control_connection *connection = userdata;
 
     (void)error;
-    log_info("control: process %d of user %u asks to stop", connection->pid, connection->uid);
+    log_info("control: process %d of user %u requests a stop", connection->pid, connection->uid);
     (void)sd_bus_reply_method_return(message, ""); // whoever cannot be answered stops it as well
     master_stop(connection->control->master, false, 0);
     return 1;
@@ -92,9 +95,11 @@ void control_forget_calls(struct control_connection *connection)
     connection->n_calls = 0;
 }
 
-void control_reload_started(struct control *control)
+static void on_reload_started(void *data)
 {
-    for (struct control_connection *i = control ? control->connections : NULL; i; i = i->next)
+    const struct control *control = data;
+
+    for (struct control_connection *i = control->connections; i; i = i->next)
         for (size_t k = 0; k < i->n_calls; k++)
             i->calls[k].current = true;
 }
@@ -125,9 +130,9 @@ static void answer(struct control_connection *connection, const sd_bus_error *er
     connection->n_calls = kept;
 }
 
-static void answer_all(struct control *control, const sd_bus_error *error, bool all)
+static void answer_all(const struct control *control, const sd_bus_error *error, bool all)
 {
-    for (struct control_connection *i = control ? control->connections : NULL; i; i = i->next)
+    for (struct control_connection *i = control->connections; i; i = i->next)
         answer(i, error, all);
 }
 
@@ -148,28 +153,39 @@ static char *join(const struct problems *problems)
     return text;
 }
 
-void control_reload_refused(struct control *control, const struct problems *problems)
+static void on_reload_refused(void *data, const struct problems *problems)
 {
     cleanup_free char *text = join(problems);
     sd_bus_error refused = SD_BUS_ERROR_MAKE_CONST("tcpd.Error.Refused",
                                                    text && text[0] ? text : "out of memory");
 
-    answer_all(control, &refused, false);
+    answer_all(data, &refused, false);
 }
 
-void control_reload_ended(struct control *control, bool ready)
+static void on_reload_ended(void *data, bool ready)
 {
     static const sd_bus_error not_ready = SD_BUS_ERROR_MAKE_CONST(
         "tcpd.Error.NotReady", "some workers of the old generation serve on, as the new ones are "
                                "not ready; see the log");
 
-    answer_all(control, ready ? NULL : &not_ready, false);
+    answer_all(data, ready ? NULL : &not_ready, false);
 }
 
-void control_stopping(struct control *control)
+static void on_stopping(void *data)
 {
     static const sd_bus_error stopping = SD_BUS_ERROR_MAKE_CONST("tcpd.Error.Stopping",
                                                                  "tcpd is stopping");
 
-    answer_all(control, &stopping, true);
+    answer_all(data, &stopping, true);
+}
+
+void control_watch(struct control *control)
+{
+    control->master->watcher = (struct master_watcher){
+        .data = control,
+        .reload_started = on_reload_started,
+        .reload_refused = on_reload_refused,
+        .reload_ended = on_reload_ended,
+        .stopping = on_stopping,
+    };
 }

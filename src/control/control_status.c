@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The answer of GetStatus(): what the daemon and each pool are doing now, counted when asked.
 
+#include "control/control_status.h"
+
 #include <errno.h>
 
 #include "base/base.h"
 #include "base/escape.h"
-#include "control/control_private.h"
+#include "master/master_status.h"
 
 size_t control_make_text(const char *text, char *ret, size_t size)
 {

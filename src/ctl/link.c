@@ -170,7 +170,7 @@ static int fail_call(const sd_bus_error *error, int r)
         return fail(EX_UNAVAILABLE, "the connection has ended before tcpd answered");
     if (sd_bus_error_has_name(error, "tcpd.Error.Refused")) {
         (void)fprintf(stderr, "%s\n", error->message);
-        return fail(EXIT_FAILURE, "the configuration is refused; the one before stays in force");
+        return fail(EXIT_FAILURE, "the configuration was refused; the old one stays in force");
     }
     return fail(EXIT_FAILURE, "%s",
                 sd_bus_error_is_set(error) && error->message ? error->message : strerror(-r));
@@ -216,10 +216,10 @@ int link_wait_end(sd_bus *bus, uint64_t timeout_usec)
         int r;
 
         if (left == 0)
-            return fail(EX_UNAVAILABLE, "tcpd has not ended in time; it goes on draining");
+            return fail(EX_UNAVAILABLE, "tcpd did not exit in time; it is still draining");
         if (until_ping == 0) {
             if (!ping(bus, left < LINK_ANSWER_USEC ? left : LINK_ANSWER_USEC))
-                return fail(EX_UNAVAILABLE, "tcpd is to stop, but does not answer any more");
+                return fail(EX_UNAVAILABLE, "tcpd was asked to stop, but no longer answers");
             next_ping = deadline_after(PING_USEC);
             continue;
         }

@@ -16,7 +16,7 @@
 
 static const char help[] =
     "usage: tcpdctl [OPTION]... status | reload | stop\n"
-    "Asks a running tcpd, or tells it what to do.\n"
+    "Shows the status of a running tcpd, reloads or stops it.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"

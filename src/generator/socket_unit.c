@@ -127,8 +127,8 @@ static size_t write_inet(FILE *stream, const struct listen *entry, bool split,
 
 static bool has_wildcard(const struct service *service, bool dual_stack)
 {
-    for (size_t i = 0; i < service->n_listen; i++) {
-        const struct address_spec *spec = &service->listen[i].spec;
+    for (size_t i = 0; i < service->listen.n; i++) {
+        const struct address_spec *spec = &service->listen.items[i].spec;
 
         if (dual_stack ? spec->kind == ADDRESS_WILDCARD
                        : spec->kind == ADDRESS_INET && strcmp(spec->host, "::") == 0)
@@ -184,8 +184,8 @@ size_t socket_unit_write(FILE *stream, const struct unit_family *family,
     size_t n = 0;
 
     write_head(stream, family, service, previous);
-    for (size_t i = 0; i < service->n_listen; i++) {
-        const struct listen *entry = &service->listen[i];
+    for (size_t i = 0; i < service->listen.n; i++) {
+        const struct listen *entry = &service->listen.items[i];
 
         if (entry->spec.kind != ADDRESS_UNIX) {
             n += write_inet(stream, entry, split, taken, problems);

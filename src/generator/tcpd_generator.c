@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "config/config.h"
 #include "generator/socket_unit.h"
+#include "handlers/handlers.h"
 
 #define MAIN_CONFIG    "tcpd.conf"
 #define UNIT_MAX       512
@@ -154,7 +155,7 @@ static void make_family(struct generator *generator, const char *path,
 {
     static const char head[] = "# Made by tcpd-generator; see tcpd-generator(8).\n[Unit]\n";
     struct problems problems = {0};
-    struct config *config = config_read(path, &problems);
+    struct config *config = config_read(path, handlers, &problems);
     cleanup_free char *text = NULL;
     size_t size;
     FILE *drop_in = open_memstream(&text, &size);

@@ -4,7 +4,7 @@
 // send() is 32 times slower. Input is dropped; the stream ends at the peer's end of input or a
 // deadline.
 
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
 
 #define RING      95
 #define LINE      72

@@ -2,12 +2,30 @@
 // daytime, RFC 867: "Saturday, November 21, 2026 02:03:36-UTC" in the local zone, or ISO 8601 with
 // `format = iso8601`. Names are English whatever the locale: the daemon never calls setlocale().
 
+#include <stddef.h>
 #include <stdio.h>
 #include <time.h>
 
-#include "handlers/handler.h"
+#include "base/base.h"
+#include "handlers/handlers.h"
+#include "session/serving.h"
 
-static const struct handler_options *options;
+enum date_format { FORMAT_RFC867, FORMAT_ISO8601, FORMAT_N };
+
+struct daytime {
+    enum date_format format;
+};
+
+static const char *const format_names[FORMAT_N] = {
+    [FORMAT_RFC867] = "rfc867", [FORMAT_ISO8601] = "iso8601"};
+
+static const struct setting settings[] = {
+    {FIELD("format", CHOICE, struct daytime, format), .initial = "rfc867", CHOICES(format_names)},
+};
+
+static const struct form form = FORM(struct daytime, settings);
+
+static const struct daytime *options;
 
 static size_t format_iso8601(const struct tm *local, char *text, size_t size)
 {
@@ -40,14 +58,15 @@ static void serve(struct tcpd_session *session)
 
 static int open_worker(const struct tcpd_worker *worker)
 {
-    options = handler_options(worker);
+    options = serving_options(worker);
     return 0;
 }
 
-static void prepare(struct service *service, const int *lines, struct problems *problems)
+static void prepare(struct service *service, const struct section *section,
+                    struct problems *problems)
 {
     (void)service;
-    (void)lines;
+    (void)section;
     (void)problems;
     tzset(); // read the zone once here, not in every worker
 }
@@ -55,4 +74,5 @@ static void prepare(struct service *service, const int *lines, struct problems *
 const struct handler handler_daytime = {
     .name = "daytime",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .form = &form,
     .prepare = prepare};

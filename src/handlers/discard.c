@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // discard, RFC 863: everything is read and dropped; nothing is ever sent.
 
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
 
 static void serve(struct tcpd_session *session)
 {

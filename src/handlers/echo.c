@@ -9,9 +9,25 @@
 #include <fcntl.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
+#include "session/serving.h"
 
-static const struct handler_options *options;
+enum transfer { TRANSFER_COPY, TRANSFER_SPLICE, TRANSFER_N };
+
+struct echo {
+    enum transfer transfer;
+};
+
+static const char *const transfer_names[TRANSFER_N] = {
+    [TRANSFER_COPY] = "copy", [TRANSFER_SPLICE] = "splice"};
+
+static const struct setting settings[] = {
+    {FIELD("transfer", CHOICE, struct echo, transfer), .initial = "copy", CHOICES(transfer_names)},
+};
+
+static const struct form form = FORM(struct echo, settings);
+
+static const struct echo *options;
 
 struct ends {
     int in, out; // of a pipe
@@ -66,9 +82,11 @@ static void serve(struct tcpd_session *session)
 
 static int open_worker(const struct tcpd_worker *worker)
 {
-    options = handler_options(worker);
+    options = serving_options(worker);
     return 0;
 }
 
 const struct handler handler_echo = {
-    .name = "echo", .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve}};
+    .name = "echo",
+    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .form = &form};

@@ -11,9 +11,37 @@
 
 #include "base/base.h"
 #include "config/config_text.h"
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
+#include "session/serving.h"
 
-static const struct handler_options *options;
+enum message_end { END_NONE, END_CRLF, END_NUL, END_N };
+
+// One entry of the file: where it lies in its text.
+struct entry {
+    size_t offset, length;
+};
+
+struct greeting {
+    char *message;
+    enum message_end end;
+    char *file;            // entries to choose from
+    char *text;            // the file's, owned
+    struct entry *entries; // owned
+    size_t n_entries;
+};
+
+static const char *const end_names[END_N] = {
+    [END_NONE] = "none", [END_CRLF] = "crlf", [END_NUL] = "nul"};
+
+static const struct setting settings[] = {
+    {FIELD("message", TEXT, struct greeting, message)},
+    {FIELD("end", CHOICE, struct greeting, end), .initial = "none", CHOICES(end_names)},
+    {FIELD("file", TEXT, struct greeting, file)},
+};
+
+static const struct form form = FORM(struct greeting, settings);
+
+static const struct greeting *options;
 
 #define ENTRY_MAX   511
 #define MESSAGE_MAX 4000
@@ -33,7 +61,7 @@ static void serve(struct tcpd_session *session)
         const struct entry *entry =
             &options->entries[arc4random_uniform((uint32_t)options->n_entries)];
 
-        text = options->file_text + entry->offset;
+        text = options->text + entry->offset;
         length = entry->length;
     } else {
         length = strlen(text);
@@ -46,8 +74,9 @@ static void serve(struct tcpd_session *session)
 // Opens `file`, relative to the configuration file it is named in.
 static FILE *open_entries(const struct service *service)
 {
+    const struct greeting *given = service->options;
     const char *slash = strrchr(service->file, '/');
-    const char *path = service->options.file;
+    const char *path = given->file;
     char whole[PATH_MAX];
     int directory = path[0] != '/' && slash ? (int)(slash - service->file) + 1 : 0;
     int n = snprintf(whole, sizeof(whole), "%.*s%s", directory, service->file, path);
@@ -62,6 +91,7 @@ static FILE *open_entries(const struct service *service)
 // The file's text, NUL-terminated, or NULL after adding a problem.
 static char *read_file(const struct service *service, struct problems *problems)
 {
+    const struct greeting *given = service->options;
     FILE *file = open_entries(service);
     char *text = malloc(FILE_MAX + 1);
     size_t n = file && text ? fread(text, 1, FILE_MAX + 1, file) : 0;
@@ -77,7 +107,7 @@ static char *read_file(const struct service *service, struct problems *problems)
     }
     free(text);
     problems_add(problems, service->file, service->line, "file = \"%s\" of service \"%s\": %s",
-                 service->options.file, service->name,
+                 given->file, service->name,
                  n > FILE_MAX     ? "longer than 16 MiB"
                  : file && n == 0 ? "is empty or a directory"
                  : file && nul    ? "holds a NUL byte"
@@ -85,19 +115,18 @@ static char *read_file(const struct service *service, struct problems *problems)
     return NULL;
 }
 
-static void add_entry(struct handler_options *given, size_t offset, size_t length)
+static void add_entry(struct greeting *given, size_t offset, size_t length)
 {
-    given->entries = reallocarray(given->entries, given->n_entries + 1, sizeof(given->entries[0]));
-    if (!given->entries)
-        abort();
+    given->entries = base_checked(
+        reallocarray(given->entries, given->n_entries + 1, sizeof(given->entries[0])));
     given->entries[given->n_entries++] = (struct entry){.offset = offset, .length = length};
 }
 
 // Divides the text at its '%' lines; empty entries do not count.
 static void split_entries(struct service *service, struct problems *problems)
 {
-    struct handler_options *given = &service->options;
-    const char *text = given->file_text;
+    struct greeting *given = service->options;
+    const char *text = given->text;
     size_t start = 0, line_number = 1;
 
     for (size_t at = 0;; line_number++) {
@@ -122,15 +151,16 @@ static void split_entries(struct service *service, struct problems *problems)
 
 static int open_worker(const struct tcpd_worker *worker)
 {
-    options = handler_options(worker);
+    options = serving_options(worker);
     return 0;
 }
 
-static void prepare(struct service *service, const int *lines, struct problems *problems)
+static void prepare(struct service *service, const struct section *section,
+                    struct problems *problems)
 {
-    struct handler_options *given = &service->options;
+    struct greeting *given = service->options;
 
-    (void)lines;
+    (void)section;
     if (!given->message == !given->file) {
         problems_add(problems, service->file, service->line,
                      "service \"%s\" needs either message = \"TEXT\" or file = \"PATH\"",
@@ -144,15 +174,25 @@ static void prepare(struct service *service, const int *lines, struct problems *
                          MESSAGE_MAX);
         return;
     }
-    given->file_text = read_file(service, problems);
-    if (given->file_text)
+    given->text = read_file(service, problems);
+    if (given->text)
         split_entries(service, problems);
-    if (given->file_text && given->n_entries == 0)
+    if (given->text && given->n_entries == 0)
         problems_add(problems, service->file, service->line,
                      "file = \"%s\" of service \"%s\" has no entry", given->file, service->name);
+}
+
+static void release(void *its_options)
+{
+    struct greeting *given = its_options;
+
+    free(given->text);
+    free(given->entries);
 }
 
 const struct handler handler_greeting = {
     .name = "greeting",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
-    .prepare = prepare};
+    .form = &form,
+    .prepare = prepare,
+    .release = release};

@@ -6,9 +6,24 @@
 #include <errno.h>
 #include <string.h>
 
-#include "handlers/handler.h"
+#include "base/base.h"
+#include "base/framing.h"
+#include "handlers/handlers.h"
+#include "session/serving.h"
 
-static const struct handler_options *options;
+struct hello {
+    enum framing framing;
+    uint64_t delay_usec; // before each reply
+};
+
+static const struct setting settings[] = {
+    {FIELD("framing", CHOICE, struct hello, framing), .initial = "chunk", CHOICES(framing_names)},
+    {FIELD("delay", SPAN, struct hello, delay_usec), .initial = "0"},
+};
+
+static const struct form form = FORM(struct hello, settings);
+
+static const struct hello *options;
 
 #define BEFORE "Hello, "
 #define AFTER  "!"
@@ -122,9 +137,11 @@ static void serve(struct tcpd_session *session)
 
 static int open_worker(const struct tcpd_worker *worker)
 {
-    options = handler_options(worker);
+    options = serving_options(worker);
     return 0;
 }
 
 const struct handler handler_hello = {
-    .name = "hello", .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve}};
+    .name = "hello",
+    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
+    .form = &form};

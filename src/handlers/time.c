@@ -5,7 +5,7 @@
 #include <endian.h>
 #include <time.h>
 
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
 
 #define SECONDS_1900_TO_1970 UINT64_C(2208988800)
 

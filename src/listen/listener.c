@@ -96,9 +96,9 @@ static bool is_accustomed(const struct config *running, const struct service *se
                           const struct listen *entry)
 {
     for (size_t s = 0; running && s < running->n_services; s++)
-        for (size_t i = 0; i < running->services[s].n_listen; i++)
+        for (size_t i = 0; i < running->services[s].listen.n; i++)
             if (strcmp(running->services[s].name, service->name) == 0 &&
-                strcmp(running->services[s].listen[i].text, entry->text) == 0)
+                strcmp(running->services[s].listen.items[i].text, entry->text) == 0)
                 return true;
     return running == NULL;
 }
@@ -120,7 +120,7 @@ static int leave_out(const struct opening *opening, const struct service *servic
         return -EDESTADDRREQ;
     }
     log_warning("%s: service \"%s\": listen = \"%s\" %s",
-                config_place(entry->file, entry->line, place, sizeof(place)), service->name,
+                problems_place(entry->file, entry->line, place, sizeof(place)), service->name,
                 entry->text, what);
     return 0;
 }
@@ -214,7 +214,7 @@ static int open_entry(const struct opening *opening, const struct service *servi
 // Somebody may believe that a closed door is one that stands open.
 static void warn_of_unlisted(const struct opening *opening, const struct service *service)
 {
-    for (size_t i = 0; service->n_listen > 0 && i < opening->set->n; i++) {
+    for (size_t i = 0; service->listen.n > 0 && i < opening->set->n; i++) {
         const struct listener *listener = opening->set->items[i].listener;
 
         if (opening->set->items[i].service == service && listener->origin == LISTENER_ACTIVATED &&
@@ -229,15 +229,15 @@ static int open_service(const struct opening *opening, const struct service *ser
 {
     int first_error = 0;
 
-    if (service->n_listen == 0 && !is_activated(opening->set, service)) {
+    if (service->listen.n == 0 && !is_activated(opening->set, service)) {
         problems_add(opening->problems, service->file, service->line,
                      "service \"%s\" has no listen = {\"ADDRESS:PORT\"}, and no socket of that "
                      "name was handed over",
                      service->name);
         return -EDESTADDRREQ;
     }
-    for (size_t i = 0; i < service->n_listen; i++) {
-        int r = open_entry(opening, service, &service->listen[i]);
+    for (size_t i = 0; i < service->listen.n; i++) {
+        int r = open_entry(opening, service, &service->listen.items[i]);
 
         if (r < 0 && first_error == 0)
             first_error = r;

@@ -181,8 +181,9 @@ void inherited_close(void)
 {
     for (int i = 0; i < inherited.n; i++)
         if (inherited.sockets[i].fd >= 0)
-            drop(i, is_stored(inherited.sockets[i].name) ? "the configuration asks no longer for it"
-                                                         : "no service has that name or address");
+            drop(i, is_stored(inherited.sockets[i].name)
+                        ? "the configuration no longer has its address"
+                        : "no service has that name or address");
     for (int i = 0; i < inherited.n; i++)
         free(inherited.sockets[i].name);
     free(inherited.sockets);

@@ -14,58 +14,19 @@
 #include <sysexits.h>
 
 #include "base/base.h"
-#include "listen/listener_inherit.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_balance.h"
+#include "master/master_deaths.h"
+#include "master/master_idle.h"
+#include "master/master_orphans.h"
+#include "master/master_status.h"
+#include "master/master_stop.h"
+#include "master/reload.h"
 
 #define TICK_USEC    USEC_PER_SEC
 #define ORPHANS_USEC (2 * USEC_PER_SEC)  // a killed process takes a moment
-#define EXTEND_USEC  (5 * USEC_PER_SEC)  // said anew each tick
 #define FORGIVE_USEC (60 * USEC_PER_SEC) // early deaths are forgotten after that long without one
-#define HURRY_USEC   (100 * USEC_PER_MSEC)
-
-void master_look_again(struct master *master)
-{
-    (void)sd_event_source_set_enabled(master->balance, SD_EVENT_ONESHOT); // valid source
-}
-
-// Idle workers leave by themselves; those with sessions are killed a moment later.
-static void hurry(struct master *master, uint64_t now)
-{
-    if (master->at_once)
-        return; // asked for again: the moment does not begin anew
-    master->at_once = true;
-    master->stop_usec = now + HURRY_USEC;
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        pool->drained = true;
-        pool_drain_all(pool, now);
-    }
-}
-
-void master_stop(struct master *master, bool at_once, int exit_status)
-{
-    uint64_t now = base_now_usec();
-    uint64_t limit = master->config->stop_timeout_usec;
-
-    if (master->phase != MASTER_STOPPING) {
-        master->phase = MASTER_STOPPING;
-        master->phase_usec = now;
-        master->exit_status = exit_status;
-        master->stop_usec = limit > 0 ? now + limit : USEC_NEVER;
-        for (struct pool *pool = master->pools.first; pool; pool = pool->next)
-            pool->closing = true;
-        log_info("stopping%s", at_once ? " at once" : ": draining");
-        control_stopping(master->control);
-        notify_stopping(master_status(master));
-        notify_extend(EXTEND_USEC);
-    } else if (!at_once) {
-        log_info("stopping at once: asked for twice");
-        at_once = true;
-    }
-    if (at_once)
-        hurry(master, now);
-    master_look_again(master);
-}
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
@@ -243,7 +204,7 @@ static void tick(struct master *master, uint64_t now)
         tick_pool(master, pool, now);
     master_report_unsaid(master, now);
     if (master->phase == MASTER_STOPPING)
-        notify_extend(EXTEND_USEC);
+        notify_extend(MASTER_EXTEND_USEC);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
 }
@@ -258,7 +219,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     ping_watchdog(master, now);
     if (now - master->tick_usec >= TICK_USEC)
         tick(master, now);
-    master_leave_if_idle(master, now);
+    master_exit_if_idle(master, now);
     master_look_again(master);
     return 0;
 }
@@ -310,9 +271,12 @@ static int make_pools(struct master *master)
     return 0;
 }
 
-int master_run(const struct config_source *source, struct config *config, struct listener_set *set)
+int master_open(struct master *ret, const struct config_source *source, struct config *config,
+                struct listener_set *set)
 {
-    struct master master = {
+    int r;
+
+    *ret = (struct master){
         .source = source,
         .config = config,
         .set = *set,
@@ -320,31 +284,32 @@ int master_run(const struct config_source *source, struct config *config, struct
         .phase_usec = base_now_usec(),
         .watchdog_usec = notify_watchdog_usec(),
     };
-    int r = pools_open(&master.pools);
+    r = pools_open(&ret->pools);
+    if (r >= 0)
+        r = make_pools(ret);
+    if (r >= 0)
+        r = add_sources(ret);
+    return r;
+}
 
-    if (r >= 0)
-        r = make_pools(&master);
-    if (r >= 0)
-        r = add_sources(&master);
-    if (r >= 0)
-        r = control_open(&master.control, &master, inherited_take_control());
-    if (r < 0) {
-        log_error("cannot start: %s", strerror(-r));
-        notify_failure(-r, "cannot start");
-        return EX_OSERR;
-    }
-    r = sd_event_loop(master.event);
+int master_run(struct master *master)
+{
+    int r = sd_event_loop(master->event);
+
     if (r == EX_OK)
         log_record(LOG_INFO, EVENT_STOPPED, NULL, 0, "stopped");
     else if (r < 0)
         log_error("the event loop failed: %s", strerror(-r));
-    master.control = control_close(master.control);
-    (void)sd_event_source_unref(master.balance);
-    (void)sd_event_source_unref(master.timer);
-    (void)sd_event_unref(master.event);
-    free(master.orphans.others);
-    pools_close(&master.pools);
-    listeners_forget(&master.set);
-    (void)config_unref(master.config);
     return r < 0 ? EX_OSERR : r;
+}
+
+void master_close(struct master *master)
+{
+    (void)sd_event_source_unref(master->balance);
+    (void)sd_event_source_unref(master->timer);
+    (void)sd_event_unref(master->event);
+    free(master->orphans.others);
+    pools_close(&master->pools);
+    listeners_forget(&master->set);
+    (void)config_unref(master->config);
 }

@@ -2,6 +2,8 @@
 // Looking at all pools: start what is missing, in batches so that signals are answered meanwhile;
 // empty and close what goes; tell when all is ready. Never sleeps: what must wait is due later.
 
+#include "master/master_balance.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sysexits.h>
@@ -10,7 +12,10 @@
 #include "config/system_limits.h"
 #include "log/log.h"
 #include "log/notify.h"
-#include "master/master.h"
+#include "master/master_idle.h"
+#include "master/master_status.h"
+#include "master/master_stop.h"
+#include "master/reload.h"
 
 #define QUIET_USEC (200 * USEC_PER_MSEC) // a closing listener's queue was empty for that long
 #define LOOK_USEC \
@@ -35,12 +40,12 @@ static void fork_failed(struct master *master, struct pool *pool, int error, uin
         (void)system_limits_explain(pools_count_workers(&master->pools), why, sizeof(why));
     (void)throttle_fail(&pool->forks, &throttle_forks, now);
     if (master->phase == MASTER_STARTING) {
-        log_error("%s: cannot start the workers that min_workers = %u asks for: %s; %s", pool->name,
+        log_error("%s: cannot start min_workers = %u workers: %s; %s", pool->name,
                   pool->service->min_workers, strerror(error), why);
         notify_failure(error, "cannot start workers");
         master_stop(master, true, EX_OSERR);
     } else if (first) {
-        log_error("%s: cannot start a worker: %s; %s; trying again from time to time", pool->name,
+        log_error("%s: cannot start a worker: %s; %s; will keep trying", pool->name,
                   strerror(error), why);
     }
 }
@@ -132,25 +137,6 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
     }
 }
 
-static void kill_late(struct master *master, uint64_t now)
-{
-    unsigned n = 0;
-
-    if (master->phase != MASTER_STOPPING || now < master->stop_usec)
-        return;
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        n += pool_size(pool);
-        pool->drained = true;
-        pool_drain_all(pool, now);
-        pool_kill_all(pool);
-    }
-    if (!master->at_once && n > 0)
-        log_record(LOG_WARNING, EVENT_WORKER_KILLED, NULL, 0,
-                   "stop_timeout is over: %u workers with sessions are killed", n);
-    master->at_once = true;
-    master->stop_usec = now + USEC_PER_SEC; // and once more, should one have been missed
-}
-
 static void announce_ready(struct master *master)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
@@ -171,7 +157,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
         reload_start(master);
         return true; // now_usec is before its start
     }
-    kill_late(master, now_usec);
+    master_kill_late(master, now_usec);
     for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
         next = pool->next;
         pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost

@@ -2,6 +2,8 @@
 // Deaths of workers. A child is looked up by its pid in the private table before its status is
 // believed; one record per abnormal death, at most ten in ten seconds per pool, then a count.
 
+#include "master/master_deaths.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -12,11 +14,13 @@
 #include <sysexits.h>
 
 #include "base/base.h"
+#include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
-#include "master/master.h"
+#include "master/master_orphans.h"
+#include "master/master_stop.h"
+#include "process/process.h"
 #include "session/session_log.h"
-#include "worker/worker.h"
 
 #define YOUNG_USEC    USEC_PER_SEC
 #define PERIOD_USEC   (10 * USEC_PER_SEC)
@@ -48,11 +52,11 @@ static bool is_program(const struct death *death)
 // door.
 static bool is_by_module(const struct death *death)
 {
-    return death->worker->has_module && death->score.state != WORKER_LEAVING &&
+    return death->worker->loads_code && death->score.state != WORKER_LEAVING &&
            death->info.si_status != WORKER_EXIT_MODULE_EXITED;
 }
 
-// Its exit status, as worker.h has it; -1: there is none.
+// Its exit status, as process.h has it; -1: there is none.
 static int exit_of(const struct death *death)
 {
     return death->info.si_code == CLD_EXITED && !is_program(death) && !is_by_module(death)
@@ -119,7 +123,9 @@ static const char *module_of(const struct worker *worker)
 {
     const struct pool *pool = worker->pool;
 
-    return worker->generation == pool->generation ? pool->service->options.module : NULL;
+    return worker->loads_code && worker->generation == pool->generation
+               ? pool->service->handler->runs(pool->service)
+               : NULL;
 }
 
 static void log_death(const struct master *master, const struct death *death)
@@ -193,7 +199,7 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
 
 static void fail_start(struct master *master, const struct pool *pool)
 {
-    log_error("%s: its workers cannot be set up", pool->name);
+    log_error("%s: cannot set up its workers", pool->name);
     notify_failure(EIO, "workers cannot be set up");
     master_stop(master, true, EX_OSERR);
 }

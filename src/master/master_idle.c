@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// exit_idle_time: leaving when nobody was served for that long. Only with sockets from systemd,
+// exit_idle_time: exiting when nobody was served for that long. Only with sockets from systemd,
 // which starts the next tcpd at the next connection. What workers tell of their last session is
 // believed: it costs a start at most.
+
+#include "master/master_idle.h"
 
 #include <inttypes.h>
 
 #include "base/base.h"
-#include "control/control.h"
 #include "log/log.h"
-#include "master/master.h"
+#include "master/master_stop.h"
 
 static bool is_enabled(const struct master *master)
 {
@@ -25,7 +26,7 @@ static uint64_t last_activity(const struct master *master, uint64_t now)
 {
     uint64_t last = master->phase_usec;
 
-    if (control_connections(master->control) > 0)
+    if (master->n_visitors > 0)
         return now;
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
         if (listener_queued(pool->listener) > 0)
@@ -50,11 +51,12 @@ uint64_t master_idle_due(const struct master *master, uint64_t now_usec)
                               : USEC_NEVER;
 }
 
-void master_leave_if_idle(struct master *master, uint64_t now_usec)
+void master_exit_if_idle(struct master *master, uint64_t now_usec)
 {
     if (!is_enabled(master) || now_usec < master_idle_due(master, now_usec))
         return;
-    log_info("idle for exit_idle_time = %" PRIu64 " ms: leaving until somebody connects",
+    log_info("idle for exit_idle_time = %" PRIu64
+             " ms: exiting; the next connection starts tcpd again",
              master->config->exit_idle_usec / USEC_PER_MSEC);
     master_stop(master, false, 0);
 }

@@ -5,15 +5,16 @@
 // services, only after the death of such a worker, and never as process 1, who adopts everybody's:
 // children that were there before, or came at another time, are none of ours to kill.
 
+#include "master/master_orphans.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
+#include "config/handler.h"
 #include "log/log.h"
-#include "master/master.h"
 
 #define LOOK_USEC (10 * USEC_PER_SEC) // after such a death, orphans are looked for
 #define SAID      10                  // killed processes that are named, after one death
@@ -95,9 +96,9 @@ static void say_killed(struct orphans *orphans, pid_t pid)
     if (orphans->n_said > SAID || was_said(orphans, pid))
         return;
     if (orphans->n_said == SAID)
-        log_notice("more processes that dead workers have left behind are killed");
+        log_notice("more processes left behind by dead workers are killed");
     else
-        log_notice("process %d, which a dead worker has left behind, is killed", pid);
+        log_notice("process %d, left behind by a dead worker, is killed", pid);
     orphans->said[orphans->n_said++] = pid;
 }
 

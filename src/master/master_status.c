@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // What the master says of its pools: STATUS= for `systemctl status`, and a line a pool for USR1.
 
+#include "master/master_status.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
-#include "master/master.h"
 
 static const char *const phase_names[] = {
     [MASTER_STARTING] = "starting: ",
@@ -36,7 +36,7 @@ static void append_pool(char *text, size_t size, const struct pool *pool, unsign
     append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, pool->counts.busy,
            pool_size(pool));
     if (pool->n_active >= pool->service->max_workers && pool->counts.spare == 0 &&
-        !program_is_listener(pool->service))
+        !pool->service->accepts_itself)
         append(text, size, " at maximum");
     if (queued > 0)
         append(text, size, " %u queued", queued);
@@ -98,7 +98,7 @@ void master_log_status(struct master *master)
             (void)snprintf(throttled, sizeof(throttled), "; throttled for %" PRIu64 " ms",
                            wait / USEC_PER_MSEC);
         log_info("%s: %u workers: %u idle, %u busy, %u draining; min %u, spare %u, max %u; "
-                 "%u of %u queued; %" PRIu64 " sessions of workers that left%s",
+                 "%u of %u queued; %" PRIu64 " sessions by workers that have exited%s",
                  pool->name, pool_size(pool), pool->counts.spare, pool->counts.busy,
                  pool->n_draining, limits.min, limits.spare, limits.max,
                  listener_queued(pool->listener), pool->listener->effective_backlog,

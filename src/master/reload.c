@@ -3,6 +3,8 @@
 // keep their queue and never refuse; the old generation serves until the new one is ready. On any
 // error all stays as it was. READY=1 is sent in every case, or systemd would wait for ever.
 
+#include "master/reload.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +13,9 @@
 #include "config/system_limits.h"
 #include "log/log.h"
 #include "log/notify.h"
-#include "master/master.h"
+#include "master/master_idle.h"
+#include "master/master_orphans.h"
+#include "master/master_status.h"
 
 #define PATIENCE_USEC (10 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
 
@@ -30,8 +34,8 @@ static void refuse(struct master *master, const struct problems *problems)
         log_error("%s", problems->texts[i]);
     (void)snprintf(master->reload_problem, sizeof(master->reload_problem), "%s",
                    problems->n > 0 ? problems->texts[0] : "out of memory");
-    finish(master, EVENT_RELOAD_FAILED, "reload failed; the configuration before stays in force");
-    control_reload_refused(master->control, problems);
+    finish(master, EVENT_RELOAD_FAILED, "reload failed; the old configuration stays in force");
+    master_say_reload_refused(master, problems);
 }
 
 static struct pool *find_pool(const struct master *master, const struct listener *listener)
@@ -48,7 +52,7 @@ static void keep(struct pool *pool, struct listener *listener, const struct serv
     int r = listener_keep(listener, service);
 
     if (r < 0)
-        log_warning("%s: backlog, mode or owner stay as they were: %s", pool->name, strerror(-r));
+        log_warning("%s: cannot change backlog, mode or owner: %s", pool->name, strerror(-r));
     if (pool->was_closing) {
         listener_resume(listener);
         listener_store(listener);
@@ -89,9 +93,9 @@ static void commit(struct master *master, struct config *config, struct listener
     master_adopt_orphans(master);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->closing && !pool->was_closing)
-            log_info("%s: listens no longer%s", pool->name,
+            log_info("%s: no longer listening%s", pool->name,
                      pool->listener->origin == LISTENER_ACTIVATED
-                         ? "; its socket unit still does until it is stopped"
+                         ? "; its socket unit still listens until it is stopped"
                          : "");
     listeners_forget(&master->set);
     master->set = *set;
@@ -141,7 +145,7 @@ void reload_start(struct master *master)
         return;
     }
     master->reload_again = false; // whoever asked before this moment is served by what is read now
-    control_reload_started(master->control);
+    master_say_reload_started(master);
     notify_reloading("reloading");
     staying = make_staying_set(master);
     config = master->source->load(master->source, &problems);
@@ -193,11 +197,10 @@ void reload_advance(struct master *master, uint64_t now_usec)
         return;
     if (all) {
         finish(master, EVENT_RELOADED, "reloaded");
-        control_reload_ended(master->control, true);
+        master_say_reload_ended(master, true);
     } else if (now_usec - master->progress_usec >= PATIENCE_USEC) {
-        finish(
-            master, EVENT_RELOAD_FAILED,
-            "reload: some workers of the old generation serve on, as the new ones are not ready");
-        control_reload_ended(master->control, false);
+        finish(master, EVENT_RELOAD_FAILED,
+               "reload: some old workers continue to serve, as the new ones are not ready");
+        master_say_reload_ended(master, false);
     }
 }

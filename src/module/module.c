@@ -8,12 +8,22 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
+#include "config/handler.h"
 #include "log/log.h"
 #include "module/module_load.h"
+#include "module/module_options.h"
 #include "module/module_try.h"
 #include "module/module_watch.h"
-#include "worker/worker.h"
+#include "process/process.h"
+#include "session/session.h"
+
+static const struct setting settings[] = {
+    {FIELD("module", TEXT, struct module_options, file)},
+    {FIELD("module_options", LIST, struct module_options, options)},
+    {FIELD("hang_timeout", SPAN, struct module_options, hang_usec), .initial = "60s"},
+};
+
+static const struct form form = FORM(struct module_options, settings);
 
 static const struct tcpd_handler *face;
 
@@ -25,7 +35,7 @@ static void on_exit_called(void)
 
 int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
 {
-    const char *path = worker->service->options.module;
+    const struct module_options *options = worker->service->options;
     const char *wrong;
     int r;
 
@@ -33,14 +43,14 @@ int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
         (void)snprintf(ret_wrong, size, "out of memory");
         return -1;
     }
-    face = module_load(path, &wrong);
+    face = module_load(options->file, &wrong);
     if (!face) {
         (void)snprintf(ret_wrong, size, "%s", wrong);
         return -1;
     }
     r = face->open ? face->open(worker) : 0;
     if (r < 0)
-        (void)snprintf(ret_wrong, size, "its open() has failed, %d", r);
+        (void)snprintf(ret_wrong, size, "its open() returned %d", r);
     return r;
 }
 
@@ -53,9 +63,9 @@ void module_close(void)
 static int open_worker(const struct tcpd_worker *worker)
 {
     const struct service *service = worker->service;
-    const struct handler_options *options = &service->options;
+    const struct module_options *options = service->options;
     char wrong[1000], place[512];
-    int r = module_watch_start(options->hang_usec, service->name, options->module);
+    int r = module_watch_start(options->hang_usec, service->name, options->file);
 
     if (r < 0) {
         log_error("SIGALRM cannot be caught: %s", strerror(-r));
@@ -66,8 +76,8 @@ static int open_worker(const struct tcpd_worker *worker)
     module_watch_leave();
     if (r < 0)
         log_error("%s: module \"%s\" of service \"%s\": %s",
-                  config_place(service->file, options->module_line, place, sizeof(place)),
-                  options->module, service->name, wrong);
+                  problems_place(service->file, options->line, place, sizeof(place)), options->file,
+                  service->name, wrong);
     return r;
 }
 
@@ -92,19 +102,20 @@ static void resolve(struct service *service)
 {
     const char *slash = strrchr(service->file, '/');
     int directory = slash ? (int)(slash - service->file) : 1;
-    char *path = service->options.module;
+    struct module_options *options = service->options;
+    char *path = options->file;
 
     if (path[0] == '/')
         return;
-    if (asprintf(&service->options.module, "%.*s/%s", directory, slash ? service->file : ".",
-                 path) < 0)
+    if (asprintf(&options->file, "%.*s/%s", directory, slash ? service->file : ".", path) < 0)
         abort();
     free(path);
 }
 
 static void check_options(const struct service *service, int line, struct problems *problems)
 {
-    const struct text_list *options = &service->options.module_options;
+    const struct module_options *given = service->options;
+    const struct text_list *options = &given->options;
 
     for (size_t i = 0; i < options->n; i++) {
         const char *equals = strchr(options->items[i], '=');
@@ -116,28 +127,59 @@ static void check_options(const struct service *service, int line, struct proble
     }
 }
 
-static void prepare(struct service *service, const int *lines, struct problems *problems)
+static void prepare(struct service *service, const struct section *section,
+                    struct problems *problems)
 {
-    struct handler_options *options = &service->options;
+    struct module_options *options = service->options;
     const char *wrong;
 
-    check_options(service, config_line(lines, "module_options"), problems);
-    if (!options->module || options->module[0] == '\0') {
+    check_options(service, section_line(section, "module_options"), problems);
+    if (!options->file || options->file[0] == '\0') {
         problems_add(problems, service->file, service->line,
                      "service \"%s\" needs module = \"FILE\"", service->name);
         return;
     }
-    options->module_line = config_line(lines, "module");
+    options->line = section_line(section, "module");
     resolve(service);
-    wrong = module_check_file(options->module);
+    wrong = module_check_file(options->file);
     if (wrong)
-        problems_add(problems, service->file, options->module_line,
-                     "module = \"%s\" of service \"%s\": %s", options->module, service->name,
-                     wrong);
+        problems_add(problems, service->file, options->line,
+                     "module = \"%s\" of service \"%s\": %s", options->file, service->name, wrong);
+}
+
+static const char *runs(const struct service *service)
+{
+    const struct module_options *options = service->options;
+
+    return options->file;
 }
 
 const struct handler handler_module = {
     .name = "module",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve, .close = close_worker},
+    .form = &form,
+    .prepare = prepare,
+    .runs = runs,
     .starts_processes = true, // it should not
-    .prepare = prepare};
+    .loads_code = true,
+};
+
+// Built-in handlers have settings instead.
+const char *tcpd_option_at(const struct tcpd_worker *worker, size_t i)
+{
+    const struct module_options *given = worker->service->options;
+    bool has = worker->service->handler == &handler_module && i < given->options.n;
+
+    return has ? given->options.items[i] : NULL;
+}
+
+const char *tcpd_option(const struct tcpd_worker *worker, const char *name)
+{
+    size_t length = strlen(name);
+    const char *option;
+
+    for (size_t i = 0; (option = tcpd_option_at(worker, i)) != NULL; i++)
+        if (strncmp(option, name, length) == 0 && option[length] == '=')
+            return option + length + 1;
+    return NULL;
+}

@@ -45,7 +45,7 @@ const char *module_check_file(const char *path)
         return "has a '$' in its name, which the loader does not take as it is";
     if (stat(folder_of(path), &status) == 0 && (status.st_mode & S_IWOTH) &&
         !(status.st_mode & S_ISVTX))
-        return "is in a folder that everybody may write to";
+        return "is in a directory that anyone may write to";
     if (stat(path, &status) < 0)
         return strerror(errno);
     if (!S_ISREG(status.st_mode))
@@ -55,7 +55,7 @@ const char *module_check_file(const char *path)
                         "%u",
                         status.st_uid, geteuid());
     if (status.st_mode & (S_IWGRP | S_IWOTH))
-        return complain("has mode %04o; neither its group nor others may have the right to write",
+        return complain("has mode %04o; neither its group nor others may have write permission",
                         status.st_mode & 07777);
     return NULL;
 }

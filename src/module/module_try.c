@@ -15,7 +15,9 @@
 #include <sys/wait.h>
 
 #include "base/base.h"
-#include "worker/worker.h"
+#include "config/handler.h"
+#include "module/module_options.h"
+#include "process/process.h"
 
 #define PATIENCE_SEC 10
 
@@ -26,7 +28,7 @@ struct verdict {
 
 _Noreturn static void try_in_child(const struct tcpd_worker *worker, struct verdict *verdict)
 {
-    handler_set_worker(worker);
+    serving_set(worker);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
         module_open(worker, verdict->wrong, sizeof(verdict->wrong)) >= 0) {
         module_close();
@@ -60,13 +62,13 @@ static void describe(struct verdict *verdict, bool hung, const siginfo_t *info)
 
     verdict->wrong[size - 1] = '\0'; // the module may have written anything
     if (hung)
-        (void)snprintf(verdict->wrong, size, "its open() or close() takes longer than %d s",
+        (void)snprintf(verdict->wrong, size, "its open() or close() took longer than %d s",
                        PATIENCE_SEC);
     else if (info->si_code != CLD_EXITED)
-        (void)snprintf(verdict->wrong, size, "dies by signal %d (%s) when it is opened",
+        (void)snprintf(verdict->wrong, size, "was killed by signal %d (%s) while it was opened",
                        info->si_status, name ? name : "unknown");
     else if (verdict->wrong[0] == '\0')
-        (void)snprintf(verdict->wrong, size, "leaves with status %d (%s) when it is opened",
+        (void)snprintf(verdict->wrong, size, "exited with status %d (%s) while it was opened",
                        info->si_status, worker_exit_name(info->si_status));
 }
 
@@ -95,12 +97,12 @@ static void try_service(const struct config *config, const struct service *servi
     struct tcpd_worker worker = {.service = service, .config = config, .listener = -1};
     struct verdict *verdict = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const struct module_options *options = service->options;
     int r = verdict == MAP_FAILED ? -errno : try_one(&worker, verdict);
 
     if (r < 0 || !verdict->is_good)
-        problems_add(problems, service->file, service->options.module_line,
-                     "module \"%s\" of service \"%s\": %s", service->options.module, service->name,
-                     r < 0 ? strerror(-r) : verdict->wrong);
+        problems_add(problems, service->file, options->line, "module \"%s\" of service \"%s\": %s",
+                     options->file, service->name, r < 0 ? strerror(-r) : verdict->wrong);
     if (verdict != MAP_FAILED)
         (void)munmap(verdict, sizeof(*verdict)); // a valid mapping
 }
@@ -108,6 +110,6 @@ static void try_service(const struct config *config, const struct service *servi
 void module_try_all(const struct config *config, struct problems *problems)
 {
     for (size_t i = 0; i < config->n_services; i++)
-        if (config->services[i].handler == &handler_module)
+        if (config->services[i].handler->loads_code)
             try_service(config, &config->services[i], problems);
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "handlers/handler.h"
+#include "session/serving.h"
 
 // Adds what is wrong to problems. A module that takes longer than 10 s is killed and is wrong.
 // Forks; not for a master that serves.

@@ -11,8 +11,7 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
-#include "worker/worker.h"
+#include "process/process.h"
 
 #define TICKS 4 // in hang_timeout; at least 2, as a call may have just begun
 
@@ -62,7 +61,7 @@ static void on_alarm(int signal)
     int saved_errno = errno;
 
     (void)signal;
-    if (worker_is_orphan())
+    if (process_is_orphan())
         _exit(WORKER_EXIT_ORPHANED); // its time is over
     if (!watch.is_inside) {
         watch.is_armed = 0;
@@ -73,7 +72,7 @@ static void on_alarm(int signal)
                 errno = 0; // the death itself is logged by the master
             abort();
         }
-        worker_alarm(watch.period_sec);
+        process_alarm(watch.period_sec);
     }
     errno = saved_errno;
 }
@@ -107,7 +106,7 @@ void module_watch_enter(const struct tcpd_session *session)
     if (watch.is_armed)
         return;
     watch.is_armed = 1;
-    worker_alarm(watch.period_sec);
+    process_alarm(watch.period_sec);
 }
 
 void module_watch_leave(void)

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
+#include "config/handler.h"
 #include "process/own_memory.h"
 #include "session/session_log.h"
 #include "worker/worker.h"
@@ -41,7 +41,7 @@ void pools_settle_memory(const struct pools *pools)
     bool mine = true;
 
     for (const struct pool *pool = pools->first; pool; pool = pool->next)
-        mine = mine && pool->service->handler != &handler_module;
+        mine = mine && !pool->service->handler->loads_code;
     own_memory_claim_libraries(mine);
 }
 
@@ -249,8 +249,8 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->pool = pool;
     worker->generation = pool->generation;
     worker->started_usec = now_usec;
-    worker->accepts_itself = program_is_listener(pool->service);
-    worker->has_module = pool->service->handler == &handler_module;
+    worker->accepts_itself = pool->service->accepts_itself;
+    worker->loads_code = pool->service->handler->loads_code;
     worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = retire_time(pool->service, now_usec);
     list_add(pool, worker);

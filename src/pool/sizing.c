@@ -42,7 +42,7 @@ unsigned sizing_excess(const struct sizing_limits *limits, const struct sizing_c
 }
 
 // Fills the bucket, up to the burst; what was granted above it stays.
-static void fill(struct sizing_bucket *bucket, const struct sizing_rate *rate, uint64_t now_usec)
+static void fill(struct sizing_bucket *bucket, const struct spawn_rate *rate, uint64_t now_usec)
 {
     uint64_t full = rate->burst * USEC_PER_SEC;
     uint64_t elapsed = now_usec - bucket->filled_usec;
@@ -53,7 +53,7 @@ static void fill(struct sizing_bucket *bucket, const struct sizing_rate *rate, u
     bucket->filled_usec = now_usec;
 }
 
-unsigned sizing_take(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned wanted,
+unsigned sizing_take(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned wanted,
                      uint64_t now_usec)
 {
     uint64_t available;
@@ -66,7 +66,7 @@ unsigned sizing_take(struct sizing_bucket *bucket, const struct sizing_rate *rat
     return wanted;
 }
 
-void sizing_grant(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned n)
+void sizing_grant(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned n)
 {
     uint64_t level = n * USEC_PER_SEC, full = rate->burst * USEC_PER_SEC;
 

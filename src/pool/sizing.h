@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "config/config.h"
+
 struct sizing_limits {
     unsigned min, spare, max;
 };
@@ -19,11 +21,6 @@ struct sizing_counts {
 // Tells a lasting surplus from a passing one.
 struct sizing_surplus {
     uint64_t since_usec; // 0: none
-};
-
-// How fast workers may be started: `burst` at once, then `per_sec`.
-struct sizing_rate {
-    unsigned burst, per_sec;
 };
 
 // What keeps to a rate.
@@ -46,9 +43,9 @@ unsigned sizing_excess(const struct sizing_limits *limits, const struct sizing_c
                        struct sizing_surplus *surplus, uint64_t now_usec);
 
 // Takes up to `wanted` workers out of the bucket; returns how many.
-unsigned sizing_take(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned wanted,
+unsigned sizing_take(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned wanted,
                      uint64_t now_usec);
 
 // Lets n workers be started at once, whatever the rate, which may be a new one: the administrator
 // has asked for them.
-void sizing_grant(struct sizing_bucket *bucket, const struct sizing_rate *rate, unsigned n);
+void sizing_grant(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned n);

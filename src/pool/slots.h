@@ -19,7 +19,7 @@ struct worker {
     bool draining;
     bool accepts_itself;    // a program in its place does: program_mode = listener
     bool starts_processes;  // and may leave them behind
-    bool has_module;        // which may end the process
+    bool loads_code;        // a module's, which may end the process
     enum worker_state seen; // on the scoreboard, when it was last looked at
     uint64_t started_usec;
     bool told_twice;       // TERM was sent again, as a net

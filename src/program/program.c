@@ -89,7 +89,7 @@ int program_open(const struct tcpd_worker *worker)
 {
     struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP};
     struct sigaction alarm = {.sa_handler = on_alarm};
-    const struct program_options *options = &worker->service->options.program;
+    const struct program_options *options = program_options(worker->service);
     sigset_t awaited;
     int r = make_pipe(&pipes[0]);
 
@@ -110,7 +110,7 @@ int program_open(const struct tcpd_worker *worker)
 void program_log_failure(const struct service *service, const struct program_child *child,
                          int error)
 {
-    const char *path = program_file(&service->options.program);
+    const char *path = program_file(program_options(service));
 
     if (child->step)
         log_error("%s: program \"%s\" cannot be given its %s: %s", service->name, path, child->step,
@@ -123,7 +123,7 @@ void program_log_failure(const struct service *service, const struct program_chi
 int program_start(struct program *program, int fd, const struct tcpd_session *session)
 {
     struct program_child child = {
-        .options = &run.worker->service->options.program,
+        .options = program_options(run.worker->service),
         .environment = environment_for(&run.environment, session),
         .in = fd,
         .out = fd,

@@ -10,7 +10,9 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include "handlers/handler.h"
+#include "program/program_options.h"
+#include "session/serving.h"
+#include "session/session.h"
 
 struct program_pipe;
 

@@ -17,7 +17,7 @@
 struct check {
     struct service *service;
     const struct program_options *options;
-    const int *lines;
+    const struct section *section;
     struct problems *problems;
 };
 
@@ -25,7 +25,7 @@ struct check {
 static void refuse(const struct check *check, const char *setting, const char *value,
                    const char *what)
 {
-    int line = config_line(check->lines, setting);
+    int line = section_line(check->section, setting);
 
     problems_add(check->problems, check->service->file, line > 0 ? line : check->service->line,
                  "%s%s%s%s of service \"%s\": %s", setting, value ? " = \"" : "",
@@ -94,9 +94,10 @@ static void check_file(const struct check *check)
                      "service \"%s\" needs program = {\"/PATH\", \"ARGUMENT\", ...}",
                      check->service->name);
     else if (path[0] == '@')
-        refuse(check, "program", path, "behind a path with @ the program's name must follow");
+        refuse(check, "program", path,
+               "after a path with @, the next entry must be the program's name");
     else if (path[0] != '/')
-        refuse(check, "program", path, "write the absolute path; no shell looks for it");
+        refuse(check, "program", path, "write the absolute path; PATH is not searched");
     else if (stat(path, &st) < 0)
         refuse(check, "program", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
@@ -107,7 +108,7 @@ static void check_file(const struct check *check)
                errno == EACCES ? "cannot be executed: its mode, or the sandbox, forbids it"
                                : strerror(errno));
     else if (!may_execute(&check->options->identity, &st))
-        refuse(check, "program", path, "cannot be executed by the user it is to run as");
+        refuse(check, "program", path, "may not be executed by the user that it runs as");
     else
         check_script(check, path);
 }
@@ -162,7 +163,7 @@ static void check_environment(const struct check *check)
         if (reason && environment_is_of_peer(entry, length))
             refuse(check, "environment", entry, reason);
         else if (environment_is_ours(entry, length))
-            refuse(check, "environment", entry, "tcpd alone sets this variable");
+            refuse(check, "environment", entry, "only tcpd sets this variable");
         else if (entry[length] != '=' || !is_name(entry, length))
             refuse(check, "environment", entry,
                    "write NAME=VALUE, the name of letters, digits and '_'");
@@ -224,7 +225,7 @@ static void check_mode(const struct check *check)
 
     for (size_t i = 0; i < ELEMENTS(rules); i++)
         if (rules[i].mode == check->options->mode &&
-            config_line(check->lines, rules[i].setting) != 0)
+            section_line(check->section, rules[i].setting) != 0)
             refuse(check, rules[i].setting, NULL, rules[i].reason);
 }
 
@@ -260,7 +261,7 @@ static void check_limits(const struct check *check)
 
 static void check_user(const struct check *check)
 {
-    struct identity *identity = &check->service->options.program.identity;
+    struct identity *identity = &((struct program_options *)check->service->options)->identity;
     const char *setting = identity->user ? "user" : "group";
     const char *wrong = program_find_user(identity);
 
@@ -268,11 +269,29 @@ static void check_user(const struct check *check)
         refuse(check, setting, identity->user ? identity->user : identity->group, wrong);
 }
 
-void program_check(struct service *service, const int *lines, struct problems *problems)
+// The processes that a worker has besides itself: its program, or one that serves and one that is
+// ready.
+static void count_processes(struct service *service, enum program_mode mode)
+{
+    static const struct {
+        unsigned n_idle, n_busy;
+    } beside[PROGRAM_MODES] = {[PROGRAM_CONNECTION] = {0, 1}, [PROGRAM_PRESTART] = {1, 2}};
+
+    service->n_idle_beside = beside[mode].n_idle;
+    service->n_busy_beside = beside[mode].n_busy;
+    service->accepts_itself = mode == PROGRAM_LISTENER;
+    if (service->accepts_itself) {
+        service->max_workers = service->min_workers;
+        service->spare_workers = 0;
+    }
+}
+
+void program_check(struct service *service, const struct section *section,
+                   struct problems *problems)
 {
     const struct check check = {.service = service,
-                                .options = &service->options.program,
-                                .lines = lines,
+                                .options = program_options(service),
+                                .section = section,
                                 .problems = problems};
 
     check_user(&check);
@@ -282,8 +301,5 @@ void program_check(struct service *service, const int *lines, struct problems *p
     check_environment(&check);
     check_limits(&check);
     check_mode(&check);
-    if (check.options->mode == PROGRAM_LISTENER) {
-        service->max_workers = service->min_workers;
-        service->spare_workers = 0;
-    }
+    count_processes(service, check.options->mode);
 }

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "config/config.h"
+#include "program/program_options.h"
 
 struct program_child {
     const struct program_options *options;

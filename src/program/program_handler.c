@@ -11,19 +11,15 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "handlers/handler.h"
+#include "config/handler.h"
 #include "log/log.h"
+#include "process/process.h"
 #include "program/program.h"
 #include "program/program_check.h"
+#include "program/program_listener.h"
+#include "program/program_options.h"
 #include "program/program_prestart.h"
 #include "session/session.h"
-#include "worker/worker.h"
-
-bool program_is_listener(const struct service *service)
-{
-    return service->handler == &handler_program &&
-           service->options.program.mode == PROGRAM_LISTENER;
-}
 
 // A client that does not read ends the connection by this; the program reads and writes by itself,
 // so no other deadline of ours can.
@@ -39,7 +35,7 @@ static void limit_sending(const struct tcpd_session *session)
 // When the program must have ended; *ret_result: what that would be.
 static uint64_t due_time(const struct tcpd_session *session, enum session_result *ret_result)
 {
-    uint64_t limit = session->service->options.program.timeout_usec;
+    uint64_t limit = program_options(session->service)->timeout_usec;
     uint64_t due = limit > 0 ? session->started_usec + limit : USEC_NEVER;
 
     *ret_result = due < session->deadline_usec ? SESSION_PROGRAM_TIMEOUT : SESSION_TIMEOUT;
@@ -136,7 +132,7 @@ static void serve_connection(struct tcpd_session *session)
     limit_sending(session);
     if (program_start(&program, session->fd, session) < 0) {
         session_stop(session, SESSION_FAILED);
-        worker_leave(WORKER_EXIT_PROGRAM);
+        process_leave(WORKER_EXIT_PROGRAM);
         return;
     }
     watch(&program, session);
@@ -154,7 +150,7 @@ static int open_worker(const struct tcpd_worker *worker)
 {
     int r = program_open(worker);
 
-    mode = worker->service->options.program.mode;
+    mode = program_options(worker->service)->mode;
     if (r < 0)
         log_error("%s: cannot prepare for its program: %s", worker->service->name, strerror(-r));
     return r < 0 || mode != PROGRAM_PRESTART ? r : prestart_open(worker);
@@ -174,9 +170,18 @@ static void close_worker(void)
         prestart_close();
 }
 
+static const char *runs(const struct service *service)
+{
+    return program_file(program_options(service));
+}
+
 const struct handler handler_program = {
     .name = "program",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve, .close = close_worker},
-    .starts_processes = true,
+    .form = &program_form,
     .prepare = program_check,
+    .release = program_options_release,
+    .runs = runs,
+    .become = program_become_listener,
+    .starts_processes = true,
 };

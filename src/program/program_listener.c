@@ -50,7 +50,7 @@ void program_become_listener(const struct tcpd_worker *worker)
     sigset_t all;
     int journal = open_journal(service, stream, sizeof(stream));
     struct program_child child = {
-        .options = &service->options.program,
+        .options = program_options(service),
         .in = STDIN_FILENO,
         .out = journal >= 0 ? journal : STDOUT_FILENO,
         .err = journal >= 0 ? journal : STDERR_FILENO,
@@ -58,7 +58,7 @@ void program_become_listener(const struct tcpd_worker *worker)
         .death_signal = SIGTERM,
         .parent = getppid(),
     };
-    int r = environment_open(&environment, &service->options.program.environment);
+    int r = environment_open(&environment, &program_options(service)->environment);
 
     if (r == 0) {
         child.environment = environment_for_listener(&environment, service->name,

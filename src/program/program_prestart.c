@@ -11,10 +11,10 @@
 #include <sys/ioctl.h>
 
 #include "base/base.h"
+#include "process/process.h"
 #include "program/program.h"
 #include "program/relay.h"
 #include "session/session.h"
-#include "worker/worker.h"
 
 struct instance {
     struct program program;
@@ -72,7 +72,7 @@ static bool has_failed_silently(const struct instance *instance, const struct tc
 
 static uint64_t program_due(const struct tcpd_session *session)
 {
-    uint64_t limit = session->service->options.program.timeout_usec;
+    uint64_t limit = program_options(session->service)->timeout_usec;
 
     return limit > 0 ? session->started_usec + limit : USEC_NEVER;
 }
@@ -122,7 +122,7 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
 static bool replace(struct instance *instance, struct tcpd_session *session)
 {
     end(instance, &waiting, session);
-    tcpd_log(session, LOG_WARNING, "the program that waited has failed; starting it once more");
+    tcpd_log(session, LOG_WARNING, "the waiting program failed; starting it once more");
     return start(instance) == 0;
 }
 
@@ -137,8 +137,8 @@ static void serve_with(struct instance *instance, struct tcpd_session *session)
         }
         relay_session(instance, session, false);
         if (has_failed_silently(instance, session)) {
-            tcpd_log(session, LOG_ERR, "the program has failed twice without a byte written");
-            worker_leave(WORKER_EXIT_PROGRAM); // the next one is started with patience
+            tcpd_log(session, LOG_ERR, "the program failed twice without writing a byte");
+            process_leave(WORKER_EXIT_PROGRAM); // the next one is started with patience
         }
     }
     end(instance, &waiting, session);
@@ -155,7 +155,7 @@ void prestart_serve(struct tcpd_session *session)
     else // it could not be started, and the worker was told to leave
         session_stop(session, SESSION_FAILED);
     if (waiting.fd < 0 && !tcpd_stopping())
-        worker_leave(WORKER_EXIT_PROGRAM);
+        process_leave(WORKER_EXIT_PROGRAM);
 }
 
 int prestart_open(const struct tcpd_worker *worker)

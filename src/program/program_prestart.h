@@ -3,7 +3,8 @@
 // waits. In workers only; program_open() comes first.
 #pragma once
 
-#include "handlers/handler.h"
+#include "session/serving.h"
+#include "session/session.h"
 
 // Starts the instance for the first client. 0, or -errno after logging why.
 int prestart_open(const struct tcpd_worker *worker);

@@ -39,7 +39,7 @@ static const char *find_user(struct identity *identity)
     } else if (!is_number) {
         return "there is no such user";
     } else if (identity->uid != geteuid() && !identity->group) {
-        return "no user has that number, so say which group";
+        return "no user has that number, so set group as well";
     }
     return NULL;
 }
@@ -91,7 +91,7 @@ const char *program_find_user(struct identity *identity)
         return wrong;
     identity->changes = identity->uid != geteuid() || identity->gid != getegid();
     if (identity->changes && geteuid() != 0)
-        return "tcpd does not run as root, so its programs run as the user it has; set User= and "
+        return "tcpd does not run as root, so its programs run as the same user; set User= and "
                "Group= of its unit instead";
     return identity->changes || geteuid() == 0 ? find_groups(identity) : NULL;
 }

@@ -23,7 +23,7 @@ static const char help[] =
     "\n"
     "  -l, --listen ADDRESS     127.0.0.1:7000, [::1]:7000, *:7000 (all addresses), unix:/PATH, "
     "or\n"
-    "                           7000 for 127.0.0.1:7000; again for more. Without: a free port\n"
+    "                           7000 for 127.0.0.1:7000; may be repeated. Default: a free port\n"
     "  -n, --max MAX            serve at most so many clients at once; with --listener: run so "
     "many\n"
     "      --prestart           have programs started before their clients come\n"
@@ -37,13 +37,6 @@ static const char help[] =
     "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP: new workers\n"
     "exit status: 0 stopped, 64 usage, 68 address not available, 69 address in use,\n"
     "             71 system error, 74 output lost, 77 permission denied, 78 wrong value\n";
-
-static void *check_memory(void *pointer)
-{
-    if (!pointer)
-        abort();
-    return pointer;
-}
 
 char **run_arguments(char **argv)
 {
@@ -66,10 +59,10 @@ char *run_address(const char *text)
 
 static void add(struct run *run, const char *name, size_t length, const char *text)
 {
-    run->settings = check_memory(
+    run->settings = base_checked(
         reallocarray(run->settings, run->n_settings + 1, sizeof(run->settings[0])));
     run->settings[run->n_settings++] = (struct run_setting){
-        .name = check_memory(strndup(name, length)), .text = check_memory(strdup(text))};
+        .name = base_checked(strndup(name, length)), .text = base_checked(strdup(text))};
 }
 
 static void add_setting(struct run *run, const char *name, const char *text)
@@ -169,7 +162,7 @@ static int take_operands(struct run *run, char **operands)
     if (is_program && !*operands && !run_find(run, "program"))
         return complain_of("PROGRAM is missing", "");
     if (!is_program && !is_module && *operands)
-        return complain_of("a built-in handler takes no arguments, as this: ", *operands);
+        return complain_of("a built-in handler takes no arguments: ", *operands);
     for (; *operands; operands++)
         add_setting(run, is_program ? "program" : "module_options", *operands);
     return -1;
@@ -211,7 +204,7 @@ int run_parse(char **arguments, struct run *ret)
     *ret = (struct run){.source = {.name = RUN_SOURCE, .load = run_load, .data = ret}};
     while (arguments[argc])
         argc++;
-    argv = check_memory(calloc((size_t)argc + 1, sizeof(argv[0])));
+    argv = base_checked(calloc((size_t)argc + 1, sizeof(argv[0])));
     memcpy(argv, arguments, (size_t)argc * sizeof(argv[0]));
     argv[0] = name; // which getopt puts in front of what it says
     optind = 0;     // from the start, whatever was parsed before

@@ -9,23 +9,16 @@
 
 #include "base/base.h"
 #include "config/config_check.h"
-#include "config/settings.h"
+#include "config/config_sections.h"
+#include "handlers/handlers.h"
 #include "run/run.h"
 
-#define GIVEN           (-1) // the line of a setting that stands in no file
 #define NAME_MAX_LENGTH 64
-
-static void *check_memory(void *pointer)
-{
-    if (!pointer)
-        abort();
-    return pointer;
-}
 
 char *run_name(const char *program)
 {
     const char *base = basename(program);
-    char *name = check_memory(strndup(*base != '\0' ? base : "program", NAME_MAX_LENGTH));
+    char *name = base_checked(strndup(*base != '\0' ? base : "program", NAME_MAX_LENGTH));
 
     for (char *p = name; *p; p++)
         if (!strchr(config_name_characters, *p))
@@ -33,12 +26,14 @@ char *run_name(const char *program)
     return name;
 }
 
+// Settings on a command line stand in no line.
+static const struct place given = {.file = RUN_SOURCE, .line = -1};
+
 struct loading {
-    struct config *config;
-    struct service *service;
+    const struct reader_language *language;
+    struct section *file, *service;
     struct problems *problems;
-    int *lines; // of each setting: GIVEN, or 0
-    bool lost;  // the program is nowhere, so there is nothing to look at
+    bool lost; // the program is nowhere, so there is nothing to look at
 };
 
 // The absolute path, an owned text. No path stays none.
@@ -49,7 +44,7 @@ static char *make_absolute(const char *path)
     char *absolute = NULL;
 
     if (!here)
-        return check_memory(strdup(path)); // what cannot be made absolute is refused as such
+        return base_checked(strdup(path)); // what cannot be made absolute is refused as such
     if (asprintf(&absolute, "%s/%s", here, path) < 0)
         abort();
     return absolute;
@@ -95,57 +90,33 @@ static char *locate_program(struct loading *loading, const char *text)
         return located;
     loading->lost = true;
     problems_add(loading->problems, RUN_SOURCE, 0,
-                 "program: \"%s\" is not found in PATH; a program that is, or a path with a /",
+                 "program: \"%s\" is not in PATH; name a program that is, or write a path with a /",
                  name);
     return NULL;
 }
 
-static void place_listen(struct listen *entry)
-{
-    entry->file = check_memory(strdup(RUN_SOURCE));
-}
-
-static void apply_to(const struct loading *loading, int index, const char *text)
-{
-    const struct setting *setting = &settings[index];
-    void *target = setting->global ? (void *)loading->config : (void *)loading->service;
-    cleanup_free char *wrong = NULL;
-
-    if (loading->lines[index] != 0 && !settings_is_list(setting)) {
-        problems_add(loading->problems, RUN_SOURCE, 0, "%s: is given twice", setting->name);
-        return;
-    }
-    loading->lines[index] = GIVEN;
-    wrong = settings_set(setting, target, text);
-    if (wrong)
-        problems_add(loading->problems, RUN_SOURCE, 0, "%s: %s", setting->name, wrong);
-    else if (setting->kind == SETTING_LISTEN)
-        place_listen(&loading->service->listen[loading->service->n_listen - 1]);
-}
-
 // What the text of a setting says of where a file is, made absolute, as an owned text; NULL: it
 // says nothing, or the file was not found.
-static char *locate(struct loading *loading, const struct run_setting *given)
+static char *locate(struct loading *loading, const struct run_setting *setting)
 {
-    if (strcmp(given->name, "module") == 0)
-        return make_absolute(given->text);
-    if (strcmp(given->name, "program") == 0 && loading->service->options.program.argv.n == 0)
-        return locate_program(loading, given->text);
+    if (strcmp(setting->name, "module") == 0)
+        return make_absolute(setting->text);
+    if (strcmp(setting->name, "program") == 0 && section_line(loading->service, "program") == 0)
+        return locate_program(loading, setting->text);
     return NULL;
 }
 
-static void apply(struct loading *loading, const struct run_setting *given)
+static void apply(struct loading *loading, const struct run_setting *setting)
 {
-    cleanup_free char *located = locate(loading, given);
-    int index = settings_find(given->name, false);
+    cleanup_free char *located = locate(loading, setting);
+    const char *text = located ? located : setting->text;
+    char hint[96];
 
-    if (index < 0)
-        index = settings_find(given->name, true);
-    if (index < 0)
-        problems_add(loading->problems, RUN_SOURCE, 0,
-                     "there is no option %s; tcpd.conf(5) lists all", given->name);
-    else
-        apply_to(loading, index, located ? located : given->text);
+    if (!section_set(loading->service, setting->name, text, &given) &&
+        !section_set(loading->file, setting->name, text, &given))
+        problems_add(loading->problems, RUN_SOURCE, 0, "there is no option %s; %s", setting->name,
+                     reader_hint(loading->language, loading->service->kind, setting->name, hint,
+                                 sizeof(hint)));
 }
 
 static char *make_name(const struct run *run)
@@ -162,22 +133,20 @@ static char *make_name(const struct run *run)
 struct config *run_load(const struct config_source *source, struct problems *problems)
 {
     const struct run *run = source->data;
-    struct config *config = check_memory(calloc(1, sizeof(*config)));
-    struct service *service = check_memory(calloc(1, sizeof(*service)));
-    cleanup_free int *lines = check_memory(calloc(settings_n, sizeof(*lines)));
-    struct loading loading = {config, service, problems, lines, false};
+    cleanup_free char *name = make_name(run);
+    struct config_sections sections;
+    struct loading loading = {.language = &sections.language, .problems = problems};
 
-    config->n_references = 1;
-    config->services = service;
-    config->n_services = 1;
-    settings_init(config, true);
-    settings_init(service, false);
-    service->name = make_name(run);
-    service->file = check_memory(strdup(RUN_SOURCE));
+    config_sections_open(&sections, handlers, problems);
+    loading.file = section_new(&sections.file, sections.config, problems);
+    loading.service = section_new(&sections.kinds[SECTION_SERVICE], NULL, problems);
     for (size_t i = 0; i < run->n_settings; i++)
         apply(&loading, &run->settings[i]);
-    if (!loading.lost)
-        config_check_service(service, lines, problems);
-    config_check_addresses(config, problems);
-    return problems->n > 0 ? config_unref(config) : config;
+    section_free(loading.file);
+    if (loading.lost)
+        section_free(loading.service);
+    else
+        section_end(loading.service, name, &given);
+    config_sections_close(&sections);
+    return problems->n > 0 ? config_unref(sections.config) : sections.config;
 }

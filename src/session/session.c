@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
 #include "base/base.h"
 
+#define PAGE              4096
 #define LINGER_IDLE_USEC  (2 * USEC_PER_SEC)
 #define LINGER_TOTAL_USEC (30 * USEC_PER_SEC)
 #define UNIX_PIECE        (16 * 1024)
@@ -31,6 +33,13 @@ const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_PROGRAM_TIMEOUT] = "program timeout",
     [SESSION_PROGRAM_FAILED] = "program failed",
 };
+
+uint8_t *tcpd_buffer(void)
+{
+    alignas(PAGE) static uint8_t buffer[TCPD_BUFFER_SIZE];
+
+    return buffer;
+}
 
 // Gives the buffer's memory back after a session that has filled it: an idle worker has no use for
 // it, and the next session may be a small one.

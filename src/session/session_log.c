@@ -264,13 +264,13 @@ void session_log_report(struct log_quota *quota, const char *pool_name, const st
 
     log_quota_renew(quota, base_now_usec(), n);
     if (n[LOG_LOSS_SOURCE] > 0)
-        log_warning("%s: %u records of sessions were left out: their clients had %u each in 10 s",
+        log_warning("%s: %u session records were left out: more than %u for one client in 10 s",
                     pool_name, n[LOG_LOSS_SOURCE], LOG_QUOTA);
     if (n[LOG_LOSS_RATE] > 0)
-        log_warning("%s: %u records of sessions were left out: log_sessions_rate = %u is how many "
-                    "there may be in a second",
+        log_warning("%s: %u session records were left out: log_sessions_rate = %u was exceeded",
                     pool_name, n[LOG_LOSS_RATE], config->log_sessions_rate);
     if (n[LOG_LOSS_READER] > 0)
-        log_warning("%s: %u records of sessions were lost: %s does not read fast enough", pool_name,
-                    n[LOG_LOSS_READER], log_has_fields() ? "the journal" : "who gets this text");
+        log_warning("%s: %u session records were lost: %s does not read fast enough", pool_name,
+                    n[LOG_LOSS_READER],
+                    log_has_fields() ? "the journal" : "the reader of this log");
 }

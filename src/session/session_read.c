@@ -4,17 +4,21 @@
 // Logs nothing.
 
 #include <errno.h>
-#include <stdalign.h>
 #include <string.h>
 
 #include "base/address.h"
 #include "base/base.h"
+#include "process/process.h"
 #include "session/session.h"
-
-#define PAGE 4096
 
 static char lines[TCPD_LINE_MAX + 3]; // a line, its CRLF and a NUL
 static volatile unsigned n_signs;     // of life, for a signal handler
+
+bool tcpd_stopping(void)
+{
+    session_sign();
+    return process_stopping();
+}
 
 void session_sign(void)
 {
@@ -24,13 +28,6 @@ void session_sign(void)
 unsigned session_signs(void)
 {
     return n_signs;
-}
-
-uint8_t *tcpd_buffer(void)
-{
-    alignas(PAGE) static uint8_t buffer[TCPD_BUFFER_SIZE];
-
-    return buffer;
 }
 
 // At most size of the bytes that were read ahead; where they are and how many.

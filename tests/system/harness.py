@@ -7,6 +7,7 @@ side by side. What the daemon says in words is matched by the patterns in Text, 
 """
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import functools
@@ -21,6 +22,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+import pytest
 
 BUILD = Path(os.environ.get("TCPD_BUILD", Path(__file__).parents[2] / "build")).resolve()
 TCPD = BUILD / "tcpd"
@@ -492,7 +495,7 @@ class Tcpd:
         return self
 
     def __exit__(self, kind, value, traceback):
-        if value is not None and not isinstance(value, KeyboardInterrupt):
+        if value is not None and not isinstance(value, (KeyboardInterrupt, pytest.skip.Exception)):
             value.add_note(self.describe())
         self.cleanup()
 
@@ -666,6 +669,31 @@ def can_become_others():
     """True when the tests may start the daemon as another user."""
     return os.geteuid() == 0 and subprocess.run(
         ["setpriv", "--reuid=65534", "--clear-groups", "true"], capture_output=True).returncode == 0
+
+
+SYS_PIDFD_GETFD = 438
+
+
+def taken_fd(pid, fd):
+    """A duplicate of a process's file descriptor; the test is skipped where nobody may take any."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def take(of, number):
+        pidfd = os.pidfd_open(of)
+        try:
+            duplicate = libc.syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
+            if duplicate == -1:
+                raise OSError(error := ctypes.get_errno(), f"pidfd_getfd: {os.strerror(error)}")
+            return duplicate
+        finally:
+            os.close(pidfd)
+
+    try:
+        with open(os.devnull) as own:  # what is refused here is refused by a filter, not by the process
+            os.close(take(os.getpid(), own.fileno()))
+    except OSError as error:
+        pytest.skip(f"no descriptor may be taken from a process here: {error}")
+    return take(pid, fd)
 
 
 def free_port(family=socket.AF_INET, host="127.0.0.1"):

@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
-from harness import PATIENCE, proc_fds, wait_for
+from harness import PATIENCE, proc_fds, taken_fd, wait_for
 
 CLONE_NEWNET = 0x40000000
-SYS_PIDFD_GETFD = 438
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 STATES = ("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
@@ -40,11 +39,7 @@ def check(result):
 def far_socket(worker, inode):
     """A reference of our own to a worker's connection, as if it had been handed over by fork()."""
     fd, = (fd for fd, target in proc_fds(worker).items() if target == f"socket:[{inode}]")
-    pidfd = os.pidfd_open(worker)
-    try:
-        return socket.socket(fileno=check(LIBC.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)))
-    finally:
-        os.close(pidfd)
+    return socket.socket(fileno=taken_fd(worker, fd))
 
 
 class End(NamedTuple):

@@ -160,6 +160,7 @@ def test_exit_before_ready_is_told(fake):
 
 def test_never_ready_is_a_timeout_and_leaves_nothing(fake):
     daemon = Tcpd("silent", binary=fake)
+    daemon.wait_log("silent")
     with pytest.raises(Timeout, match="READY=1.*(?s:.*)tcpd: silent"):
         daemon.wait_ready(0.5)
     daemon.cleanup()

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "config_dir.h"
+#include "handlers/handlers.h"
 
 #define WANTS_MAX 8
 
@@ -47,7 +48,7 @@ static inline bool config_wants(const char *row, const struct problems *problems
 static inline bool config_refused(const char *row, const struct want *wants)
 {
     struct problems problems = {0};
-    struct config *config = config_load(config_dir_path("main.conf"), &problems);
+    struct config *config = config_load(config_dir_path("main.conf"), handlers, &problems);
     bool good = config_wants(row, &problems, wants);
 
     if (config)

@@ -3,9 +3,10 @@
 // of peer.h at the other end.
 #pragma once
 
-#include "handlers/handler.h"
 #include "pair.h"
 #include "peer.h"
+#include "service.h"
+#include "session/serving.h"
 #include "session/session.h"
 
 // Serves peer, which was told what to do; its text, to be freed, is in peer->got afterwards.
@@ -18,7 +19,7 @@ static inline struct tcpd_session serve_peer(enum pair_kind kind, const struct s
     struct tcpd_worker worker = {.service = service};
 
     peer->fd = pair.client;
-    check_number("open", handler_open(&worker), 0);
+    check_number("open", serving_open(&worker), 0);
     session_init(&session, pair.server, service);
     peer_start(peer);
     service->handler->face.serve(&session);

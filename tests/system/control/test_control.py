@@ -87,10 +87,8 @@ def test_second_signal_stops_at_once(tcpd, second):
             serving = daemon.worker_serving(sock)
             daemon.signal(signal.SIGTERM)
             daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
-            begin = time.monotonic()
             daemon.signal(second)
             assert daemon.wait_exit() == EX_OK
-            assert time.monotonic() - begin < 10
             assert proc_state(serving) is None
             with contextlib.suppress(ConnectionResetError):
                 assert sock.recv(1) == b""
@@ -102,7 +100,7 @@ def test_int_alone_stops_at_once(tcpd):
         with daemon.connect("echo") as sock:
             ping(sock)
             daemon.signal(signal.SIGINT)
-            assert daemon.wait_exit(10) == EX_OK
+            assert daemon.wait_exit() == EX_OK
 
 
 def test_stop_timeout(tcpd):
@@ -112,7 +110,7 @@ def test_stop_timeout(tcpd):
             ping(sock)
             begin = time.monotonic()
             assert daemon.stop() == EX_OK
-            assert 1.4 < time.monotonic() - begin < 15
+            assert time.monotonic() - begin > 1.4
             daemon.wait_log(Text.not_in_time)
 
 
@@ -384,7 +382,7 @@ def test_growth_is_immediate(tcpd):
         socks = [stack.enter_context(daemon.connect("hello")) for _ in range(100)]
         for sock in socks:
             assert read_exactly(sock, 8) == b"Welcome!"
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < PATIENCE
         daemon.wait_workers(lambda pids: 104 <= len(pids) <= 200)
 
 

@@ -4,6 +4,8 @@ verifies every byte. The soak tests take about 20 seconds in all; with TCPD_SOAK
 it is 5,000 stops of a worker and 300 reloads. Run as a program this file is the load itself.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import random
@@ -31,14 +33,15 @@ def nothing():
 class Load:
     """Connects, sends 64 bytes, wants the same 64 back, closes; over and over, in threads. A
     connection that was refused found nobody listening, which is for the caller to judge; one that
-    was established and not answered in full is lost."""
+    was established and not answered in full is lost. Each one served is told by a byte to `told`."""
 
-    def __init__(self, host, port, threads):
+    def __init__(self, host, port, threads, told):
         self.address = (host, int(port))
+        self.told = int(told)
         self.stopping = threading.Event()
         self.results = nothing()
         self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(threads)]
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(int(threads))]
 
     def run(self, index):
         rng = random.Random(os.getpid() * 100 + index)
@@ -52,6 +55,8 @@ class Load:
             if reason:
                 with self.lock:
                     self.results["reasons"].append(reason)
+            if result == "done":
+                os.write(self.told, b".")
             if result == "refused":
                 self.stopping.wait(0.002)
         with self.lock:
@@ -84,8 +89,8 @@ class Load:
         return ("done", None) if back == data else ("lost", f"{len(back)} of 64 bytes, or wrong")
 
 
-def main(host, port, threads):
-    load = Load(host, port, int(threads))
+def main(*args):
+    load = Load(*args)
     for thread in load.threads:
         thread.start()
     sys.stdin.read()  # until the tests close it
@@ -100,10 +105,13 @@ class Clients:
 
     def __init__(self, address, processes=3, threads=4):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.told = os.memfd_create("told")
+        fcntl.fcntl(self.told, fcntl.F_SETFL, os.O_APPEND)
+        args = map(str, (*address, threads, self.told))
+        command = [sys.executable, __file__, *args]
         self.processes = [
-            subprocess.Popen([sys.executable, __file__, *map(str, address), str(threads)],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                             env=environment)
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                             env=environment, pass_fds=(self.told,))
             for _ in range(processes)]
 
     def __enter__(self):
@@ -113,6 +121,11 @@ class Clients:
         for process in self.processes:
             process.kill()
             process.communicate()
+        os.close(self.told)
+
+    def n_served(self):
+        """So far."""
+        return os.fstat(self.told).st_size
 
     def finish(self):
         total = nothing()
@@ -131,72 +144,71 @@ def judge(total, record_property, what, refused_allowed=False):
                             f"slowest {total['slowest']:.2f} s")
     assert total["lost"] == total["hung"] == 0, total
     assert total["refused"] == 0 or refused_allowed, total
-    assert total["done"] > 100, total
 
 
-def rounds(full, seconds):
-    """Numbers of rounds: so many in full, else for so many seconds."""
+def rounds(clients, full, seconds, least):
+    """Numbers of rounds, from 1: so many in full, else for so many seconds and `least` at least. After
+    each the clients are served: how many there are in a second is the machine's affair."""
     end = time.monotonic() + seconds
     n = 0
-    while n < full if SOAK else time.monotonic() < end:
-        yield n
+    while n < full if SOAK else n < least or time.monotonic() < end:
         n += 1
+        yield n
+        served = clients.n_served()
+        wait_for(lambda: clients.n_served() > served, HANG, f"service after round {n}")
+
+
+def strike(daemon, number, among=1):
+    """Sends the signal to one worker of at least so many, and waits until it is gone."""
+    while True:
+        victim = random.choice(daemon.wait_workers(lambda pids: len(pids) >= among))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, number)
+            break
+    wait_for(lambda: proc_state(victim) in (None, "Z"), HANG, f"worker {victim} leaves")
 
 
 def test_soak_stop_one_worker(tcpd, record_property):
     """DESIGN.md, drain protocol; B26: TERM to one worker after the other under load."""
     conf = configuration(service("echo", min_workers=8, spare_workers=4, max_workers=64))
-    stopped = 0
     with tcpd(conf) as daemon, Clients(daemon.address("echo")) as clients:
-        for _ in rounds(5100, 7):
-            victim = random.choice(daemon.wait_workers(lambda pids: len(pids) > 0))
-            try:
-                os.kill(victim, signal.SIGTERM)
-            except ProcessLookupError:
-                continue
-            wait_for(lambda: proc_state(victim) in (None, "Z"), HANG, f"worker {victim} leaves")
-            stopped += 1
+        for stopped in rounds(clients, 5000, 7, least=50):
+            strike(daemon, signal.SIGTERM)
         total = clients.finish()
         assert not daemon.log_matches("killed by signal|closed: ")
         assert daemon.stop() == EX_OK
     judge(total, record_property, f"{stopped} workers stopped")
-    assert stopped >= (5000 if SOAK else 50)
 
 
 def test_soak_reload(tcpd, record_property):
     """DESIGN.md, HUP; B55: whole pools exchanged under load; nobody is refused either."""
     conf = configuration(service("echo", min_workers=8, spare_workers=4, max_workers=64))
-    reloads = 0
     with tcpd(conf) as daemon, Clients(daemon.address("echo")) as clients:
-        for _ in rounds(300, 7):
+        for reloads in rounds(clients, 300, 7, least=5):
             before = daemon.workers()
             daemon.reload()
             wait_for(lambda: not set(before) & set(daemon.workers()), HANG, "the old have left")
-            reloads += 1
         total = clients.finish()
         assert not daemon.log_matches("killed by signal|closed: ")
         assert daemon.stop() == EX_OK
     judge(total, record_property, f"{reloads} reloads")
-    assert reloads >= (300 if SOAK else 5)
 
 
 def test_soak_restart(tcpd, record_property):
     """B8: a self-bound tcpd is stopped and started under load: connects are refused meanwhile, but
     what was established is served, never reset."""
     conf = configuration(service("echo", listen=f"127.0.0.1:{free_port()}", min_workers=8))
-    starts = 0
     first = tcpd(conf)
     # Many: a client whose SYN met the end of a tcpd tries again a second later.
     clients = Clients(first.address("echo"), threads=16)
     daemon = first
     with clients:
-        for _ in rounds(100, 7):
+        for starts in rounds(clients, 100, 7, least=3):
             with daemon:
                 time_of_service(daemon)
                 assert daemon.stop() == EX_OK
                 assert not daemon.log_matches("killed|closed: ")
             daemon = tcpd(conf)
-            starts += 1
         total = clients.finish()
         with daemon:
             assert daemon.stop() == EX_OK
@@ -281,9 +293,7 @@ def test_stop_while_clients_keep_coming(tcpd):
         with Clients(daemon.address("echo")) as clients:
             for _ in range(50):
                 assert daemon.is_serving()
-            begin = time.monotonic()
-            assert daemon.stop(50) == EX_OK
-            assert time.monotonic() - begin < 10
+            assert daemon.stop() == EX_OK
             total = clients.finish()
     assert total["lost"] == total["hung"] == 0, total
 

@@ -94,12 +94,22 @@ def test_all_workers_die_at_once(tcpd):
     with tcpd(configuration(service("echo", min_workers=20, spare_workers=0))) as daemon:
         victims = daemon.workers()
         assert len(victims) == 20
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
-        # They died together, so that is one failure, not twenty in a row: no long throttle.
-        daemon.wait_workers(lambda pids: len(pids) == 20 and not set(pids) & set(victims), 5)
+        kill_together(daemon, victims)
+        daemon.wait_workers(lambda pids: len(pids) == 20 and not set(pids) & set(victims))
+        # That is one failure, not twenty in a row.
+        assert not daemon.log_matches(Text.throttled)
         assert all(proc_state(pid) is None for pid in victims)  # no zombies
         assert daemon.is_serving()
+
+
+def kill_together(daemon, pids):
+    """All are dead before the master can look at the first."""
+    daemon.signal(signal.SIGSTOP)
+    wait_for(lambda: proc_state(daemon.pid) == "T")
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: all(proc_state(pid) == "Z" for pid in pids), what="their deaths")
+    daemon.signal(signal.SIGCONT)
 
 
 def test_zombies_do_not_stay(tcpd):
@@ -199,8 +209,7 @@ def test_crash_loop_is_throttled(tcpd):
 def test_log_of_deaths_is_limited(tcpd):
     """B32: CVE-2015-9253 filled the disk; after ten records there is a count."""
     with tcpd(configuration(service("echo", min_workers=50, spare_workers=0))) as daemon:
-        for pid in daemon.workers():
-            os.kill(pid, signal.SIGKILL)
+        kill_together(daemon, daemon.workers())
         told = daemon.wait_log(rf"(\d+) {Text.more_deaths}")
         lines = len(daemon.log_matches(r"worker \d+ killed by signal 9"))
         assert lines <= 12 and int(told[1]) + lines == 50
@@ -267,10 +276,9 @@ def test_fork_fails_while_running(tcpd):
         for sock in socks[:2]:
             sock.sendall(b"x")
             assert read_exactly(sock, 1) == b"x"
-        since = time.monotonic()
+        since = len(daemon.log.items)
         daemon.signal(signal.SIGUSR1)  # the master does not sleep
-        daemon.wait_log("idle", since=0, deadline=5)
-        assert time.monotonic() - since < 5
+        daemon.wait_log("idle", since=since, deadline=5)
         limit_processes(daemon.pid, uid, 100)
         socks[2].sendall(b"x")
         assert read_exactly(socks[2], 1) == b"x"
@@ -456,10 +464,8 @@ def test_log_reader_that_stalls(tcpd):
     os.close(write_end)
     try:
         daemon.wait_ready()
-        begin = time.monotonic()
         for _ in range(50):
             assert daemon.is_serving()
-        assert time.monotonic() - begin < 10
         assert daemon.stop() == 0
     finally:
         os.close(read_end)

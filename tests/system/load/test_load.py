@@ -328,7 +328,7 @@ def test_nobody_accepts():
         status, report, errors = run_load(port, "--mode", "connect", "--count", "8", "--in-flight",
                                           "8", *IMPATIENT)
     assert (status, errors, report["operations"]) == (1, {"timeout": 8}, 0)
-    assert report["seconds"] < 3
+    assert report["seconds"] < 20  # the kernel gives up after two minutes
 
 
 def test_errors_end_a_run_for_a_time():

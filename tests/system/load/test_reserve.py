@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -79,13 +78,13 @@ def test_idle_counts_them_all(large):
 
 
 def test_clients_in_a_burst(large):
-    """All at once, more than wait in accept(): each is answered, and nobody waits for the master's
-    second."""
+    """All at once, more than wait in accept(): each is answered, and nobody waits for the master,
+    which is stopped meanwhile."""
     for n in (ABOVE - 1, ABOVE + 1, MANY):
+        strike([large.pid], signal.SIGSTOP)
         with contextlib.ExitStack() as stack:
-            begin = time.monotonic()
             hold(large, stack, n)
-            assert time.monotonic() - begin < 5
+        large.signal(signal.SIGCONT)
     assert large.workers() and not large.log_matches(Text.at_maximum)
 
 
@@ -122,9 +121,7 @@ def test_those_in_accept_hang(large):
 
 def test_drains_those_in_reserve(large):
     """TERM ends a worker that waits to be called; a stop does not wait for its deadline."""
-    begin = time.monotonic()
     assert large.stop() == 0
-    assert time.monotonic() - begin < 10
     assert not large.log_matches(Text.not_in_time)
 
 

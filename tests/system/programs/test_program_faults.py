@@ -141,12 +141,16 @@ def faulty(mark, tmp_path, **options):
 
 
 def begin(daemon, fault, waits=True, **options):
-    """A session in which that fault happens; once it does, if the program tells."""
-    sock = daemon.connect("program", **options)
-    sock.sendall(fault.encode() + b"\n")
-    if waits:
-        assert read_exactly(sock, 1) == b"!"
-    return sock
+    """A session in which that fault happens; once it does, if the program tells. A machine under load
+    may take longer to start it than it has time: then there is another."""
+    for _ in range(5):
+        sock = daemon.connect("program", **options)
+        sock.sendall(fault.encode() + b"\n")
+        with contextlib.suppress(ConnectionError):
+            if not waits or read_exactly(sock, 1) == b"!":
+                return sock
+        sock.close()
+    raise AssertionError(f"{fault} did not begin; log:\n{daemon.log_text()}")
 
 
 # --- Programs that do not end ------------------------------------------------------------------
@@ -280,16 +284,16 @@ def test_gives_the_socket_up_early(mark, tmp_path, fault):
 def test_leaves_processes_behind(mark, tmp_path, fault):
     """A daemon, a whole tree of sessions, more than are dealt with at once: the client sees the end
     with the program, whoever still has its socket, and all of them are ended."""
-    grace = "20s" if fault != "daemon_stubborn" else "2s"
+    grace = "20s" if fault != "daemon_stubborn" else "10s"
     with faulty(mark, tmp_path, kill_grace=grace) as daemon:
         with begin(daemon, fault, waits=fault == "tree") as sock:
             peer, began = peer_name(sock), time.monotonic()
             wait_end(sock)
             if fault.startswith("daemon"):
-                assert time.monotonic() - began < 1.5
+                assert time.monotonic() - began < 9  # not with its daemon
         line = daemon.wait_log(ended(peer, "exited with status 0", "ok"))
         if fault == "daemon_stubborn":
-            assert float(line["seconds"]) >= 1.9
+            assert float(line["seconds"]) >= 9.9
         else:
             assert float(line["seconds"]) < 15  # TERM was enough
         mark.wait(0)
@@ -401,11 +405,12 @@ def test_programs_of_killed_clients_under_load(mark, tmp_path):
     script = write_python(tmp_path / "faulty", FAULTY)
     section = program(script, mark, min_workers=4, max_workers=8)
     faults = ["for_ever", "daemon_with_socket", "tree", "crowd", "pours", "kill", "well"]
-    with start(configuration(section)) as daemon:
+    with start(configuration(section, log_sessions="all")) as daemon:
         for i in range(28):
             sock = begin(daemon, faults[i % len(faults)], waits=False)
-            if i % 2:
-                wait_for(lambda: mark.pids(), what="a program")
+            over = Text.closed("program", peer_name(sock))
+            if i % 2:  # some programs are quick: nobody may see them
+                wait_for(lambda: mark.pids() or daemon.log_matches(over), what="a program")
             reset(sock)
         mark.wait(0)
         wait_for(lambda: daemon.exchange("program", b"well\nok") == b"ok")

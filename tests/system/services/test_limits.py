@@ -12,7 +12,8 @@ import harness
 import pytest
 from harness import EX_OK, EX_OSERR, Text, configuration, run, service, start, wait_for
 
-pytestmark = pytest.mark.skipif(not harness.can_become_others(), reason="not root")
+pytestmark = pytest.mark.skipif(not harness.can_become_others(),
+                                reason="needs root, to become somebody else")
 
 NPROC = r"RLIMIT_NPROC \(ulimit -u\) is {}"
 
@@ -37,7 +38,7 @@ def test_min_workers_that_cannot_be(uid):
     status, out, log = run(conf=echo(min_workers=30), prefix=as_user(uid, "--nproc=10:10"))
     assert status == EX_OSERR
     assert re.search(NPROC.format(10), log)
-    assert "min_workers of all pools together asks for 30 processes" in log
+    assert "min_workers of all pools together needs 30 processes" in log
     assert "to at least 513" in log, "max_workers = 256 twice, and the master"
     assert "listening" not in log
 
@@ -45,7 +46,7 @@ def test_min_workers_that_cannot_be(uid):
 def test_max_workers_that_cannot_be(uid):
     """A warning; what is possible is served."""
     with start(echo(max_workers=100), prefix=as_user(uid, "--nproc=50:50")) as daemon:
-        daemon.wait_log("max_workers of all pools together asks for 100 .*" + NPROC.format(50))
+        daemon.wait_log("max_workers of all pools together needs 100 .*" + NPROC.format(50))
         assert daemon.is_serving()
         assert len(daemon.log_matches("RLIMIT_NPROC")) == 1
         daemon.reload()
@@ -61,8 +62,8 @@ def test_reload_that_cannot_be(uid):
     with start(echo(max_workers=20), prefix=as_user(uid, "--nproc=50:50")) as daemon:
         daemon.path.write_text(echo(min_workers=60))
         daemon.signal(signal.SIGHUP)
-        daemon.wait_log("min_workers of all pools together asks for 60 .*" + NPROC.format(50))
-        daemon.wait_log(Text.fork_failed + ": .*" + NPROC.format(50) + " and used up")
+        daemon.wait_log("min_workers of all pools together needs 60 .*" + NPROC.format(50))
+        daemon.wait_log(Text.fork_failed + ": .*" + NPROC.format(50) + " and exhausted")
         assert daemon.is_serving()
         assert daemon.stop() == EX_OK
 
@@ -151,7 +152,7 @@ def test_fork_fails_at_pids_max():
         daemon.wait_log(rf"max_workers of all .*pids.max of \S*/{name} is 8: set TasksMax=")
         with contextlib.ExitStack() as stack:
             socks = [stack.enter_context(daemon.connect("echo")) for _ in range(9)]
-            daemon.wait_log(rf"{Text.fork_failed}: .*pids.max of \S*/{name} is 8 and used up")
+            daemon.wait_log(rf"{Text.fork_failed}: .*pids.max of \S*/{name} is 8 and exhausted")
             socks[0].sendall(b"x")
             assert harness.read_exactly(socks[0], 1) == b"x"
         assert daemon.is_serving()

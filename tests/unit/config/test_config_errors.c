@@ -82,28 +82,28 @@ static const struct {
 
     {"duplicate option",
      ECHO "\n backlog = 1\n backlog = 2 }\n",
-     {{"main.conf:3: ", "backlog is given twice; it stands at line 2 already"}}},
+     {{"main.conf:3: ", "backlog is given twice; the first is at line 2"}}},
     {"duplicate option, same value",
      ECHO "\n backlog = 1\n backlog = 1 }\n",
-     {{"main.conf:3: ", "backlog is given twice; it stands at line 2 already"}}},
+     {{"main.conf:3: ", "backlog is given twice; the first is at line 2"}}},
     {"duplicate global option",
      "stop_timeout = 1s\nstop_timeout = 2s\n" ECHO "}\n",
-     {{"main.conf:2: ", "stop_timeout is given twice; it stands at line 1 already"}}},
+     {{"main.conf:2: ", "stop_timeout is given twice; the first is at line 1"}}},
     {"duplicate handler",
      ECHO "\n handler = \"echo\" }\n",
-     {{"main.conf:2: ", "handler is given twice; it stands at line 1 already"}}},
+     {{"main.conf:2: ", "handler is given twice; the first is at line 1"}}},
     {"duplicate listen",
      ECHO "\n listen = {\"h:1\"}\n listen = {\"h:2\"} }\n",
-     {{"main.conf:3: ", "listen is given twice; it stands at line 2 already"}}},
+     {{"main.conf:3: ", "listen is given twice; the first is at line 2"}}},
     {"duplicate listen, same value",
      ECHO "\n listen = {\"h:1\"}\n listen = {\"h:1\"} }\n",
-     {{"main.conf:3: ", "listen is given twice; it stands at line 2 already"}}},
+     {{"main.conf:3: ", "listen is given twice; the first is at line 2"}}},
     {"duplicate listen, then more",
      ECHO "\n listen = {\"h:1\"}\n listen = {\"h:2\", \"h:3\"} }\n",
-     {{"main.conf:3: ", "listen is given twice; it stands at line 2 already"}}},
+     {{"main.conf:3: ", "listen is given twice; the first is at line 2"}}},
     {"duplicate listen, then empty",
      ECHO "\n listen = {\"h:1\"}\n listen = {} }\n",
-     {{"main.conf:3: ", "listen is given twice; it stands at line 2 already"}}},
+     {{"main.conf:3: ", "listen is given twice; the first is at line 2"}}},
     {"duplicate service",
      ECHO "}\n" ECHO "\n}\n",
      {{"main.conf:2: ", "service \"e\" is configured twice"}}},
@@ -150,7 +150,46 @@ static const struct {
     {"missing equals sign", ECHO "\n backlog 5 }\n", {{"main.conf:2: ", ""}}},
     {"missing name", "service {\n handler = \"echo\" }\n", {{"main.conf:1: ", ""}}},
     {"a brace too many", ECHO "}\n}\n", {{"main.conf:2: ", ""}}},
-    {"a list for a value", ECHO "\n backlog = {1, 2} }\n", {{"main.conf:2: ", ""}}},
+    {"a list for a value",
+     ECHO "\n backlog = {1, 2} }\n",
+     {{"main.conf:2: ", "backlog takes one value, without braces"}}},
+    {"lists for values, and more that is wrong",
+     ECHO "\n backlog = {'0', \"}\", # }\n 5}\n stop_timeout = 1s\n max_workers = {}\n}\n",
+     {{"main.conf:2: ", "backlog takes one value"},
+      {"main.conf:5: ", "max_workers takes one value"},
+      {"main.conf:2: ", "backlog = \"0\" is not allowed"},
+      {"main.conf:4: ", "stop_timeout belongs before the services"}}},
+    {"a list for the file's option",
+     "stop_timeout = { 1s }\n" ECHO "}\n",
+     {{"main.conf:1: ", "stop_timeout takes one value, without braces"}}},
+    {"a list for an unknown option",
+     ECHO "\n allow = {\"x\"}\n backlog = 0\n}\n",
+     {{"main.conf:2: ", "there is no option allow; tcpd.conf(5) lists all"},
+      {"main.conf:3: ", "backlog"}}},
+    {"a list for an unknown option over lines",
+     ECHO "\n allow +=\n { # first\n 'x', /* } */\n \"y\",\n}\n backlog = 0\n}\n",
+     {{"main.conf:2: ", "there is no option allow"}, {"main.conf:7: ", "backlog"}}},
+    {"an empty list for an unknown option",
+     ECHO "\n allow = {}\n backlog = 0\n}\n",
+     {{"main.conf:2: ", "there is no option allow"}, {"main.conf:3: ", "backlog"}}},
+    {"a list for an unknown option that is not closed",
+     ECHO "\n allow = {\"x\"\n}\nservice \"f\" { handler = echo backlog = 0 }\n",
+     {{"main.conf:2: ", "there is no option allow"},
+      {"main.conf:4: ", "there is no option service"},
+      {"main.conf:4: ", "backlog"}}},
+    {"a name misspelt",
+     ECHO "\n idle_timout = 5s\n}\n",
+     {{"main.conf:2: ", "there is no option idle_timout; did you mean idle_timeout?"}}},
+    {"a handler's name misspelt, before the handler",
+     "service \"h\" {\n frameing = line handler = hello\n}\n",
+     {{"main.conf:2: ", "there is no option frameing; did you mean framing?"}}},
+    {"a name misspelt outside",
+     "stop_timout = 5s\nmax_worker = 5\n" ECHO "}\n",
+     {{"main.conf:1: ", "there is no option stop_timout; did you mean stop_timeout?"},
+      {"main.conf:2: ", "there is no option max_worker; did you mean max_workers?"}}},
+    {"a list with its name misspelt",
+     ECHO "\n lisen = {\"h:1\"}\n}\n",
+     {{"main.conf:2: ", "there is no option lisen; did you mean listen?"}}},
     {"words", "this is not a configuration\n", {{"main.conf:1: ", ""}}},
     {"a word at the end", ECHO "}\ncolour\n", {{"main.conf:2: ", "there is no option colour"}}},
     {"a word before an option",
@@ -226,15 +265,15 @@ static void test_read(void **state)
 
     (void)state;
     config_dir_write("main.conf", text, strlen(text));
-    config = config_read(config_dir_path("main.conf"), &problems);
+    config = config_read(config_dir_path("main.conf"), handlers, &problems);
     assert_true(problems.n >= 6);
     check_number("services", config->n_services, ELEMENTS(want));
     for (size_t i = 0; i < ELEMENTS(want); i++) {
         char got[128];
 
-        check_number(want[i], config->services[i].n_listen, 1);
+        check_number(want[i], config->services[i].listen.n, 1);
         (void)snprintf(got, sizeof(got), "%s %s", config->services[i].name,
-                       config->services[i].listen[0].text);
+                       config->services[i].listen.items[0].text);
         check_text("service", got, want[i]);
     }
     (void)config_unref(config);
@@ -284,7 +323,7 @@ static void test_names(void **state)
             check_true(names[i].name, config_refused(names[i].name, wants));
             continue;
         }
-        config = config_load(config_dir_path("main.conf"), &problems);
+        config = config_load(config_dir_path("main.conf"), handlers, &problems);
         check_true(names[i].name, config != NULL);
         check_text(names[i].name, config->services[0].name, names[i].name);
         (void)config_unref(config);

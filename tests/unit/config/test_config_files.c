@@ -40,6 +40,15 @@ static const struct {
     {"unknown option in an included file",
      {{"main.conf", TEXT("include(\"inc.conf\")\n")}, {"inc.conf", TEXT(ECHO "\n colour = 1 }\n")}},
      {{"inc.conf:2: ", "there is no option colour"}}},
+    {"unknown global options in an included file, and one behind it",
+     {{"main.conf", TEXT("include(\"inc.conf\")\ncolour = 1\n" ECHO "}\n")},
+      {"inc.conf", TEXT("a1 = 1 a2 = 2 a3 = 3 a4 = 4 a5 = 5\n")}},
+     {{"inc.conf:1: ", "no option a1"},
+      {"inc.conf:1: ", "no option a2"},
+      {"inc.conf:1: ", "no option a3"},
+      {"inc.conf:1: ", "no option a4"},
+      {"inc.conf:1: ", "no option a5"},
+      {"main.conf:2: ", "no option colour"}}},
     {"missing brace in an included file",
      {{"main.conf", TEXT("include(\"inc.conf\")\n" HELLO "}\n")},
       {"inc.conf", TEXT(ECHO "\n backlog = 1\n")}},
@@ -85,7 +94,7 @@ static const struct {
      {{"main.conf",
        TEXT("stop_timeout = 1s\ninclude(\"inc.conf\")\nstop_timeout = 2s\n" ECHO "}\n")},
       {"inc.conf", TEXT("\n\n\nstop_timeout = 3s\n")}},
-     {{"main.conf:3: ", "stop_timeout is given twice; it stands at line 1 already"}}},
+     {{"main.conf:3: ", "stop_timeout is given twice; the first is at line 1"}}},
     {"a service twice, once included",
      {{"main.conf", TEXT("include(\"inc.conf\")\n" ECHO "}\n")}, {"inc.conf", TEXT(ECHO "}\n")}},
      {{"main.conf:2: ", "service \"e\" is configured twice"}}},
@@ -163,7 +172,7 @@ static struct config *load_good(const char *row)
 {
     static const struct want nothing[WANTS_MAX];
     struct problems problems = {0};
-    struct config *config = config_load(config_dir_path("main.conf"), &problems);
+    struct config *config = config_load(config_dir_path("main.conf"), handlers, &problems);
 
     (void)config_wants(row, &problems, nothing);
     problems_done(&problems);

@@ -1,49 +1,66 @@
 // SPDX-License-Identifier: MIT
-// settings.c: the table agrees with itself, each kind takes its values whole or says what is
-// allowed, and a refused value changes nothing.
+// form.c, with settings.c and the handlers' forms: the tables agree with themselves, each kind
+// takes its values whole or says what is allowed, and a refused value changes nothing.
 
 #include <ctype.h>
 #include <sys/resource.h>
 
 #include "config/settings.h"
-#include "handlers/handler.h"
-#include "unit.h"
+#include "module/module_options.h"
+#include "program/program_options.h"
+#include "service.h"
 
-union target {
-    struct config config;
-    struct service service;
-};
-
-static void target_done(union target *target, bool global)
+// The forms of a service: its own, and each handler's.
+static const struct form *form_at(size_t i)
 {
-    if (!global)
-        config_service_done(&target->service);
+    static const struct form nothing;
+
+    if (i == 0)
+        return &settings_of_service;
+    return handlers[i - 1]->form ? handlers[i - 1]->form : &nothing;
 }
 
-static void test_table(void **state)
+// The setting of any of them, whose form is *ret_form.
+static const struct setting *find(const char *name, const struct form **ret_form)
 {
-    (void)state;
-    for (size_t i = 0; i < settings_n; i++) {
-        const struct setting *setting = &settings[i];
-        union target target = {0};
-        char *wrong;
+    for (size_t i = 0; i == 0 || handlers[i - 1]; i++) {
+        const struct setting *setting = form_find(form_at(i), name);
 
-        check_number(setting->name, settings_find(setting->name, setting->global), i);
-        check_number(setting->name, settings_find(setting->name, !setting->global), -1);
-        check_true(setting->name, !setting->handler || handler_find(setting->handler));
+        *ret_form = form_at(i);
+        if (setting)
+            return setting;
+    }
+    return NULL;
+}
+
+static void check_form(const struct form *form)
+{
+    cleanup_free void *values = calloc(1, form->size + 1);
+    cleanup_free char *wrong = form_init(form, values);
+
+    check_text("defaults", wrong, NULL);
+    for (size_t i = 0; i < form->n; i++) {
+        const struct setting *setting = &form->settings[i];
+
+        check_true(setting->name, form_find(form, setting->name) == setting); // there once
+        check_true(setting->name, setting->offset < form->size || form->size == 0);
         for (const char *p = setting->name; *p; p++)
             check_true(setting->name, islower((unsigned char)*p) || *p == '_');
         for (int k = 0; k < setting->n_names; k++)
             check_true(setting->name, setting->names[k] != NULL);
-        if (!setting->initial)
-            continue;
-        wrong = settings_set(setting, &target, setting->initial);
-        check_text(setting->name, wrong, NULL);
-        target_done(&target, setting->global);
     }
-    check_number("unknown", settings_find("no_such_option", false), -1);
-    check_number("empty", settings_find("", true), -1);
-    check_number("a beginning", settings_find("stop_time", true), -1);
+    form_done(form, values);
+}
+
+static void test_forms(void **state)
+{
+    (void)state;
+    check_form(&settings_of_file);
+    for (size_t i = 0; i == 0 || handlers[i - 1]; i++)
+        check_form(form_at(i));
+    check_true("unknown", !form_find(&settings_of_service, "no_such_option"));
+    check_true("empty", !form_find(&settings_of_file, ""));
+    check_true("a beginning", !form_find(&settings_of_file, "stop_time"));
 }
 
 #define COUNT     " is not allowed; a whole number from 1 to 30000"
@@ -96,10 +113,6 @@ static const struct {
      "\"LINE\" is not allowed; one of: chunk, line, length"},
     {"no choice, two", "format", "", "\"\" is not allowed; one of: rfc867, iso8601"},
     {"end", "end", "cr", "\"cr\" is not allowed; one of: none, crlf, nul"},
-    {"handler", "handler", "hello", NULL},
-    {"no handler", "handler", "http",
-     "\"http\" is not a handler; one of: chargen, daytime, discard, echo, greeting, hello, "
-     "module, program, time"},
     {"text", "message", "anything at all\n", NULL},
     {"empty text", "message", "", NULL},
     {"nice", "nice", "-20", NULL},
@@ -132,94 +145,91 @@ static const struct {
 
 static void test_set(void **state)
 {
+    static const struct place place = {.file = "test", .line = 1};
+
     (void)state;
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        int index = settings_find(rows[i].option, false);
-        struct service service = {0};
+        const struct form *form;
+        const struct setting *setting = find(rows[i].option, &form);
+        cleanup_free void *values = NULL, *untouched = NULL;
         cleanup_free char *wrong = NULL;
         char row[96];
 
         (void)snprintf(row, sizeof(row), "%s = %s (%s)", rows[i].option, rows[i].text,
                        rows[i].name);
-        check_true(row, index >= 0);
-        wrong = settings_set(&settings[index], &service, rows[i].text);
+        check_true(row, setting != NULL);
+        values = calloc(1, form->size);
+        untouched = calloc(1, form->size);
+        wrong = setting_set(setting, values, rows[i].text, &place);
         check_text(row, wrong, rows[i].want);
-        if (rows[i].want) { // nothing was changed
-            const struct service untouched = {0};
-
-            check_bytes(row, &service, sizeof(service), &untouched, sizeof(untouched));
-        }
-        config_service_done(&service);
+        if (rows[i].want)
+            check_bytes(row, values, form->size, untouched, form->size);
+        form_done(form, values);
     }
-}
-
-static void set(struct service *service, const char *option, const char *text)
-{
-    char *wrong = settings_set(&settings[settings_find(option, false)], service, text);
-
-    check_text(option, wrong, NULL);
 }
 
 static void test_values(void **state)
 {
     struct service service = {0};
+    struct program_options program = {0};
 
     (void)state;
-    set(&service, "backlog", "100");
+    form_set(&settings_of_service, &service, "backlog", "100");
     check_number("backlog", service.backlog, 100);
-    set(&service, "socket_mode", "0640");
+    form_set(&settings_of_service, &service, "socket_mode", "0640");
     check_number("socket_mode", service.socket_mode, 0640);
-    set(&service, "delay", "1min 1ms");
-    check_number("delay", service.options.delay_usec, 60001000);
-    set(&service, "framing", "line");
-    check_number("framing", service.options.framing, FRAMING_LINE);
-    set(&service, "nice", "-7");
-    check_number("nice", service.options.program.nice, -7);
-    set(&service, "umask", "inherit");
-    check_number("umask", service.options.program.umask, INHERIT);
-    set(&service, "limit_as", "3M");
-    check_number("limit_as", service.options.program.limit_as, 3 << 20);
-    set(&service, "limit_core", "infinity");
-    check_number("limit_core", service.options.program.limit_core, (int64_t)RLIM_INFINITY);
-    set(&service, "program", "/bin/sh");
-    set(&service, "program", "-c");
-    set(&service, "program", "");
-    check_number("program", service.options.program.argv.n, 3);
-    check_text("program", service.options.program.argv.items[1], "-c");
-    check_text("program", service.options.program.argv.items[2], "");
-    check_true("program", !service.options.program.argv.items[3]);
-    set(&service, "end", "nul");
-    check_number("end", service.options.end, END_NUL);
-    set(&service, "format", "iso8601");
-    check_number("format", service.options.format, FORMAT_ISO8601);
-    set(&service, "handler", "time");
-    check_true("handler", service.handler == &handler_time);
-    set(&service, "message", "one");
-    set(&service, "message", "two");
-    check_text("message", service.options.message, "two");
-    set(&service, "listen", "127.0.0.1:7");
-    set(&service, "listen", "unix:/run/x");
-    check_number("listen", service.n_listen, 2);
-    check_text("listen", service.listen[0].text, "127.0.0.1:7");
-    check_text("listen", service.listen[0].spec.port, "7");
-    check_text("listen", service.listen[1].text, "unix:/run/x");
-    check_number("listen", service.listen[1].spec.kind, ADDRESS_UNIX);
+    form_set(&settings_of_service, &service, "idle_timeout", "1min 1ms");
+    check_number("idle_timeout", service.deadlines.idle_usec, 60001000);
+    form_set(&settings_of_service, &service, "socket_user", "one");
+    form_set(&settings_of_service, &service, "socket_user", "two");
+    check_text("socket_user", service.socket_user, "two");
+    form_set(&settings_of_service, &service, "listen", "127.0.0.1:7");
+    form_set(&settings_of_service, &service, "listen", "unix:/run/x");
+    check_number("listen", service.listen.n, 2);
+    check_text("listen", service.listen.items[0].text, "127.0.0.1:7");
+    check_text("listen", service.listen.items[0].spec.port, "7");
+    check_text("listen", service.listen.items[1].text, "unix:/run/x");
+    check_number("listen", service.listen.items[1].spec.kind, ADDRESS_UNIX);
+    check_text("listen", service.listen.items[1].file, "test");
+    check_number("listen", service.listen.items[1].line, 1);
     config_service_done(&service);
+
+    form_set(&program_form, &program, "nice", "-7");
+    check_number("nice", program.nice, -7);
+    form_set(&program_form, &program, "umask", "inherit");
+    check_number("umask", program.umask, INHERIT);
+    form_set(&program_form, &program, "limit_as", "3M");
+    check_number("limit_as", program.limit_as, 3 << 20);
+    form_set(&program_form, &program, "limit_core", "infinity");
+    check_number("limit_core", program.limit_core, (int64_t)RLIM_INFINITY);
+    form_set(&program_form, &program, "program_mode", "prestart");
+    check_number("program_mode", program.mode, PROGRAM_PRESTART);
+    form_set(&program_form, &program, "program", "/bin/sh");
+    form_set(&program_form, &program, "program", "-c");
+    form_set(&program_form, &program, "program", "");
+    check_number("program", program.argv.n, 3);
+    check_text("program", program.argv.items[1], "-c");
+    check_text("program", program.argv.items[2], "");
+    check_true("program", !program.argv.items[3]);
+    form_done(&program_form, &program);
+    check_number("program, freed", program.argv.n, 0);
 }
 
 static void test_defaults(void **state)
 {
     struct config config = {0};
     struct service service = {0};
+    struct program_options program = {0};
+    struct service module = service_make("module", NULL);
 
     (void)state;
-    settings_init(&config, true);
+    check_text("file", form_init(&settings_of_file, &config), NULL);
     check_number("stop_timeout", config.stop_timeout_usec, 30 * USEC_PER_SEC);
     check_number("log_sessions", config.log_sessions, LOG_SESSIONS_ERRORS);
     check_number("log_addresses", config.log_addresses, LOG_ADDRESSES_FULL);
-    settings_init(&service, false);
+    check_text("service", form_init(&settings_of_service, &service), NULL);
     check_true("handler", service.handler == NULL);
-    check_number("listen", service.n_listen, 0);
+    check_number("listen", service.listen.n, 0);
     check_number("backlog", service.backlog, 4096);
     check_number("min_workers", service.min_workers, 4);
     check_number("max_workers", service.max_workers, 256);
@@ -233,46 +243,46 @@ static void test_defaults(void **state)
     check_number("socket_mode", service.socket_mode, 0666);
     check_text("socket_user", service.socket_user, NULL);
     check_text("socket_group", service.socket_group, NULL);
-    check_text("message", service.options.message, NULL);
-    check_text("file", service.options.file, NULL);
-    check_number("end", service.options.end, END_NONE);
-    check_number("format", service.options.format, FORMAT_RFC867);
-    check_number("framing", service.options.framing, FRAMING_CHUNK);
-    check_number("delay", service.options.delay_usec, 0);
-    check_number("program", service.options.program.argv.n, 0);
-    check_number("program_mode", service.options.program.mode, PROGRAM_CONNECTION);
-    check_number("umask", service.options.program.umask, INHERIT);
-    check_number("nice", service.options.program.nice, INHERIT);
-    check_number("limit_nofile", service.options.program.limit_nofile, INHERIT);
-    check_number("program_timeout", service.options.program.timeout_usec, 0);
-    check_number("kill_grace", service.options.program.kill_grace_usec, 5 * USEC_PER_SEC);
-    check_number("hang_timeout", service.options.hang_usec, 60 * USEC_PER_SEC);
     config_service_done(&service);
+
+    check_text("program", form_init(&program_form, &program), NULL);
+    check_number("program", program.argv.n, 0);
+    check_number("program_mode", program.mode, PROGRAM_CONNECTION);
+    check_number("umask", program.umask, INHERIT);
+    check_number("nice", program.nice, INHERIT);
+    check_number("limit_nofile", program.limit_nofile, INHERIT);
+    check_number("program_timeout", program.timeout_usec, 0);
+    check_number("kill_grace", program.kill_grace_usec, 5 * USEC_PER_SEC);
+    form_done(&program_form, &program);
+
+    check_number("hang_timeout", ((const struct module_options *)module.options)->hang_usec,
+                 60 * USEC_PER_SEC);
+    config_service_done(&module);
 }
 
 static void test_handlers(void **state)
 {
     static const char *const names[] = {"chargen", "daytime", "discard", "echo", "greeting",
                                         "hello",   "module",  "program", "time"};
+    size_t n = 0;
 
     (void)state;
-    for (size_t i = 0; i < ELEMENTS(names); i++) {
-        const struct handler *handler = handler_find(names[i]);
-
-        check_true(names[i], handler != NULL && handler->face.serve != NULL);
-        check_text(names[i], handler->name, names[i]);
+    for (; handlers[n]; n++) {
+        check_true("too many", n < ELEMENTS(names));
+        check_text(names[n], handlers[n]->name, names[n]);
+        check_true(names[n], handlers[n]->face.serve != NULL);
+        check_true(names[n], handler_find(handlers, names[n]) == handlers[n]);
     }
-    check_true("unknown", handler_find("http") == NULL);
-    check_true("empty", handler_find("") == NULL);
-    check_true("capitals", handler_find("Echo") == NULL);
-    check_text("all", handler_names(),
-               "chargen, daytime, discard, echo, greeting, hello, module, program, time");
+    check_number("handlers", n, ELEMENTS(names));
+    check_true("unknown", handler_find(handlers, "http") == NULL);
+    check_true("empty", handler_find(handlers, "") == NULL);
+    check_true("capitals", handler_find(handlers, "Echo") == NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),    cmocka_unit_test(test_set),
+        cmocka_unit_test(test_forms),    cmocka_unit_test(test_set),
         cmocka_unit_test(test_values),   cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_handlers),
     };

@@ -2,7 +2,6 @@
 // system_limits.c: texts of /proc and /sys, and what a limit means for a need.
 
 #include "config/system_limits.h"
-#include "handlers/handler.h"
 
 #include "unit.h"
 
@@ -109,7 +108,7 @@ static const struct {
     {"one less",
      {LIMIT_USER_TASKS, 200, 0, ""},
      LIMIT_SHORT_OF_RELOAD,
-     {"max_workers of all pools together asks for 100",
+     {"max_workers of all pools together needs 100",
       "RLIMIT_NPROC (ulimit -u) is 200: ", "to at least 201"}},
     {"room for max", {LIMIT_USER_TASKS, 101, 0, ""}, LIMIT_SHORT_OF_RELOAD, {NULL}},
     {"one less than max", {LIMIT_USER_TASKS, 100, 0, ""}, LIMIT_SHORT_OF_MAX, {NULL}},
@@ -117,7 +116,7 @@ static const struct {
     {"one less than min",
      {LIMIT_USER_TASKS, 10, 0, ""},
      LIMIT_SHORT_OF_MIN,
-     {"min_workers of all pools together asks for 10 "}},
+     {"min_workers of all pools together needs 10 "}},
     {"with others",
      {LIMIT_GROUP_TASKS, 40, 30, "/a.slice/b.service"},
      LIMIT_SHORT_OF_MIN,
@@ -170,8 +169,8 @@ static void test_verdicts(void **state)
 static void test_need(void **state)
 {
     struct service services[] = {
-        {.n_listen = 2, .min_workers = 3, .max_workers = 50, .backlog = 10},
-        {.n_listen = 0, .min_workers = 4, .max_workers = 7, .backlog = 20},
+        {.listen.n = 2, .min_workers = 3, .max_workers = 50, .backlog = 10},
+        {.listen.n = 0, .min_workers = 4, .max_workers = 7, .backlog = 20},
     };
     const struct config config = {.services = services, .n_services = 2};
     struct system_need need = system_limits_need(&config);
@@ -183,21 +182,21 @@ static void test_need(void **state)
     check_number("backlog", need.backlog, 20);
 }
 
-// Programs are processes besides the workers.
+// Processes besides the workers.
 static void test_programs(void **state)
 {
     static const struct {
-        enum program_mode mode;
+        unsigned n_idle, n_busy;
         uint64_t min, max;
-    } modes[] = {{PROGRAM_CONNECTION, 4, 14}, {PROGRAM_PRESTART, 8, 21}, {PROGRAM_LISTENER, 4, 7}};
+    } modes[] = {{0, 1, 4, 14}, {1, 2, 8, 21}, {0, 0, 4, 7}};
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(modes); i++) {
-        struct service service = {.handler = &handler_program,
-                                  .n_listen = 1,
+        struct service service = {.listen.n = 1,
                                   .min_workers = 4,
                                   .max_workers = 7,
-                                  .options.program.mode = modes[i].mode};
+                                  .n_idle_beside = modes[i].n_idle,
+                                  .n_busy_beside = modes[i].n_busy};
         struct system_need need = system_limits_need(
             &(struct config){.services = &service, .n_services = 1});
 

@@ -2,6 +2,7 @@
 // generator/socket_unit.c: which lines a unit has for which configuration, and what is refused.
 
 #include "generator/socket_unit.h"
+#include "handlers/handlers.h"
 
 #include "config_dir.h"
 
@@ -62,7 +63,7 @@ static char *make(const char *text, struct taken_addresses *taken, size_t *ret_n
     FILE *stream = open_memstream(&unit, &size);
 
     config_dir_write("main.conf", text, strlen(text));
-    config = config_read(config_dir_path("main.conf"), problems);
+    config = config_read(config_dir_path("main.conf"), handlers, problems);
     check_number("services", config->n_services, 1);
     *ret_n = socket_unit_write(stream, &family, &config->services[0], NULL, taken, problems);
     assert_int_equal(fclose(stream), 0);

@@ -3,7 +3,7 @@
 // fortune's format.
 
 #include "config_wants.h"
-#include "handlers/handler.h"
+#include "serve.h"
 
 #define X10  "0123456789"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
@@ -25,7 +25,7 @@ static void write_file_config(const char *name)
 {
     char options[512];
 
-    (void)snprintf(options, sizeof(options), "file = '%s'", config_dir_path(name));
+    (void)snprintf(options, sizeof(options), "file = '%s' end = crlf", config_dir_path(name));
     write_config(options);
 }
 
@@ -52,25 +52,52 @@ static const struct {
     {"the longest, last", TEXT("b\n%\n" X511), {"b\n", X511}},
 };
 
+// The entry that a session got, MANY: none of them.
+static size_t get_entry(const char *row, const struct service *service, const char *const *entries)
+{
+    struct peer peer = {.half_close = true};
+    struct tcpd_session session = serve_peer(PAIR_UNIX, service, &peer);
+    size_t which = 0;
+
+    while (which < MANY && (!entries[which] || strlen(entries[which]) + 2 != peer.n_got ||
+                            memcmp(peer.got, entries[which], peer.n_got - 2) != 0))
+        which++;
+    if (which < MANY)
+        check_bytes(row, peer.got + peer.n_got - 2, 2, "\r\n", 2);
+    check_number(row, session.result, SESSION_OK);
+    free(peer.got);
+    return which;
+}
+
+// Each session gets one of the entries, and each of them comes at some time.
+static void check_entries(const char *row, const struct service *service,
+                          const char *const *entries)
+{
+    unsigned counts[MANY] = {0};
+
+    for (int round = 0; round < 100; round++) {
+        size_t which = get_entry(row, service, entries);
+
+        check_true(row, which < MANY);
+        counts[which]++;
+    }
+    for (size_t i = 0; i < MANY && entries[i]; i++) // not by chance: once in 10^30 runs
+        check_true(row, counts[i] > 0);
+}
+
 static void test_entries(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ELEMENTS(good); i++) {
         struct problems problems = {0};
-        const struct handler_options *options;
         struct config *config;
 
         config_dir_write("fortunes", good[i].text, good[i].size);
         write_file_config("fortunes");
-        config = config_load(config_dir_path("main.conf"), &problems);
+        config = config_load(config_dir_path("main.conf"), handlers, &problems);
         check_true(good[i].name,
                    config_wants(good[i].name, &problems, (const struct want[WANTS_MAX]){{0}}));
-        options = &config->services[0].options;
-        for (size_t k = 0; k < options->n_entries && good[i].entries[k]; k++)
-            check_bytes(good[i].name, options->file_text + options->entries[k].offset,
-                        options->entries[k].length, good[i].entries[k], strlen(good[i].entries[k]));
-        check_true(good[i].name, options->n_entries < MANY && !good[i].entries[options->n_entries]);
-        check_true(good[i].name, good[i].entries[options->n_entries - 1] != NULL);
+        check_entries(good[i].name, &config->services[0], good[i].entries);
         (void)config_unref(config);
         problems_done(&problems);
     }
@@ -154,6 +181,16 @@ static const struct {
     bool good;
 } lengths[] = {{0, true}, {1, true}, {511, true}, {4000, true}, {4001, false}, {6000, false}};
 
+static void check_message(const char *row, const struct service *service, size_t length)
+{
+    struct peer peer = {.half_close = true};
+    struct tcpd_session session = serve_peer(PAIR_UNIX, service, &peer);
+
+    check_number(row, session.result, SESSION_OK);
+    check_number(row, peer.n_got, length);
+    free(peer.got);
+}
+
 static void test_message_length(void **state)
 {
     static const struct want wants[WANTS_MAX] = {
@@ -170,10 +207,10 @@ static void test_message_length(void **state)
         memcpy(options + n + lengths[i].length, "'", 2);
         write_config(options);
         if (lengths[i].good) {
-            struct config *config = config_load(config_dir_path("main.conf"), &problems);
+            struct config *config = config_load(config_dir_path("main.conf"), handlers, &problems);
 
             check_true(row, config != NULL);
-            check_number(row, strlen(config->services[0].options.message), lengths[i].length);
+            check_message(row, &config->services[0], lengths[i].length);
             (void)config_unref(config);
         } else {
             check_true(row, config_refused(row, wants));

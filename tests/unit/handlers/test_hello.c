@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "base/framing.h"
 #include "serve.h"
 
 #define MS  USEC_PER_MSEC
@@ -63,6 +64,14 @@ static const struct {
     {"the highest length", LE, false, TEXT("\xff\xff\xff\xff"), TEXT(WELCOME), BAD},
 };
 
+// A service of that framing, which is not to be changed afterwards.
+static struct service make_hello(enum framing framing, const char *delay)
+{
+    const char *const settings[] = {"framing", framing_names[framing], "delay", delay, NULL};
+
+    return service_make("hello", settings);
+}
+
 // In pieces of every size; chunks are what a read returns, so they come in one.
 static void test_rows(void **state)
 {
@@ -70,8 +79,7 @@ static void test_rows(void **state)
     for (size_t i = 0; i < ELEMENTS(rows); i++)
         for (size_t piece = rows[i].framing == C ? rows[i].n_input : 1; piece <= rows[i].n_input;
              piece++) {
-            const struct service service = {.handler = &handler_hello,
-                                            .options = {.framing = rows[i].framing}};
+            struct service service = make_hello(rows[i].framing, "0");
             struct peer peer = {.text = rows[i].input,
                                 .n_text = rows[i].n_input,
                                 .piece = piece,
@@ -82,6 +90,7 @@ static void test_rows(void **state)
             (void)snprintf(row, sizeof(row), "%s, in pieces of %zu", rows[i].name, piece);
             check_served(row, &session, &peer, rows[i].result, rows[i].want, rows[i].n_want);
             free(peer.got);
+            config_service_done(&service);
         }
 }
 
@@ -129,7 +138,7 @@ static void test_limits(void **state)
     for (size_t i = 0; i < ELEMENTS(limits); i++) {
         enum framing framing = limits[i].framing;
         uint32_t size = htobe32((uint32_t)limits[i].n_body);
-        const struct service service = {.handler = &handler_hello, .options = {.framing = framing}};
+        struct service service = make_hello(framing, "0");
         size_t head = framing == LE ? 4 : 0, n_want;
         struct peer peer = {.text = input, .half_close = true};
         struct tcpd_session session;
@@ -145,6 +154,7 @@ static void test_limits(void **state)
         session = serve_peer(PAIR_UNIX, &service, &peer);
         check_served(limits[i].name, &session, &peer, limits[i].result, want, n_want);
         free(peer.got);
+        config_service_done(&service);
     }
 }
 
@@ -155,8 +165,7 @@ static void test_many(void **state)
 
     (void)state;
     for (int framing = LI; framing <= LE; framing++) {
-        const struct service service = {.handler = &handler_hello,
-                                        .options = {.framing = (enum framing)framing}};
+        struct service service = make_hello((enum framing)framing, "0");
         struct peer peer = {.text = input, .half_close = true};
         size_t n_want = put_answer(want, (enum framing)framing, "Welcome!", "", 0, "");
         struct tcpd_session session;
@@ -173,6 +182,7 @@ static void test_many(void **state)
         session = serve_peer(PAIR_TCP, &service, &peer);
         check_served(framing_names[framing], &session, &peer, SESSION_OK, want, n_want);
         free(peer.got);
+        config_service_done(&service);
     }
 }
 
@@ -257,18 +267,21 @@ static void test_clocks(void **state)
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(clocks); i++) {
-        const struct service service = {
-            .handler = &handler_hello,
-            .deadlines = clocks[i].deadlines,
-            .options = {.framing = clocks[i].framing, .delay_usec = clocks[i].delay_ms * MS}};
+        char delay[16];
+        struct service service;
         struct peer peer = {.text = clocks[i].input,
                             .n_text = strlen(clocks[i].input),
                             .piece = clocks[i].pause_ms > 0 ? 1 : 0,
                             .send_pause_ms = clocks[i].pause_ms,
                             .half_close = clocks[i].half_close};
         uint64_t start = base_now_usec();
-        struct tcpd_session session = serve_peer(PAIR_TCP, &service, &peer);
+        struct tcpd_session session;
 
+        (void)snprintf(delay, sizeof(delay), "%ums", (unsigned)clocks[i].delay_ms);
+        service = make_hello(clocks[i].framing, delay);
+        service.deadlines = clocks[i].deadlines;
+        session = serve_peer(PAIR_TCP, &service, &peer);
+        config_service_done(&service);
         if ((session.result != clocks[i].result ||
              !is_in_time(start, clocks[i].at_least_ms, clocks[i].at_least_ms + SLACK_MS)) &&
             peer_was_late(&peer) && ++n_tries < MAX_TRIES) {

@@ -6,6 +6,7 @@
 
 #include "config_wants.h"
 #include "module/module_load.h"
+#include "module/module_options.h"
 
 static const struct {
     const char *name, *options;
@@ -96,18 +97,17 @@ static void test_taken(void **state)
     make_files();
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
         struct problems problems = {0};
-        const struct handler_options *options;
+        const struct module_options *options;
         struct config *config;
 
         write_config(rows[i].options);
-        config = config_load(config_dir_path("main.conf"), &problems);
+        config = config_load(config_dir_path("main.conf"), handlers, &problems);
         check_true(rows[i].options,
                    config_wants(rows[i].options, &problems, (const struct want[WANTS_MAX]){{0}}));
-        options = &config->services[0].options;
-        check_text(rows[i].options, options->module, config_dir_path(rows[i].path));
-        check_number(rows[i].options, options->module_line, 3);
-        check_text(rows[i].options,
-                   options->module_options.n > 0 ? options->module_options.items[0] : NULL,
+        options = config->services[0].options;
+        check_text(rows[i].options, options->file, config_dir_path(rows[i].path));
+        check_number(rows[i].options, options->line, 3);
+        check_text(rows[i].options, options->options.n > 0 ? options->options.items[0] : NULL,
                    rows[i].first);
         check_number(rows[i].options, options->hang_usec, 60 * USEC_PER_SEC);
         (void)config_unref(config);

@@ -141,7 +141,7 @@ static void test_sweep(void **state)
 #define BURST 2048
 #define COST  500 // microseconds that one worker takes to earn
 
-static const struct sizing_rate rate = {BURST, USEC_PER_SEC / COST};
+static const struct spawn_rate rate = {BURST, USEC_PER_SEC / COST};
 
 // One bucket over a time in microseconds.
 static const struct {
@@ -192,7 +192,7 @@ static void test_grant(void **state)
 // A rate that does not divide a second loses nothing to rounding.
 static void test_odd_rate(void **state)
 {
-    const struct sizing_rate odd = {10, 3000000 / 7};
+    const struct spawn_rate odd = {10, 3000000 / 7};
     struct sizing_bucket bucket = {0};
     uint64_t taken = 0;
 

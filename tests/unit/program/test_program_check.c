@@ -15,7 +15,7 @@
 #define NO_CLIENT "with program_mode = prestart the program runs before there is a client"
 #define ACCEPTS   "with program_mode = listener the program accepts its clients by itself"
 #define COPIES    "with program_mode = listener there are min_workers copies"
-#define OURS      "of service \"p\": tcpd alone sets this variable"
+#define OURS      "of service \"p\": only tcpd sets this variable"
 #define NAME      "write NAME=VALUE"
 
 static const struct {
@@ -36,7 +36,7 @@ static const struct {
      {{"main.conf:2: ", "cannot be executed"}}},
     {"a name alone behind @",
      PROGRAM "program = {\"@/bin/cat\"}\n}",
-     {{"main.conf:2: ", "behind a path with @ the program's name must follow"}}},
+     {{"main.conf:2: ", "after a path with @, the next entry must be the program's name"}}},
     {"of another handler",
      "service e { handler = echo\n program = {\"/bin/cat\"}\n}",
      {{"main.conf:2: ", "program belongs to handler \"program\""}}},
@@ -120,7 +120,7 @@ static void test_scripts(void **state)
         {"#!/no/such/sh\n", "", "its interpreter /no/such/sh: No such file", 0755},
         {"echo hello\n", "", "does not begin with #!", 0755},
         {"#!/bin/sh\n", "", "cannot be executed", 0644},
-        {"#!/bin/sh\n", "user = nobody\n", "by the user it is to run as", 0700},
+        {"#!/bin/sh\n", "user = nobody\n", "by the user that it runs as", 0700},
         {"#!/bin/sh\n", "user = nobody\n", NULL, 0755},
     };
 
@@ -137,7 +137,7 @@ static void test_scripts(void **state)
         (void)snprintf(conf, sizeof(conf), PROGRAM "program = {\"%s\"}\n%s}",
                        config_dir_path("script"), scripts[i].more);
         config_dir_write("main.conf", conf, strlen(conf));
-        config = config_load(config_dir_path("main.conf"), &problems);
+        config = config_load(config_dir_path("main.conf"), handlers, &problems);
         if (scripts[i].wrong && (problems.n == 0 || !strstr(problems.texts[0], scripts[i].wrong)))
             fail_msg("%s: %s", scripts[i].text, problems.n ? problems.texts[0] : "taken");
         if (!scripts[i].wrong && !config)
@@ -159,6 +159,23 @@ static const char *const taken[] = {
     PROGRAM CAT "working_directory = / }",
 };
 
+// What follows from the mode for the service.
+static void check_mode(const char *row, const struct service *service)
+{
+    static const unsigned n_beside[PROGRAM_MODES][2] = {
+        [PROGRAM_CONNECTION] = {0, 1}, [PROGRAM_PRESTART] = {1, 2}, [PROGRAM_LISTENER] = {0, 0}};
+    enum program_mode mode = program_options(service)->mode;
+
+    check_number(row, service->n_idle_beside, n_beside[mode][0]);
+    check_number(row, service->n_busy_beside, n_beside[mode][1]);
+    check_number(row, service->accepts_itself, mode == PROGRAM_LISTENER);
+    check_text(row, service->handler->runs(service), program_file(program_options(service)));
+    if (mode != PROGRAM_LISTENER)
+        return;
+    check_number(row, service->max_workers, 300);
+    check_number(row, service->spare_workers, 0);
+}
+
 static void test_taken(void **state)
 {
     (void)state;
@@ -167,13 +184,10 @@ static void test_taken(void **state)
         struct config *config;
 
         config_dir_write("main.conf", taken[i], strlen(taken[i]));
-        config = config_load(config_dir_path("main.conf"), &problems);
+        config = config_load(config_dir_path("main.conf"), handlers, &problems);
         if (!config)
             fail_msg("%s: %s", taken[i], problems.texts[0]);
-        if (config->services[0].options.program.mode == PROGRAM_LISTENER) {
-            check_number(taken[i], config->services[0].max_workers, 300);
-            check_number(taken[i], config->services[0].spare_workers, 0);
-        }
+        check_mode(taken[i], &config->services[0]);
         (void)config_unref(config);
     }
 }

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sysexits.h>
 
-#include "handlers/handler.h"
+#include "handlers/handlers.h"
 #include "run/run.h"
 #include "unit.h"
 
@@ -204,7 +204,7 @@ static const struct {
      "run: there is no option colour; tcpd.conf(5) lists all"},
     {"given twice",
      {"run", "--handler", "echo", "-n1", "-o", "max_workers=2"},
-     "run: max_workers: is given twice"},
+     "run: max_workers is given twice"},
     {"another handler's",
      {"run", "--handler", "echo", "-o", "message=hi"},
      "run: message belongs to handler \"greeting\", and service \"echo\" has handler \"echo\""},
@@ -250,9 +250,9 @@ static void test_loaded(void **state)
     config = run.source.load(&run.source, &problems);
     check_number("services", config->n_services, 1);
     check_text("name", config->services[0].name, "echo");
-    check_true("handler", config->services[0].handler == handler_find("echo"));
-    check_number("addresses", config->services[0].n_listen, 2);
-    check_text("first", config->services[0].listen[0].text, "127.0.0.1:7");
+    check_true("handler", config->services[0].handler == &handler_echo);
+    check_number("addresses", config->services[0].listen.n, 2);
+    check_text("first", config->services[0].listen.items[0].text, "127.0.0.1:7");
     check_number("max", config->services[0].max_workers, 2);
     check_number("min gives way", config->services[0].min_workers, 2);
     check_number("spare gives way", config->services[0].spare_workers, 2);

@@ -80,7 +80,7 @@ def test_found_by_its_fields(tcpd):
 def n_told(tcpd, since):
     """How many records of sessions are there, or were counted as lost."""
     texts = [record["MESSAGE"] for record in tcpd.journal("-u", "tcpd", since=since)]
-    lost = (re.search(r": (\d+) records of sessions were lost: ", text) for text in texts)
+    lost = (re.search(r": (\d+) session records were lost: ", text) for text in texts)
     return (sum("echo: connection from" in text for text in texts)
             + sum(int(match[1]) for match in lost if match))
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
-// What control*.c share.
+// The control plane's state: its socket and its connections. At the bottom of this folder.
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "control/control.h"
-#include "master/master.h"
+#include "master/master_state.h"
 
 #define CONTROL_CONNECTIONS 16
 #define CONTROL_CALLS       16 // of Reload() that wait, in each connection
@@ -48,19 +46,9 @@ struct control {
     uint64_t started_realtime_usec;
 };
 
-// Has the connection closed after this event; may be called from its own callbacks.
-void control_doom(struct control_connection *connection);
-
-// control_object.c: puts the object on a connection's bus. 0 or -errno.
-int control_add_object(struct control_connection *connection);
-// Gives up the calls that wait, without an answer.
-void control_forget_calls(struct control_connection *connection);
-
-// control_status.c: appends the answer of GetStatus(). 0 or -errno.
-int control_append_status(const struct control *control, sd_bus_message *reply);
-
-// What is enough for every form that control_make_text() gives the text.
-#define CONTROL_TEXT_SIZE(text) (4 * strlen(text) + 1)
-// Copies a text in the form that a D-Bus string must have, UTF-8 without controls: bytes that are
-// none become \xNN. Cut at size - 1. Returns the length.
-size_t control_make_text(const char *text, char *ret, size_t size);
+// Has the connection closed after this event; may be called from its own callbacks. What calls this
+// is an event, and each is followed by a sweep.
+static inline void control_doom(struct control_connection *connection)
+{
+    connection->doomed = true;
+}

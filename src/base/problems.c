@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The list of what is wrong.
+
+#include "base/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/escape.h"
+
+const char *problems_place(const char *file, int line, char *text, size_t size)
+{
+    if (line > 0)
+        (void)snprintf(text, size, "%s:%d", file, line);
+    else
+        (void)snprintf(text, size, "%s", file);
+    return text;
+}
+
+void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
+{
+    char what[1024], plain[1024], place[4096];
+    va_list arguments;
+    char *text = NULL;
+
+    va_start(arguments, format);
+    (void)vsnprintf(what, sizeof(what), format, arguments);
+    va_end(arguments);
+    (void)escape_bytes(what, strlen(what), plain, sizeof(plain)); // a name may hold anything
+    if (asprintf(&text, "%s: %s", problems_place(file, line, place, sizeof(place)), plain) < 0)
+        abort();
+    problems->texts = base_checked(
+        reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
+    problems->texts[problems->n++] = text;
+}
+
+void problems_done(struct problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        free(problems->texts[i]);
+    free(problems->texts);
+    *problems = (struct problems){0};
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// What is wrong with a configuration: a list of texts, each "FILE:LINE: what, and what is allowed".
+// Whoever checks something adds to it, so that one run reports all. Logs nothing. Without memory
+// the process aborts.
+#pragma once
+
+#include <stddef.h>
+
+struct problems {
+    char **texts;
+    size_t n;
+};
+
+// Where something is written. line 0: the whole file; negative: in no file, but on a command line.
+struct place {
+    const char *file;
+    int line;
+};
+
+// Adds a text; what is not plain text in it is escaped.
+void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void problems_done(struct problems *problems);
+
+// "FILE:LINE", or "FILE" without a line in it. Returns text.
+const char *problems_place(const char *file, int line, char *text, size_t size);

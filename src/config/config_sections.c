@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Services, so far. A further kind of section is a form, a row in the table, and what is to be done
+// at its end.
+
+#include "config/config_sections.h"
+
+#include <string.h>
+
+#include "base/base.h"
+#include "config/config_check.h"
+#include "config/handler.h"
+#include "config/settings.h"
+
+// Gives the service its handler, with what the section has for that one.
+static void choose_handler(const struct config_sections *sections, struct service *service,
+                           struct section *section)
+{
+    if (!section->chosen)
+        return;
+    service->handler = handler_find(sections->handlers, section->chosen->variant);
+    service->options = section_take(section->chosen);
+}
+
+static void end_service(struct section *section, void *data)
+{
+    struct config_sections *sections = data;
+    struct config *config = sections->config;
+    cleanup_free struct service *service = section_take(&section->parts[0]);
+
+    service->name = base_checked(strdup(section->title));
+    service->file = base_checked(strdup(section->file));
+    service->line = section->line;
+    choose_handler(sections, service, section);
+    config_check_service(service, section, sections->problems);
+    config->services = base_checked(
+        reallocarray(config->services, config->n_services + 1, sizeof(*service)));
+    config->services[config->n_services++] = *service;
+}
+
+static size_t count(const struct handler *const *handlers)
+{
+    size_t n = 0;
+
+    while (handlers[n])
+        n++;
+    return n;
+}
+
+static struct variant *make_variants(const struct handler *const *handlers)
+{
+    static const struct form nothing;
+    size_t n = count(handlers);
+    struct variant *variants = base_checked(calloc(n + 1, sizeof(*variants)));
+
+    for (size_t i = 0; i < n; i++)
+        variants[i] = (struct variant){.name = handlers[i]->name,
+                                       .form = handlers[i]->form ? handlers[i]->form : &nothing};
+    return variants;
+}
+
+void config_sections_open(struct config_sections *ret, const struct handler *const *handlers,
+                          struct problems *problems)
+{
+    *ret = (struct config_sections){
+        .config = base_checked(calloc(1, sizeof(*ret->config))),
+        .handlers = handlers,
+        .problems = problems,
+        .file = {.form = &settings_of_file},
+        .variants = make_variants(handlers),
+    };
+    ret->kinds[SECTION_SERVICE] = (struct section_kind){
+        .name = "service",
+        .form = &settings_of_service,
+        .variants = ret->variants,
+        .n_variants = count(handlers),
+        .end = end_service,
+        .data = ret,
+    };
+    for (size_t i = 0; i < SECTION_KINDS; i++)
+        ret->table[i] = &ret->kinds[i];
+    ret->language = (struct reader_language){
+        .file = &ret->file,
+        .file_values = ret->config,
+        .sections = ret->table,
+        .n_sections = SECTION_KINDS,
+    };
+    ret->config->n_references = 1;
+    free(form_init(&settings_of_file, ret->config)); // defaults are right: a test tries them
+}
+
+void config_sections_close(struct config_sections *sections)
+{
+    config_check_addresses(sections->config, sections->problems);
+    free(sections->variants);
+    sections->variants = NULL;
+}

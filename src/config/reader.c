@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+// Reading tcpd.conf through libconfuse. Every option is a string to the library; forms know what it
+// means. Wrong values do not stop the reading, so that one run reports all of them; a syntax error
+// does, until the next section.
+// Each file has a parser of its own: for an option that it does not know the library moves its
+// table of options (CFGF_KEYSTRVAL), into which the parse of the file that includes it points.
+
+#include "config/reader.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "config/config_text.h"
+#include "config/reader_private.h"
+
+#define DEPTH_MAX 10
+
+struct file *reader_reading;
+
+static bool has_option(const cfg_opt_t *opts, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(opts[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+// Adds what opts do not have yet; returns how many there are then.
+static size_t add_form(const struct form *form, cfg_opt_t *opts, size_t n)
+{
+    for (size_t i = 0; i < form->n; i++) {
+        const char *name = form->settings[i].name;
+
+        if (has_option(opts, n, name))
+            continue;
+        if (setting_is_list(&form->settings[i]))
+            opts[n] = (cfg_opt_t)CFG_STR_LIST(name, NULL, CFGF_NODEFAULT);
+        else
+            opts[n] = (cfg_opt_t)CFG_STR(name, NULL, CFGF_NODEFAULT);
+        opts[n++].validcb = reader_on_value;
+    }
+    return n;
+}
+
+// The options of a kind, with room for `more` behind them; *ret_n: how many they are.
+static cfg_opt_t *make_options(const struct section_kind *kind, size_t more, size_t *ret_n)
+{
+    static const cfg_opt_t end = CFG_END();
+    size_t room = kind->form->n + more + 1, n = 0;
+    cfg_opt_t *opts;
+
+    for (size_t i = 0; i < kind->n_variants; i++)
+        room += kind->variants[i].form->n;
+    opts = base_checked(calloc(room, sizeof(*opts)));
+    n = add_form(kind->form, opts, n);
+    for (size_t i = 0; i < kind->n_variants; i++)
+        n = add_form(kind->variants[i].form, opts, n);
+    opts[n] = end;
+    *ret_n = n;
+    return opts;
+}
+
+static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv);
+
+static cfg_t *make_parser(const struct reader_language *language)
+{
+    static const cfg_opt_t end = CFG_END();
+    size_t first, n, unused;
+    cleanup_free cfg_opt_t *file = make_options(language->file, language->n_sections + 2, &n);
+    cfg_t *cfg;
+
+    file[n++] = (cfg_opt_t)CFG_FUNC("include", on_include);
+    file[n++] = (cfg_opt_t)CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
+    first = n;
+    for (size_t i = 0; i < language->n_sections; i++) {
+        const struct section_kind *kind = language->sections[i];
+
+        file[n] = (cfg_opt_t)CFG_SEC(kind->name, make_options(kind, 0, &unused),
+                                     CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES |
+                                         CFGF_KEYSTRVAL);
+        file[n++].validcb = reader_on_section;
+    }
+    file[n] = end;
+    cfg = base_checked(cfg_init(file, CFGF_KEYSTRVAL)); // copies all
+    for (size_t i = first; i < n; i++)
+        free(file[i].subopts);
+    (void)cfg_set_error_function(cfg, reader_on_error);
+    return cfg;
+}
+
+// Makes the titles known to the parser that were read since `until`, so that it refuses them where
+// they are given once more.
+static void tell_titles(cfg_t *cfg, const struct title *titles, const struct title *until)
+{
+    for (const struct title *title = titles; title != until; title = title->next)
+        (void)cfg_addtsec(cfg, title->kind->name, title->text); // NULL: it has it
+}
+
+static enum config_text_option look_up(const void *data, const char *name)
+{
+    const struct reader_language *language = data;
+    const struct section_kind *home = reader_knows(language->file, name)
+                                          ? language->file
+                                          : reader_find_home(language, name);
+    const struct setting *setting = home ? form_find(home->form, name) : NULL;
+
+    for (size_t i = 0; home && !setting && i < home->n_variants; i++)
+        setting = form_find(home->variants[i].form, name);
+    if (!setting)
+        return OPTION_UNKNOWN;
+    return setting_is_list(setting) ? OPTION_LIST : OPTION_VALUE;
+}
+
+// Behind line: where the next section begins, 0: there is none.
+static int skip(const struct reader_language *language, struct config_text *text, int line)
+{
+    cleanup_free const char **words = base_checked(
+        calloc(language->n_sections + 1, sizeof(words[0])));
+
+    for (size_t i = 0; i < language->n_sections; i++)
+        words[i] = language->sections[i]->name;
+    return config_text_skip(text, line, words, language->n_sections);
+}
+
+// After an error of syntax the next section is tried, so that one mistake does not hide others.
+static void parse_text(struct file *file, struct config_text *text)
+{
+    struct problems *problems = file->reader->problems;
+    int begin = 1;
+
+    while (begin > 0) {
+        FILE *stream = base_checked(fmemopen(text->text, strlen(text->text), "r"));
+        size_t before = problems->n;
+        bool good = cfg_parse_fp(file->cfg, stream) == CFG_SUCCESS;
+        int line = file->error_line;
+
+        (void)fclose(stream);
+        reader_forget_open(file);
+        if (good)
+            break;
+        if (problems->n == before)
+            problems_add(problems, file->path, line, "syntax error");
+        begin = skip(file->reader->language, text, line > begin ? line : begin + 1);
+    }
+}
+
+static void put_aside(struct reader *reader, cfg_t *cfg)
+{
+    struct parser *parser = base_checked(calloc(1, sizeof(*parser)));
+
+    *parser = (struct parser){.cfg = cfg, .next = reader->used};
+    reader->used = parser;
+}
+
+static void parse_file(struct reader *reader, const char *path, struct config_text *text)
+{
+    const struct reader_language *language = reader->language;
+    struct file file = {
+        .includer = reader_reading,
+        .reader = reader,
+        .path = path,
+        .cfg = make_parser(language),
+        .own = section_new(language->file, language->file_values, reader->problems),
+        .n_lines = text->n_lines,
+    };
+
+    free(file.cfg->filename);
+    file.cfg->filename = base_checked(strdup(path));
+    reader_reading = &file;
+    reader->depth++;
+    tell_titles(file.cfg, reader->titles, NULL);
+    config_text_clean(text, path, look_up, language, reader->problems);
+    parse_text(&file, text);
+    section_free(file.own);
+    put_aside(reader, file.cfg);
+    reader_reading = file.includer;
+    reader->depth--;
+}
+
+// Reads a file, which `includer` asks for at `line` (NULL: nobody).
+static void read_file(struct reader *reader, const char *path, const char *includer, int line)
+{
+    struct config_text text = {0};
+    const char *wrong = config_text_read(path, SENTINEL "=1\n", &text);
+
+    if (wrong)
+        problems_add(reader->problems, includer ? includer : path, line, "%s%scannot be read: %s",
+                     includer ? path : "", includer ? " " : "", wrong);
+    else
+        parse_file(reader, path, &text);
+    free(text.text);
+}
+
+// include("PATH"). The library's own would read the file past config_text_clean().
+static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+{
+    struct reader *reader = reader_reading->reader;
+    const struct title *known = reader->titles;
+    cleanup_free char *copy = base_checked(strdup(reader_reading->path));
+    cleanup_free char *path = NULL;
+    int line = cfg->line;
+
+    (void)opt;
+    if (argc != 1 || reader->depth >= DEPTH_MAX) {
+        problems_add(reader->problems, reader_reading->path, line,
+                     argc != 1 ? "write include(\"FILE\")" : "includes nested too deeply");
+        return 0;
+    }
+    if (asprintf(&path, "%s%s%s", argv[0][0] == '/' ? "" : dirname(copy),
+                 argv[0][0] == '/' ? "" : "/", argv[0]) < 0)
+        abort();
+    read_file(reader, path, reader_reading->path, line);
+    tell_titles(cfg, reader->titles, known);
+    return 0;
+}
+
+struct reader *reader_new(const struct reader_language *language, struct problems *problems)
+{
+    struct reader *reader = base_checked(calloc(1, sizeof(*reader)));
+
+    *reader = (struct reader){.language = language, .problems = problems};
+    return reader;
+}
+
+void reader_file(struct reader *reader, const char *path)
+{
+    read_file(reader, path, NULL, 0);
+}
+
+struct reader *reader_free(struct reader *reader)
+{
+    while (reader->used) {
+        struct parser *parser = reader->used;
+
+        reader->used = parser->next;
+        (void)cfg_free(parser->cfg);
+        free(parser);
+    }
+    while (reader->titles) {
+        struct title *title = reader->titles;
+
+        reader->titles = title->next;
+        free(title->text);
+        free(title);
+    }
+    free(reader);
+    return NULL;
+}

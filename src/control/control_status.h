@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The answer of GetStatus(), and texts as D-Bus has them.
+#pragma once
+
+#include <string.h>
+
+#include "control/control_connection.h"
+
+// Appends the answer. 0 or -errno.
+int control_append_status(const struct control *control, sd_bus_message *reply);
+
+// What is enough for every form that control_make_text() gives the text.
+#define CONTROL_TEXT_SIZE(text) (4 * strlen(text) + 1)
+// Copies a text in the form that a D-Bus string must have, UTF-8 without controls: bytes that are
+// none become \xNN. Cut at size - 1. Returns the length.
+size_t control_make_text(const char *text, char *ret, size_t size);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// What dead workers leave behind.
+#pragma once
+
+#include "master/master_state.h"
+
+// From now on it becomes a child of the master, if any service starts processes. Again after each
+// reload.
+void master_adopt_orphans(struct master *master);
+// A child was reaped: a worker, or another one (NULL).
+void master_note_death(struct master *master, const struct worker *worker, pid_t pid, uint64_t now);
+// Kills what was left behind; orphans.are_due tells whether there was any.
+void master_end_orphans(struct master *master);

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// What the verbs of the master share: its state, and asking for another look. The verbs are the
+// other files in here, one each; the loop (master.h) is above them all.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "config/config.h"
+#include "listen/listener.h"
+#include "pool/pool.h"
+
+// How long the master may be at one thing before it looks at its signals again.
+#define MASTER_TURN_USEC (10 * USEC_PER_MSEC)
+
+enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_RELOADING, MASTER_STOPPING };
+
+// What dead workers have left behind; master_orphans.c's.
+struct orphans {
+    bool are_adopted;    // come to the master at all
+    bool are_due;        // to be looked for
+    uint64_t until_usec; // how long after a worker's death
+    uint64_t stop_usec;  // stopping: when they are waited for no longer
+    pid_t *others;       // children that are none of ours
+    size_t n_others;
+    pid_t said[16]; // that are killed, and were named
+    unsigned n_said;
+};
+
+// Whoever wants to know what the master does, and sits above it; each may be NULL. Set before it
+// runs.
+struct master_watcher {
+    void *data;
+    // A reload begins to read the configuration: it is the one that was asked for before this
+    // moment.
+    void (*reload_started)(void *data);
+    // It has changed nothing, for these problems.
+    void (*reload_refused)(void *data, const struct problems *problems);
+    // It is over. Not ready: some new workers are still missing.
+    void (*reload_ended)(void *data, bool ready);
+    // No reload will come any more.
+    void (*stopping)(void *data);
+};
+
+struct master {
+    const struct config_source *source;
+    struct config *config;   // a reference
+    struct listener_set set; // what is listened on now; the pools own the listeners
+    struct pools pools;
+    struct master_watcher watcher;
+    unsigned n_visitors; // who keep it from exiting when idle: a watcher's to count
+    enum master_phase phase;
+    unsigned generation;
+    int exit_status;
+
+    sd_event *event;
+    sd_event_source *balance; // runs once when something may have changed
+    sd_event_source *timer;
+
+    uint64_t phase_usec;    // when the phase began
+    uint64_t progress_usec; // reloading: when an old worker was last told to leave
+    unsigned n_old;         // reloading: workers of old generations, then
+    uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
+    bool at_once;           // stopping: without regard for sessions and queues
+    bool reaping;           // children have died
+    struct orphans orphans;
+    uint64_t reap_due_usec;   // they may be looked for
+    bool reload_again;        // asked for: as soon as no other one runs
+    uint64_t watchdog_usec;   // how often to ping, 0: never
+    uint64_t pinged_usec;     // last ping
+    uint64_t deaths_usec;     // start of the period in which deaths are logged one by one
+    uint64_t tick_usec;       // last round of the timer
+    char status[1024];        // last STATUS=
+    char reload_problem[256]; // why the last reload was refused, empty: it was not
+};
+
+// Asks for another look at all pools, soon.
+void master_look_again(struct master *master);
+
+// News for the watcher, if there is one.
+void master_say_reload_started(const struct master *master);
+void master_say_reload_refused(const struct master *master, const struct problems *problems);
+void master_say_reload_ended(const struct master *master, bool ready);
+void master_say_stopping(const struct master *master);

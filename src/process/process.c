@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// The signals of a worker. Nothing is lost at TERM: the handler puts a dead socket over the
+// listener's number, so accept() either returned a connection, which is served, or fails at once.
+
+#include "process/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+
+#include "base/base.h"
+
+// What the TERM handler needs.
+static volatile sig_atomic_t stopping, the_listener, the_dead_socket, the_master, orphan_sec;
+static volatile sig_atomic_t is_orphan;    // and orphan_sec is set
+static struct reserve *volatile parked_in; // NULL: not parked
+
+static enum worker_exit leave_reason;
+
+// Async-signal-safe: dup3(2), getppid(2), alarm(2) and atomic operations are.
+static void on_term(int signal)
+{
+    int saved_errno = errno;
+
+    (void)signal;
+    stopping = 1;
+    (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
+    if (parked_in)
+        reserve_interrupt(parked_in);
+    if (getppid() != the_master && orphan_sec > 0) {
+        is_orphan = 1;
+        (void)alarm((unsigned)orphan_sec); // nobody else is left to end a session that hangs
+    }
+    errno = saved_errno;
+}
+
+int process_catch_signals(const struct process_duty *duty)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGTTIN, SIGTTOU, SIGPIPE};
+    struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t none;
+
+    the_listener = duty->listener;
+    the_dead_socket = duty->dead_socket;
+    the_master = duty->master;
+    orphan_sec = duty->orphan_sec < INT_MAX ? (int)duty->orphan_sec : INT_MAX;
+    for (size_t i = 0; i < ELEMENTS(ignored); i++)
+        if (sigaction(ignored[i], &ignore, NULL) < 0)
+            return -errno;
+    (void)sigfillset(&term.sa_mask);
+    (void)sigemptyset(&none);
+    if (sigaction(SIGTERM, &term, NULL) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        return -errno;
+    return 0;
+}
+
+bool process_stopping(void)
+{
+    return stopping;
+}
+
+int process_wait_in_reserve(struct reserve *reserve)
+{
+    int r;
+
+    parked_in = reserve;
+    r = reserve_wait(reserve, &stopping);
+    parked_in = NULL;
+    return r;
+}
+
+void process_leave(enum worker_exit reason)
+{
+    leave_reason = reason;
+}
+
+enum worker_exit process_leave_reason(void)
+{
+    return leave_reason;
+}
+
+void process_alarm(unsigned sec)
+{
+    (void)alarm(sec);
+    if (is_orphan)
+        (void)alarm((unsigned)orphan_sec); // the handler may have come between
+}
+
+bool process_is_orphan(void)
+{
+    return is_orphan;
+}
+
+const char *worker_exit_name(int status)
+{
+    static const char *const names[] = {
+        [WORKER_EXIT_DRAINED] = "drained",
+        [WORKER_EXIT_RETIRED] = "retired",
+        [WORKER_EXIT_LISTENER_LOST] = "listener lost",
+        [WORKER_EXIT_OUT_OF_FILES] = "out of files",
+        [WORKER_EXIT_SETUP_FAILED] = "set-up failed",
+        [WORKER_EXIT_ORPHANED] = "orphaned",
+        [WORKER_EXIT_PROGRAM] = "its program does not run",
+        [WORKER_EXIT_MODULE_EXITED] = "the module called exit()",
+    };
+    bool known = status >= 0 && (size_t)status < ELEMENTS(names) && names[status];
+
+    return known ? names[status] : "unknown";
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// How a service's program is run: what handler "program" reads from tcpd.conf.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "config/form.h"
+
+enum program_mode { PROGRAM_CONNECTION, PROGRAM_PRESTART, PROGRAM_LISTENER, PROGRAM_MODES };
+
+// Who a program runs as.
+struct identity {
+    char *user, *group; // as written, NULL: not given
+    bool changes;       // else as tcpd runs
+    uid_t uid;
+    gid_t gid;
+    gid_t *groups; // owned here
+    size_t n_groups;
+};
+
+struct program_options {
+    struct text_list argv;
+    enum program_mode mode;
+    struct text_list environment;                            // NAME=VALUE
+    char *directory;                                         // NULL: as tcpd's
+    int64_t umask, nice;                                     // or INHERIT
+    int64_t limit_nofile, limit_as, limit_core, limit_nproc; // or INHERIT, RLIM_INFINITY
+    uint64_t limit_cpu_usec;                                 // 0: as tcpd's
+    uint64_t timeout_usec;                                   // of a session, 0: none
+    uint64_t kill_grace_usec;                                // between TERM and KILL
+    struct identity identity;
+};
+
+extern const struct form program_form;
+
+// The options of a service whose handler is "program".
+const struct program_options *program_options(const struct service *service);
+// Frees what the check has found out.
+void program_options_release(void *options);
+
+// The file that is executed, and its arguments, the first of which is its name: the file's, or, of
+// {"@FILE", "NAME", ...}, what stands there. The program must be configured.
+const char *program_file(const struct program_options *program);
+char *const *program_arguments(const struct program_options *program);
