@@ -59,10 +59,10 @@ HOW = {
 NOT_RUN = (
     (r"git clone ", "needs an address, and a network"),
     (r"make all$", "what it builds is what the tests run"),
-    (r"make check", "this test is a part of it, or it takes minutes"),
+    (r"make check", "this test is a part of it, or it takes minutes itself"),
     (r"make deb$", "takes minutes; check-deb and check-systemd build packages"),
-    (r"make (lint|format)$", "minutes, and it may write to the sources; .ci/run has lint"),
-    (r"make (bench|soak)", "minutes to an hour, and wants a machine for itself"),
+    (r"make (lint|format)$", "takes minutes, or writes to the sources; .ci/run has lint"),
+    (r"make (bench|soak)", "takes minutes and more, and wants a machine for itself"),
 )
 
 

@@ -82,8 +82,8 @@ def follow(machine, document, chapter, directory):
         heard = [""]
 
         def run():
-            heard[0] = machine.run("bash", "-c", f"cd {HOME}; {{ {command}; }} 2>&1", check=False,
-                                   timeout=2 * PATIENCE).stdout
+            line = f"cd {HOME}; PATH=/usr/local/bin:$PATH; {{ {command}; }} 2>&1"
+            heard[0] = machine.run("bash", "-c", line, check=False, timeout=2 * PATIENCE).stdout
             return fits(step, heard[0])
 
         if re.match(r"systemctl (is-active|status|list-)|tcpdctl (.* )?status|journalctl", command):
