@@ -11,7 +11,8 @@ where the noise reaches as far: then only a quieter machine can tell.
 The three servers take turns in each round. A sweep over the rows starts new servers for each, and
 sweeps go on until the time is up: five minutes in all with the build of REV, or half of that with
 --quick. BUILD/against keeps what was built, BUILD/bench/against.json the rows.
-Exit status: 0 no row is worse, 1 one is or today's tcpd failed, 2 nothing could be measured.
+Exit status: 0 no row is worse, 1 one is or today's tcpd failed, 2 nothing could be measured, or in
+fewer sweeps than it takes to know the noise.
 """
 
 import argparse
@@ -35,13 +36,13 @@ import world
 from bench import MOST_FOREIGN, REFERENCE_ROWS
 from burst import MOST, POOL, Burst
 from crowd import CrowdTcpd, left_behind
-from judge import Figure, verdict
+from judge import FEWEST, Figure, verdict
 from pairs import Result, Runner, whole_life
 from servers import BenchError, Tcpd
 
 SECONDS = 290  # of which building REV takes at most half
 RUN_SECONDS = 0.1
-ROUNDS = 6  # of a set: each order twice
+ROUNDS = 3  # of a set: each server has each place once
 BURST = 256
 BURST_ROUNDS = 3
 NOT_PLAIN = "discard", "chargen"
@@ -156,7 +157,7 @@ class Against:
                     peer=self.rev, verdict=found, **{"cpu_ratio": cost.value for cost in more},
                     figures={figure.name: figure.kept() for figure in figures})
         cells = [cell for figure in figures for cell in figure.cells()]
-        print(LINE.format(row.name, *cells, *[""] * (12 - len(cells)), found))
+        print(LINE.format(row.name, *cells, *[""] * (12 - len(cells)), found), flush=True)
 
     def faults(self):
         """Prints what went wrong; returns how many faults are today's."""
@@ -172,7 +173,7 @@ class Against:
             raise BenchError(f"nothing could be measured: {self.problems[0]}")
         columns = "ratio", "again", "noise"
         print(LINE.format("row", TODAY, self.rev[:8], "", *columns, "CPU", self.rev[:8], "",
-                          *columns, ""))
+                          *columns, "").rstrip())
         for row in self.rows:
             self.keep(row)
         n_faults, foreign = self.faults(), self.runner.foreign_share()
@@ -180,7 +181,11 @@ class Against:
               f" {n_sweeps} sweeps; other processes used {foreign:.0%} of the processors meanwhile")
         if foreign > MOST_FOREIGN:
             print("The machine was busy: look at the noise before you believe a row.")
-        return 1 if results.n_short() or n_faults else 0
+        if n_sweeps < FEWEST:
+            print(f"Fewer than {FEWEST} sweeps: the noise is unknown, so no row can be judged.")
+        if results.n_short() or n_faults:
+            return 1
+        return 2 if n_sweeps < FEWEST else 0
 
 
 def measure(build, commit, folder, seconds):
