@@ -55,7 +55,7 @@ def test_idle_exits(tcpd):
         tcpd.wait_unit("tcpd.service", ActiveState="inactive", Result="success")
     print(f"30 idle exits in {time.monotonic() - begin:.1f} s")
     assert states(tcpd, "tcpd-echo.socket", "tcpd.socket") == ["active"] * 2
-    left = [m for m in messages(tcpd, "-u", "tcpd", since=cursor) if "until somebody connects" in m]
+    left = [m for m in messages(tcpd, "-u", "tcpd", since=cursor) if "the next connection starts tcpd" in m]
     assert len(left) == 30
     wait_for(lambda: n_fds(tcpd) <= fds, what="PID 1 with as many descriptors as before")
     shown = tcpd.show("tcpd.service", "NFileDescriptorStore", "NRestarts")
@@ -70,7 +70,7 @@ def test_connections_while_it_leaves(tcpd):
     for _ in range(30):
         assert echoes(tcpd)
         time.sleep(chance.uniform(0.04, 0.09))  # it leaves after 50 ms, give or take some
-    left = [m for m in messages(tcpd, "-u", "tcpd", since=cursor) if "until somebody connects" in m]
+    left = [m for m in messages(tcpd, "-u", "tcpd", since=cursor) if "the next connection starts tcpd" in m]
     assert left, "the test has met what it is for"
     assert states(tcpd, "tcpd-echo.socket") == ["active"]
 

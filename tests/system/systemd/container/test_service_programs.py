@@ -78,15 +78,22 @@ def test_nothing_stays(tcpd):
     assert tcpd.show("tcpd.service", "Result")["Result"] == "success"
 
 
+def running(machine, words):
+    """The processes whose command line has these words."""
+    return {pid for pid, title in machine.processes().items() if words in title}
+
+
 def test_listener_is_reloaded(tcpd):
     """Issue 5: a reload starts the program anew, and nobody is refused."""
     configure(tcpd, *PROGRAMS)
-    before = {pid for pid, title in tcpd.processes().items() if "/usr/bin/perl" in title}
+    # A worker is ready a moment before it has become the program.
+    wait_for(lambda: len(running(tcpd, "/usr/bin/perl")) == 3, what="all copies of the program")
+    before = running(tcpd, "/usr/bin/perl")
     tcpd.put(CONF, tcpd.inside(CONF).read_text().replace("from perl", "once more"))
     tcpd.systemctl("reload", "tcpd")
     wait_for(lambda: tcpd.exchange(7003) == b"hi once more\n", what="the new program")
-    after = {pid for pid, title in tcpd.processes().items() if "once more" in title}
-    assert len(before) == len(after) == 3 and not before & after
+    wait_for(lambda: len(running(tcpd, "once more")) == 3, what="all copies of the new program")
+    assert not before & running(tcpd, "once more")
 
 
 def test_module_in_the_sandbox(tcpd):
