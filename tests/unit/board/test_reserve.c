@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -161,14 +162,25 @@ static _Noreturn void come_and_go(void)
     _exit(0);
 }
 
+// They all begin at once: those that run already would hold up the forks of the others.
 static void start(pid_t *pids, size_t n)
 {
+    int gate[2];
+    char none;
+
+    check_number("pipe", pipe(gate), 0);
     for (size_t i = 0; i < n; i++) {
         pids[i] = fork();
-        if (pids[i] == 0)
+        if (pids[i] == 0) {
+            (void)close(gate[1]);
+            if (read(gate[0], &none, 1) != 0)
+                _exit(1);
             come_and_go();
+        }
         check_true("fork", pids[i] > 1);
     }
+    (void)close(gate[0]);
+    (void)close(gate[1]); // the end of file for all
 }
 
 // Ends them all, in time: none sleeps on although it was told.
