@@ -17,7 +17,8 @@ static inline void *peer_main(void *argument)
     if (peer->n_text == 0 && peer->half_close)
         (void)shutdown(peer->fd, SHUT_WR);
     while (more) {
-        bool sending = peer->n_sent < peer->n_text;
+        bool sending = peer->n_sent < peer->n_text &&
+                       peer->n_got >= peer->greeting + peer->n_sent * peer->answer;
 
         poll_fd.events = (short)(POLLIN | (sending ? POLLOUT : 0));
         (void)poll(&poll_fd, 1, -1);

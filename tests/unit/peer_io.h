@@ -12,12 +12,13 @@ struct peer {
     int fd; // its end of a pair; not closed here
     const void *text;
     size_t n_text;
-    size_t piece;           // bytes for each send(), 0: as many as go
-    unsigned send_pause_ms; // before each send()
-    bool half_close;        // ends its side behind the text
-    size_t read_piece;      // bytes for each recv(), 0: as many as there are
-    unsigned read_pause_ms; // before each recv()
-    uint8_t *got;           // all that came; free() it
+    size_t piece;            // bytes for each send(), 0: as many as go
+    unsigned send_pause_ms;  // before each send()
+    size_t greeting, answer; // so many bytes must have come before the first send(); for each sent
+    bool half_close;         // ends its side behind the text
+    size_t read_piece;       // bytes for each recv(), 0: as many as there are
+    unsigned read_pause_ms;  // before each recv()
+    uint8_t *got;            // all that came; free() it
     size_t n_got, n_sent;
     uint64_t sent_usec, late_usec; // its last send(), or its start; what came on top of a pause
     int error;                     // errno that ended it, 0: the server's end
