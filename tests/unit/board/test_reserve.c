@@ -144,7 +144,6 @@ static _Noreturn void come_and_go(void)
 {
     struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)sigaction(SIGTERM, &term, NULL);
     while (!stopping) {
         if (!reserve_join(shared)) {
@@ -172,6 +171,7 @@ static void start(pid_t *pids, size_t n)
     for (size_t i = 0; i < n; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // set before the parent can go
             (void)close(gate[1]);
             if (read(gate[0], &none, 1) != 0)
                 _exit(1);
