@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 
 // What the notes and every text on sockets take for granted (P7).
@@ -124,8 +125,8 @@ static size_t copy_list(const struct addrinfo *found, bool dual_stack, struct ad
     return n;
 }
 
-int address_resolve(const struct address_spec *spec, int family, bool passive, struct address *list,
-                    size_t max)
+static int look_up(const struct address_spec *spec, int family, bool passive, struct address *list,
+                   size_t max)
 {
     bool wildcard = spec->kind == ADDRESS_WILDCARD;
     struct addrinfo *found = NULL;
@@ -138,14 +139,41 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
     size_t n;
     int r;
 
-    if (spec->kind == ADDRESS_UNIX)
-        return max > 0 ? resolve_unix(spec, list) : 0;
     r = getaddrinfo(wildcard ? NULL : spec->host, spec->port, &hints, &found);
     if (r != 0)
         return r;
     n = copy_list(found, wildcard && hints.ai_family == AF_INET6, list, max);
     freeaddrinfo(found);
     return (int)n;
+}
+
+int address_resolve(const struct address_spec *spec, int family, bool passive, struct address *list,
+                    size_t max)
+{
+    const char *what = passive ? "an address to listen on," : "the address of";
+    char about[sizeof(spec->host) + sizeof(spec->port) + 16];
+    struct answer answer;
+    int n;
+
+    if (spec->kind == ADDRESS_UNIX)
+        return max > 0 ? resolve_unix(spec, list) : 0;
+    (void)snprintf(about, sizeof(about), "%s:%s%s", spec->host, spec->port,
+                   family == AF_INET    ? " (IPv4)"
+                   : family == AF_INET6 ? " (IPv6)"
+                                        : "");
+    n = answers_find(what, about, &answer);
+    if (n < 0) {
+        errno = -n;
+        return EAI_SYSTEM;
+    }
+    if (n == 0) {
+        n = look_up(spec, family, passive, list, max);
+        answers_note(what, about, list, n > 0 ? (size_t)n * sizeof(list[0]) : 0);
+        return n;
+    }
+    n = (int)(answer.size / sizeof(list[0]) < max ? answer.size / sizeof(list[0]) : max);
+    memcpy(list, answer.bytes, (size_t)n * sizeof(list[0]));
+    return n > 0 ? n : EAI_NONAME;
 }
 
 static void format_unix(const struct sockaddr_un *un, socklen_t length, char *text, size_t size)

@@ -19,6 +19,14 @@ const char *problems_place(const char *file, int line, char *text, size_t size)
     return text;
 }
 
+// Owns the text from now on.
+static void add(struct problems *problems, char *text)
+{
+    problems->texts = base_checked(
+        reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
+    problems->texts[problems->n++] = text;
+}
+
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
 {
     char what[1024], plain[1024], place[4096];
@@ -31,9 +39,12 @@ void problems_add(struct problems *problems, const char *file, int line, const c
     (void)escape_bytes(what, strlen(what), plain, sizeof(plain)); // a name may hold anything
     if (asprintf(&text, "%s: %s", problems_place(file, line, place, sizeof(place)), plain) < 0)
         abort();
-    problems->texts = base_checked(
-        reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
-    problems->texts[problems->n++] = text;
+    add(problems, text);
+}
+
+void problems_add_text(struct problems *problems, const char *text)
+{
+    add(problems, base_checked(strdup(text)));
 }
 
 void problems_done(struct problems *problems)

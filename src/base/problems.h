@@ -20,6 +20,8 @@ struct place {
 // Adds a text; what is not plain text in it is escaped.
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// Adds a text as it is.
+void problems_add_text(struct problems *problems, const char *text);
 void problems_done(struct problems *problems);
 
 // "FILE:LINE", or "FILE" without a line in it. Returns text.

@@ -56,6 +56,7 @@ static const char *phase_name(enum master_phase phase)
     static const char *const names[] = {
         [MASTER_STARTING] = "starting",
         [MASTER_RUNNING] = "running",
+        [MASTER_CHECKING] = "reloading",
         [MASTER_RELOADING] = "reloading",
         [MASTER_STOPPING] = "stopping",
     };

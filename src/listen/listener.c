@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sysexits.h>
 
 #include "base/base.h"
 #include "board/scoreboard.h"
@@ -190,18 +191,28 @@ static int open_address(const struct opening *opening, const struct service *ser
     return 0;
 }
 
+// How many there are, or -EHOSTUNREACH with a problem.
+static int resolve(const struct listen *entry, struct address list[static ADDRESS_MAX],
+                   struct problems *problems)
+{
+    int n = address_resolve(&entry->spec, AF_UNSPEC, true, list, ADDRESS_MAX);
+
+    if (n > 0)
+        return n;
+    problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
+                 n == EAI_SYSTEM ? strerror(errno) : gai_strerror(n));
+    return -EHOSTUNREACH;
+}
+
 static int open_entry(const struct opening *opening, const struct service *service,
                       const struct listen *entry)
 {
     struct address list[ADDRESS_MAX];
-    int n = address_resolve(&entry->spec, AF_UNSPEC, true, list, ELEMENTS(list));
+    int n = resolve(entry, list, opening->problems);
     int first_error = 0;
 
-    if (n <= 0) {
-        problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\": %s",
-                     entry->text, n == EAI_SYSTEM ? strerror(errno) : gai_strerror(n));
-        return -EHOSTUNREACH;
-    }
+    if (n < 0)
+        return n;
     for (int i = 0; i < n; i++) {
         int r = open_address(opening, service, entry, &list[i]);
 
@@ -290,6 +301,40 @@ int listeners_open(const struct config *config, const struct config *running,
             listener_close(set.items[i].listener);
     listeners_forget(&set);
     return first_error;
+}
+
+int listeners_resolve(const struct config *config, struct problems *problems)
+{
+    struct address list[ADDRESS_MAX];
+    int first_error = 0;
+
+    for (size_t s = 0; s < config->n_services; s++)
+        for (size_t i = 0; i < config->services[s].listen.n; i++) {
+            int r = resolve(&config->services[s].listen.items[i], list, problems);
+
+            if (r < 0 && first_error == 0)
+                first_error = r;
+        }
+    return first_error;
+}
+
+int listeners_exit_status(int error)
+{
+    switch (-error) {
+    case EACCES:
+    case EPERM:
+        return EX_NOPERM;
+    case EADDRINUSE:
+    case EEXIST:
+        return EX_UNAVAILABLE;
+    case EADDRNOTAVAIL:
+    case EHOSTUNREACH:
+        return EX_NOHOST;
+    case EDESTADDRREQ:
+        return EX_CONFIG;
+    default:
+        return EX_OSERR;
+    }
 }
 
 void listeners_forget(struct listener_set *set)

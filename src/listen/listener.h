@@ -53,6 +53,13 @@ int listeners_open(const struct config *config, const struct config *running,
                    const struct listener_set *old, struct listener_set *ret,
                    struct problems *problems);
 
+// Looks up the names in `listen`, so that opening finds the answers (base/answers.h). 0, or
+// -EHOSTUNREACH with problems.
+int listeners_resolve(const struct config *config, struct problems *problems);
+
+// The exit status of sysexits.h for a failure to open.
+int listeners_exit_status(int error);
+
 // An open listener that stays for a (maybe other) service: its backlog follows. 0 or -errno.
 int listener_keep(struct listener *listener, const struct service *service);
 

@@ -117,6 +117,8 @@ static int set_timer(struct master *master, uint64_t now)
         next = due;
     if (idle_due < next)
         next = idle_due;
+    if (reload_due(master) < next)
+        next = reload_due(master);
     if (master->reaping && master->reap_due_usec < next)
         next = master->reap_due_usec;
     if (master->phase == MASTER_STOPPING && master->stop_usec < next)
@@ -281,6 +283,7 @@ int master_open(struct master *ret, const struct config_source *source, struct c
         .config = config,
         .set = *set,
         .generation = 1,
+        .rehearsal = REHEARSAL_NONE,
         .phase_usec = base_now_usec(),
         .watchdog_usec = notify_watchdog_usec(),
     };
@@ -308,6 +311,7 @@ void master_close(struct master *master)
     (void)sd_event_source_unref(master->balance);
     (void)sd_event_source_unref(master->timer);
     (void)sd_event_unref(master->event);
+    rehearsal_close(&master->rehearsal);
     free(master->orphans.others);
     pools_close(&master->pools);
     listeners_forget(&master->set);

@@ -171,7 +171,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
     }
     if (master->phase == MASTER_STARTING)
         announce_ready(master);
-    if (master->phase == MASTER_RUNNING || master->phase == MASTER_RELOADING)
+    if (master->phase != MASTER_STARTING && master->phase != MASTER_STOPPING)
         reload_advance(master, now_usec);
     return more || (master->reload_again && master->phase == MASTER_RUNNING);
 }

@@ -226,6 +226,10 @@ static void bury(struct master *master, const siginfo_t *info)
     bool is_listener;
     int status;
 
+    if (info->si_pid == master->rehearsal.pid) {
+        rehearsal_note_end(&master->rehearsal, info);
+        return;
+    }
     master_note_death(master, worker, info->si_pid, now);
     if (!worker)
         return; // an orphan, one that was here before us, or a child of a library

@@ -107,7 +107,8 @@ static void end_if_orphan(struct master *master, pid_t pid)
     struct orphans *orphans = &master->orphans;
     siginfo_t info = {0};
 
-    if (slots_find(master->pools.slots, pid) || is_other(orphans, pid))
+    if (slots_find(master->pools.slots, pid) || is_other(orphans, pid) ||
+        pid == master->rehearsal.pid)
         return;
     // It may have ended already, to be reaped in a moment.
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&

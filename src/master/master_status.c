@@ -13,9 +13,8 @@
 #include "log/notify.h"
 
 static const char *const phase_names[] = {
-    [MASTER_STARTING] = "starting: ",
-    [MASTER_RUNNING] = "",
-    [MASTER_RELOADING] = "reloading: ",
+    [MASTER_STARTING] = "starting: ",  [MASTER_RUNNING] = "",
+    [MASTER_CHECKING] = "reloading: ", [MASTER_RELOADING] = "reloading: ",
     [MASTER_STOPPING] = "stopping: ",
 };
 

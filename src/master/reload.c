@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Reload: everything is read, checked and opened first; only then pools change. Listeners that stay
-// keep their queue and never refuse; the old generation serves until the new one is ready. On any
-// error all stays as it was. READY=1 is sent in every case, or systemd would wait for ever.
+// Reload: everything is read and checked in a child first (rehearsal.h), then read from what the
+// child has read, and opened; only then pools change. Listeners that stay keep their queue and
+// never refuse; the old generation serves until the new one is ready. On any error all stays as it
+// was. READY=1 is sent in every case, or systemd would wait for ever.
 
 #include "master/reload.h"
 
@@ -9,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/answers.h"
 #include "base/base.h"
-#include "config/system_limits.h"
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_idle.h"
@@ -120,23 +121,67 @@ static struct listener_set make_staying_set(const struct master *master)
     return staying;
 }
 
-// Only warnings, even where the new min_workers is impossible now: forks are tried again.
-static void warn_of_limits(const struct master *master, const struct config *config)
+static struct rehearsal_plan plan_of(const struct master *master)
 {
-    struct problems warnings = {0};
+    return (struct rehearsal_plan){.source = master->source,
+                                   .n_workers = pools_count_workers(&master->pools)};
+}
 
-    system_limits_check(config, master->source->name, pools_count_workers(&master->pools),
-                        &warnings, &warnings);
+// The configuration was good: what it asks for is opened, and takes its place.
+static void switch_to(struct master *master, struct config *config, struct problems *problems)
+{
+    struct listener_set staying = make_staying_set(master), set;
+
+    if (listeners_open(config, master->config, &staying, &set, problems) < 0) {
+        (void)config_unref(config);
+        refuse(master, problems);
+    } else {
+        master->generation++;
+        master->phase = MASTER_RELOADING;
+        master->reload_problem[0] = '\0';
+        master->phase_usec = master->progress_usec = base_now_usec();
+        commit(master, config, &set);
+    }
+    listeners_forget(&staying);
+}
+
+// The child has ended.
+static void take(struct master *master)
+{
+    struct problems problems = {0}, warnings = {0};
+    struct rehearsal_plan plan = plan_of(master);
+    int unused;
+    struct config *config = rehearsal_take(&master->rehearsal, &plan, &problems, &warnings,
+                                           &unused);
+
+    rehearsal_close(&master->rehearsal);
     for (size_t i = 0; i < warnings.n; i++)
         log_warning("%s", warnings.texts[i]);
+    if (config)
+        switch_to(master, config, &problems);
+    else
+        refuse(master, &problems);
+    answers_forget();
+    problems_done(&problems);
     problems_done(&warnings);
+}
+
+static void give_up(struct master *master)
+{
+    struct problems problems = {0};
+    struct rehearsal_plan plan = plan_of(master);
+
+    rehearsal_blame(&master->rehearsal, &plan, master->config->reload_timeout_usec, &problems);
+    rehearsal_close(&master->rehearsal);
+    refuse(master, &problems);
+    problems_done(&problems);
 }
 
 void reload_start(struct master *master)
 {
     struct problems problems = {0};
-    struct listener_set staying, set;
-    struct config *config;
+    struct rehearsal_plan plan = plan_of(master);
+    int r;
 
     if (master->phase == MASTER_STOPPING)
         return;
@@ -147,22 +192,24 @@ void reload_start(struct master *master)
     master->reload_again = false; // whoever asked before this moment is served by what is read now
     master_say_reload_started(master);
     notify_reloading("reloading");
-    staying = make_staying_set(master);
-    config = master->source->load(master->source, &problems);
-    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
-        (void)config_unref(config);
-        refuse(master, &problems);
+    r = rehearsal_start(&master->rehearsal, &plan);
+    if (r >= 0) {
+        master->phase = MASTER_CHECKING;
+        master->phase_usec = base_now_usec();
     } else {
-        master->generation++;
-        master->phase = MASTER_RELOADING;
-        master->reload_problem[0] = '\0';
-        master->phase_usec = master->progress_usec = base_now_usec();
-        warn_of_limits(master, config);
-        commit(master, config, &set);
+        problems_add(&problems, plan.source->name, 0, "cannot be checked: %s", strerror(-r));
+        refuse(master, &problems);
+        problems_done(&problems);
     }
-    listeners_forget(&staying);
-    problems_done(&problems);
     master_look_again(master);
+}
+
+// When the check takes too long.
+uint64_t reload_due(const struct master *master)
+{
+    uint64_t limit = master->config->reload_timeout_usec;
+
+    return master->phase == MASTER_CHECKING && limit > 0 ? master->phase_usec + limit : USEC_NEVER;
 }
 
 // Puts new workers in the place of old ones as they become ready, so that there are never fewer to
@@ -186,6 +233,10 @@ void reload_advance(struct master *master, uint64_t now_usec)
     unsigned n_old = 0;
     bool all = true;
 
+    if (master->phase == MASTER_CHECKING && master->rehearsal.ended)
+        take(master);
+    else if (now_usec >= reload_due(master))
+        give_up(master);
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         all = is_switched(pool, now_usec) && all;
         n_old += pool->n_old;

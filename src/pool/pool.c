@@ -42,7 +42,7 @@ void pools_settle_memory(const struct pools *pools)
 
     for (const struct pool *pool = pools->first; pool; pool = pool->next)
         mine = mine && !pool->service->handler->loads_code;
-    own_memory_claim_libraries(mine);
+    (void)own_memory_claim_libraries(mine);
 }
 
 unsigned pools_count_workers(const struct pools *pools)
