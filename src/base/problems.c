@@ -22,6 +22,14 @@ const char *problems_place(const char *file, int line, char *text, size_t size)
 // Owns the text from now on.
 static void add(struct problems *problems, char *text)
 {
+    if (problems->n == PROBLEMS_MAX) {
+        free(text);
+        return;
+    }
+    if (problems->n == PROBLEMS_MAX - 1) {
+        free(text);
+        text = base_checked(strdup("more is wrong than is shown here"));
+    }
     problems->texts = base_checked(
         reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
     problems->texts[problems->n++] = text;

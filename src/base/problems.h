@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#define PROBLEMS_MAX 100 // the last one says that there are more
+
 struct problems {
     char **texts;
     size_t n;

@@ -25,13 +25,19 @@
 #include "master/reload.h"
 
 #define TICK_USEC    USEC_PER_SEC
+#define TWICE_USEC   USEC_PER_SEC        // one request that comes twice, as timeout(1) sends it
 #define ORPHANS_USEC (2 * USEC_PER_SEC)  // a killed process takes a moment
 #define FORGIVE_USEC (60 * USEC_PER_SEC) // early deaths are forgotten after that long without one
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
+    struct master *master = userdata;
+    bool twice = si->ssi_signo == SIGTERM && master->phase == MASTER_STOPPING &&
+                 base_now_usec() - master->phase_usec < TWICE_USEC;
+
     (void)source;
-    master_stop(userdata, si->ssi_signo != SIGTERM, EX_OK);
+    if (!twice)
+        master_stop(master, si->ssi_signo != SIGTERM, EX_OK);
     return 0;
 }
 

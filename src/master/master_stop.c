@@ -10,7 +10,6 @@
 #include "master/master_status.h"
 
 #define HURRY_USEC (100 * USEC_PER_MSEC)
-#define TWICE_USEC USEC_PER_SEC // one request that comes twice, as timeout(1) sends it
 
 // Idle workers leave by themselves; those with sessions are killed a moment later.
 static void hurry(struct master *master, uint64_t now)
@@ -42,7 +41,7 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         master_say_stopping(master);
         notify_stopping(master_status(master));
         notify_extend(MASTER_EXTEND_USEC);
-    } else if (!at_once && now - master->phase_usec >= TWICE_USEC) {
+    } else if (!at_once) {
         log_info("stopping at once: a second stop was requested");
         at_once = true;
     }

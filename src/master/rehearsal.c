@@ -95,7 +95,7 @@ static int check(const struct rehearsal_plan *plan, struct problems *problems,
 
     if (!config)
         return EX_CONFIG;
-    system_limits_check(config, plan->source->name, plan->n_workers,
+    system_limits_check(config, plan->source->name, plan->n_workers + 1, // we are one, too
                         plan->is_elsewhere || plan->n_workers > 0 ? warnings : problems, warnings);
     if (problems->n > 0)
         return EX_OSERR;
@@ -159,41 +159,52 @@ int rehearsal_wait(struct rehearsal *rehearsal, const sigset_t *signals)
 {
     sigset_t awaited = *signals, before;
     siginfo_t info = {0};
-    int r, number = SIGCHLD;
+    int r = 0, number = SIGCHLD;
 
     (void)sigaddset(&awaited, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &awaited, &before);
-    while ((r = waitid(P_PID, (id_t)rehearsal->pid, &info, WEXITED | WNOHANG)) == 0 &&
-           info.si_pid == 0 && (number == SIGCHLD || number < 0))
+    while ((number == SIGCHLD || number < 0) &&
+           (r = waitid(P_PID, (id_t)rehearsal->pid, &info, WEXITED | WNOHANG)) == 0 &&
+           info.si_pid == 0)
         number = sigwaitinfo(&awaited, NULL); // -1: interrupted
     r = r < 0 ? -errno : 0;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    if (r < 0)
-        return r;
-    if (info.si_pid == 0)
-        return -EINTR;
+    if (r < 0 || info.si_pid == 0)
+        return r < 0 ? r : -EINTR;
     rehearsal_note_end(rehearsal, &info);
     return 0;
 }
 
-// Says why there is no whole verdict.
+// Says why there is no whole verdict; error: why what was handed over cannot be read, or 0.
 static void blame_end(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
-                      struct problems *problems)
+                      int error, struct problems *problems)
 {
     const char *name = plan->source->name, *signal = sigabbrev_np(rehearsal->signal);
 
-    if (rehearsal->status == OUT_OF_MEMORY)
+    if (rehearsal->status == OUT_OF_MEMORY || error == -ENOMEM)
         problems_add(problems, name, 0, "cannot be checked: out of memory");
     else if (rehearsal->status == EX_IOERR)
         problems_add(problems, name, 0,
                      "cannot be checked: its text does not fit in memory, or in the limit of a "
                      "file's size");
-    else if (rehearsal->status >= 0)
-        problems_add(problems, name, 0, "cannot be checked: the check exited with status %d",
-                     rehearsal->status);
-    else
+    else if (rehearsal->status < 0)
         problems_add(problems, name, 0, "cannot be checked: the check was killed by signal %d (%s)",
                      rehearsal->signal, signal ? signal : "unknown");
+    else if (rehearsal->status == EX_OK)
+        problems_add(problems, name, 0, "cannot be checked: %s", strerror(-error));
+    else
+        problems_add(problems, name, 0, "cannot be checked: the check exited with status %d",
+                     rehearsal->status);
+}
+
+// Gives the answers that were kept, which nobody can change any more.
+static int give(const struct rehearsal *rehearsal)
+{
+    const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+
+    if (fcntl(rehearsal->answers, F_ADD_SEALS, seals) < 0)
+        return -errno;
+    return answers_give(rehearsal->answers);
 }
 
 static void take_texts(const char *what, struct problems *texts)
@@ -234,14 +245,13 @@ static struct config *load(const struct rehearsal_plan *plan, struct problems *p
 struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
                               struct problems *problems, struct problems *warnings, int *ret_status)
 {
-    const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
     struct config *config = NULL;
+    int r = rehearsal->status < 0 ? 0 : give(rehearsal);
 
     *ret_status = rehearsal->status > 0 && rehearsal->status != OUT_OF_MEMORY ? rehearsal->status
                                                                               : EX_OSERR;
-    if (rehearsal->status < 0 || fcntl(rehearsal->answers, F_ADD_SEALS, seals) < 0 ||
-        answers_give(rehearsal->answers) < 0) {
-        blame_end(rehearsal, plan, problems);
+    if (rehearsal->status < 0 || r < 0) {
+        blame_end(rehearsal, plan, r, problems);
         return NULL;
     }
     take_texts(warning, warnings);
@@ -249,7 +259,7 @@ struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct re
     if (rehearsal->status == EX_OK)
         config = load(plan, problems);
     else if (problems->n == 0)
-        blame_end(rehearsal, plan, problems);
+        blame_end(rehearsal, plan, 0, problems);
     if (!config)
         answers_forget();
     return config;

@@ -87,11 +87,28 @@ def test_second_signal_stops_at_once(tcpd, second):
             serving = daemon.worker_serving(sock)
             daemon.signal(signal.SIGTERM)
             daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
-            daemon.signal(second)
+            if second == signal.SIGTERM:
+                daemon.stop_again()
+            else:
+                daemon.signal(second)
             assert daemon.wait_exit() == EX_OK
             assert proc_state(serving) is None
             with contextlib.suppress(ConnectionResetError):
                 assert sock.recv(1) == b""
+
+
+def test_one_request_that_comes_twice(tcpd):
+    """timeout(1) sends TERM to the process and to its group: the session goes on."""
+    with tcpd(configuration(service("echo"), stop_timeout="60s")) as daemon:
+        with daemon.connect("echo") as sock:
+            ping(sock)
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_workers(1)
+            ping(sock)
+        assert daemon.wait_exit() == EX_OK
+        assert not daemon.log_matches("at once")
 
 
 def test_int_alone_stops_at_once(tcpd):

@@ -347,23 +347,23 @@ def n_waiting(control):
 
 
 def hold_reload(control):
-    """Starts a reload that is not done, as no worker can be forked, until release(). Returns the
+    """Starts a reload that is not done, as a module waits in its open(), until release(). Returns the
     caller's process."""
-    limit_processes(control, 1)
+    directory = control.daemon.directory
+    module = BUILD / "tests" / "modules" / "faulty.so"
+    options = [f"spare={directory}/spared", f"until={directory}/released"]
+    control.daemon.path.write_text(control.conf + service(
+        "faulty", "module", module=module, module_options=options, hang_timeout=0, **ONE))
     process = control.start("reload")
     wait_for(lambda: control.status()["daemon"]["state"] == "reloading", what="reloading")
     return process
 
 
-def limit_processes(control, n):
-    subprocess.run([*NOBODY, "prlimit", f"--pid={control.daemon.pid}", f"--nproc={n}:"], check=True)
-
-
 def release(control):
-    limit_processes(control, 4096)
+    (control.daemon.directory / "released").touch()
 
 
-# Root is not bound by RLIMIT_NPROC: these run the daemon as nobody, and tcpdctl as root.
+# These run the daemon as nobody, and tcpdctl as root.
 AS_NOBODY = {"prefix": NOBODY}
 
 
