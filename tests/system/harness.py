@@ -603,7 +603,7 @@ class Tcpd:
 
     def is_serving(self, name="echo"):
         """True when an echo service answers on a fresh connection."""
-        return self.exchange(name, b"still there?") == b"still there?"
+        return self.exchange(name, b"still there?\n") == b"still there?\n"
 
     # Its processes
 

@@ -347,13 +347,13 @@ def n_waiting(control):
 
 
 def hold_reload(control):
-    """Starts a reload that is not done, as a module waits in its open(), until release(). Returns the
-    caller's process."""
+    """Starts a reload that is not done, as the new workers wait in their module's open(), until
+    release(). Returns the caller's process."""
     directory = control.daemon.directory
     module = BUILD / "tests" / "modules" / "faulty.so"
     options = [f"spare={directory}/spared", f"until={directory}/released"]
-    control.daemon.path.write_text(control.conf + service(
-        "faulty", "module", module=module, module_options=options, hang_timeout=0, **ONE))
+    control.daemon.path.write_text(configuration(service(
+        "echo", "module", module=module, module_options=options, hang_timeout=0, **ONE)))
     process = control.start("reload")
     wait_for(lambda: control.status()["daemon"]["state"] == "reloading", what="reloading")
     return process
