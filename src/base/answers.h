@@ -8,7 +8,7 @@
 //   given    nothing goes out; what was not kept is -ESTALE
 // Whoever has a question calls answers_find() first, and answers_note() with what it heard. There
 // is one such state in a process: questions come from deep inside of a check. Logs nothing; without
-// memory the process aborts, unless it is given the answers.
+// memory the process ends, unless it is given the answers.
 #pragma once
 
 #include <stdbool.h>

@@ -50,7 +50,7 @@ static int read_all(int fd, size_t expected, size_t max, char **bytes, size_t *r
 
 static int read_file(const char *path, size_t max, size_t room, struct file_text *ret)
 {
-    struct stat status;
+    struct stat status = {0};
     cleanup_close int fd = open_regular(path, &status);
     cleanup_free char *bytes = NULL;
     size_t n = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files that somebody names in a configuration: read whole, and folders listed. What was read is
 // kept and given as answers are (answers.h). A path that is no regular file is refused without
-// waiting, as a FIFO would let us. Logs nothing; without memory the process aborts.
+// waiting, as a FIFO would let us. Logs nothing; without memory the process ends.
 #pragma once
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What is wrong with a configuration: a list of texts, each "FILE:LINE: what, and what is allowed".
 // Whoever checks something adds to it, so that one run reports all. Logs nothing. Without memory
-// the process aborts.
+// the process ends.
 #pragma once
 
 #include <stddef.h>

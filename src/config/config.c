@@ -18,7 +18,7 @@ static void read_drop_ins(struct reader *reader, const char *path, struct proble
     int r;
 
     if (asprintf(&folder, "%s.d", path) < 0)
-        abort();
+        base_out_of_memory();
     r = file_list(folder, ".conf", &names);
     if (r < 0 && r != -ENOENT)
         problems_add(problems, folder, 0, "cannot be read: %s", strerror(-r));
@@ -26,7 +26,7 @@ static void read_drop_ins(struct reader *reader, const char *path, struct proble
         cleanup_free char *file = NULL;
 
         if (asprintf(&file, "%s/%s", folder, names[i]) < 0)
-            abort();
+            base_out_of_memory();
         reader_file(reader, file);
     }
     file_list_free(names);

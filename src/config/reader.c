@@ -234,7 +234,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     }
     if (asprintf(&path, "%s%s%s", argv[0][0] == '/' ? "" : dirname(copy),
                  argv[0][0] == '/' ? "" : "/", argv[0]) < 0)
-        abort();
+        base_out_of_memory();
     read_file(reader, path, reader_reading->path, line);
     tell_titles(cfg, reader->titles, known);
     return 0;

@@ -41,10 +41,10 @@ static bool take(struct taken_addresses *taken, const char *text)
             return false;
     taken->texts = reallocarray(taken->texts, taken->n + 1, sizeof(taken->texts[0]));
     if (!taken->texts)
-        abort();
+        base_out_of_memory();
     taken->texts[taken->n] = strdup(text);
     if (!taken->texts[taken->n++])
-        abort();
+        base_out_of_memory();
     return true;
 }
 

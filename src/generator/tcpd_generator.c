@@ -121,12 +121,12 @@ static void make_unit(struct generator *generator, const struct unit_family *fam
     int r = 0;
 
     if (!stream)
-        abort();
+        base_out_of_memory();
     n = socket_unit_write(stream, family, service,
                           generator->previous[0] ? generator->previous : NULL, &generator->taken,
                           &problems);
     if (fclose(stream) != 0)
-        abort();
+        base_out_of_memory();
     unit_name(family, service, unit, sizeof(unit));
     if (n > 0) {
         r = write_unit(generator, family, unit, text, size);
@@ -163,7 +163,7 @@ static void make_family(struct generator *generator, const char *path,
     int r;
 
     if (!drop_in)
-        abort();
+        base_out_of_memory();
     say_problems(&problems);
     (void)fputs(head, drop_in);
     for (size_t i = 0; config->socket_units && i < config->n_services; i++)
@@ -173,7 +173,7 @@ static void make_family(struct generator *generator, const char *path,
     (void)snprintf(generator->previous, UNIT_MAX, "%s.socket", family->base);
     taken_addresses_done(&generator->taken); // whether two families clash shows when both start
     if (fclose(drop_in) != 0)
-        abort();
+        base_out_of_memory();
     (void)snprintf(name, sizeof(name), "%s.service.d", family->base);
     r = make_directory(generator, name);
     (void)snprintf(name, sizeof(name), "%s.service.d/50-sockets.conf", family->base);
@@ -214,7 +214,7 @@ static void make_all(struct generator *generator, const char *config_directory)
         cleanup_free char *path = NULL;
 
         if (asprintf(&path, "%s/%s", config_directory, names[i]) < 0)
-            abort();
+            base_out_of_memory();
         if (name_family(path, &family))
             make_family(generator, path, &family);
         else

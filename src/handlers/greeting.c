@@ -80,7 +80,7 @@ static char *make_path(const struct service *service)
     char *path = NULL;
 
     if (asprintf(&path, "%.*s%s", directory, service->file, given->file) < 0)
-        abort();
+        base_out_of_memory();
     return path;
 }
 

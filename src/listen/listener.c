@@ -30,7 +30,7 @@ static void add(struct listener_set *set, struct listener *listener, const struc
 {
     set->items = reallocarray(set->items, set->n + 1, sizeof(set->items[0]));
     if (!set->items)
-        abort();
+        base_out_of_memory();
     listener->listed = false;
     set->items[set->n].listener = listener;
     set->items[set->n++].service = service;

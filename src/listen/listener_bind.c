@@ -78,12 +78,12 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
     struct listener *listener = calloc(1, sizeof(*listener));
 
     if (!listener)
-        abort();
+        base_out_of_memory();
     listener->fd = fd;
     listener->origin = origin;
     listener->service = strdup(service);
     if (!listener->service)
-        abort();
+        base_out_of_memory();
     listener->bound = inherited_address(fd);
     (void)address_format(&listener->bound.any, listener->bound.length, listener->address,
                          sizeof(listener->address));
@@ -201,7 +201,7 @@ int listener_keep(struct listener *listener, const struct service *service)
     int r = 0;
 
     if (!name)
-        abort();
+        base_out_of_memory();
     free(listener->service);
     listener->service = name;
     if (listener->origin != LISTENER_BOUND)

@@ -88,7 +88,7 @@ void inherited_open(void)
         return;
     inherited.sockets = calloc((size_t)n, sizeof(inherited.sockets[0]));
     if (!inherited.sockets)
-        abort();
+        base_out_of_memory();
     inherited.n = n;
     inherited.any = true;
     for (int i = 0; i < n; i++) {

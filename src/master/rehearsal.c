@@ -25,20 +25,11 @@
 #include "module/module_try.h"
 #include "process/own_memory.h"
 
-#define OUT_OF_MEMORY 112                 // an exit status that sysexits.h does not have
-#define SPARE         (UINT64_C(1) << 20) // for what is done with a configuration later
+#define SPARE (UINT64_C(1) << 20) // for what is done with a configuration later
 
 static const char problem[] = "problem", warning[] = "warning", memory[] = "memory";
 
 // ---- In the child -------------------------------------------------------------------------------
-
-// base_checked() aborts, and malloc(3) has said why.
-static void on_abort(int number)
-{
-    if (errno == ENOMEM)
-        _exit(OUT_OF_MEMORY);
-    (void)signal(number, SIG_DFL); // abort(3) raises it once more
-}
 
 // Descriptors of the master's are nothing that a module should find.
 static void close_others(int answers)
@@ -68,7 +59,6 @@ static void set_up(int answers)
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGABRT, on_abort);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     close_others(answers);
@@ -181,7 +171,7 @@ static void blame_end(const struct rehearsal *rehearsal, const struct rehearsal_
 {
     const char *name = plan->source->name, *signal = sigabbrev_np(rehearsal->signal);
 
-    if (rehearsal->status == OUT_OF_MEMORY || error == -ENOMEM)
+    if (rehearsal->status == EX_OSERR || error == -ENOMEM)
         problems_add(problems, name, 0, "cannot be checked: out of memory");
     else if (rehearsal->status == EX_IOERR)
         problems_add(problems, name, 0,
@@ -248,8 +238,7 @@ struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct re
     struct config *config = NULL;
     int r = rehearsal->status < 0 ? 0 : give(rehearsal);
 
-    *ret_status = rehearsal->status > 0 && rehearsal->status != OUT_OF_MEMORY ? rehearsal->status
-                                                                              : EX_OSERR;
+    *ret_status = rehearsal->status > 0 ? rehearsal->status : EX_OSERR;
     if (rehearsal->status < 0 || r < 0) {
         blame_end(rehearsal, plan, r, problems);
         return NULL;

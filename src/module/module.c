@@ -109,7 +109,7 @@ static void resolve(struct service *service)
     if (path[0] == '/')
         return;
     if (asprintf(&options->file, "%.*s/%s", directory, slash ? service->file : ".", path) < 0)
-        abort();
+        base_out_of_memory();
     free(path);
 }
 

@@ -69,7 +69,7 @@ static const char *find_groups(struct identity *identity)
 
     identity->groups = calloc(GROUPS_MAX, sizeof(gid_t));
     if (!identity->groups)
-        abort();
+        base_out_of_memory();
     if (!user || getgrouplist(user->pw_name, identity->gid, identity->groups, &n) < 0) {
         identity->groups[0] = identity->gid;
         n = 1;
@@ -152,7 +152,7 @@ const char *program_find_user(struct identity *identity)
         return NULL;
     if (asprintf(&about, "%s, group %s", identity->user ? identity->user : "(own)",
                  identity->group ? identity->group : "(of the user)") < 0)
-        abort();
+        base_out_of_memory();
     r = answers_find(WHO, about, &answer);
     if (r != 0)
         return r < 0 ? strerror(-r) : recall(&answer, identity);

@@ -48,7 +48,7 @@ static char *make_absolute(const char *path)
     if (!here)
         return base_checked(strdup(path)); // what cannot be made absolute is refused as such
     if (asprintf(&absolute, "%s/%s", here, path) < 0)
-        abort();
+        base_out_of_memory();
     return absolute;
 }
 
@@ -70,7 +70,7 @@ static char *search(const char *name)
 
         length = strcspn(path, ":"); // none is the current directory
         if (asprintf(&found, "%.*s%s%s", (int)length, path, length > 0 ? "/" : "./", name) < 0)
-            abort();
+            base_out_of_memory();
         if (can_execute(found))
             return make_absolute(found);
         if (path[length] == '\0')
@@ -100,7 +100,7 @@ static char *locate_program(struct loading *loading, const char *text)
     char *located = NULL;
 
     if (found && asprintf(&located, "%s%s", name != text ? "@" : "", found) < 0)
-        abort();
+        base_out_of_memory();
     if (located)
         return located;
     loading->lost = true;
