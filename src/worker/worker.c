@@ -51,7 +51,7 @@ static void sort(int *fds, size_t n)
 static void close_masters(const struct worker_setup *setup)
 {
     int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake,
-                  log_journal_fd()};
+                  log_fd()};
     unsigned next = 3;
 
     sort(keep, ELEMENTS(keep));

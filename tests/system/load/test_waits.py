@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Nothing makes the master wait: who reads its messages, the service manager, whoever talks to it.
+Each of them stalls here, and the master starts, grows, reloads, replaces the dead and stops."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness import PATIENCE, Tcpd, configuration, service, wait_for
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+# --- Standard error ----------------------------------------------------------------------------
+
+class Reader:
+    """The far end of a standard error, which reads nothing until it is told to."""
+
+    def __init__(self, kind):
+        if kind == "socket":
+            near, far = socket.socketpair()
+            self.far, self.near = far.detach(), near.detach()
+        elif kind == "pipe":
+            self.far, self.near = os.pipe()
+        else:
+            self.far, self.near = pty.openpty()
+        self.text = b""
+
+    def fill(self, leave):
+        """Until there is room for about so many bytes."""
+        other = os.open(f"/proc/self/fd/{self.near}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY) \
+            if not self.is_socket() else None
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                if other is None:
+                    socket.socket(fileno=os.dup(self.near)).send(b"\n" * 64, socket.MSG_DONTWAIT)
+                else:
+                    os.write(other, b"\n" * 64)
+        if other is not None:
+            os.close(other)
+        while leave > 0:
+            leave -= len(os.read(self.far, leave))
+
+    def is_socket(self):
+        return os.readlink(f"/proc/self/fd/{self.near}").startswith("socket:")
+
+    def start(self):
+        """Reads from now on."""
+        def read():
+            with contextlib.suppress(OSError):
+                while chunk := os.read(self.far, 65536):
+                    self.text += chunk
+
+        self.thread = threading.Thread(target=read, daemon=True)
+        self.thread.start()
+
+    def lines(self):
+        return [line for line in self.text.decode().splitlines() if line]
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            os.close(self.near)
+        if hasattr(self, "thread"):
+            self.thread.join(PATIENCE)
+        os.close(self.far)
+
+
+
+def takes_signals(daemon):
+    """True when the master has taken all signals that it was sent."""
+    text = Path(f"/proc/{daemon.pid}/status").read_text()
+    return int(re.search(r"^ShdPnd:\s+(\w+)", text, re.M)[1], 16) == 0
+
+
+READERS = [("terminal", None), ("terminal", NOBODY), ("pipe", None), ("pipe", NOBODY), ("socket", None),
+           ("socket", NOBODY)]
+
+
+@pytest.mark.parametrize(("kind", "prefix"), READERS,
+                         ids=[f"{kind}{'-of-others' if p else ''}" for kind, p in READERS])
+def test_reader_of_text_that_stalls(kind, prefix):
+    """B58: a terminal, a pipe, a socket that has some room left, or is of another user and cannot be
+    opened anew: nobody waits; what was lost is counted, and the count is a line of its own."""
+    if prefix and not harness.can_become_others():
+        pytest.skip("needs root, to become somebody else")
+    reader = Reader(kind)
+    flags = fcntl.fcntl(reader.near, fcntl.F_GETFL)
+    conf = configuration(service("echo", min_workers=2, spare_workers=0), log_sessions="all")
+    try:
+        daemon = Tcpd(conf, prefix=prefix or (), preexec=lambda: os.dup2(reader.near, 2))
+        daemon.wait_ready()
+        reader.fill(leave=4096 + 700 if kind == "pipe" else 700)
+        for _ in range(60):
+            daemon.signal(signal.SIGUSR1)
+            wait_for(lambda: takes_signals(daemon), what="the master's next turn")
+        worker = daemon.workers()[0]
+        os.kill(worker, signal.SIGKILL)
+        daemon.wait_workers(lambda pids: len(pids) == 2 and worker not in pids)
+        assert daemon.is_serving()
+        daemon.reload()
+        reader.start()
+        wait_for(lambda: (daemon.signal(signal.SIGUSR1) or any(
+            re.fullmatch(r"tcpd: [1-9]\d* log records were dropped", line)
+            for line in reader.lines())), what="count of lost records")
+        assert fcntl.fcntl(reader.near, fcntl.F_GETFL) == flags, "the description is everybody's"
+        assert daemon.stop() == 0
+        wait_for(lambda: "tcpd: stopped" in reader.lines(), what="last words")
+    finally:
+        reader.close()
