@@ -175,8 +175,8 @@ static void ping_watchdog(struct master *master, uint64_t now)
         return;
     if (!is_healthy(master, now))
         return;
-    master->pinged_usec = now;
-    notify_watchdog();
+    if (notify_watchdog())
+        master->pinged_usec = now;
 }
 
 static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
@@ -207,6 +207,7 @@ static void tick(struct master *master, uint64_t now)
         notify_extend(MASTER_EXTEND_USEC);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
+    notify_tick();
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -296,6 +297,7 @@ int master_run(struct master *master)
 {
     int r = sd_event_loop(master->event);
 
+    notify_tick(); // what is owed has its last chance
     if (r == EX_OK)
         log_record(LOG_INFO, EVENT_STOPPED, NULL, 0, "stopped");
     else if (r < 0)

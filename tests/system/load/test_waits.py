@@ -116,3 +116,116 @@ def test_reader_of_text_that_stalls(kind, prefix):
         wait_for(lambda: "tcpd: stopped" in reader.lines(), what="last words")
     finally:
         reader.close()
+
+
+# --- The service manager -----------------------------------------------------------------------
+
+class Unheard(Tcpd):
+    """A daemon whose messages to the service manager find no room, until they are read."""
+
+    def __init__(self, conf, **options):
+        self.reading = threading.Event()
+        super().__init__(conf, **options)
+
+    def _open_notify(self):
+        path = super()._open_notify()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, \
+                contextlib.suppress(BlockingIOError):
+            while True:
+                sender.sendto(b"X_FULL=1", socket.MSG_DONTWAIT, path)
+        return path
+
+    def _read_notify(self):
+        self.reading.wait()
+        super()._read_notify()
+
+    def read(self):
+        self.reading.set()
+
+    def steps(self):
+        """The messages but those that the clock repeats, as lists of names."""
+        return [[name for name in message if name not in ("STATUS", "MONOTONIC_USEC")]
+                for message in self.notifications.items
+                if not {"X_FULL", "WATCHDOG", "EXTEND_TIMEOUT_USEC"} & set(message)]
+
+    def cleanup(self):
+        self.read()
+        super().cleanup()
+
+
+def hang_up(daemon, times):
+    """Reloads, seen in the log."""
+    for _ in range(times):
+        n = len(daemon.log_matches("^tcpd: reloaded$"))
+        daemon.signal(signal.SIGHUP)
+        wait_for(lambda: len(daemon.log_matches("^tcpd: reloaded$")) > n, what="reload")
+
+
+def test_manager_that_does_not_read():
+    """The master starts, reloads, grows and replaces a dead worker meanwhile. Then the manager hears
+    of the last reload, that it is over, and the newest status."""
+    with Unheard(configuration(service("echo", min_workers=2, spare_workers=1))) as daemon:
+        port = int(daemon.wait_log(r"ready: .*echo 127\.0\.0\.1:(\d+)")[1])
+        hang_up(daemon, 6)
+        with contextlib.ExitStack() as stack:
+            for n in range(1, 6):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+                client.sendall(b"x")
+                assert client.recv(1) == b"x"
+                daemon.wait_workers(lambda pids: len(pids) > n)
+            idle = max(daemon.workers())
+            os.kill(idle, signal.SIGKILL)
+            daemon.wait_workers(lambda pids: idle not in pids and len(pids) > 5)
+            daemon.read()
+            daemon.wait_notify(lambda m: " 5 busy" in m.get("STATUS", ""))
+            daemon.wait_notify(lambda m: "READY" in m)
+            assert daemon.steps()[:2] == [["RELOADING"], ["READY"]]
+            assert sum("READY" in step for step in daemon.steps()) == 1
+        assert daemon.stop() == 0
+
+
+def test_manager_that_does_not_read_until_the_end():
+    """TERM ends it all the same; of what is owed the manager hears what there is room for then."""
+    with Unheard(configuration(service("echo"))) as daemon:
+        port = int(daemon.wait_log(r"ready: .*echo 127\.0\.0\.1:(\d+)")[1])
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_log("stopping: draining")
+            daemon.read()
+            daemon.wait_notify(lambda m: "STOPPING" in m)
+            assert daemon.steps()[:2] == [["READY"], ["STOPPING"]]
+        assert daemon.wait_exit() == 0
+    with Unheard(configuration(service("echo"))) as daemon:
+        daemon.wait_log("ready: ")
+        assert daemon.stop() == 0
+
+
+def test_manager_that_does_not_read_is_given_the_listeners():
+    """FDSTORE=1 of forty listeners, of which ten go while nobody reads: what is stored in the end is
+    the thirty."""
+    ports = [harness.free_port() for _ in range(40)]
+
+    def conf(n):
+        return configuration(service("echo", listen=[f"127.0.0.1:{port}" for port in ports[:n]],
+                                     min_workers=1, spare_workers=0))
+
+    def stored():
+        names = set()
+        for message in daemon.notifications.items:
+            if "FDSTORE" in message:
+                names.add(message["FDNAME"])
+            if "FDSTOREREMOVE" in message:
+                names.discard(message["FDNAME"])
+        return names
+
+    with Unheard(conf(40), env={"FDSTORE": "100"}) as daemon:
+        daemon.wait_log("ready: ")
+        daemon.path.write_text(conf(30))
+        hang_up(daemon, 1)
+        wait_for(lambda: not harness.has_tcp("127.0.0.1", ports[39]), what="the last one is closed")
+        daemon.read()
+        wait_for(lambda: len(stored()) == 30, what="thirty stored listeners")
+        assert not any(str(port) in name for name in stored() for port in ports[30:])
+        assert daemon.stop() == 0
