@@ -153,7 +153,7 @@ def test_stopped_worker_that_goes_on(tcpd):
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1,
-                                    signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE])
+                                    signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE, signal.SIGXFSZ])
 def test_worker_ignores_the_masters_signals(tcpd, number):
     """DESIGN.md, Signals: HUP and the rest mean nothing to a worker, idle or serving."""
     with tcpd(configuration(service("echo", **ONE))) as daemon:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SANITIZED, TCPD, configuration, proc_fds,
+from harness import (BUILD, EX_CONFIG, EX_OK, EX_OSERR, PATIENCE, SANITIZED, TCPD, configuration, proc_fds,
                      proc_signals, read_all, read_exactly, run, service, tcp_sockets,
                      wait_for)
 
@@ -237,7 +237,7 @@ def mask(*signals):
 
 
 IGNORED = mask(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGPIPE,
-               signal.SIGTTIN, signal.SIGTTOU)
+               signal.SIGTTIN, signal.SIGTTOU, signal.SIGXFSZ)
 CRASHES = mask(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
@@ -320,3 +320,12 @@ def test_shared_memory_of_a_worker(tcpd):
         hint, = set.intersection(*pages)  # that page is of the pool
         own = [page - {hint} for page in pages]
         assert len(set.union(*own)) == 3 and all(len(page) == 1 for page in own)
+
+
+@needs_strace
+def test_without_dev_null():
+    """A start that fails says why, this one as well: a standard descriptor cannot be opened."""
+    prefix = ["strace", "-qq", "-o", "/dev/null", "-P", "/dev/null", "-e", "inject=openat:error=EMFILE"]
+    status, _, log = run(conf=configuration(service("echo")), prefix=prefix, env=UNTRACEABLE)
+    assert status == EX_OSERR
+    assert "tcpd: cannot open /dev/null: Too many open files" in log
