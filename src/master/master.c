@@ -22,6 +22,7 @@
 #include "master/master_orphans.h"
 #include "master/master_status.h"
 #include "master/master_stop.h"
+#include "master/master_terminal.h"
 #include "master/reload.h"
 
 #define TICK_USEC    USEC_PER_SEC
@@ -35,11 +36,15 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
     return 0;
 }
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
+    struct master *master = userdata;
+
     (void)source;
-    (void)si;
-    reload_start(userdata);
+    if (!master_lost_terminal(master, si))
+        reload_start(master);
+    else if (master->phase != MASTER_STOPPING)
+        master_stop(master, false, EX_OK);
     return 0;
 }
 
@@ -242,7 +247,7 @@ static int add_sources(struct master *master)
         int signal;
         sd_event_signal_handler_t handler;
     } signals[] = {
-        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_reload},
+        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_hangup},
         {SIGUSR1, on_status}, {SIGTTIN, on_resize}, {SIGTTOU, on_resize}, {SIGCHLD, on_death},
     };
     int r = sd_event_new(&master->event);
@@ -284,6 +289,7 @@ int master_open(struct master *ret, const struct config_source *source, struct c
         .generation = 1,
         .phase_usec = base_now_usec(),
         .watchdog_usec = notify_watchdog_usec(),
+        .has_terminal = master_has_terminal(),
     };
     r = pools_open(&ret->pools);
     if (r >= 0)

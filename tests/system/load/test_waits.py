@@ -9,6 +9,7 @@ import pty
 import re
 import signal
 import socket
+import termios
 import threading
 from pathlib import Path
 
@@ -116,6 +117,102 @@ def test_reader_of_text_that_stalls(kind, prefix):
         wait_for(lambda: "tcpd: stopped" in reader.lines(), what="last words")
     finally:
         reader.close()
+
+
+# --- A file that takes no more, a disk that is full ---------------------------------------------
+
+def test_log_file_at_its_limit(tmp_path):
+    """RLIMIT_FSIZE: the file is full and SIGXFSZ ends nobody; once there is room again, the count of
+    what was lost is a line of its own."""
+    limit = 300 << 20
+    path = tmp_path / "log"
+    path.touch()
+    os.truncate(path, limit - 700)
+    log = os.open(path, os.O_WRONLY | os.O_APPEND)
+    conf = configuration(service("echo", min_workers=2, spare_workers=0), log_sessions="all")
+    try:
+        daemon = Tcpd(conf, prefix=["prlimit", f"--fsize={limit}"], preexec=lambda: os.dup2(log, 2))
+        daemon.wait_ready()
+        workers = daemon.workers()
+        for _ in range(12):
+            assert daemon.is_serving()
+            daemon.signal(signal.SIGUSR1)
+            wait_for(lambda: takes_signals(daemon), what="the master's next turn")
+        wait_for(lambda: path.stat().st_size == limit, what="a full file")
+        assert daemon.workers() == workers
+        daemon.reload()
+        os.truncate(path, 0)
+        wait_for(lambda: (daemon.signal(signal.SIGUSR1) or re.search(
+            r"^tcpd: [1-9]\d* log records were dropped$", path.read_text(), re.M)), what="the count")
+        assert daemon.stop() == 0
+    finally:
+        os.close(log)
+
+
+def test_log_on_a_full_disk():
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with Tcpd(configuration(service("echo"), log_sessions="all"),
+                  preexec=lambda: os.dup2(full, 2)) as daemon:
+            daemon.wait_ready()
+            assert daemon.is_serving()
+            daemon.reload()
+            assert daemon.stop() == 0
+    finally:
+        os.close(full)
+
+
+# --- A terminal that is closed ------------------------------------------------------------------
+
+def on_terminal(conf, prefix=()):
+    """A daemon that has a controlling terminal, as its session's leader unless the prefix is."""
+    far, near = pty.openpty()
+
+    def prepare():
+        os.setsid()
+        fcntl.ioctl(near, termios.TIOCSCTTY, 0)
+        os.dup2(near, 0)
+        os.dup2(near, 2)
+
+    daemon = Tcpd(conf, prefix=prefix, preexec=prepare).wait_ready()
+    os.close(near)
+    return daemon, far
+
+
+SHELLS = [[], ["sh", "-c", '"$@"; exit', "sh"], ["bash", "-ic", '"$@"; exit', "bash"]]
+
+
+@pytest.mark.parametrize("prefix", SHELLS, ids=["leader", "sh", "bash"])
+def test_terminal_is_closed(prefix):
+    """The session in progress ends as it should, and nobody new is served; kill -HUP is a reload."""
+    daemon, far = on_terminal(configuration(service("echo")), prefix)
+    with daemon, daemon.connect("echo") as client:
+        master = next(pid for pid in harness.process_tree(daemon.pid)
+                      if os.path.samefile(f"/proc/{pid}/exe", harness.TCPD))
+        daemon.known.update(harness.process_tree(master))
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+        since = len(daemon.notifications.items)
+        os.kill(master, signal.SIGHUP)
+        daemon.wait_notify(lambda m: "READY" in m, since=since)
+        os.close(far)
+        daemon.wait_notify(lambda m: "STOPPING" in m, since=since)
+        client.sendall(b"y")
+        assert client.recv(1) == b"y"
+        client.close()
+        wait_for(lambda: harness.proc_state(master) in (None, "Z"), what="the master's exit")
+
+
+def test_terminal_is_closed_after_nohup():
+    """It stays, and kill -HUP goes on being a reload."""
+    daemon, far = on_terminal(configuration(service("echo")),
+                              ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"])
+    with daemon:
+        os.close(far)
+        wait_for(lambda: takes_signals(daemon), what="the hang-up is seen")
+        daemon.reload()
+        assert daemon.is_serving()
+        assert daemon.stop() == 0
 
 
 # --- The service manager -----------------------------------------------------------------------
