@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <sysexits.h>
 
 #include "base/base.h"
@@ -96,10 +97,13 @@ static int on_death(sd_event_source *source, const struct signalfd_siginfo *si, 
 static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     eventfd_t count;
+    struct iovec iov = {.iov_base = &count, .iov_len = sizeof(count)};
 
     (void)source;
     (void)events;
-    (void)eventfd_read(fd, &count); // a hint: how many does not matter
+    // A hint: how many does not matter. O_NONBLOCK is every worker's as well, who may clear it.
+    if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP)
+        (void)eventfd_read(fd, &count); // a kernel before 5.8
     master_look_again(userdata);
     return 0;
 }

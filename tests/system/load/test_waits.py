@@ -17,6 +17,7 @@ import pytest
 
 import harness
 from harness import PATIENCE, Tcpd, configuration, service, wait_for
+from test_syscalls import UNTRACEABLE, needs_strace
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
@@ -326,3 +327,31 @@ def test_manager_that_does_not_read_is_given_the_listeners():
         wait_for(lambda: len(stored()) == 30, what="thirty stored listeners")
         assert not any(str(port) in name for name in stored() for port in ports[30:])
         assert daemon.stop() == 0
+
+
+# --- A worker ----------------------------------------------------------------------------------
+
+LATE = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=epoll_wait",
+        "-e", "inject=epoll_wait:delay_exit=200000"]
+
+
+@needs_strace
+def test_worker_that_reads_what_wakes_the_master():
+    """HOSTILE: the eventfd is everybody's: O_NONBLOCK is cleared, and what the master was woken for
+    is gone when it comes to read it."""
+    with harness.start(configuration(service("echo")), prefix=LATE, env=UNTRACEABLE) as daemon:
+        worker = daemon.workers()[0]
+        number = next(n for n, to in harness.proc_fds(worker).items() if "[eventfd]" in to)
+        fd = harness.taken_fd(worker, number)
+        try:
+            os.set_blocking(fd, True)
+            for _ in range(5):
+                os.eventfd_write(fd, 1)
+                wait_for(lambda: harness.proc_state(daemon.pid) == "t", what="the master wakes")
+                with contextlib.suppress(BlockingIOError):
+                    os.preadv(fd, [bytearray(8)], -1, os.RWF_NOWAIT)
+            daemon.reload()
+            assert daemon.is_serving()
+            assert daemon.stop() == 0
+        finally:
+            os.close(fd)
