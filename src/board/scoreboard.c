@@ -13,7 +13,7 @@
 
 #include "base/base.h"
 
-#define PAGE 4096
+#define PAGE SCOREBOARD_PAGE
 
 struct score_page {
     uint32_t sequence; // odd while the worker writes
@@ -43,7 +43,7 @@ int scoreboard_open(struct scoreboard *board)
     *board = (struct scoreboard){.fd = memfd_create("scoreboard", MFD_CLOEXEC)};
     if (board->fd < 0)
         return -errno;
-    if (ftruncate(board->fd, page_offset(SCOREBOARD_SLOTS)) < 0)
+    if (ftruncate(board->fd, (off_t)SCOREBOARD_BYTES) < 0)
         return -errno;
     hints = map(board->fd, PROT_READ | PROT_WRITE, SCOREBOARD_POOLS, 0);
     pages = map(board->fd, PROT_READ, SCOREBOARD_SLOTS, page_offset(0));

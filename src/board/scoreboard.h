@@ -15,6 +15,8 @@
 
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
 #define SCOREBOARD_POOLS 1024
+#define SCOREBOARD_PAGE  4096
+#define SCOREBOARD_BYTES ((uint64_t)(SCOREBOARD_POOLS + SCOREBOARD_SLOTS) * SCOREBOARD_PAGE)
 
 enum worker_state {
     WORKER_STARTING,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <sysexits.h>
 
 #include "base/base.h"
@@ -22,6 +23,7 @@
 #include "master/master_orphans.h"
 #include "master/master_status.h"
 #include "master/master_stop.h"
+#include "master/master_terminal.h"
 #include "master/reload.h"
 
 #define TICK_USEC    USEC_PER_SEC
@@ -41,11 +43,15 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
     return 0;
 }
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
+    struct master *master = userdata;
+
     (void)source;
-    (void)si;
-    reload_start(userdata);
+    if (!master_lost_terminal(master, si))
+        reload_start(master);
+    else if (master->phase != MASTER_STOPPING)
+        master_stop(master, false, EX_OK);
     return 0;
 }
 
@@ -97,10 +103,13 @@ static int on_death(sd_event_source *source, const struct signalfd_siginfo *si, 
 static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     eventfd_t count;
+    struct iovec iov = {.iov_base = &count, .iov_len = sizeof(count)};
 
     (void)source;
     (void)events;
-    (void)eventfd_read(fd, &count); // a hint: how many does not matter
+    // A hint: how many does not matter. O_NONBLOCK is every worker's as well, who may clear it.
+    if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP)
+        (void)eventfd_read(fd, &count); // a kernel before 5.8
     master_look_again(userdata);
     return 0;
 }
@@ -183,8 +192,8 @@ static void ping_watchdog(struct master *master, uint64_t now)
         return;
     if (!is_healthy(master, now))
         return;
-    master->pinged_usec = now;
-    notify_watchdog();
+    if (notify_watchdog())
+        master->pinged_usec = now;
 }
 
 static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
@@ -215,6 +224,7 @@ static void tick(struct master *master, uint64_t now)
         notify_extend(MASTER_EXTEND_USEC);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
+    notify_tick();
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -249,7 +259,7 @@ static int add_sources(struct master *master)
         int signal;
         sd_event_signal_handler_t handler;
     } signals[] = {
-        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_reload},
+        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_hangup},
         {SIGUSR1, on_status}, {SIGTTIN, on_resize}, {SIGTTOU, on_resize}, {SIGCHLD, on_death},
     };
     int r = sd_event_new(&master->event);
@@ -292,6 +302,7 @@ int master_open(struct master *ret, const struct config_source *source, struct c
         .rehearsal = REHEARSAL_NONE,
         .phase_usec = base_now_usec(),
         .watchdog_usec = notify_watchdog_usec(),
+        .has_terminal = master_has_terminal(),
     };
     r = pools_open(&ret->pools);
     if (r >= 0)
@@ -305,6 +316,7 @@ int master_run(struct master *master)
 {
     int r = sd_event_loop(master->event);
 
+    notify_tick(); // what is owed has its last chance
     if (r == EX_OK)
         log_record(LOG_INFO, EVENT_STOPPED, NULL, 0, "stopped");
     else if (r < 0)

@@ -57,6 +57,7 @@ struct master {
     struct listener_set set; // what is listened on now; the pools own the listeners
     struct pools pools;
     struct master_watcher watcher;
+    bool has_terminal;   // was started from one, whose end it would not miss
     unsigned n_visitors; // who keep it from exiting when idle: a watcher's to count
     enum master_phase phase;
     unsigned generation;

@@ -34,7 +34,7 @@ static const char problem[] = "problem", warning[] = "warning", memory[] = "memo
 // Descriptors of the master's are nothing that a module should find.
 static void close_others(int answers)
 {
-    int kept[] = {STDERR_FILENO, answers, log_journal_fd()};
+    int kept[] = {STDERR_FILENO, answers, log_fd()};
     unsigned from = 0;
 
     if (kept[2] >= 0 && kept[2] < kept[1]) {
@@ -59,6 +59,7 @@ static void set_up(int answers)
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     close_others(answers);

@@ -37,7 +37,8 @@ static void on_term(int signal)
 
 int process_catch_signals(const struct process_duty *duty)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGTTIN, SIGTTOU, SIGPIPE};
+    static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
+                                  SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ};
     struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t none;

@@ -50,8 +50,7 @@ static void sort(int *fds, size_t n)
 // Closes every descriptor above 2 but those kept: the event loop's, other listeners, control.
 static void close_masters(const struct worker_setup *setup)
 {
-    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake,
-                  log_journal_fd()};
+    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake, log_fd()};
     unsigned next = 3;
 
     sort(keep, ELEMENTS(keep));

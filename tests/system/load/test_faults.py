@@ -153,7 +153,7 @@ def test_stopped_worker_that_goes_on(tcpd):
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1,
-                                    signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE])
+                                    signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE, signal.SIGXFSZ])
 def test_worker_ignores_the_masters_signals(tcpd, number):
     """DESIGN.md, Signals: HUP and the rest mean nothing to a worker, idle or serving."""
     with tcpd(configuration(service("echo", **ONE))) as daemon:
@@ -437,7 +437,7 @@ def test_master_killed_with_a_session_that_never_ends(tcpd):
 
 def test_workers_set_up(tcpd):
     """B27, B28, DESIGN.md 'long-lived fork': what a worker has and has not: nothing blocked,
-    nothing of the master's but listener, dead socket and wake; a title of its own."""
+    nothing of the master's but listener, dead socket, wake and the log; a title of its own."""
     with tcpd(configuration(service("echo", listen=["127.0.0.1:0", "[::1]:0"]))) as daemon:
         addresses = daemon.addresses["echo"]
         for pid in daemon.workers():
@@ -446,7 +446,7 @@ def test_workers_set_up(tcpd):
             assert masks["SigCgt"] & 1 << signal.SIGTERM - 1
             fds = proc_fds(pid)
             above = sorted(target.partition(":")[0] for number, target in fds.items() if number > 2)
-            assert above == ["anon_inode", "socket", "socket"], fds
+            assert above == ["anon_inode", "pipe", "socket", "socket"], fds
             assert "eventfd" in "".join(fds.values())
             assert proc_title(pid) in {f"tcpd: echo {address} worker" for address in addresses}
 

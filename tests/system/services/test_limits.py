@@ -104,6 +104,19 @@ def test_few_descriptors(uid):
         assert not daemon.log_matches("RLIMIT_NOFILE")
 
 
+def test_size_of_files():
+    """RLIMIT_FSIZE holds for shared memory, too: said with the number that is needed, by -t as well."""
+    least = (65536 + 1024) * 4096
+    status, _, log = run(conf=echo(), prefix=["prlimit", f"--fsize={least - 1}"])
+    assert status == EX_OSERR
+    assert f"RLIMIT_FSIZE (ulimit -f) is {least - 1} bytes" in log
+    assert f"LimitFSIZE= of the unit, or ulimit -f, to at least {least} bytes" in log
+    status, _, log = run("-t", conf=echo(), prefix=["prlimit", f"--fsize={least - 1}"])
+    assert status == EX_OK and "RLIMIT_FSIZE" in log
+    with start(echo(), prefix=["prlimit", f"--fsize={least}"]) as daemon:
+        assert daemon.is_serving()
+
+
 def test_backlog_above_somaxconn():
     limit = int(Path("/proc/sys/net/core/somaxconn").read_text())
     if limit >= 65535:
