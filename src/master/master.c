@@ -157,12 +157,12 @@ static int on_balance(sd_event_source *source, void *userdata)
     return set_timer(master, now);
 }
 
-// Healthy: every pool can serve, or is held back by its own throttle, which a restart of the whole
-// daemon would not help.
+// Healthy: every pool can serve, or is held back by its own throttle or by sessions that last,
+// which a restart of the whole daemon would not help.
 static bool is_healthy(const struct master *master, uint64_t now)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->n_active + pool->n_old == 0 && !pool->closing &&
+        if (pool->n_active + pool->n_old == 0 && !pool->closing && !pool_is_full(pool) &&
             throttle_wait(&pool->deaths, now) == 0 && throttle_wait(&pool->forks, now) == 0 &&
             now - master->phase_usec > 10 * USEC_PER_SEC)
             return false;
@@ -184,7 +184,7 @@ static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
     struct sizing_limits limits = pool_limits(pool);
     struct sizing_counts counts;
 
-    pool_tend(pool, now);
+    pool_tend(&master->pools, pool, now);
     if (now - pool->death_usec >= FORGIVE_USEC)
         throttle_reset(&pool->deaths);
     if (pool_scan(&master->pools, pool))

@@ -170,14 +170,12 @@ void reload_start(struct master *master)
 // configuration before to a new connection any more: the old workers without a session are gone.
 static bool is_switched(struct pool *pool, uint64_t now)
 {
-    unsigned min = pool_limits(pool).min;
-
     if (pool->n_old == 0)
         pool->floor = 0;
     if (pool->closing || pool->n_old + pool->n_draining == 0)
         return true;
     if (pool->n_old > 0)
-        pool_drain_old(pool, pool->counts.ready < min ? min - pool->counts.ready : 0, now);
+        pool_drain_old(pool, now);
     return pool->n_old == 0 && pool->counts.leaving == 0;
 }
 

@@ -64,3 +64,22 @@ unsigned pool_size(const struct pool *pool)
 {
     return pool->n_active + pool->n_old + pool->n_draining;
 }
+
+static unsigned max_others(const struct pool *pool)
+{
+    unsigned max = pool->service->max_workers;
+
+    return pool->widest > max ? pool->widest : max;
+}
+
+bool pool_may_drain(const struct pool *pool)
+{
+    return pool->n_old + pool->n_draining < max_others(pool);
+}
+
+bool pool_is_full(const struct pool *pool)
+{
+    unsigned max = pool->service->max_workers;
+
+    return pool->n_active >= max || pool_size(pool) >= max + max_others(pool);
+}

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -131,14 +130,11 @@ static void enter_idle(struct self *self)
 
 static void enter_busy(struct self *self, const struct tcpd_session *session)
 {
-    struct pool_hint *hint = self->hint;
-    int32_t idle = reserve_leave(&hint->reserve);
+    int32_t idle = reserve_leave(&self->hint->reserve);
 
     self->waiting = false;
     score_busy(self->page, session->started_usec, &session->peer.any);
-    if (idle < atomic_load_explicit(&hint->spare, memory_order_relaxed) &&
-        atomic_load_explicit(&hint->armed, memory_order_relaxed) != 0 &&
-        atomic_exchange_explicit(&hint->armed, 0, memory_order_relaxed) != 0)
+    if (score_wakes(self->hint, idle))
         wake_master(self);
 }
 
@@ -173,6 +169,16 @@ static bool leave_after_error(struct self *self, int error, enum worker_exit *re
     return true;
 }
 
+// After a session: whether that was its last one.
+static bool is_spent(struct self *self)
+{
+    uint64_t retire = self->setup->retire_usec;
+
+    if (self->sessions_left > 0 && --self->sessions_left == 0)
+        return true;
+    return retire != USEC_NEVER && base_now_usec() >= retire;
+}
+
 static enum worker_exit accept_loop(struct self *self)
 {
     struct tcpd_session session = {.fd = -1};
@@ -196,7 +202,7 @@ static enum worker_exit accept_loop(struct self *self)
         serve(self, &session, fd);
         if (process_leave_reason() != WORKER_EXIT_DRAINED)
             return process_leave_reason();
-        if (self->sessions_left > 0 && --self->sessions_left == 0)
+        if (is_spent(self))
             return WORKER_EXIT_RETIRED;
     }
 }
