@@ -203,8 +203,7 @@ static void tick(struct master *master, uint64_t now)
     for (struct pool *pool = master->pools.first; pool; pool = pool->next)
         tick_pool(master, pool, now);
     master_report_unsaid(master, now);
-    if (master->phase == MASTER_STOPPING)
-        notify_extend(MASTER_EXTEND_USEC);
+    master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
 }

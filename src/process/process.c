@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 
 #include "base/base.h"
@@ -28,7 +27,7 @@ static void on_term(int signal)
     (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
     if (parked_in)
         reserve_interrupt(parked_in);
-    if (getppid() != the_master && orphan_sec > 0) {
+    if (getppid() != the_master) {
         is_orphan = 1;
         (void)alarm((unsigned)orphan_sec); // nobody else is left to end a session that hangs
     }
@@ -45,7 +44,7 @@ int process_catch_signals(const struct process_duty *duty)
     the_listener = duty->listener;
     the_dead_socket = duty->dead_socket;
     the_master = duty->master;
-    orphan_sec = duty->orphan_sec < INT_MAX ? (int)duty->orphan_sec : INT_MAX;
+    orphan_sec = (sig_atomic_t)duty->orphan_sec;
     for (size_t i = 0; i < ELEMENTS(ignored); i++)
         if (sigaction(ignored[i], &ignore, NULL) < 0)
             return -errno;

@@ -27,7 +27,7 @@ const char *worker_exit_name(int status);
 struct process_duty {
     pid_t master;
     int listener, dead_socket; // the one takes the other's number at TERM
-    unsigned orphan_sec;       // how long it may go on once the master is gone, 0: no limit
+    unsigned orphan_sec;       // how long it may go on once the master is gone
 };
 
 // Sets the worker's signals: TERM stops it, what is for the master alone is ignored. Unblocks all.

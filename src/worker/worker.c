@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -22,6 +21,9 @@
 #include "session/session.h"
 #include "session/session_log.h"
 #include "worker/accept_error.h"
+
+#define ORPHAN_SEC     30 // where stop_timeout is off
+#define ORPHAN_MAX_SEC 3600
 
 struct self {
     const struct worker_setup *setup;
@@ -46,8 +48,9 @@ static void sort(int *fds, size_t n)
         }
 }
 
-// Closes every descriptor above 2 but those kept: the event loop's, other listeners, control.
-static void close_masters(const struct worker_setup *setup)
+// Closes every descriptor above 2 but those kept: the event loop's, other listeners, control. 0 or
+// -errno: a worker that keeps them must not serve.
+static int close_masters(const struct worker_setup *setup)
 {
     int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake,
                   log_journal_fd()};
@@ -57,11 +60,11 @@ static void close_masters(const struct worker_setup *setup)
     for (size_t i = 0; i < ELEMENTS(keep); i++) {
         if (keep[i] < (int)next)
             continue;
-        if ((unsigned)keep[i] > next)
-            (void)close_range(next, (unsigned)keep[i] - 1, 0);
+        if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
+            return -errno;
         next = (unsigned)keep[i] + 1;
     }
-    (void)close_range(next, ~0U, 0);
+    return close_range(next, ~0U, 0) < 0 ? -errno : 0;
 }
 
 // Gives the random part of a limit, so that workers started together do not retire together.
@@ -70,15 +73,24 @@ static unsigned with_jitter(unsigned limit)
     return limit > 8 ? limit - arc4random_uniform(limit / 8 + 1) : limit;
 }
 
+// How long a session may go on without a master; nobody else could end one that hangs.
+static unsigned orphan_sec(uint64_t stop_usec)
+{
+    if (stop_usec == 0)
+        return ORPHAN_SEC;
+    return stop_usec < ORPHAN_MAX_SEC * USEC_PER_SEC
+               ? (unsigned)((stop_usec + USEC_PER_SEC - 1) / USEC_PER_SEC)
+               : ORPHAN_MAX_SEC;
+}
+
 static int worker_setup(struct self *self)
 {
     const struct worker_setup *setup = self->setup;
-    uint64_t stop_sec = (setup->config->stop_timeout_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
     struct process_duty duty = {
         .master = setup->master_pid,
         .listener = setup->listener,
         .dead_socket = setup->dead_socket,
-        .orphan_sec = stop_sec < UINT_MAX ? (unsigned)stop_sec : UINT_MAX,
+        .orphan_sec = orphan_sec(setup->config->stop_timeout_usec),
     };
     int r;
 
@@ -86,7 +98,9 @@ static int worker_setup(struct self *self)
         return -errno;
     if (getppid() != setup->master_pid)
         _exit(WORKER_EXIT_ORPHANED); // it died before PDEATHSIG was set
-    close_masters(setup);
+    r = close_masters(setup);
+    if (r < 0)
+        return r;
     r = scoreboard_join(setup->scoreboard, setup->slot, setup->pool, &self->page, &self->hint);
     if (r < 0)
         return r;
