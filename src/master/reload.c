@@ -61,6 +61,28 @@ static void keep(struct pool *pool, struct listener *listener, const struct serv
     pool->quiet_usec = 0;
 }
 
+// Pools that are being emptied have their places until their last session ends. 0, or -ENOSPC after
+// closing what is new.
+static int check_room(const struct master *master, struct listener_set *set,
+                      struct problems *problems)
+{
+    unsigned n_new = 0, n_free = pools_count_free(&master->pools);
+
+    for (size_t i = 0; i < set->n; i++)
+        n_new += find_pool(master, set->items[i].listener) == NULL;
+    if (n_new <= n_free)
+        return 0;
+    problems_add(problems, master->source->name, 0,
+                 "too many listeners: %u are new, and there is room for %u until sessions at those "
+                 "that were dropped before have ended",
+                 n_new, n_free);
+    for (size_t i = 0; i < set->n; i++)
+        if (!find_pool(master, set->items[i].listener))
+            listener_close(set->items[i].listener);
+    listeners_forget(set);
+    return -ENOSPC;
+}
+
 // The point of no return: pools that stay get the new generation, new ones are made, the others go.
 static void commit(struct master *master, struct config *config, struct listener_set *set)
 {
@@ -78,15 +100,11 @@ static void commit(struct master *master, struct config *config, struct listener
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);
             pool_renew(pool, config, service, master->generation);
-        } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
+        } else { // check_room() has seen that there is room
+            (void)pool_new(&master->pools, listener, config, service, master->generation);
             listener_store(listener);
             log_info("%s %s: listening, backlog %u", service->name, listener->address,
                      listener->effective_backlog);
-        } else {
-            log_error("service \"%s\": too many listeners; %s is not served", service->name,
-                      listener->address);
-            listener_close(listener);
-            set->items[i--] = set->items[--set->n];
         }
     }
     pools_settle_memory(&master->pools);
@@ -149,7 +167,8 @@ void reload_start(struct master *master)
     notify_reloading("reloading");
     staying = make_staying_set(master);
     config = master->source->load(master->source, &problems);
-    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
+    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0 ||
+        check_room(master, &set, &problems) < 0) {
         (void)config_unref(config);
         refuse(master, &problems);
     } else {

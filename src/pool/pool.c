@@ -95,6 +95,15 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
     return pool;
 }
 
+unsigned pools_count_free(const struct pools *pools)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < SCOREBOARD_POOLS; i++)
+        n += pools->all[i].listener == NULL;
+    return n;
+}
+
 void pool_free(struct pools *pools, struct pool *pool)
 {
     struct pool **link = &pools->first;

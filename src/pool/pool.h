@@ -90,6 +90,8 @@ void pools_close(struct pools *pools);
 // A pool without workers; owns the listener from now on. NULL when there are too many.
 struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
                       const struct service *service, unsigned generation);
+// How many more pools there may be.
+unsigned pools_count_free(const struct pools *pools);
 // Closes the listener and frees the pool, which has no worker any more.
 void pool_free(struct pools *pools, struct pool *pool);
 // Gives the pool its next generation: the workers there are become old ones.

@@ -9,25 +9,10 @@ import time
 import pytest
 
 from harness import (EX_OK, EX_OSERR, PATIENCE, Tcpd, Text, configuration, injected, proc_state,
-                     read_all, read_exactly, service, wait_for)
-from programs import listener, write_python
+                     read_all, read_exactly, reset, service, wait_for)
+from programs import ACCEPTS, listener, program, write_python
 
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
-ACCEPTS = """
-import os, signal, socket
-s = socket.socket(fileno=3)
-dead = socket.socket(socket.AF_UNIX)
-signal.signal(signal.SIGTERM, lambda *_: os.dup2(dead.fileno(), 3))
-signal.setitimer(signal.ITIMER_REAL, 1, 1)
-signal.signal(signal.SIGALRM, lambda *_: None)
-while True:
-    try:
-        c, _ = s.accept()
-    except OSError:
-        break
-    c.sendall(b"%d" % os.getpid())
-    c.close()
-"""
 
 
 @pytest.mark.parametrize("when", ["1", "1..3"])
@@ -93,3 +78,57 @@ def test_time_to_stop_ends_with_the_last_kill(tcpd):
                                    since=len(daemon.notifications.items))
         assert max(counts.values()) < 1, counts
         assert daemon.process.poll() is None
+
+
+# --- Programs ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("mode", ["connection", "prestart"])
+@pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
+def test_program_for_which_there_is_no_process(tcpd, mode, error):
+    """Issue 12: no process for a program: its client is served a moment later, nobody is dropped,
+    and it is no failure of the worker."""
+    prefix = injected(f"vfork:error={error}:when=1..3", follow=True)
+    conf = configuration(program(["/bin/echo", "hi"], program_mode=mode, **ONE))
+    with tcpd(conf, prefix=prefix) as daemon:
+        [worker] = daemon.workers()
+        for _ in range(3):
+            assert daemon.exchange("program") == b"hi\n"
+        assert daemon.workers() == [worker]
+        assert not daemon.log_matches(Text.throttled)
+        assert len(daemon.log_matches("cannot be executed")) == 1
+
+
+@pytest.mark.parametrize("mode", ["connection", "prestart"])
+def test_client_that_does_not_wait_for_a_process(tcpd, mode):
+    """Issue 12: the worker is free as soon as the client is gone, or its time is over."""
+    prefix = injected("vfork:error=EAGAIN", follow=True)
+    conf = configuration(program(["/bin/echo", "hi"], program_mode=mode, session_timeout="2s", **ONE))
+    with tcpd(conf, prefix=prefix) as daemon:
+        with daemon.connect("program") as sock:
+            daemon.wait_log("cannot be executed")
+            reset(sock)
+        daemon.wait_log("closed: reset by peer")
+        with daemon.connect("program") as sock:
+            assert read_all(sock) == b""
+        daemon.wait_log("closed: session timeout")
+        assert not daemon.log_matches(Text.throttled)
+
+
+def test_bytes_that_the_program_cannot_be_given(tcpd):
+    """Issue 12: only EPIPE and ECONNRESET say that it reads no more: the session fails, and why."""
+    prefix = injected("sendto:error=ENOBUFS:when=1", follow=True)
+    conf = configuration(program(["/bin/cat"], program_mode="prestart", **ONE))
+    with tcpd(conf, prefix=prefix) as daemon:
+        with daemon.connect("program") as sock:
+            sock.sendall(b"lost?")
+            assert read_all(sock) == b""
+        daemon.wait_log("the program's socket failed: No buffer space available")
+        daemon.wait_log("closed: failed")
+
+
+def test_end_of_a_program_that_could_not_be_seen(tcpd):
+    """Issue 12: wait4() fails once its SIGCHLD has come and gone: asked again."""
+    prefix = injected("wait4:error=ENOMEM:when=1..4", follow=True)
+    conf = configuration(program(["/bin/echo", "hi"], **ONE))
+    with tcpd(conf, prefix=prefix) as daemon, daemon.connect("program", timeout=10) as sock:
+        assert read_all(sock) == b"hi\n"
