@@ -174,12 +174,12 @@ static int on_balance(sd_event_source *source, void *userdata)
     return set_timer(master, now);
 }
 
-// Healthy: every pool can serve, or is held back by its own throttle, which a restart of the whole
-// daemon would not help.
+// Healthy: every pool can serve, or is held back by its own throttle or by sessions that last,
+// which a restart of the whole daemon would not help.
 static bool is_healthy(const struct master *master, uint64_t now)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->n_active + pool->n_old == 0 && !pool->closing &&
+        if (pool->n_active + pool->n_old == 0 && !pool->closing && !pool_is_full(pool) &&
             throttle_wait(&pool->deaths, now) == 0 && throttle_wait(&pool->forks, now) == 0 &&
             now - master->phase_usec > 10 * USEC_PER_SEC)
             return false;
@@ -201,7 +201,7 @@ static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
     struct sizing_limits limits = pool_limits(pool);
     struct sizing_counts counts;
 
-    pool_tend(pool, now);
+    pool_tend(&master->pools, pool, now);
     if (now - pool->death_usec >= FORGIVE_USEC)
         throttle_reset(&pool->deaths);
     if (pool_scan(&master->pools, pool))
@@ -220,8 +220,7 @@ static void tick(struct master *master, uint64_t now)
     for (struct pool *pool = master->pools.first; pool; pool = pool->next)
         tick_pool(master, pool, now);
     master_report_unsaid(master, now);
-    if (master->phase == MASTER_STOPPING)
-        notify_extend(MASTER_EXTEND_USEC);
+    master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
     notify_tick();

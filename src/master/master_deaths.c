@@ -25,6 +25,7 @@
 #define YOUNG_USEC    USEC_PER_SEC
 #define PERIOD_USEC   (10 * USEC_PER_SEC)
 #define SAID_A_PERIOD 10
+#define RETRY_USEC    (100 * USEC_PER_MSEC)
 
 struct death {
     struct worker *worker;
@@ -257,13 +258,18 @@ void master_reap(struct master *master)
     // SIGCHLD tells of one or of many (B29).
     do {
         siginfo_t info = {0};
-        bool none = waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0;
+        int r = waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
+        bool none = r < 0 ? errno == ECHILD : info.si_pid == 0;
         uint64_t before = now;
 
         now = base_now_usec();
         if (none) { // to find none the kernel looked at every child
             master->reaping = false;
             master->reap_due_usec = now + POOL_REST * (now - before);
+            return;
+        }
+        if (r < 0) { // there may be some all the same
+            master->reap_due_usec = now + RETRY_USEC;
             return;
         }
         bury(master, &info);

@@ -72,6 +72,7 @@ struct master {
     unsigned n_old;         // reloading: workers of old generations, then
     uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;           // stopping: without regard for sessions and queues
+    bool is_killing;        // stopping: that time is over
     bool reaping;           // children have died
     struct orphans orphans;
     struct rehearsal rehearsal; // checking: what is going on

@@ -24,6 +24,7 @@
 #include "log/log.h"
 #include "module/module_try.h"
 #include "process/own_memory.h"
+#include "process/process.h"
 
 #define SPARE (UINT64_C(1) << 20) // for what is done with a configuration later
 
@@ -31,28 +32,9 @@ static const char problem[] = "problem", warning[] = "warning", memory[] = "memo
 
 // ---- In the child -------------------------------------------------------------------------------
 
-// Descriptors of the master's are nothing that a module should find.
-static void close_others(int answers)
-{
-    int kept[] = {STDERR_FILENO, answers, log_fd()};
-    unsigned from = 0;
-
-    if (kept[2] >= 0 && kept[2] < kept[1]) {
-        kept[1] = kept[2];
-        kept[2] = answers;
-    }
-    for (size_t i = 0; i < ELEMENTS(kept); i++) {
-        if (kept[i] < 0)
-            continue;
-        if (i > 0 && (unsigned)kept[i] > from)
-            (void)close_range(from, (unsigned)kept[i] - 1, 0);
-        from = (unsigned)kept[i] + 1;
-    }
-    (void)close_range(from, UINT_MAX, 0);
-}
-
 static void set_up(int answers)
 {
+    int keep[] = {answers, log_fd()};
     sigset_t none;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -62,7 +44,8 @@ static void set_up(int answers)
     (void)signal(SIGXFSZ, SIG_IGN);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    close_others(answers);
+    if (process_close_all_but(keep, ELEMENTS(keep)) < 0) // a module should not find the master's
+        _exit(EX_SOFTWARE);
     (void)mallopt(M_TRIM_THRESHOLD, INT_MAX); // so that what was needed at most can be seen
     (void)mallopt(M_MMAP_MAX, 0);
 }

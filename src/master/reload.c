@@ -62,6 +62,28 @@ static void keep(struct pool *pool, struct listener *listener, const struct serv
     pool->quiet_usec = 0;
 }
 
+// Pools that are being emptied have their places until their last session ends. 0, or -ENOSPC after
+// closing what is new.
+static int check_room(const struct master *master, struct listener_set *set,
+                      struct problems *problems)
+{
+    unsigned n_new = 0, n_free = pools_count_free(&master->pools);
+
+    for (size_t i = 0; i < set->n; i++)
+        n_new += find_pool(master, set->items[i].listener) == NULL;
+    if (n_new <= n_free)
+        return 0;
+    problems_add(problems, master->source->name, 0,
+                 "too many listeners: %u are new, and there is room for %u until sessions at those "
+                 "that were dropped before have ended",
+                 n_new, n_free);
+    for (size_t i = 0; i < set->n; i++)
+        if (!find_pool(master, set->items[i].listener))
+            listener_close(set->items[i].listener);
+    listeners_forget(set);
+    return -ENOSPC;
+}
+
 // The point of no return: pools that stay get the new generation, new ones are made, the others go.
 static void commit(struct master *master, struct config *config, struct listener_set *set)
 {
@@ -79,15 +101,11 @@ static void commit(struct master *master, struct config *config, struct listener
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);
             pool_renew(pool, config, service, master->generation);
-        } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
+        } else { // check_room() has seen that there is room
+            (void)pool_new(&master->pools, listener, config, service, master->generation);
             listener_store(listener);
             log_info("%s %s: listening, backlog %u", service->name, listener->address,
                      listener->effective_backlog);
-        } else {
-            log_error("service \"%s\": too many listeners; %s is not served", service->name,
-                      listener->address);
-            listener_close(listener);
-            set->items[i--] = set->items[--set->n];
         }
     }
     pools_settle_memory(&master->pools);
@@ -132,7 +150,8 @@ static void switch_to(struct master *master, struct config *config, struct probl
 {
     struct listener_set staying = make_staying_set(master), set;
 
-    if (listeners_open(config, master->config, &staying, &set, problems) < 0) {
+    if (listeners_open(config, master->config, &staying, &set, problems) < 0 ||
+        check_room(master, &set, problems) < 0) {
         (void)config_unref(config);
         refuse(master, problems);
     } else {
@@ -217,14 +236,12 @@ uint64_t reload_due(const struct master *master)
 // configuration before to a new connection any more: the old workers without a session are gone.
 static bool is_switched(struct pool *pool, uint64_t now)
 {
-    unsigned min = pool_limits(pool).min;
-
     if (pool->n_old == 0)
         pool->floor = 0;
     if (pool->closing || pool->n_old + pool->n_draining == 0)
         return true;
     if (pool->n_old > 0)
-        pool_drain_old(pool, pool->counts.ready < min ? min - pool->counts.ready : 0, now);
+        pool_drain_old(pool, now);
     return pool->n_old == 0 && pool->counts.leaving == 0;
 }
 

@@ -679,6 +679,27 @@ def can_become_others():
 SYS_PIDFD_GETFD = 438
 
 
+@functools.cache
+def can_trace():
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(["strace", "-o", "/dev/null", "true"], timeout=PATIENCE,
+                              check=False).returncode == 0
+    return False
+
+
+def injected(*rules, follow=False):
+    """The prefix of a daemon whose system calls fail by these rules ('kill:error=EPERM:when=1'); it
+    keeps its pid. follow: in its children, too, each with counts of its own."""
+    if not can_trace():
+        if os.environ.get("CI") == "1":
+            pytest.fail("strace is missing or may not trace")
+        pytest.skip("strace is missing or may not trace")
+    calls = ",".join(rule.split(":")[0] for rule in rules) or "none"
+    return ["env", "LSAN_OPTIONS=detect_leaks=0", "strace", "-D", "-qq", "-o", "/dev/null",
+            *(["-f"] if follow else []), "-e", f"trace={calls}",
+            *(part for rule in rules for part in ("-e", f"inject={rule}"))]
+
+
 def taken_fd(pid, fd):
     """A duplicate of a process's file descriptor; the test is skipped where nobody may take any."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -14,8 +14,8 @@ import time
 import pytest
 
 from harness import (EX_OSERR, PATIENCE, SANITIZED, Tcpd, Text, can_become_others, configuration,
-                     peer_name, proc_cpu_seconds, proc_fds, proc_signals, proc_state, proc_title,
-                     read_all, read_exactly, reset, run, service, tcp_far_end, wait_for)
+                     injected, peer_name, proc_cpu_seconds, proc_fds, proc_signals, proc_state,
+                     proc_title, read_all, read_exactly, reset, run, service, tcp_far_end, wait_for)
 
 SIGNALS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT]
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -433,6 +433,23 @@ def test_master_killed_with_a_session_that_never_ends(tcpd):
         daemon.kill()
         daemon.wait_exit()
         wait_for(lambda: proc_state(serving) in (None, "Z"), what="orphan's end")
+
+
+@pytest.mark.parametrize("limit, seconds", [("0", 30), ("1500ms", 2), ("3d", 3600)])
+def test_orphans_are_always_bounded(tcpd, tmp_path, limit, seconds):
+    """tcpd.service(8), Master and workers: 30 s where stop_timeout is off, an hour at most."""
+    trace = tmp_path / "trace"
+    prefix = [*injected(), "-f", "-e", "trace=alarm", "-o", str(trace)]
+    daemon = tcpd(configuration(service("echo"), stop_timeout=limit), prefix=prefix)
+    with daemon.connect("echo") as sock:
+        sock.sendall(b"x")
+        assert read_exactly(sock, 1) == b"x"
+        serving = daemon.worker_serving(sock)
+        daemon.kill()
+        daemon.wait_exit()
+    wait_for(lambda: proc_state(serving) in (None, "Z"), what="orphan's end")
+    wait_for(lambda: re.search(rf"^{serving} +alarm\({seconds}\)", trace.read_text(), re.M),
+             what="its alarm")
 
 
 def test_workers_set_up(tcpd):

@@ -16,21 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import (BUILD, EX_CONFIG, EX_OK, EX_OSERR, PATIENCE, SANITIZED, TCPD, configuration, proc_fds,
-                     proc_signals, read_all, read_exactly, run, service, tcp_sockets,
-                     wait_for)
+from harness import (BUILD, EX_CONFIG, EX_OK, EX_OSERR, PATIENCE, SANITIZED, TCPD, can_trace,
+                     configuration, proc_fds, proc_signals, read_all, read_exactly, run, service,
+                     tcp_sockets, wait_for)
 
 TCPC = BUILD / "tcpc"
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 STRACE = ["strace", "-e", "trace=network,close", "-s", "64"]
 UNTRACEABLE = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
-
-
-def can_trace():
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(["strace", "-o", "/dev/null", "true"], timeout=PATIENCE,
-                              check=False).returncode == 0
-    return False
 
 
 needs_strace = pytest.mark.skipif(not can_trace(), reason="strace is missing or may not trace")
