@@ -3,7 +3,6 @@
 
 #include "control/control_input.h"
 
-#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>

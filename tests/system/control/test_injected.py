@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import (EX_OK, EX_OSERR, PATIENCE, Tcpd, Text, configuration, injected, proc_state,
+from harness import (EX_OK, EX_OSERR, Tcpd, Text, configuration, injected, proc_state,
                      read_all, read_exactly, reset, service, wait_for)
 from programs import ACCEPTS, listener, program, write_python
 
