@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "config/config.h"
+#include "config/config_check.h"
 #include "config/system_limits.h"
 #include "control/control.h"
 #include "handlers/handlers.h"
@@ -218,6 +219,13 @@ static void describe(const struct config *config)
     }
 }
 
+static void log_warnings(struct problems *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++)
+        log_warning("%s", warnings->texts[i]);
+    problems_done(warnings);
+}
+
 // Warns of limits of the system that are too low for max_workers; false: even for min_workers.
 // With -t, which need not run where tcpd will, that is a warning as well.
 static bool check_limits(const struct config *config, const struct options *options,
@@ -227,9 +235,7 @@ static bool check_limits(const struct config *config, const struct options *opti
 
     system_limits_check(config, options->source->name, 0, options->check ? &warnings : problems,
                         &warnings);
-    for (size_t i = 0; i < warnings.n; i++)
-        log_warning("%s", warnings.texts[i]);
-    problems_done(&warnings);
+    log_warnings(&warnings);
     return problems->n == 0;
 }
 
@@ -240,6 +246,28 @@ static bool try_modules(const struct config *config, const struct options *optio
     if (options->check || is_run(options))
         module_try_all(config, problems);
     return problems->n == 0;
+}
+
+// Opens them all, or says with -t whether that would be possible. 0 or -errno with problems.
+static int open_listeners(struct config *config, const struct options *options,
+                          struct listener_set *ret, struct problems *problems)
+{
+    struct problems warnings = {0};
+    struct listen_plan plan = {0};
+    struct listeners_request request = {.config = config,
+                                        .plan = &plan,
+                                        .may_come = options->check,
+                                        .problems = problems,
+                                        .warnings = &warnings};
+    int r = config_find_owners(config, problems);
+
+    if (r == 0)
+        r = listen_plan_make(config, &plan, problems);
+    if (r == 0)
+        r = options->check ? listeners_check(&request) : listeners_open(&request, ret);
+    log_warnings(&warnings);
+    listen_plan_done(&plan);
+    return r;
 }
 
 // All that -t has to say; returns the exit status.
@@ -318,7 +346,7 @@ static int serve(const struct config_source *source, struct config *config,
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
-    struct listener_set none = {0}, set;
+    struct listener_set set;
     struct config *config;
     struct options options = {0};
     int r = open_standard_fds();
@@ -328,9 +356,11 @@ int main(int argc, char **argv)
     reset_signals();
     title_init(argv);
     options_parse(argc, argv, &options);
+    r = inherited_open(&problems); // before anything else is: a number may be announced in vain
     if (!options.check)
         log_open(options.verbose, options.levels);
-    inherited_open();
+    if (r < 0)
+        return fail(&options, &problems, NULL, EX_CONFIG);
 
     config = options.source->load(options.source, &problems);
     if (!config)
@@ -339,11 +369,11 @@ int main(int argc, char **argv)
         return fail(&options, &problems, config, EX_OSERR);
     if (!try_modules(config, &options, &problems))
         return fail(&options, &problems, config, EX_CONFIG);
-    if (options.check)
-        return tell(config);
-    r = listeners_open(config, NULL, &none, &set, &problems);
+    r = open_listeners(config, &options, &set, &problems);
     if (r < 0)
         return fail(&options, &problems, config, exit_status_of(r));
+    if (options.check)
+        return tell(config);
     inherited_close();
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);

@@ -3,6 +3,9 @@
 
 #include "config/config_check.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +75,43 @@ void config_check_service(struct service *service, const struct section *section
                      service->name);
     check_handler(service, section, problems); // it may know how many workers there are
     check_workers(service, section, problems);
+    service->socket_user_line = section_line(section, "socket_user");
+    service->socket_group_line = section_line(section, "socket_group");
+}
+
+static void add_unknown(const struct service *service, const char *what, const char *name, int line,
+                        int error, struct problems *problems)
+{
+    bool absent = error == 0 || error == ENOENT || error == ESRCH || error == EBADF;
+
+    problems_add(problems, service->file, line, "%s = \"%s\" of service \"%s\": %s", what, name,
+                 service->name, absent ? "there is no such name" : strerror(error));
+}
+
+static void find_owner(struct service *service, struct problems *problems)
+{
+    const struct passwd *user = NULL;
+    const struct group *group = NULL;
+
+    errno = 0;
+    if (service->socket_user && !(user = getpwnam(service->socket_user)))
+        add_unknown(service, "socket_user", service->socket_user, service->socket_user_line, errno,
+                    problems);
+    service->socket_uid = user ? user->pw_uid : (uid_t)-1;
+    errno = 0;
+    if (service->socket_group && !(group = getgrnam(service->socket_group)))
+        add_unknown(service, "socket_group", service->socket_group, service->socket_group_line,
+                    errno, problems);
+    service->socket_gid = group ? group->gr_gid : (gid_t)-1;
+}
+
+int config_find_owners(struct config *config, struct problems *problems)
+{
+    size_t before = problems->n;
+
+    for (size_t i = 0; i < config->n_services; i++)
+        find_owner(&config->services[i], problems);
+    return problems->n > before ? -EDESTADDRREQ : 0;
 }
 
 // Two entries that cannot both be bound: the same address, or one port with and without "*". Port 0

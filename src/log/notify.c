@@ -56,7 +56,7 @@ uint64_t notify_watchdog_usec(void)
 bool notify_store(const char *name, int fd)
 {
     const char *limit = getenv("FDSTORE");
-    char message[256];
+    char message[512];
 
     if (!limit || atoi(limit) <= 0)
         return false;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "config/config_check.h"
 #include "config/system_limits.h"
 #include "log/log.h"
 #include "log/notify.h"
@@ -92,7 +93,7 @@ static void commit(struct master *master, struct config *config, struct listener
     pools_settle_memory(&master->pools);
     master_adopt_orphans(master);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->closing && !pool->was_closing)
+        if (pool->closing && !pool->was_closing && !pool->listener->replaced)
             log_info("%s: no longer listening%s", pool->name,
                      pool->listener->origin == LISTENER_ACTIVATED
                          ? "; its socket unit still listens until it is stopped"
@@ -120,6 +121,12 @@ static struct listener_set make_staying_set(const struct master *master)
     return staying;
 }
 
+static void log_warnings(const struct problems *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++)
+        log_warning("%s", warnings->texts[i]);
+}
+
 // Only warnings, even where the new min_workers is impossible now: forks are tried again.
 static void warn_of_limits(const struct master *master, const struct config *config)
 {
@@ -127,16 +134,21 @@ static void warn_of_limits(const struct master *master, const struct config *con
 
     system_limits_check(config, master->source->name, pools_count_workers(&master->pools),
                         &warnings, &warnings);
-    for (size_t i = 0; i < warnings.n; i++)
-        log_warning("%s", warnings.texts[i]);
+    log_warnings(&warnings);
     problems_done(&warnings);
 }
 
 void reload_start(struct master *master)
 {
-    struct problems problems = {0};
+    struct problems problems = {0}, warnings = {0};
     struct listener_set staying, set;
+    struct listen_plan plan = {0};
     struct config *config;
+    struct listeners_request request = {.plan = &plan,
+                                        .running = master->config,
+                                        .old = &staying,
+                                        .problems = &problems,
+                                        .warnings = &warnings};
 
     if (master->phase == MASTER_STOPPING)
         return;
@@ -149,7 +161,9 @@ void reload_start(struct master *master)
     notify_reloading("reloading");
     staying = make_staying_set(master);
     config = master->source->load(master->source, &problems);
-    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
+    request.config = config;
+    if (!config || config_find_owners(config, &problems) < 0 ||
+        listen_plan_make(config, &plan, &problems) < 0 || listeners_open(&request, &set) < 0) {
         (void)config_unref(config);
         refuse(master, &problems);
     } else {
@@ -157,11 +171,14 @@ void reload_start(struct master *master)
         master->phase = MASTER_RELOADING;
         master->reload_problem[0] = '\0';
         master->phase_usec = master->progress_usec = base_now_usec();
+        log_warnings(&warnings);
         warn_of_limits(master, config);
         commit(master, config, &set);
     }
     listeners_forget(&staying);
+    listen_plan_done(&plan);
     problems_done(&problems);
+    problems_done(&warnings);
     master_look_again(master);
 }
 
