@@ -4,10 +4,10 @@
 // made all the same: a mistake must not close the ports of other services. Never fails systemd.
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,23 +202,35 @@ static bool name_family(const char *path, struct unit_family *ret)
     return length > 0 && length <= NAME_MAX_BYTES;
 }
 
+static int is_configuration(const struct dirent *entry)
+{
+    const char *end = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && end && strcmp(end, ".conf") == 0;
+}
+
+// Not with glob(3): the directory's name is no pattern.
 static void make_all(struct generator *generator, const char *config_directory)
 {
-    cleanup_free char *pattern = NULL;
-    struct unit_family family;
-    glob_t found = {0};
+    struct dirent **entries;
+    int n = scandir(config_directory, &entries, is_configuration, alphasort);
 
-    if (asprintf(&pattern, "%s/*.conf", config_directory) < 0)
-        abort();
-    if (glob(pattern, 0, NULL, &found) == 0)
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            if (name_family(found.gl_pathv[i], &family))
-                make_family(generator, found.gl_pathv[i], &family);
-            else
-                say(LOG_WARNING, "%s is left out: its name cannot be that of a unit",
-                    found.gl_pathv[i]);
-        }
-    globfree(&found);
+    if (n < 0 && errno != ENOENT)
+        say(LOG_ERR, "%s cannot be read: %s", config_directory, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        cleanup_free char *path = NULL;
+        struct unit_family family;
+
+        if (asprintf(&path, "%s/%s", config_directory, entries[i]->d_name) < 0)
+            abort();
+        if (name_family(path, &family))
+            make_family(generator, path, &family);
+        else
+            say(LOG_WARNING, "%s is left out: its name cannot be that of a unit", path);
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
 }
 
 int main(int argc, char **argv)
