@@ -94,7 +94,7 @@ static const char *what_is_wrong(int i)
     bool is_control = strcmp(inherited.sockets[i].name, INHERITED_CONTROL) == 0;
 
     if (!can_listen(inherited.sockets[i].fd, address))
-        return "it is not a stream socket that listens, or somebody has shut it down";
+        return "it is not a listening stream socket, or somebody has shut it down";
     if (is_control && address->any.sa_family != AF_UNIX)
         return "it is not a unix socket";
     if (is_control && control >= 0)
