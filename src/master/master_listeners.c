@@ -58,7 +58,7 @@ static void leave_to_systemd(struct master *master, const struct pool *pool)
 {
     log_error("%s: someone shut the listener down, which is systemd's to open anew: exiting",
               pool->name);
-    master_stop(master, false, EX_UNAVAILABLE);
+    master_stop(master, false, EX_TEMPFAIL);
 }
 
 static void mend(struct master *master, struct pool *pool, const char *fault, uint64_t now)

@@ -6,11 +6,12 @@ import contextlib
 import os
 import socket
 import stat
+import subprocess
 
 import pytest
 
 from harness import (EX_OK, EX_UNAVAILABLE, Tcpd, activated, can_become_others, configuration,
-                     proc_fds, read_exactly, service, taken_fd, wait_for)
+                     proc_fds, read_exactly, run, service, taken_fd, wait_for)
 
 root = pytest.mark.skipif(not can_become_others(), reason="needs root, to have a file of root's")
 LOST = "has gone or is another's"
@@ -145,6 +146,31 @@ def test_of_many_starts_one_wins(tmp_path, stale):
         assert not list(tmp_path.glob(".*lock"))
 
 
+@pytest.mark.parametrize("stale", [True, False])
+def test_who_binds_first_has_it(tmp_path, stale):
+    """The moment between bind(2) and listen(2), in which the socket looks like one that nobody
+    listens on, is stretched: the second start is refused all the same."""
+    path = tmp_path / "s"
+    if stale:
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(path))
+    before = path.lstat().st_ino if stale else 0
+    delay = ["strace", "-o", "/dev/null", "-e", "inject=listen:delay_enter=2s"]
+    if subprocess.run([*delay, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("strace is missing or may not trace")
+
+    def is_bound():
+        with contextlib.suppress(FileNotFoundError):
+            return path.lstat().st_ino != before
+    with Tcpd(echo_at(path), prefix=delay) as first:
+        wait_for(is_bound, what="the path")
+        status, _, log = run(conf=echo_at(path))
+        assert status == EX_UNAVAILABLE and "in use" in log
+        first.wait_ready()
+        with connect(path) as sock:
+            assert echoes(sock)
+
+
 # --- Any bytes ---------------------------------------------------------------------------------
 
 NAMES = ["[a]", "*", "a?", "50%", "a:b", "a;b", "a b", "\u00e4", "\u00f6", "#a", "x" * 20]
@@ -269,4 +295,4 @@ def test_handed_over_and_shut_down(bound, tmp_path):
         daemon.wait_log("systemd's to open anew")
         assert echoes(session)
         session.close()
-        assert daemon.wait_exit() == EX_UNAVAILABLE
+        assert daemon.wait_exit() == os.EX_TEMPFAIL

@@ -225,6 +225,7 @@ def test_stop_without_privilege_under_load(tcpd, env):
         for thread in threads:
             thread.join()
         assert not wrong and not daemon.log_matches(Text.not_in_time)
+        assert not daemon.log_matches("refuses a filter")  # there is another way
 
 
 # --- Leaving when idle -------------------------------------------------------------------------
