@@ -14,6 +14,7 @@
 #include "base/answers.h"
 #include "base/base.h"
 #include "config/config.h"
+#include "config/config_check.h"
 #include "control/control.h"
 #include "handlers/handlers.h"
 #include "listen/listener.h"
@@ -217,6 +218,13 @@ static void describe(const struct config *config)
     }
 }
 
+static void log_warnings(struct problems *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++)
+        log_warning("%s", warnings->texts[i]);
+    problems_done(warnings);
+}
+
 // Has it checked in a child, and reads what that has read. NULL: what is wrong are problems, and
 // *ret_status is the exit status; without a problem somebody has asked tcpd to stop meanwhile.
 static struct config *rehearse(const struct options *options, struct problems *problems,
@@ -242,10 +250,30 @@ static struct config *rehearse(const struct options *options, struct problems *p
     else
         problems_add(problems, plan.source->name, 0, "cannot be checked: %s", strerror(-r));
     rehearsal_close(&rehearsal);
-    for (size_t i = 0; i < warnings.n; i++)
-        log_warning("%s", warnings.texts[i]);
-    problems_done(&warnings);
+    log_warnings(&warnings);
     return config;
+}
+
+// Opens them all, or says with -t whether that would be possible. 0 or -errno with problems.
+static int open_listeners(struct config *config, const struct options *options,
+                          struct listener_set *ret, struct problems *problems)
+{
+    struct problems warnings = {0};
+    struct listen_plan plan = {0};
+    struct listeners_request request = {.config = config,
+                                        .plan = &plan,
+                                        .may_come = options->check,
+                                        .problems = problems,
+                                        .warnings = &warnings};
+    int r = config_find_owners(config, problems);
+
+    if (r == 0)
+        r = listen_plan_make(config, &plan, problems);
+    if (r == 0)
+        r = options->check ? listeners_check(&request) : listeners_open(&request, ret);
+    log_warnings(&warnings);
+    listen_plan_done(&plan);
+    return r;
 }
 
 // All that -t has to say; returns the exit status.
@@ -310,7 +338,7 @@ static int serve(const struct config_source *source, struct config *config,
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
-    struct listener_set none = {0}, set;
+    struct listener_set set;
     struct config *config;
     struct options options = {0};
     int r, status;
@@ -323,19 +351,21 @@ int main(int argc, char **argv)
     title_init(argv);
     options_parse(argc, argv, &options);
     hold_signals(!options.check);
+    r = inherited_open(&problems); // before anything else is: a number may be announced in vain
     if (!options.check)
         log_open(options.verbose, options.levels);
-    inherited_open();
+    if (r < 0)
+        return fail(&options, &problems, NULL, EX_CONFIG);
 
     config = rehearse(&options, &problems, &status);
     if (!config)
         return fail(&options, &problems, NULL, status);
-    if (options.check)
-        return tell(config);
-    r = listeners_open(config, NULL, &none, &set, &problems);
+    r = open_listeners(config, &options, &set, &problems);
     answers_forget();
     if (r < 0)
         return fail(&options, &problems, config, listeners_exit_status(r));
+    if (options.check)
+        return tell(config);
     inherited_close();
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);

@@ -26,6 +26,8 @@ static const char *parse_unix(const char *path, struct address_spec *spec)
     spec->kind = ADDRESS_UNIX;
     if (path[0] != '/')
         return "a unix address needs an absolute path: unix:/run/name";
+    if (path[strlen(path) - 1] == '/')
+        return "a unix address is the path of a socket, not of a directory";
     if (strlen(path) >= sizeof(spec->path))
         return "the path of a unix address has at most 107 bytes";
     strcpy(spec->path, path);
@@ -113,6 +115,21 @@ static int resolve_unix(const struct address_spec *spec, struct address *ret)
     return 1;
 }
 
+void address_unmap(struct address *address)
+{
+    struct sockaddr_in6 in6;
+    struct sockaddr_in in = {.sin_family = AF_INET};
+
+    memcpy(&in6, &address->storage, sizeof(in6));
+    if (in6.sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+        return;
+    in.sin_port = in6.sin6_port;
+    memcpy(&in.sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in.sin_addr));
+    memset(&address->storage, 0, sizeof(address->storage));
+    memcpy(&address->storage, &in, sizeof(in));
+    address->length = sizeof(in);
+}
+
 static size_t copy_list(const struct addrinfo *found, bool dual_stack, struct address *list,
                         size_t max)
 {
@@ -120,7 +137,8 @@ static size_t copy_list(const struct addrinfo *found, bool dual_stack, struct ad
 
     for (const struct addrinfo *ai = found; ai && n < max; ai = ai->ai_next) {
         list[n] = (struct address){.length = ai->ai_addrlen, .dual_stack = dual_stack};
-        memcpy(&list[n++].storage, ai->ai_addr, ai->ai_addrlen);
+        memcpy(&list[n].storage, ai->ai_addr, ai->ai_addrlen);
+        address_unmap(&list[n++]);
     }
     return n;
 }

@@ -47,7 +47,10 @@ struct service {
     struct deadlines deadlines;
     unsigned socket_mode;             // unix sockets
     char *socket_user, *socket_group; // unix sockets, NULL: as tcpd runs
-    bool accepts_itself;              // no session is tcpd's: handler->become() takes its place
+    int socket_user_line, socket_group_line;
+    uid_t socket_uid; // as config_find_owners() has found them, -1: none
+    gid_t socket_gid;
+    bool accepts_itself; // no session is tcpd's: handler->become() takes its place
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself
     char *file;                            // where the section ends
     int line;

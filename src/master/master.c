@@ -20,6 +20,7 @@
 #include "master/master_balance.h"
 #include "master/master_deaths.h"
 #include "master/master_idle.h"
+#include "master/master_listeners.h"
 #include "master/master_orphans.h"
 #include "master/master_status.h"
 #include "master/master_stop.h"
@@ -219,6 +220,7 @@ static void tick(struct master *master, uint64_t now)
     master->tick_usec = now;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next)
         tick_pool(master, pool, now);
+    master_mend_listeners(master, now);
     master_report_unsaid(master, now);
     master_extend_stop(master);
     if (master->phase != MASTER_STARTING)

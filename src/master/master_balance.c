@@ -119,7 +119,7 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
     if (master->phase != MASTER_STOPPING)
         listener_unstore(listener);
     if (pool->quiet_usec == 0)
-        pool->quiet = listener_quiesce(listener);
+        pool->quiet = listener_quiesce(listener, master->phase == MASTER_STOPPING);
     empty = pool->quiet == LISTENER_OPEN || listener_queued(listener) == 0;
     if (pool->quiet_usec == 0 || !empty)
         pool->quiet_usec = now;

@@ -17,6 +17,7 @@
 #include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_listeners.h"
 #include "master/master_orphans.h"
 #include "master/master_stop.h"
 #include "process/process.h"
@@ -205,19 +206,6 @@ static void fail_start(struct master *master, const struct pool *pool)
     master_stop(master, true, EX_OSERR);
 }
 
-static void relisten(const struct pool *pool)
-{
-    int r = listener_revive(pool->listener);
-
-    if (r == -EALREADY)
-        return; // the first of its workers to die has brought us here already
-    if (r < 0)
-        log_error("%s: someone shut the listener down and it cannot listen again: %s", pool->name,
-                  strerror(-r));
-    else
-        log_error("%s: someone shut the listener down; listening again", pool->name);
-}
-
 static void bury(struct master *master, const siginfo_t *info)
 {
     struct worker *worker = slots_find(master->pools.slots, info->si_pid);
@@ -242,7 +230,7 @@ static void bury(struct master *master, const siginfo_t *info)
     note(master, &death);
     throttle(master, &death, now);
     if (status == WORKER_EXIT_LISTENER_LOST && !worker->draining)
-        relisten(pool);
+        master_lose_listener(master, pool, now);
     pool_remove(&master->pools, worker, &death.score, info->si_code != CLD_EXITED);
     if (master->phase == MASTER_STARTING &&
         (status == WORKER_EXIT_SETUP_FAILED || (status == WORKER_EXIT_PROGRAM && is_listener)))

@@ -19,7 +19,9 @@
 
 #include "base/answers.h"
 #include "base/base.h"
+#include "config/config_check.h"
 #include "config/system_limits.h"
+#include "listen/listen_plan.h"
 #include "listen/listener.h"
 #include "log/log.h"
 #include "module/module_try.h"
@@ -32,9 +34,8 @@ static const char problem[] = "problem", warning[] = "warning", memory[] = "memo
 
 // ---- In the child -------------------------------------------------------------------------------
 
-static void set_up(int answers)
+static void set_up(void)
 {
-    int keep[] = {answers, log_fd()};
     sigset_t none;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -44,8 +45,6 @@ static void set_up(int answers)
     (void)signal(SIGXFSZ, SIG_IGN);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (process_close_all_but(keep, ELEMENTS(keep)) < 0) // a module should not find the master's
-        _exit(EX_SOFTWARE);
     (void)mallopt(M_TRIM_THRESHOLD, INT_MAX); // so that what was needed at most can be seen
     (void)mallopt(M_MMAP_MAX, 0);
 }
@@ -61,11 +60,12 @@ static void note_texts(const char *what, const struct problems *texts)
 }
 
 // The exit status of what has gone wrong, EX_OK: nothing.
-static int check(const struct rehearsal_plan *plan, struct problems *problems,
+static int check(const struct rehearsal_plan *plan, int answers, struct problems *problems,
                  struct problems *warnings)
 {
-    const struct config *config = plan->source->load(plan->source, problems);
-    int r;
+    struct config *config = plan->source->load(plan->source, problems);
+    int keep[] = {answers, log_fd()}, r;
+    struct listen_plan listen;
 
     if (!config)
         return EX_CONFIG;
@@ -73,9 +73,13 @@ static int check(const struct rehearsal_plan *plan, struct problems *problems,
                         plan->is_elsewhere || plan->n_workers > 0 ? warnings : problems, warnings);
     if (problems->n > 0)
         return EX_OSERR;
-    r = listeners_resolve(config, problems);
+    r = config_find_owners(config, problems);
+    if (r >= 0)
+        r = listen_plan_make(config, &listen, problems);
     if (r < 0)
         return listeners_exit_status(r);
+    if (process_close_all_but(keep, ELEMENTS(keep)) < 0) // the master's are not for modules
+        return EX_SOFTWARE;
     module_try_all(config, problems);
     return problems->n > 0 ? EX_CONFIG : EX_OK;
 }
@@ -86,10 +90,10 @@ _Noreturn static void rehearse(const struct rehearsal_plan *plan, int answers)
     size_t before, needed;
     int status;
 
-    set_up(answers);
+    set_up();
     before = mallinfo2().arena;
     answers_keep(answers);
-    status = check(plan, &problems, &warnings);
+    status = check(plan, answers, &problems, &warnings);
     needed = mallinfo2().arena - before;
     answers_note(memory, "", &needed, sizeof(needed));
     note_texts(problem, &problems);

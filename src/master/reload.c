@@ -12,6 +12,7 @@
 
 #include "base/answers.h"
 #include "base/base.h"
+#include "config/config_check.h"
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_idle.h"
@@ -111,7 +112,7 @@ static void commit(struct master *master, struct config *config, struct listener
     pools_settle_memory(&master->pools);
     master_adopt_orphans(master);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->closing && !pool->was_closing)
+        if (pool->closing && !pool->was_closing && !pool->listener->replaced)
             log_info("%s: no longer listening%s", pool->name,
                      pool->listener->origin == LISTENER_ACTIVATED
                          ? "; its socket unit still listens until it is stopped"
@@ -139,6 +140,13 @@ static struct listener_set make_staying_set(const struct master *master)
     return staying;
 }
 
+static void log_warnings(struct problems *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++)
+        log_warning("%s", warnings->texts[i]);
+    problems_done(warnings);
+}
+
 static struct rehearsal_plan plan_of(const struct master *master)
 {
     return (struct rehearsal_plan){.source = master->source,
@@ -148,10 +156,18 @@ static struct rehearsal_plan plan_of(const struct master *master)
 // The configuration was good: what it asks for is opened, and takes its place.
 static void switch_to(struct master *master, struct config *config, struct problems *problems)
 {
+    struct problems warnings = {0};
     struct listener_set staying = make_staying_set(master), set;
+    struct listen_plan plan = {0};
+    const struct listeners_request request = {.config = config,
+                                              .plan = &plan,
+                                              .running = master->config,
+                                              .old = &staying,
+                                              .problems = problems,
+                                              .warnings = &warnings};
 
-    if (listeners_open(config, master->config, &staying, &set, problems) < 0 ||
-        check_room(master, &set, problems) < 0) {
+    if (config_find_owners(config, problems) < 0 || listen_plan_make(config, &plan, problems) < 0 ||
+        listeners_open(&request, &set) < 0 || check_room(master, &set, problems) < 0) {
         (void)config_unref(config);
         refuse(master, problems);
     } else {
@@ -159,9 +175,12 @@ static void switch_to(struct master *master, struct config *config, struct probl
         master->phase = MASTER_RELOADING;
         master->reload_problem[0] = '\0';
         master->phase_usec = master->progress_usec = base_now_usec();
+        log_warnings(&warnings);
         commit(master, config, &set);
     }
     listeners_forget(&staying);
+    listen_plan_done(&plan);
+    problems_done(&warnings);
 }
 
 // The child has ended.
@@ -174,8 +193,7 @@ static void take(struct master *master)
                                            &unused);
 
     rehearsal_close(&master->rehearsal);
-    for (size_t i = 0; i < warnings.n; i++)
-        log_warning("%s", warnings.texts[i]);
+    log_warnings(&warnings);
     if (config)
         switch_to(master, config, &problems);
     else

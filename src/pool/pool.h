@@ -66,6 +66,7 @@ struct pool {
     enum listener_quiet quiet; // closing: what still comes
     uint64_t quiet_usec;       // closing: its queue is empty since; 0: not quiesced yet
     uint64_t full_said_usec;   // when "at its maximum" was last logged
+    uint64_t shut_said_usec;   // when it was last logged that its listener is shut down; 0: never
     unsigned n_deaths_said;    // deaths logged in this period ...
     unsigned n_deaths_unsaid;  // ... and not logged
 };
