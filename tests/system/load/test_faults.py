@@ -448,7 +448,7 @@ def test_orphans_are_always_bounded(tcpd, tmp_path, limit, seconds):
         daemon.kill()
         daemon.wait_exit()
     wait_for(lambda: proc_state(serving) in (None, "Z"), what="orphan's end")
-    wait_for(lambda: re.search(rf"^{serving} +alarm\({seconds}\)", trace.read_text(), re.M),
+    wait_for(lambda: re.search(rf"^{serving} +alarm\({seconds}\b", trace.read_text(), re.M),
              what="its alarm")
 
 
