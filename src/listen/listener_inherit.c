@@ -40,7 +40,7 @@ static bool is_of_unit(int i)
 {
     const char *name = inherited.sockets[i].name;
 
-    return inherited.sockets[i].fd >= 0 && !is_stored(name);
+    return inherited.sockets[i].fd >= 0 && !inherited.sockets[i].dead && !is_stored(name);
 }
 
 static void drop(int i, const char *why)
@@ -88,19 +88,14 @@ static bool can_listen(int fd, const struct address *address)
            !(is_path && poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0);
 }
 
-static const char *what_is_wrong(int i)
+// Why it cannot be the control socket, NULL: it is. No service is the worse for it.
+static const char *take_control(int i)
 {
-    const struct address *address = &inherited.sockets[i].address;
-    bool is_control = strcmp(inherited.sockets[i].name, INHERITED_CONTROL) == 0;
-
-    if (!can_listen(inherited.sockets[i].fd, address))
-        return "it is not a listening stream socket, or somebody has shut it down";
-    if (is_control && address->any.sa_family != AF_UNIX)
+    if (inherited.sockets[i].address.any.sa_family != AF_UNIX)
         return "it is not a unix socket";
-    if (is_control && control >= 0)
+    if (control >= 0)
         return "there is one already";
-    if (is_control)
-        control = base_take_fd(&inherited.sockets[i].fd);
+    control = base_take_fd(&inherited.sockets[i].fd);
     return NULL;
 }
 
@@ -108,17 +103,20 @@ static const char *what_is_wrong(int i)
 // is what its units promise.
 static int take_in(int i, struct problems *problems)
 {
-    const char *name = inherited.sockets[i].name, *wrong = what_is_wrong(i);
+    static const char no_listener[] =
+        "it is not a listening stream socket, or somebody has shut it down";
+    const char *name = inherited.sockets[i].name;
+    bool can = can_listen(inherited.sockets[i].fd, &inherited.sockets[i].address);
 
-    if (!wrong)
+    if (can && strcmp(name, INHERITED_CONTROL) == 0)
+        inherited.sockets[i].dead = take_control(i);
+    else if (!can && is_stored(name))
+        inherited.sockets[i].dead = no_listener;
+    if (can || is_stored(name))
         return 0;
-    if (is_stored(name)) {
-        inherited.sockets[i].dead = wrong;
-        return 0;
-    }
     problems_add(problems, "LISTEN_FDS", 0,
                  "descriptor %d, \"%s\", cannot be served: %s; see systemctl list-sockets",
-                 inherited.sockets[i].fd, name, wrong);
+                 inherited.sockets[i].fd, name, no_listener);
     return -EDESTADDRREQ;
 }
 

@@ -527,8 +527,11 @@ def test_activation_that_announces_what_is_not_there(listening, env, words):
     refuse_handed_over(words, sockets=[shared], names=["echo"], prefix=prefix)
 
 
-def test_control_socket_of_a_wrong_kind(listening):
-    refuse_handed_over("@control.*not a unix socket", sockets=[listening()], names=["@control"])
+def test_control_socket_of_a_wrong_kind(tmp_path):
+    """A unix socket of another type is no control socket, either."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "s"))
+        refuse_handed_over(f"@control.*{Text.not_listening}", sockets=[sock], names=["@control"])
 
 
 def test_bound_socket_that_never_listened(tcpd):
