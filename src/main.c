@@ -245,7 +245,7 @@ static struct config *rehearse(const struct options *options, struct problems *p
         r = rehearsal_wait(&rehearsal, &stops);
     if (r >= 0)
         config = rehearsal_take(&rehearsal, &plan, problems, &warnings, ret_status);
-    else if (r == -EINTR)
+    else if (r == -ECANCELED)
         *ret_status = EX_OK;
     else
         problems_add(problems, plan.source->name, 0, "cannot be checked: %s", strerror(-r));

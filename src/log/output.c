@@ -20,21 +20,19 @@
 
 #define SIP 128 // a terminal that polls writable takes so much
 
+#define LOWEST 10
+
 static struct {
     int own; // a description that does not block, or -1
     bool is_file, is_socket;
     bool is_cut; // in the middle of a line
 } output = {.own = -1};
 
-// The number of a descriptor that was promised to a socket, though it is not there, is not ours.
+// Low numbers are not ours: a program is given them before it is known that it cannot run.
 static int move_up(int fd)
 {
-    const char *promised = getenv("LISTEN_FDS");
-    int n = promised ? atoi(promised) : 0, moved;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST);
 
-    if (n <= 0 || fd >= STDERR_FILENO + 1 + n)
-        return fd;
-    moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1 + n);
     (void)close(fd);
     return moved;
 }

@@ -78,8 +78,12 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
         r = listen_plan_make(config, &listen, problems);
     if (r < 0)
         return listeners_exit_status(r);
-    if (process_close_all_but(keep, ELEMENTS(keep)) < 0) // the master's are not for modules
-        return EX_SOFTWARE;
+    r = process_close_all_but(keep, ELEMENTS(keep)); // the master's are not for modules
+    if (r < 0) {
+        problems_add(problems, plan->source->name, 0, "the check cannot be set up: %s",
+                     strerror(-r));
+        return EX_OSERR;
+    }
     module_try_all(config, problems);
     return problems->n > 0 ? EX_CONFIG : EX_OK;
 }
@@ -135,22 +139,27 @@ void rehearsal_note_end(struct rehearsal *rehearsal, const siginfo_t *info)
 
 int rehearsal_wait(struct rehearsal *rehearsal, const sigset_t *signals)
 {
+    const struct timespec tick = {.tv_sec = 1}; // what has failed is asked again
     sigset_t awaited = *signals, before;
     siginfo_t info = {0};
-    int r = 0, number = SIGCHLD;
+    int r = 0;
 
     (void)sigaddset(&awaited, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &awaited, &before);
-    while ((number == SIGCHLD || number < 0) &&
-           (r = waitid(P_PID, (id_t)rehearsal->pid, &info, WEXITED | WNOHANG)) == 0 &&
-           info.si_pid == 0)
-        number = sigwaitinfo(&awaited, NULL); // -1: interrupted
-    r = r < 0 ? -errno : 0;
+    while (r == 0 && info.si_pid == 0) {
+        int number = 0;
+
+        if (waitid(P_PID, (id_t)rehearsal->pid, &info, WEXITED | WNOHANG) < 0 && errno == ECHILD)
+            r = -ECHILD;
+        else if (info.si_pid == 0)
+            number = sigtimedwait(&awaited, NULL, &tick);
+        if (number > 0 && number != SIGCHLD)
+            r = -ECANCELED;
+    }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    if (r < 0 || info.si_pid == 0)
-        return r < 0 ? r : -EINTR;
-    rehearsal_note_end(rehearsal, &info);
-    return 0;
+    if (r == 0)
+        rehearsal_note_end(rehearsal, &info);
+    return r;
 }
 
 // Says why there is no whole verdict; error: why what was handed over cannot be read, or 0.

@@ -35,7 +35,7 @@ int rehearsal_start(struct rehearsal *ret, const struct rehearsal_plan *plan);
 // The child that is this one has ended, as waitid(2) has it.
 void rehearsal_note_end(struct rehearsal *rehearsal, const siginfo_t *info);
 
-// Waits for its end, and reaps it. Blocks. -EINTR: one of the signals came instead.
+// Waits for its end, and reaps it. Blocks. -ECANCELED: one of the signals came instead.
 int rehearsal_wait(struct rehearsal *rehearsal, const sigset_t *signals);
 
 // After its end: gives the configuration, which the caller owns, with the answers given
