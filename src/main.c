@@ -338,7 +338,7 @@ static int serve(const struct config_source *source, struct config *config,
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
-    struct listener_set set;
+    struct listener_set set = {0};
     struct config *config;
     struct options options = {0};
     int r, status;

@@ -36,7 +36,7 @@ static inline void base_free(void *pointer)
 }
 
 // Without memory a process ends, which only a start or a child that checks something may.
-static inline _Noreturn void base_out_of_memory(void)
+__attribute__((noreturn)) static inline void base_out_of_memory(void)
 {
     (void)!write(STDERR_FILENO, "out of memory\n", sizeof("out of memory\n") - 1);
     _exit(EX_OSERR);

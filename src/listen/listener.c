@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sysexits.h>
 
 #include "base/base.h"
 #include "board/scoreboard.h"
@@ -386,25 +385,6 @@ int listeners_check(const struct listeners_request *request)
     struct listener_set set = {0};
 
     return open_set(request, true, &set);
-}
-
-int listeners_exit_status(int error)
-{
-    switch (-error) {
-    case EACCES:
-    case EPERM:
-        return EX_NOPERM;
-    case EADDRINUSE:
-    case EEXIST:
-        return EX_UNAVAILABLE;
-    case EADDRNOTAVAIL:
-    case EHOSTUNREACH:
-        return EX_NOHOST;
-    case EDESTADDRREQ:
-        return EX_CONFIG;
-    default:
-        return EX_OSERR;
-    }
 }
 
 void listeners_forget(struct listener_set *set)

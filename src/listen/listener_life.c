@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sysexits.h>
 
 #include "base/base.h"
 #include "listen/listener.h"
@@ -121,4 +122,23 @@ int listener_revive(const struct listener *listener)
     if (bind(listener->fd, &listener->bound.any, listener->bound.length) < 0 && errno != EINVAL)
         return -errno;
     return listen(listener->fd, (int)listener->backlog) < 0 ? -errno : 0;
+}
+
+int listeners_exit_status(int error)
+{
+    switch (-error) {
+    case EACCES:
+    case EPERM:
+        return EX_NOPERM;
+    case EADDRINUSE:
+    case EEXIST:
+        return EX_UNAVAILABLE;
+    case EADDRNOTAVAIL:
+    case EHOSTUNREACH:
+        return EX_NOHOST;
+    case EDESTADDRREQ:
+        return EX_CONFIG;
+    default:
+        return EX_OSERR;
+    }
 }

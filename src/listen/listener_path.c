@@ -78,7 +78,7 @@ static int set_owner(int fd, const struct stat *st, const struct service *servic
 
 void path_note(const struct address *address, struct path_object *ret)
 {
-    struct stat st;
+    struct stat st = {0};
 
     if (lstat(path_of(address), &st) == 0 && S_ISSOCK(st.st_mode))
         *ret = (struct path_object){.device = st.st_dev, .inode = st.st_ino};
@@ -86,7 +86,7 @@ void path_note(const struct address *address, struct path_object *ret)
 
 bool path_leads_to(const struct address *address, const struct path_object *object)
 {
-    struct stat st;
+    struct stat st = {0};
 
     return lstat(path_of(address), &st) == 0 && is_object(&st, object);
 }
@@ -97,7 +97,7 @@ int path_set_owner(const struct address *address, const struct path_object *obje
     const char *name;
     cleanup_close int folder = open_folder(address, &name);
     cleanup_close int fd = -1;
-    struct stat st;
+    struct stat st = {0};
 
     if (folder < 0)
         return folder;
@@ -111,7 +111,7 @@ void path_remove(const struct address *address, const struct path_object *object
 {
     const char *name;
     cleanup_close int folder = open_folder(address, &name);
-    struct stat st;
+    struct stat st = {0};
 
     if (folder >= 0 && fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         is_object(&st, object))
@@ -179,7 +179,7 @@ static void unlock_path(int folder, const char *name)
 static int remove_stale(const struct address *address, int folder, const char *name)
 {
     cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct stat st;
+    struct stat st = {0};
 
     if (fd < 0)
         return -errno;
@@ -197,7 +197,7 @@ static int remove_stale(const struct address *address, int folder, const char *n
 static int take_new(int folder, const char *name, const struct service *service,
                     struct path_object *ret)
 {
-    struct stat st;
+    struct stat st = {0};
     cleanup_close int fd = open_object(folder, name, &st);
 
     if (fd < 0)

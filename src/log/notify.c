@@ -187,7 +187,8 @@ static void drop_change(size_t i)
     base_close_fd(&changes[i]->fd);
     free(changes[i]);
     n_changes--;
-    memmove(&changes[i], &changes[i + 1], (n_changes - i) * sizeof(changes[0]));
+    for (; i < n_changes; i++)
+        changes[i] = changes[i + 1];
 }
 
 static void send_changes(void)
@@ -199,7 +200,8 @@ static void send_changes(void)
         free(changes[n++]);
     }
     n_changes -= n;
-    memmove(changes, changes + n, n_changes * sizeof(changes[0]));
+    for (size_t i = 0; i < n_changes; i++)
+        changes[i] = changes[i + n];
 }
 
 // Sends it, behind those that are owed, or owes it. False: it can do neither.
