@@ -225,6 +225,7 @@ static struct path_object read_object(const char *name)
 // address that tells.
 static bool is_stored_for(int i, const struct address *address)
 {
+    static const struct path_object none; // no path here
     char name[INHERITED_MAX];
 
     if (inherited.sockets[i].fd < 0 || inherited.sockets[i].dead ||
@@ -232,7 +233,7 @@ static bool is_stored_for(int i, const struct address *address)
         return false;
     if (address->any.sa_family == AF_UNIX)
         return address_is_same(&inherited.sockets[i].address, address);
-    inherited_store_name(address, NULL, name);
+    inherited_store_name(address, &none, name);
     return strcmp(inherited.sockets[i].name, name) == 0;
 }
 
