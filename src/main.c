@@ -11,9 +11,10 @@
 #include <sys/syscall.h>
 #include <sysexits.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 #include "config/config.h"
-#include "config/system_limits.h"
+#include "config/config_check.h"
 #include "control/control.h"
 #include "handlers/handlers.h"
 #include "listen/listener.h"
@@ -21,9 +22,11 @@
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master.h"
-#include "module/module_try.h"
+#include "master/rehearsal.h"
 #include "process/title.h"
 #include "run/run.h"
+
+static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
 
 struct options {
     const struct config_source *source;
@@ -133,31 +136,47 @@ static int open_standard_fds(void)
 
     do {
         fd = open("/dev/null", O_RDWR); // without O_CLOEXEC, as 0, 1 and 2 are
-        if (fd < 0)
-            return -errno;
+        if (fd < 0) {
+            (void)dprintf(STDERR_FILENO, "tcpd: cannot open /dev/null: %s\n", strerror(errno));
+            return -1;
+        }
     } while (fd <= STDERR_FILENO);
     (void)close(fd);
     return 0;
 }
 
+// Those that stop or reload wait from the first moment on: until the check of the configuration is
+// under way, then for the master. -t, which serves nobody, lets them end it.
+static void hold_signals(bool hold)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; hold && i < ELEMENTS(stop_signals); i++)
+        (void)sigaddset(&set, stop_signals[i]);
+    if (hold)
+        (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
 // Nothing that whoever started us ignores or blocks is left to the workers. A reader of our
-// messages that goes away must not take the master with it.
+// messages that goes away, or a file of them that is full, must not take the master with it. That
+// HUP is ignored is kept: the master blocks and takes it all the same, but knows of nohup(1).
 static void reset_signals(void)
 {
     static const struct { // the kernel's struct sigaction, of which all is 0
         unsigned long handler, flags, restorer;
         uint64_t mask;
     } default_action;
-    sigset_t none;
 
     for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
+        if (number != SIGHUP)
+            (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
     // Which posix_spawn(3) may have left ignored, and programs would inherit.
     for (int number = __SIGRTMIN; number < SIGRTMIN; number++)
         (void)syscall(SYS_rt_sigaction, number, &default_action, NULL, sizeof(default_action.mask));
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGXFSZ, SIG_IGN);
 }
 
 // A command line that is wrong is told under the name that it begins with.
@@ -183,25 +202,6 @@ static int fail(struct options *options, struct problems *problems, struct confi
     return status;
 }
 
-static int exit_status_of(int error)
-{
-    switch (-error) {
-    case EACCES:
-    case EPERM:
-        return EX_NOPERM;
-    case EADDRINUSE:
-    case EEXIST:
-        return EX_UNAVAILABLE;
-    case EADDRNOTAVAIL:
-    case EHOSTUNREACH:
-        return EX_NOHOST;
-    case EDESTADDRREQ:
-        return EX_CONFIG;
-    default:
-        return EX_OSERR;
-    }
-}
-
 static void describe(const struct config *config)
 {
     for (size_t i = 0; i < config->n_services; i++) {
@@ -218,28 +218,62 @@ static void describe(const struct config *config)
     }
 }
 
-// Warns of limits of the system that are too low for max_workers; false: even for min_workers.
-// With -t, which need not run where tcpd will, that is a warning as well.
-static bool check_limits(const struct config *config, const struct options *options,
-                         struct problems *problems)
+static void log_warnings(struct problems *warnings)
 {
-    struct problems warnings = {0};
-
-    system_limits_check(config, options->source->name, 0, options->check ? &warnings : problems,
-                        &warnings);
-    for (size_t i = 0; i < warnings.n; i++)
-        log_warning("%s", warnings.texts[i]);
-    problems_done(&warnings);
-    return problems->n == 0;
+    for (size_t i = 0; i < warnings->n; i++)
+        log_warning("%s", warnings->texts[i]);
+    problems_done(warnings);
 }
 
-// Where somebody waits for the answer, modules are tried first: with -t, and with tcpd run.
-static bool try_modules(const struct config *config, const struct options *options,
-                        struct problems *problems)
+// Has it checked in a child, and reads what that has read. NULL: what is wrong are problems, and
+// *ret_status is the exit status; without a problem somebody has asked tcpd to stop meanwhile.
+static struct config *rehearse(const struct options *options, struct problems *problems,
+                               int *ret_status)
 {
-    if (options->check || is_run(options))
-        module_try_all(config, problems);
-    return problems->n == 0;
+    const struct rehearsal_plan plan = {.source = options->source, .is_elsewhere = options->check};
+    struct problems warnings = {0};
+    struct rehearsal rehearsal;
+    struct config *config = NULL;
+    sigset_t stops;
+    int r = rehearsal_start(&rehearsal, &plan);
+
+    *ret_status = EX_OSERR;
+    (void)sigemptyset(&stops);
+    for (size_t i = 0; !options->check && i < ELEMENTS(stop_signals); i++)
+        (void)sigaddset(&stops, stop_signals[i]);
+    if (r >= 0)
+        r = rehearsal_wait(&rehearsal, &stops);
+    if (r >= 0)
+        config = rehearsal_take(&rehearsal, &plan, problems, &warnings, ret_status);
+    else if (r == -ECANCELED)
+        *ret_status = EX_OK;
+    else
+        problems_add(problems, plan.source->name, 0, "cannot be checked: %s", strerror(-r));
+    rehearsal_close(&rehearsal);
+    log_warnings(&warnings);
+    return config;
+}
+
+// Opens them all, or says with -t whether that would be possible. 0 or -errno with problems.
+static int open_listeners(struct config *config, const struct options *options,
+                          struct listener_set *ret, struct problems *problems)
+{
+    struct problems warnings = {0};
+    struct listen_plan plan = {0};
+    struct listeners_request request = {.config = config,
+                                        .plan = &plan,
+                                        .may_come = options->check,
+                                        .problems = problems,
+                                        .warnings = &warnings};
+    int r = config_find_owners(config, problems);
+
+    if (r == 0)
+        r = listen_plan_make(config, &plan, problems);
+    if (r == 0)
+        r = options->check ? listeners_check(&request) : listeners_open(&request, ret);
+    log_warnings(&warnings);
+    listen_plan_done(&plan);
+    return r;
 }
 
 // All that -t has to say; returns the exit status.
@@ -266,23 +300,9 @@ static void store_listeners(const struct listener_set *set)
     }
 }
 
-// From now on the master's own, which takes them when it can: whoever reads where tcpd listens may
-// send one at once.
-static void hold_signals(void)
-{
-    static const int held[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    for (size_t i = 0; i < ELEMENTS(held); i++)
-        (void)sigaddset(&set, held[i]);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 // False: nobody can know where tcpd listens, which is no more then.
 static bool announce(struct listener_set *set, struct problems *problems)
 {
-    hold_signals();
     run_announce(set);
     if (said() == EX_OK)
         return true;
@@ -318,32 +338,34 @@ static int serve(const struct config_source *source, struct config *config,
 int main(int argc, char **argv)
 {
     struct problems problems = {0};
-    struct listener_set none = {0}, set;
+    struct listener_set set = {0};
     struct config *config;
     struct options options = {0};
-    int r = open_standard_fds();
+    int r, status;
 
+    hold_signals(true);
+    r = open_standard_fds();
     if (r < 0)
         return EX_OSERR;
     reset_signals();
     title_init(argv);
     options_parse(argc, argv, &options);
+    hold_signals(!options.check);
+    r = inherited_open(&problems); // before anything else is: a number may be announced in vain
     if (!options.check)
         log_open(options.verbose, options.levels);
-    inherited_open();
-
-    config = options.source->load(options.source, &problems);
-    if (!config)
+    if (r < 0)
         return fail(&options, &problems, NULL, EX_CONFIG);
-    if (!check_limits(config, &options, &problems))
-        return fail(&options, &problems, config, EX_OSERR);
-    if (!try_modules(config, &options, &problems))
-        return fail(&options, &problems, config, EX_CONFIG);
+
+    config = rehearse(&options, &problems, &status);
+    if (!config)
+        return fail(&options, &problems, NULL, status);
+    r = open_listeners(config, &options, &set, &problems);
+    answers_forget();
+    if (r < 0)
+        return fail(&options, &problems, config, listeners_exit_status(r));
     if (options.check)
         return tell(config);
-    r = listeners_open(config, NULL, &none, &set, &problems);
-    if (r < 0)
-        return fail(&options, &problems, config, exit_status_of(r));
     inherited_close();
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);

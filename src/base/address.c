@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 
 // What the notes and every text on sockets take for granted (P7).
@@ -25,6 +26,8 @@ static const char *parse_unix(const char *path, struct address_spec *spec)
     spec->kind = ADDRESS_UNIX;
     if (path[0] != '/')
         return "a unix address needs an absolute path: unix:/run/name";
+    if (path[strlen(path) - 1] == '/')
+        return "a unix address is the path of a socket, not of a directory";
     if (strlen(path) >= sizeof(spec->path))
         return "the path of a unix address has at most 107 bytes";
     strcpy(spec->path, path);
@@ -112,6 +115,21 @@ static int resolve_unix(const struct address_spec *spec, struct address *ret)
     return 1;
 }
 
+void address_unmap(struct address *address)
+{
+    struct sockaddr_in6 in6;
+    struct sockaddr_in in = {.sin_family = AF_INET};
+
+    memcpy(&in6, &address->storage, sizeof(in6));
+    if (in6.sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+        return;
+    in.sin_port = in6.sin6_port;
+    memcpy(&in.sin_addr, &in6.sin6_addr.s6_addr[12], sizeof(in.sin_addr));
+    memset(&address->storage, 0, sizeof(address->storage));
+    memcpy(&address->storage, &in, sizeof(in));
+    address->length = sizeof(in);
+}
+
 static size_t copy_list(const struct addrinfo *found, bool dual_stack, struct address *list,
                         size_t max)
 {
@@ -119,13 +137,14 @@ static size_t copy_list(const struct addrinfo *found, bool dual_stack, struct ad
 
     for (const struct addrinfo *ai = found; ai && n < max; ai = ai->ai_next) {
         list[n] = (struct address){.length = ai->ai_addrlen, .dual_stack = dual_stack};
-        memcpy(&list[n++].storage, ai->ai_addr, ai->ai_addrlen);
+        memcpy(&list[n].storage, ai->ai_addr, ai->ai_addrlen);
+        address_unmap(&list[n++]);
     }
     return n;
 }
 
-int address_resolve(const struct address_spec *spec, int family, bool passive, struct address *list,
-                    size_t max)
+static int look_up(const struct address_spec *spec, int family, bool passive, struct address *list,
+                   size_t max)
 {
     bool wildcard = spec->kind == ADDRESS_WILDCARD;
     struct addrinfo *found = NULL;
@@ -138,14 +157,41 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
     size_t n;
     int r;
 
-    if (spec->kind == ADDRESS_UNIX)
-        return max > 0 ? resolve_unix(spec, list) : 0;
     r = getaddrinfo(wildcard ? NULL : spec->host, spec->port, &hints, &found);
     if (r != 0)
         return r;
     n = copy_list(found, wildcard && hints.ai_family == AF_INET6, list, max);
     freeaddrinfo(found);
     return (int)n;
+}
+
+int address_resolve(const struct address_spec *spec, int family, bool passive, struct address *list,
+                    size_t max)
+{
+    const char *what = passive ? "an address to listen on," : "the address of";
+    char about[sizeof(spec->host) + sizeof(spec->port) + 16];
+    struct answer answer;
+    int n;
+
+    if (spec->kind == ADDRESS_UNIX)
+        return max > 0 ? resolve_unix(spec, list) : 0;
+    (void)snprintf(about, sizeof(about), "%s:%s%s", spec->host, spec->port,
+                   family == AF_INET    ? " (IPv4)"
+                   : family == AF_INET6 ? " (IPv6)"
+                                        : "");
+    n = answers_find(what, about, &answer);
+    if (n < 0) {
+        errno = -n;
+        return EAI_SYSTEM;
+    }
+    if (n == 0) {
+        n = look_up(spec, family, passive, list, max);
+        answers_note(what, about, list, n > 0 ? (size_t)n * sizeof(list[0]) : 0);
+        return n;
+    }
+    n = (int)(answer.size / sizeof(list[0]) < max ? answer.size / sizeof(list[0]) : max);
+    memcpy(list, answer.bytes, (size_t)n * sizeof(list[0]));
+    return n > 0 ? n : EAI_NONAME;
 }
 
 static void format_unix(const struct sockaddr_un *un, socklen_t length, char *text, size_t size)

@@ -47,6 +47,10 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
 const char *address_format(const struct sockaddr *address, socklen_t length, char *text,
                            size_t size);
 
+// Makes an IPv4 address of one that is mapped into IPv6 (::ffff:127.0.0.1), which a socket of IPv6
+// alone cannot have.
+void address_unmap(struct address *address);
+
 bool address_is_wildcard(const struct sockaddr *address);
 bool address_is_same(const struct address *a, const struct address *b);
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,11 +35,18 @@ static inline void base_free(void *pointer)
     free(*(void **)pointer);
 }
 
-// What was allocated; without memory the process aborts, which only a start-up may.
+// Without memory a process ends, which only a start or a child that checks something may.
+__attribute__((noreturn)) static inline void base_out_of_memory(void)
+{
+    (void)!write(STDERR_FILENO, "out of memory\n", sizeof("out of memory\n") - 1);
+    _exit(EX_OSERR);
+}
+
+// What was allocated.
 static inline void *base_checked(void *pointer)
 {
     if (!pointer)
-        abort();
+        base_out_of_memory();
     return pointer;
 }
 

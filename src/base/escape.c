@@ -39,6 +39,18 @@ static size_t utf8_length(const uint8_t *data, size_t length)
     return n;
 }
 
+bool escape_is_utf8(const void *data, size_t length)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0, n; i < length; i += n) {
+        n = bytes[i] < 0x80 ? 1 : utf8_length(bytes + i, length - i);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
 // The length of the character at data that may stand as it is, 0 when it must be escaped.
 static size_t plain_length(const uint8_t *data, size_t length)
 {

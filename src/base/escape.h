@@ -3,9 +3,13 @@
 // other byte (controls, DEL, C1 controls, broken UTF-8) and the backslash become \xNN. Pure.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ESCAPE_MAX 256 // bytes of a peer shown at most in a log; an escaped byte takes 4
+
+// Whether all of data is UTF-8 that a log may show, and plain ASCII.
+bool escape_is_utf8(const void *data, size_t length);
 
 // Writes the escaped form of data into text, cut at size - 1 between characters, NUL-terminated.
 // Returns how many bytes of data the text shows.

@@ -19,6 +19,22 @@ const char *problems_place(const char *file, int line, char *text, size_t size)
     return text;
 }
 
+// Owns the text from now on.
+static void add(struct problems *problems, char *text)
+{
+    if (problems->n == PROBLEMS_MAX) {
+        free(text);
+        return;
+    }
+    if (problems->n == PROBLEMS_MAX - 1) {
+        free(text);
+        text = base_checked(strdup("more is wrong than is shown here"));
+    }
+    problems->texts = base_checked(
+        reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
+    problems->texts[problems->n++] = text;
+}
+
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
 {
     char what[1024], plain[1024], place[4096];
@@ -30,10 +46,13 @@ void problems_add(struct problems *problems, const char *file, int line, const c
     va_end(arguments);
     (void)escape_bytes(what, strlen(what), plain, sizeof(plain)); // a name may hold anything
     if (asprintf(&text, "%s: %s", problems_place(file, line, place, sizeof(place)), plain) < 0)
-        abort();
-    problems->texts = base_checked(
-        reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
-    problems->texts[problems->n++] = text;
+        base_out_of_memory();
+    add(problems, text);
+}
+
+void problems_add_text(struct problems *problems, const char *text)
+{
+    add(problems, base_checked(strdup(text)));
 }
 
 void problems_done(struct problems *problems)

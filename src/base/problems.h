@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What is wrong with a configuration: a list of texts, each "FILE:LINE: what, and what is allowed".
 // Whoever checks something adds to it, so that one run reports all. Logs nothing. Without memory
-// the process aborts.
+// the process ends.
 #pragma once
 
 #include <stddef.h>
+
+#define PROBLEMS_MAX 100 // the last one says that there are more
 
 struct problems {
     char **texts;
@@ -20,6 +22,8 @@ struct place {
 // Adds a text; what is not plain text in it is escaped.
 void problems_add(struct problems *problems, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// Adds a text as it is.
+void problems_add_text(struct problems *problems, const char *text);
 void problems_done(struct problems *problems);
 
 // "FILE:LINE", or "FILE" without a line in it. Returns text.

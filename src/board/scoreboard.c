@@ -8,12 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/base.h"
 
-#define PAGE 4096
+#define PAGE SCOREBOARD_PAGE
 
 struct score_page {
     uint32_t sequence; // odd while the worker writes
@@ -43,7 +44,7 @@ int scoreboard_open(struct scoreboard *board)
     *board = (struct scoreboard){.fd = memfd_create("scoreboard", MFD_CLOEXEC)};
     if (board->fd < 0)
         return -errno;
-    if (ftruncate(board->fd, page_offset(SCOREBOARD_SLOTS)) < 0)
+    if (ftruncate(board->fd, (off_t)SCOREBOARD_BYTES) < 0)
         return -errno;
     hints = map(board->fd, PROT_READ | PROT_WRITE, SCOREBOARD_POOLS, 0);
     pages = map(board->fd, PROT_READ, SCOREBOARD_SLOTS, page_offset(0));
@@ -115,6 +116,25 @@ struct pool_hint *scoreboard_hint(const struct scoreboard *board, unsigned pool)
 {
     assert(pool < SCOREBOARD_POOLS);
     return (struct pool_hint *)(void *)((char *)board->hints + (size_t)pool * PAGE);
+}
+
+// The master writes here and then reads the pages; a worker writes its page and then reads this.
+// Without a fence between the two, on either side, each may miss what the other has just written:
+// the master counts the worker as idle, the worker finds the hint not armed, and nobody looks again
+// for a second. With both, one of them sees the other.
+void hint_arm(struct pool_hint *hint, int32_t spare, bool on)
+{
+    atomic_store_explicit(&hint->spare, spare, memory_order_relaxed);
+    atomic_store_explicit(&hint->armed, on, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool score_wakes(struct pool_hint *hint, int32_t idle)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return idle < atomic_load_explicit(&hint->spare, memory_order_relaxed) &&
+           atomic_load_explicit(&hint->armed, memory_order_relaxed) != 0 &&
+           atomic_exchange_explicit(&hint->armed, 0, memory_order_relaxed) != 0;
 }
 
 int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **ret_page,

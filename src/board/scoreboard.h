@@ -15,6 +15,8 @@
 
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
 #define SCOREBOARD_POOLS 1024
+#define SCOREBOARD_PAGE  4096
+#define SCOREBOARD_BYTES ((uint64_t)(SCOREBOARD_POOLS + SCOREBOARD_SLOTS) * SCOREBOARD_PAGE)
 
 enum worker_state {
     WORKER_STARTING,
@@ -65,6 +67,9 @@ enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot
 // Empties a page and gives its memory back; only after the worker was reaped.
 void scoreboard_wipe(const struct scoreboard *board, unsigned slot);
 struct pool_hint *scoreboard_hint(const struct scoreboard *board, unsigned pool);
+// Before the master looks at the pages: from now on the first worker that finds fewer idle ones
+// than `spare` wakes it (score_wakes() says so to that one), if `on`.
+void hint_arm(struct pool_hint *hint, int32_t spare, bool on);
 
 // --- A worker's side ---
 // Maps the worker's own page and its pool's hint, nothing else. -errno on failure.
@@ -73,3 +78,5 @@ int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **re
 void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec);
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
 void score_done(struct score_page *page); // a session has ended
+// After score_busy(), with the idle ones that are left: whether this worker is to wake the master.
+bool score_wakes(struct pool_hint *hint, int32_t idle);

@@ -47,7 +47,10 @@ struct service {
     struct deadlines deadlines;
     unsigned socket_mode;             // unix sockets
     char *socket_user, *socket_group; // unix sockets, NULL: as tcpd runs
-    bool accepts_itself;              // no session is tcpd's: handler->become() takes its place
+    int socket_user_line, socket_group_line;
+    uid_t socket_uid; // as config_find_owners() has found them, -1: none
+    gid_t socket_gid;
+    bool accepts_itself; // no session is tcpd's: handler->become() takes its place
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself
     char *file;                            // where the section ends
     int line;
@@ -55,8 +58,9 @@ struct service {
 
 struct config {
     uint64_t stop_timeout_usec;
-    uint64_t exit_idle_usec; // 0: never
-    int socket_units;        // 0: tcpd opens its sockets by itself; for the generator
+    uint64_t reload_timeout_usec; // how long reading it may take, 0: any time
+    uint64_t exit_idle_usec;      // 0: never
+    int socket_units;             // 0: tcpd opens its sockets by itself; for the generator
     enum log_sessions log_sessions;
     unsigned log_sessions_rate; // records a second of a pool in the journal, 0: no bound
     enum log_addresses log_addresses;

@@ -3,9 +3,13 @@
 
 #include "config/config_check.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 #include "config/handler.h"
 
@@ -72,6 +76,69 @@ void config_check_service(struct service *service, const struct section *section
                      service->name);
     check_handler(service, section, problems); // it may know how many workers there are
     check_workers(service, section, problems);
+    service->socket_user_line = section_line(section, "socket_user");
+    service->socket_group_line = section_line(section, "socket_group");
+}
+
+static const char the_user[] = "the owner", the_group[] = "the group";
+
+// The number of a user or a group; 0 or an errno: ENOENT is for a name that nobody has.
+static int find_id(const char *what, const char *name, unsigned *ret)
+{
+    bool is_user = strcmp(what, the_user) == 0;
+    struct answer answer;
+    int r = answers_find(what, name, &answer);
+
+    if (r != 0) {
+        memcpy(ret, r > 0 ? answer.bytes : &(unsigned){0}, sizeof(*ret));
+        return -r > 0 ? -r : 0;
+    }
+    errno = 0;
+    if (is_user) {
+        const struct passwd *user = getpwnam(name);
+
+        r = user ? 0 : errno != 0 ? errno : ENOENT;
+        *ret = user ? user->pw_uid : 0;
+    } else {
+        const struct group *group = getgrnam(name);
+
+        r = group ? 0 : errno != 0 ? errno : ENOENT;
+        *ret = group ? group->gr_gid : 0;
+    }
+    if (r == 0)
+        answers_note(what, name, ret, sizeof(*ret));
+    return r;
+}
+
+// The number, (unsigned)-1: none is asked for, or it is a problem.
+static unsigned find_owner(const struct service *service, const char *setting, const char *what,
+                           const char *name, int line, struct problems *problems)
+{
+    unsigned id;
+    int error = name ? find_id(what, name, &id) : 0;
+    bool absent = error == ENOENT || error == ESRCH || error == EBADF;
+
+    if (name && error == 0)
+        return id;
+    if (name)
+        problems_add(problems, service->file, line, "%s = \"%s\" of service \"%s\": %s", setting,
+                     name, service->name, absent ? "there is no such name" : strerror(error));
+    return (unsigned)-1;
+}
+
+int config_find_owners(struct config *config, struct problems *problems)
+{
+    size_t before = problems->n;
+
+    for (size_t i = 0; i < config->n_services; i++) {
+        struct service *service = &config->services[i];
+
+        service->socket_uid = find_owner(service, "socket_user", the_user, service->socket_user,
+                                         service->socket_user_line, problems);
+        service->socket_gid = find_owner(service, "socket_group", the_group, service->socket_group,
+                                         service->socket_group_line, problems);
+    }
+    return problems->n > before ? -EDESTADDRREQ : 0;
 }
 
 // Two entries that cannot both be bound: the same address, or one port with and without "*". Port 0

@@ -13,5 +13,10 @@ extern const char config_name_characters[];
 void config_check_service(struct service *service, const struct section *section,
                           struct problems *problems);
 
+// Looks up who owns unix sockets. May block on a directory service, so it is done before anything
+// is bound; not for the generator, whose units name them.
+// 0, or -EDESTADDRREQ with problems.
+int config_find_owners(struct config *config, struct problems *problems);
+
 // No address may be asked for twice, but for port 0.
 void config_check_addresses(const struct config *config, struct problems *problems);

@@ -5,13 +5,12 @@
 #include "config/config_text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/file.h"
 
 #define FILE_MAX (1024 * 1024)
 
@@ -289,46 +288,21 @@ static int count_lines(const char *text)
     return n;
 }
 
-FILE *config_file_open(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-    FILE *file = NULL;
-
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        file = fdopen(fd, "r");
-    else
-        errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP; // strerror: "Operation not supported"
-    if (!file)
-        (void)close(fd);
-    return file;
-}
-
 const char *config_text_read(const char *path, const char *tail, struct config_text *ret)
 {
-    FILE *file = config_file_open(path);
-    size_t n = 0, room = strlen(tail) + 2;
-    const char *wrong = NULL;
+    struct file_text file;
+    size_t room = strlen(tail) + 2;
+    int r = file_read(path, FILE_MAX, room, &file);
 
-    ret->text = malloc(FILE_MAX + 1 + room);
-    if (!ret->text)
-        abort();
-    if (file)
-        n = fread(ret->text, 1, FILE_MAX + 1, file);
-    if (!file || ferror(file))
-        wrong = strerror(errno);
-    else if (n > FILE_MAX)
-        wrong = "longer than 1 MiB";
-    else if (memchr(ret->text, '\0', n))
-        wrong = "holds a NUL byte";
-    if (file)
-        (void)fclose(file); // only read from
-    if (wrong)
-        return wrong;
-    ret->text[n] = '\0';
-    ret->n_lines = count_lines(ret->text);
-    (void)snprintf(ret->text + n, room, "\n%s", tail);
+    *ret = (struct config_text){0};
+    if (r < 0)
+        return r == -EFBIG ? "longer than 1 MiB" : strerror(-r);
+    *ret = (struct config_text){.text = file.bytes,
+                                .n_lines = count_lines(file.bytes),
+                                .device = file.device,
+                                .inode = file.inode};
+    if (strlen(file.bytes) < file.n)
+        return "holds a NUL byte";
+    (void)snprintf(ret->text + file.n, room, "\n%s", tail);
     return NULL;
 }

@@ -4,16 +4,16 @@
 // lexer would drop something without a word: a * or + outside quotes.
 #pragma once
 
-#include <stdio.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include "base/problems.h"
-
-// Opens a regular file for reading without waiting for anybody, as a FIFO would. NULL and errno.
-FILE *config_file_open(const char *path);
 
 struct config_text {
     char *text;  // owned by the caller, also on failure
     int n_lines; // of the file
+    dev_t device;
+    ino_t inode;
 };
 
 // Reads path; `tail`, on a line of its own, follows the text. NULL, or a text of what is wrong with

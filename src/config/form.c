@@ -44,7 +44,7 @@ __attribute__((format(printf, 1, 2))) static char *complain(const char *format, 
 
     va_start(arguments, format);
     if (vasprintf(&text, format, arguments) < 0)
-        abort();
+        base_out_of_memory();
     va_end(arguments);
     return text;
 }

@@ -2,7 +2,7 @@
 // Forms: tables of settings over a struct, with names, kinds, defaults and ranges. What every
 // service has is one (settings.h), what a handler has of its own is another, beside that handler.
 // Whoever declares a form owns the struct's meaning; this only fills, checks and frees it. Pure: no
-// files, no sockets, no log. Without memory the process aborts.
+// files, no sockets, no log. Without memory the process ends.
 #pragma once
 
 #include <stdbool.h>

@@ -16,6 +16,7 @@
 #include "config/reader_private.h"
 
 #define DEPTH_MAX 10
+#define FILES_MAX 1000
 
 struct file *reader_reading;
 
@@ -161,6 +162,8 @@ static void parse_file(struct reader *reader, const char *path, struct config_te
         .includer = reader_reading,
         .reader = reader,
         .path = path,
+        .device = text->device,
+        .inode = text->inode,
         .cfg = make_parser(language),
         .own = section_new(language->file, language->file_values, reader->problems),
         .n_lines = text->n_lines,
@@ -179,13 +182,34 @@ static void parse_file(struct reader *reader, const char *path, struct config_te
     reader->depth--;
 }
 
+// Whether the file is being read already: it includes itself, maybe through others.
+static bool is_open(const struct config_text *text)
+{
+    for (const struct file *file = reader_reading; file; file = file->includer)
+        if (file->device == text->device && file->inode == text->inode)
+            return true;
+    return false;
+}
+
 // Reads a file, which `includer` asks for at `line` (NULL: nobody).
 static void read_file(struct reader *reader, const char *path, const char *includer, int line)
 {
     struct config_text text = {0};
-    const char *wrong = config_text_read(path, SENTINEL "=1\n", &text);
+    const char *wrong = NULL;
 
-    if (wrong)
+    if (reader->bounded)
+        return;
+    if (++reader->n_read > FILES_MAX) {
+        reader->bounded = true;
+        problems_add(reader->problems, includer ? includer : path, line,
+                     "more than %d files are read; no further one is", FILES_MAX);
+        return;
+    }
+    wrong = config_text_read(path, SENTINEL "=1\n", &text);
+    if (!wrong && is_open(&text)) {
+        reader->bounded = true; // one message for all that would follow
+        problems_add(reader->problems, includer, line, "%s includes itself", path);
+    } else if (wrong)
         problems_add(reader->problems, includer ? includer : path, line, "%s%scannot be read: %s",
                      includer ? path : "", includer ? " " : "", wrong);
     else
@@ -210,7 +234,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     }
     if (asprintf(&path, "%s%s%s", argv[0][0] == '/' ? "" : dirname(copy),
                  argv[0][0] == '/' ? "" : "/", argv[0]) < 0)
-        abort();
+        base_out_of_memory();
     read_file(reader, path, reader_reading->path, line);
     tell_titles(cfg, reader->titles, known);
     return 0;

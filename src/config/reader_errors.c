@@ -108,7 +108,7 @@ void reader_on_error(cfg_t *cfg, const char *format, va_list arguments)
     size_t length;
 
     if (vasprintf(&text, format, arguments) < 0)
-        abort();
+        base_out_of_memory();
     reader_reading->error_line = reader_last_line(cfg);
     length = strlen(text);
     if (strncmp(text, unknown, strlen(unknown)) == 0) {

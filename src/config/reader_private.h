@@ -40,6 +40,8 @@ struct file {
     struct file *includer;
     struct reader *reader;
     const char *path;
+    dev_t device;
+    ino_t inode;
     cfg_t *cfg;
     struct section *own;   // what stands outside of all sections
     struct section *open;  // the section that is open, NULL: none
@@ -54,7 +56,9 @@ struct reader {
     struct problems *problems;
     struct title *titles;
     struct parser *used;
-    int depth; // of files that include each other
+    int depth;       // of files that include each other
+    unsigned n_read; // files
+    bool bounded;    // a bound on them was met: no further file is read
 };
 
 // libconfuse hands callbacks no context of ours, hence the pointer.

@@ -93,7 +93,7 @@ static char *choose(struct section *section, const char *name, const char *text)
         }
     if (asprintf(&wrong, "\"%s\" is not a %s; one of: %s", text, name,
                  section_variants(section->kind, names, sizeof(names))) < 0)
-        abort();
+        base_out_of_memory();
     return wrong;
 }
 

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "board/scoreboard.h"
 
 #define WORKER_KIB      130 // a worker that serves, with what the kernel keeps for it
-#define FILES_OF_OWN    32  // descriptors of the master besides its listeners
+#define FILES_OF_OWN    96  // descriptors of the master besides its listeners
 #define RESERVED_PIDS   300 // that the kernel does not give out a second time
 #define USED_UP         16  // so near to a limit that a fork fails for it
 #define MIB_OF_KIB(kib) ((kib) / 1024)
@@ -24,6 +25,7 @@ static const struct {
     [LIMIT_SYSTEM_TASKS] = {"kernel.threads-max", "it with sysctl"},
     [LIMIT_PIDS] = {"kernel.pid_max", "it with sysctl"},
     [LIMIT_FILES] = {"RLIMIT_NOFILE (ulimit -n)", "LimitNOFILE= of the unit, or ulimit -n,"},
+    [LIMIT_FILE_SIZE] = {"RLIMIT_FSIZE (ulimit -f)", "LimitFSIZE= of the unit, or ulimit -f,"},
     [LIMIT_BACKLOG] = {"net.core.somaxconn", "it with sysctl"},
     [LIMIT_MEMORY] = {"MemAvailable", ""},
     [LIMIT_GROUP_MEMORY] = {"memory.max of", "MemoryMax= of the unit, or memory.max,"},
@@ -98,6 +100,17 @@ static enum limit_verdict judge_files(const struct system_limit *limit,
     return limit->value < wanted ? LIMIT_SHORT_OF_MAX : LIMIT_ENOUGH;
 }
 
+// Shared memory is a file to the kernel.
+static enum limit_verdict judge_file_size(const struct system_limit *limit, char *text, size_t size)
+{
+    (void)snprintf(text, size,
+                   "the memory that workers and master share is a file of %" PRIu64
+                   " bytes; %s is %" PRIu64 " bytes: set %s to at least %" PRIu64 " bytes",
+                   SCOREBOARD_BYTES, words[LIMIT_FILE_SIZE].name, limit->value,
+                   words[LIMIT_FILE_SIZE].remedy, SCOREBOARD_BYTES);
+    return limit->value < SCOREBOARD_BYTES ? LIMIT_SHORT_OF_MIN : LIMIT_ENOUGH;
+}
+
 static enum limit_verdict judge_backlog(const struct system_limit *limit,
                                         const struct system_need *need, char *text, size_t size)
 {
@@ -116,6 +129,8 @@ enum limit_verdict system_limits_judge(const struct system_limit *limit,
         return judge_tasks(limit, need, text, size);
     if (limit->kind == LIMIT_FILES)
         return judge_files(limit, need, text, size);
+    if (limit->kind == LIMIT_FILE_SIZE)
+        return judge_file_size(limit, text, size);
     if (limit->kind == LIMIT_BACKLOG)
         return judge_backlog(limit, need, text, size);
     return judge_memory(limit, need, text, size);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Limits of the system that bound what a configuration asks for, by name and number: processes of
-// the user, of the control group and those above it, of the system; descriptors, the accept queue,
-// memory. What cannot be read, as in a sandbox, is not checked. Reads files, changes and logs
-// nothing.
+// the user, of the control group and those above it, of the system; descriptors, the size of files,
+// the accept queue, memory. What cannot be read, as in a sandbox, is not checked. Reads files,
+// changes and logs nothing.
 #pragma once
 
 #include <stddef.h>
@@ -16,6 +16,7 @@ enum limit_kind {
     LIMIT_SYSTEM_TASKS,
     LIMIT_PIDS,
     LIMIT_FILES,
+    LIMIT_FILE_SIZE,
     LIMIT_BACKLOG,
     LIMIT_MEMORY,
     LIMIT_GROUP_MEMORY,
@@ -24,7 +25,7 @@ enum limit_kind {
 
 struct system_limit {
     enum limit_kind kind;
-    uint64_t value;  // memory in KiB
+    uint64_t value;  // memory in KiB, the size of files in bytes
     uint64_t others; // what of it others use; processes only
     char group[128]; // the control group
 };

@@ -192,6 +192,8 @@ static void add_rlimits(struct list *list, uint64_t own)
         add(list, LIMIT_USER_TASKS, limit.rlim_cur)->others = less(count_user_tasks(), own);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         (void)add(list, LIMIT_FILES, limit.rlim_cur);
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        (void)add(list, LIMIT_FILE_SIZE, limit.rlim_cur);
 }
 
 static void add_file(struct list *list, enum limit_kind kind, const char *path, uint64_t others)

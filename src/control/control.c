@@ -12,6 +12,7 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,10 +23,9 @@
 
 #define PRIORITY       (SD_EVENT_PRIORITY_NORMAL + 10)
 #define PRIORITY_SWEEP (SD_EVENT_PRIORITY_NORMAL + 5)
-#define SILENT_USEC    (30 * USEC_PER_SEC) // then a connection without a call is closed
-#define UNREAD_MAX     64                  // replies that a peer may leave unread
-#define POKES          4
-#define UNREAD_BYTES   (256 * 1024) // of them that the kernel keeps; sd-bus asks for 8 MiB
+#define MUTE_USEC      (2 * USEC_PER_SEC)  // from one line to the next, and to a first call
+#define SILENT_USEC    (30 * USEC_PER_SEC) // from one call to the next
+#define UNREAD_BYTES   (256 * 1024)        // of them that the kernel keeps; sd-bus asks for 8 MiB
 #define RETRY_USEC     USEC_PER_SEC
 #define SAY_USEC       (60 * USEC_PER_SEC)
 
@@ -48,18 +48,10 @@ static void set_timer(struct control *control, uint64_t usec)
 static void close_connection(struct control_connection *connection)
 {
     control_forget_calls(connection);
+    control_input_close(&connection->input);
     connection->bus = sd_bus_close_unref(connection->bus); // no flush: that would block
+    base_close_fd(&connection->socket);
     free(connection);
-}
-
-// sd-bus may read a first message together with the end of the authentication, and then waits for
-// more to read before it looks at it.
-static void poke(struct control_connection *connection)
-{
-    for (int i = 0; connection->fresh && i < POKES; i++)
-        if (sd_bus_process(connection->bus, NULL) <= 0)
-            connection->fresh = false;
-    connection->fresh = false;
 }
 
 // After any event while there are connections. Does what must not be done in sd-bus' own callbacks.
@@ -72,14 +64,13 @@ static int on_sweep(sd_event_source *source, void *userdata)
     while (*link) {
         struct control_connection *connection = *link;
 
-        if (!connection->doomed && connection->fresh)
-            poke(connection);
         if (connection->doomed || sd_bus_is_open(connection->bus) <= 0) {
             *link = connection->next;
             close_connection(connection);
             control->n_connections--;
             control->master->n_visitors--;
         } else {
+            control_input_look(&connection->input);
             link = &connection->next;
         }
     }
@@ -100,8 +91,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         control->retry_usec = 0;
     set_listening(control);
     for (struct control_connection *i = control->connections; i; i = i->next) {
-        uint64_t its = (i->n_calls > 0 ? now : i->called_usec) + SILENT_USEC;
+        uint64_t its = (i->n_calls > 0 ? now : i->called_usec) +
+                       (i->has_called ? SILENT_USEC : MUTE_USEC);
 
+        if (its <= now && !i->has_called && control_input_is_pending(&i->input))
+            its = now + USEC_PER_SEC / 10;
         if (its <= now)
             control_doom(i);
         else if (its < due)
@@ -116,24 +110,56 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     struct control_connection *connection = userdata;
-    uint64_t n_unread = 0;
 
     (void)error;
-    if (sd_bus_get_n_queued_write(connection->bus, &n_unread) < 0 || n_unread > UNREAD_MAX)
-        control_doom(connection);
     if (connection->doomed)
         return 1; // taken, and not answered
-    if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Connected") > 0)
-        connection->fresh = true;
-    if (sd_bus_message_is_method_call(message, NULL, NULL) > 0)
+    if (sd_bus_message_is_method_call(message, NULL, NULL) > 0) {
+        connection->has_called = true;
         connection->called_usec = base_now_usec();
+    }
     return 0;
 }
 
-// A D-Bus server for one peer.
-static int start_bus(struct control_connection *connection, int *fd)
+static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-    const int size = UNREAD_BYTES, socket = *fd;
+    struct control_connection *connection = userdata;
+    unsigned n_lines = connection->input.n_lines;
+
+    (void)source;
+    (void)fd;
+    (void)events;
+    if (!control_input_pass(&connection->input))
+        control_doom(connection);
+    if (connection->input.n_lines > n_lines)
+        connection->called_usec = base_now_usec(); // it goes on, and has not many more of these
+    return 0;
+}
+
+// Gives sd-bus where it reads, our pipe, and where it writes. It knows no peer then: whom the
+// kernel names is asked for its rights by ourselves, see control_object.c.
+static int give_files(struct control_connection *connection)
+{
+    cleanup_close int in = -1, out = fcntl(connection->socket, F_DUPFD_CLOEXEC, 3);
+    int r;
+
+    if (out < 0)
+        return -errno;
+    r = control_input_open(&connection->input, connection->socket, &in);
+    if (r >= 0)
+        r = sd_bus_set_fd(connection->bus, in, out);
+    if (r >= 0) {
+        (void)base_take_fd(&in);
+        (void)base_take_fd(&out);
+    }
+    return r;
+}
+
+// A D-Bus server for one peer.
+static int start_bus(struct control_connection *connection)
+{
+    sd_event *event = connection->control->master->event;
+    const int size = UNREAD_BYTES;
     sd_bus *bus;
     sd_id128_t id;
     int r = sd_bus_new(&connection->bus);
@@ -141,13 +167,13 @@ static int start_bus(struct control_connection *connection, int *fd)
     if (r < 0)
         return r;
     bus = connection->bus;
-    r = sd_bus_set_fd(bus, *fd, *fd);
-    if (r < 0)
-        return r;
-    (void)base_take_fd(fd);
-    r = sd_id128_randomize(&id);
+    r = give_files(connection);
+    if (r >= 0)
+        r = sd_id128_randomize(&id);
     if (r >= 0)
         r = sd_bus_set_server(bus, 1, id);
+    if (r >= 0)
+        r = sd_bus_set_anonymous(bus, 1);
     if (r >= 0)
         r = sd_bus_set_sender(bus, "tcpd.Manager");
     if (r >= 0)
@@ -155,17 +181,17 @@ static int start_bus(struct control_connection *connection, int *fd)
     if (r >= 0)
         r = sd_bus_set_close_on_exit(bus, 0); // it would flush first, which blocks
     if (r >= 0)
-        r = sd_bus_set_connected_signal(bus, 1);
-    if (r >= 0)
         r = sd_bus_add_filter(bus, NULL, on_message, connection);
     if (r >= 0)
         r = control_add_object(connection);
     if (r >= 0)
         r = sd_bus_start(bus);
     if (r >= 0)
-        r = sd_bus_attach_event(bus, connection->control->master->event, PRIORITY);
+        r = sd_bus_attach_event(bus, event, PRIORITY);
     if (r >= 0)
-        (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); // best effort
+        r = control_input_start(&connection->input, bus, event, PRIORITY, on_input, connection);
+    if (r >= 0) // best effort
+        (void)setsockopt(connection->socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     return r;
 }
 
@@ -197,7 +223,9 @@ static int add_connection(struct control *control, int *fd)
     connection->pid = peer.pid;
     connection->uid = peer.uid;
     connection->called_usec = base_now_usec();
-    r = start_bus(connection, fd);
+    connection->socket = base_take_fd(fd);
+    connection->input.pipe = -1;
+    r = start_bus(connection);
     if (r < 0) {
         close_connection(connection);
         return r;
@@ -206,8 +234,7 @@ static int add_connection(struct control *control, int *fd)
     control->connections = connection;
     control->n_connections++;
     control->master->n_visitors++;
-    if (sd_event_source_get_enabled(control->timer, NULL) <= 0)
-        set_timer(control, connection->called_usec + SILENT_USEC);
+    set_timer(control, base_now_usec()); // it finds what is due next
     return 0;
 }
 

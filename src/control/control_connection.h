@@ -8,6 +8,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "control/control_input.h"
 #include "master/master_state.h"
 
 #define CONTROL_CONNECTIONS 16
@@ -22,14 +23,16 @@ struct control_call {
 struct control_connection {
     struct control_connection *next;
     struct control *control;
+    int socket; // the peer's; sd-bus writes to a duplicate
+    struct control_input input;
     sd_bus *bus;
     pid_t pid; // of who has connected, as the kernel says
     uid_t uid;
     struct control_call calls[CONTROL_CALLS];
     size_t n_calls;
-    uint64_t called_usec; // when it last called something
-    bool fresh;           // has just passed the authentication
-    bool doomed;          // to be closed by the next sweep
+    uint64_t called_usec; // when it last called something, or came closer to that
+    bool has_called;
+    bool doomed; // to be closed by the next sweep
 };
 
 struct control {

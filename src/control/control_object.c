@@ -6,6 +6,7 @@
 #include "control/control_object.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "control/control_status.h"
@@ -35,11 +36,25 @@ static int on_get_status(sd_bus_message *message, void *userdata, sd_bus_error *
     return r;
 }
 
+// Reload() and Stop() are for root and for the user that tcpd runs as.
+static bool may_steer(const struct control_connection *connection)
+{
+    return connection->uid == 0 || connection->uid == geteuid();
+}
+
+static int refuse_to_steer(sd_bus_error *error)
+{
+    return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                            "only root and the user that tcpd runs as may do this");
+}
+
 static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     struct control_connection *connection = userdata;
     struct master *master = connection->control->master;
 
+    if (!may_steer(connection))
+        return refuse_to_steer(error);
     if (master->phase == MASTER_STOPPING)
         return sd_bus_error_set(error, "tcpd.Error.Stopping", "tcpd is stopping");
     if (connection->n_calls == CONTROL_CALLS)
@@ -56,7 +71,8 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     struct control_connection *connection = userdata;
 
-    (void)error;
+    if (!may_steer(connection))
+        return refuse_to_steer(error);
     log_info("control: process %d of user %u requests a stop", connection->pid, connection->uid);
     (void)sd_bus_reply_method_return(message, ""); // whoever cannot be answered stops it as well
     master_stop(connection->control->master, false, 0);
@@ -72,8 +88,8 @@ static const sd_bus_vtable bus_vtable[] = {
 static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}", on_get_status, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Reload", "", "", on_reload, 0),
-    SD_BUS_METHOD("Stop", "", "", on_stop, 0),
+    SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 

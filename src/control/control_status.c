@@ -54,9 +54,8 @@ static int append_long(sd_bus_message *reply, const char *name, uint64_t value)
 static const char *phase_name(enum master_phase phase)
 {
     static const char *const names[] = {
-        [MASTER_STARTING] = "starting",
-        [MASTER_RUNNING] = "running",
-        [MASTER_RELOADING] = "reloading",
+        [MASTER_STARTING] = "starting",  [MASTER_RUNNING] = "running",
+        [MASTER_CHECKING] = "reloading", [MASTER_RELOADING] = "reloading",
         [MASTER_STOPPING] = "stopping",
     };
 

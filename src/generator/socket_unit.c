@@ -5,11 +5,15 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
+#include <net/if.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <nss.h>
 #include <string.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 
 void names_files_only(void)
 {
@@ -41,14 +45,15 @@ static bool take(struct taken_addresses *taken, const char *text)
             return false;
     taken->texts = reallocarray(taken->texts, taken->n + 1, sizeof(taken->texts[0]));
     if (!taken->texts)
-        abort();
+        base_out_of_memory();
     taken->texts[taken->n] = strdup(text);
     if (!taken->texts[taken->n++])
-        abort();
+        base_out_of_memory();
     return true;
 }
 
-// A unit file takes control characters, and a backslash at the end of a line, for its own.
+// A unit file takes control characters, and a backslash at the end of a line, for its own; it drops
+// white space at both ends, and lines that are not UTF-8.
 static bool is_writable(const char *value)
 {
     size_t length = strlen(value);
@@ -56,7 +61,8 @@ static bool is_writable(const char *value)
     for (size_t i = 0; i < length; i++)
         if (iscntrl((unsigned char)value[i]))
             return false;
-    return length > 0 && value[length - 1] != '\\' && !isspace((unsigned char)value[length - 1]);
+    return length > 0 && value[length - 1] != '\\' && !isspace((unsigned char)value[0]) &&
+           !isspace((unsigned char)value[length - 1]) && escape_is_utf8(value, length);
 }
 
 // Writes "NAME=VALUE"; % begins a specifier in unit files.
@@ -82,13 +88,57 @@ static bool write_path(FILE *stream, const struct listen *entry, struct taken_ad
     return true;
 }
 
+// systemd.socket(5) has the interface behind the port: [fe80::1]:7%eth0.
+static void format(const struct address *address, char *text, size_t size)
+{
+    struct address plain = *address;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&plain.storage;
+    unsigned scope = plain.any.sa_family == AF_INET6 ? in6->sin6_scope_id : 0;
+    char name[IF_NAMESIZE];
+    size_t used;
+
+    if (scope != 0)
+        in6->sin6_scope_id = 0;
+    (void)address_format(&plain.any, plain.length, text, size);
+    used = strlen(text);
+    if (scope != 0 && if_indextoname(scope, name))
+        (void)snprintf(text + used, size - used, "%%%s", name);
+    else if (scope != 0)
+        (void)snprintf(text + used, size - used, "%%%u", scope);
+}
+
+// A unit with an address that this kernel cannot have does not start, nor do its others. False: it
+// is left out.
+static bool can_have(const struct listen *entry, const struct address *address,
+                     struct problems *problems)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->storage;
+    cleanup_close int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 && errno == EAFNOSUPPORT && !address->dual_stack) {
+        problems_add(problems, entry->file, entry->line,
+                     "listen = \"%s\": this machine has no IPv6; left out of the unit",
+                     entry->text);
+        return false;
+    }
+    if (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) &&
+        in6->sin6_scope_id == 0) {
+        problems_add(problems, entry->file, entry->line,
+                     "listen = \"%s\": a link-local address is one of an interface; write its name "
+                     "as well: [%s%%eth0]:%s",
+                     entry->text, entry->spec.host, entry->spec.port);
+        return false;
+    }
+    return true;
+}
+
 static bool write_address(FILE *stream, const struct listen *entry, const struct address *address,
                           bool split, struct taken_addresses *taken)
 {
-    char text[ADDRESS_TEXT_MAX];
+    char text[ADDRESS_TEXT_MAX + IF_NAMESIZE];
     unsigned port = address_port(&address->any);
 
-    (void)address_format(&address->any, address->length, text, sizeof(text));
+    format(address, text, sizeof(text));
     if (!take(taken, address->dual_stack ? entry->text : text))
         return false; // the check of the configuration has told, or a name is there twice
     if (!address->dual_stack)
@@ -121,7 +171,8 @@ static size_t write_inet(FILE *stream, const struct listen *entry, bool split,
         return 0;
     }
     for (int i = 0; i < n; i++)
-        n_written += write_address(stream, entry, &list[i], split, taken);
+        if (can_have(entry, &list[i], problems))
+            n_written += write_address(stream, entry, &list[i], split, taken);
     return n_written;
 }
 
@@ -151,13 +202,16 @@ static void write_owner(FILE *stream, const struct service *service, const char 
 static void write_head(FILE *stream, const struct unit_family *family,
                        const struct service *service, const char *previous)
 {
+    char file[PATH_MAX]; // a file's name may hold anything, a line break, too
+
+    (void)escape_bytes(service->file, strlen(service->file), file, sizeof(file));
     (void)fprintf(stream,
                   "# Made by tcpd-generator from %s; see tcpd-generator(8).\n"
                   "[Unit]\n"
                   "Description=tcpd service %s\n"
                   "Documentation=man:tcpd.conf(5) man:tcpd-generator(8)\n",
-                  service->file, service->name);
-    if (service->file[0] == '/')
+                  file, service->name);
+    if (service->file[0] == '/' && is_writable(service->file))
         write_value(stream, "SourcePath", service->file);
     (void)fprintf(stream,
                   "PartOf=%s.socket\n"

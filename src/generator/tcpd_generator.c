@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/base.h"
+#include "base/file.h"
 #include "config/config.h"
 #include "generator/socket_unit.h"
 #include "handlers/handlers.h"
@@ -121,12 +121,12 @@ static void make_unit(struct generator *generator, const struct unit_family *fam
     int r = 0;
 
     if (!stream)
-        abort();
+        base_out_of_memory();
     n = socket_unit_write(stream, family, service,
                           generator->previous[0] ? generator->previous : NULL, &generator->taken,
                           &problems);
     if (fclose(stream) != 0)
-        abort();
+        base_out_of_memory();
     unit_name(family, service, unit, sizeof(unit));
     if (n > 0) {
         r = write_unit(generator, family, unit, text, size);
@@ -163,7 +163,7 @@ static void make_family(struct generator *generator, const char *path,
     int r;
 
     if (!drop_in)
-        abort();
+        base_out_of_memory();
     say_problems(&problems);
     (void)fputs(head, drop_in);
     for (size_t i = 0; config->socket_units && i < config->n_services; i++)
@@ -173,7 +173,7 @@ static void make_family(struct generator *generator, const char *path,
     (void)snprintf(generator->previous, UNIT_MAX, "%s.socket", family->base);
     taken_addresses_done(&generator->taken); // whether two families clash shows when both start
     if (fclose(drop_in) != 0)
-        abort();
+        base_out_of_memory();
     (void)snprintf(name, sizeof(name), "%s.service.d", family->base);
     r = make_directory(generator, name);
     (void)snprintf(name, sizeof(name), "%s.service.d/50-sockets.conf", family->base);
@@ -204,21 +204,23 @@ static bool name_family(const char *path, struct unit_family *ret)
 
 static void make_all(struct generator *generator, const char *config_directory)
 {
-    cleanup_free char *pattern = NULL;
     struct unit_family family;
-    glob_t found = {0};
+    char **names = NULL;
+    int r = file_list(config_directory, ".conf", &names);
 
-    if (asprintf(&pattern, "%s/*.conf", config_directory) < 0)
-        abort();
-    if (glob(pattern, 0, NULL, &found) == 0)
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            if (name_family(found.gl_pathv[i], &family))
-                make_family(generator, found.gl_pathv[i], &family);
-            else
-                say(LOG_WARNING, "%s is left out: its name cannot be that of a unit",
-                    found.gl_pathv[i]);
-        }
-    globfree(&found);
+    if (r < 0 && r != -ENOENT)
+        say(LOG_ERR, "%s: %s", config_directory, strerror(-r));
+    for (size_t i = 0; names && names[i]; i++) {
+        cleanup_free char *path = NULL;
+
+        if (asprintf(&path, "%s/%s", config_directory, names[i]) < 0)
+            base_out_of_memory();
+        if (name_family(path, &family))
+            make_family(generator, path, &family);
+        else
+            say(LOG_WARNING, "%s is left out: its name cannot be that of a unit", path);
+    }
+    file_list_free(names);
 }
 
 int main(int argc, char **argv)

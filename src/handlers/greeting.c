@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "config/config_text.h"
+#include "base/file.h"
 #include "handlers/handlers.h"
 #include "session/serving.h"
 
@@ -71,47 +71,39 @@ static void serve(struct tcpd_session *session)
     (void)tcpd_write(session, reply, length + end_size); // the session keeps the result
 }
 
-// Opens `file`, relative to the configuration file it is named in.
-static FILE *open_entries(const struct service *service)
+// The path of `file`, which is relative to the configuration file it is named in; owned.
+static char *make_path(const struct service *service)
 {
     const struct greeting *given = service->options;
     const char *slash = strrchr(service->file, '/');
-    const char *path = given->file;
-    char whole[PATH_MAX];
-    int directory = path[0] != '/' && slash ? (int)(slash - service->file) + 1 : 0;
-    int n = snprintf(whole, sizeof(whole), "%.*s%s", directory, service->file, path);
+    int directory = given->file[0] != '/' && slash ? (int)(slash - service->file) + 1 : 0;
+    char *path = NULL;
 
-    if (n >= PATH_MAX) {
-        errno = ENAMETOOLONG;
-        return NULL;
-    }
-    return config_file_open(whole);
+    if (asprintf(&path, "%.*s%s", directory, service->file, given->file) < 0)
+        base_out_of_memory();
+    return path;
 }
 
 // The file's text, NUL-terminated, or NULL after adding a problem.
 static char *read_file(const struct service *service, struct problems *problems)
 {
     const struct greeting *given = service->options;
-    FILE *file = open_entries(service);
-    char *text = malloc(FILE_MAX + 1);
-    size_t n = file && text ? fread(text, 1, FILE_MAX + 1, file) : 0;
-    bool nul = n > 0 && memchr(text, '\0', n);
-    bool good = file && text && !ferror(file) && n > 0 && n <= FILE_MAX && !nul;
-    int error = errno;
+    cleanup_free char *path = make_path(service);
+    struct file_text text = {0};
+    int r = file_read(path, FILE_MAX, 0, &text);
+    const char *wrong = NULL;
 
-    if (file)
-        (void)fclose(file); // only read from
-    if (good) {             // the room beyond n was never touched and costs nothing
-        text[n] = '\0';
-        return text;
-    }
-    free(text);
+    if (r < 0)
+        wrong = r == -EFBIG ? "longer than 16 MiB" : strerror(-r);
+    else if (text.n == 0)
+        wrong = "is empty";
+    else if (strlen(text.bytes) < text.n)
+        wrong = "holds a NUL byte";
+    if (!wrong)
+        return text.bytes;
+    free(text.bytes);
     problems_add(problems, service->file, service->line, "file = \"%s\" of service \"%s\": %s",
-                 given->file, service->name,
-                 n > FILE_MAX     ? "longer than 16 MiB"
-                 : file && n == 0 ? "is empty or a directory"
-                 : file && nul    ? "holds a NUL byte"
-                                  : strerror(error));
+                 given->file, service->name, wrong);
     return NULL;
 }
 

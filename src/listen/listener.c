@@ -5,7 +5,7 @@
 #include "listen/listener.h"
 
 #include <errno.h>
-#include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -13,23 +13,31 @@
 #include "board/scoreboard.h"
 #include "listen/listener_bind.h"
 #include "listen/listener_inherit.h"
-#include "log/log.h"
+#include "listen/listener_match.h"
 
 #define LISTENERS_MAX (SCOREBOARD_POOLS / 2) // a reload may replace all of them
 
 // What one call of listeners_open() works on.
 struct opening {
-    const struct config *running;   // NULL at start
+    const struct listeners_request *request;
     const struct listener_set *old; // what is open
     struct listener_set *set;       // what will be
-    struct problems *problems;
+    bool only_looks;                // and binds nothing
+};
+
+// An entry of `listen`, and what is planned for it.
+struct asked {
+    const struct service *service;
+    const struct listen *entry;
+    const struct planned *planned;
+    size_t n;
 };
 
 static void add(struct listener_set *set, struct listener *listener, const struct service *service)
 {
     set->items = reallocarray(set->items, set->n + 1, sizeof(set->items[0]));
     if (!set->items)
-        abort();
+        base_out_of_memory();
     listener->listed = false;
     set->items[set->n].listener = listener;
     set->items[set->n++].service = service;
@@ -59,16 +67,6 @@ static void take_named(const struct config *config, const struct service *servic
         add(set, listener_adopt(fd, service), service);
 }
 
-// For "*:PORT" systemd may have a socket for each family.
-static bool serves(const struct listener *listener, const struct address *address)
-{
-    if (listener->origin == LISTENER_BOUND)
-        return address_is_same(&listener->wanted, address);
-    return address_is_same(&listener->bound, address) ||
-           (address->dual_stack && address_is_wildcard(&listener->bound.any) &&
-            address_port(&listener->bound.any) == address_port(&address->any));
-}
-
 // The index in the set of a listener that was asked for with this address, or handed over with it,
 // and is not in `taken` (NULL: nothing is); set->n: none. Port 0 may be asked for twice.
 static size_t find(const struct listener_set *set, const struct address *address,
@@ -76,8 +74,8 @@ static size_t find(const struct listener_set *set, const struct address *address
 {
     size_t i = 0;
 
-    while (i < set->n &&
-           (!serves(set->items[i].listener, address) || contains(taken, set->items[i].listener)))
+    while (i < set->n && (!match_serves(set->items[i].listener, address) ||
+                          contains(taken, set->items[i].listener)))
         i++;
     return i;
 }
@@ -91,62 +89,106 @@ static bool is_activated(const struct listener_set *set, const struct service *s
     return false;
 }
 
-// An entry that the running configuration has too, or any at start.
-static bool is_accustomed(const struct config *running, const struct service *service,
-                          const struct listen *entry)
+static void add_problem(const struct opening *opening, const struct asked *asked, const char *why)
 {
-    for (size_t s = 0; running && s < running->n_services; s++)
-        for (size_t i = 0; i < running->services[s].listen.n; i++)
-            if (strcmp(running->services[s].name, service->name) == 0 &&
-                strcmp(running->services[s].listen.items[i].text, entry->text) == 0)
-                return true;
-    return running == NULL;
+    problems_add(opening->request->problems, asked->entry->file, asked->entry->line,
+                 "listen = \"%s\"%s%s", asked->entry->text, why[0] == ' ' ? "" : ": ", why);
+}
+
+static void add_warning(const struct opening *opening, const struct asked *asked, const char *why)
+{
+    problems_add(opening->request->warnings, asked->entry->file, asked->entry->line,
+                 "service \"%s\": listen = \"%s\" %s", asked->service->name, asked->entry->text,
+                 why);
 }
 
 // tcpd cannot listen there, and systemd does not: that is no reason not to start, or to refuse to
 // reload what had been started; but a reload that asks for a new address would promise too much.
-static int leave_out(const struct opening *opening, const struct service *service,
-                     const struct listen *entry)
+static int leave_out(const struct opening *opening, const struct asked *asked)
 {
     static const char what[] =
-        "is not among the sockets that systemd handed over; \"systemctl daemon-reload\" and "
+        " is not among the sockets that systemd handed over; \"systemctl daemon-reload\" and "
         "\"systemctl restart tcpd.socket\" open a new one, \"systemctl status tcpd*.socket\" tells "
         "of one that failed";
-    char place[512];
 
-    if (!is_accustomed(opening->running, service, entry)) {
-        problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\" %s", entry->text,
-                     what);
-        return -EDESTADDRREQ;
+    if (match_is_accustomed(opening->request->running, asked->service, asked->entry)) {
+        add_warning(opening, asked, what + 1);
+        return 0;
     }
-    log_warning("%s: service \"%s\": listen = \"%s\" %s",
-                problems_place(entry->file, entry->line, place, sizeof(place)), service->name,
-                entry->text, what);
+    add_problem(opening, asked, what);
+    return -EDESTADDRREQ;
+}
+
+// One whose path has gone, or is another's, is as good as closed. It stays all the same where it
+// cannot be bound anew: else whoever owns the folder could keep us from reloading.
+static struct listener *put_in_place(const struct opening *opening, const struct asked *asked,
+                                     struct listener *listener)
+{
+    struct listener *fresh = NULL;
+    char why[256];
+    int r;
+
+    if (listener_is_in_place(listener) || opening->only_looks)
+        return listener;
+    r = listener_bind_again(listener, asked->service, &fresh);
+    (void)snprintf(why, sizeof(why), "is a path that has gone or is another's%s%s",
+                   r < 0 ? ", and nobody can connect: " : ": it is bound anew",
+                   r < 0 ? listener_bind_strerror(r) : "");
+    add_warning(opening, asked, why);
+    return fresh ? fresh : listener;
+}
+
+// A name may have addresses that this machine has not, while it has others of them.
+static bool has_other(const struct asked *asked)
+{
+    for (size_t i = 0; i < asked->n; i++)
+        if (asked->planned[i].error == 0)
+            return true;
+    return false;
+}
+
+// A new listener, or what would become of it.
+static int bind_planned(const struct opening *opening, const struct asked *asked,
+                        const struct planned *planned, struct listener **ret)
+{
+    bool may_come = opening->request->may_come && planned->error == -EADDRNOTAVAIL &&
+                    !has_other(asked);
+
+    if (planned->error < 0 && !may_come)
+        return planned->error;
+    if (!opening->only_looks)
+        return listener_bind(asked->service, &planned->address, ret);
+    if (match_overlaps_any(opening->set, &planned->address) ||
+        match_overlaps_any(opening->old, &planned->address))
+        return -EADDRINUSE;
+    *ret = listener_imagine(asked->service, &planned->address);
     return 0;
 }
 
 // The listener for an address: of the old set, handed over, stored before a restart, or a new one.
-static int obtain(const struct opening *opening, const struct service *service,
-                  const struct address *address, struct listener **ret)
+static int obtain(const struct opening *opening, const struct asked *asked,
+                  const struct planned *planned, struct listener **ret)
 {
+    const struct address *address = &planned->address;
     size_t stays = find(opening->old, address, opening->set);
+    struct path_object object;
     int fd;
 
     if (stays < opening->old->n) {
-        *ret = opening->old->items[stays].listener;
+        *ret = put_in_place(opening, asked, opening->old->items[stays].listener);
         return 0;
     }
     fd = inherited_take_address(address);
     if (fd >= 0) {
-        *ret = listener_adopt(fd, service);
+        *ret = listener_adopt(fd, asked->service);
         return 0;
     }
-    fd = inherited_take_stored(address);
+    fd = inherited_take_stored(address, &object);
     if (fd >= 0) {
-        *ret = listener_take_back(fd, service, address);
+        *ret = listener_take_back(fd, asked->service, address, &object);
         return 0;
     }
-    return listener_bind(service, address, ret);
+    return bind_planned(opening, asked, planned, ret);
 }
 
 // What a unit that takes the network or the file system away makes of bind().
@@ -157,53 +199,60 @@ static bool is_forbidden(int error, const struct address *address)
     return error == -EACCES || error == -EPERM || error == -EROFS || error == -ENOENT;
 }
 
-static int open_address(const struct opening *opening, const struct service *service,
-                        const struct listen *entry, const struct address *address)
+static int fail_address(const struct opening *opening, const struct asked *asked,
+                        const struct planned *planned, int error)
 {
+    char text[ADDRESS_TEXT_MAX], why[256];
+
+    if (inherited_any() && is_forbidden(error, &planned->address))
+        return leave_out(opening, asked);
+    if (planned->error < 0 && has_other(asked)) {
+        (void)address_format(&planned->address.any, planned->address.length, text, sizeof(text));
+        (void)snprintf(why, sizeof(why), "is served without %s: %s", text,
+                       listener_bind_strerror(error));
+        add_warning(opening, asked, why);
+        return 0;
+    }
+    add_problem(opening, asked, listener_bind_strerror(error));
+    return error;
+}
+
+static int open_address(const struct opening *opening, const struct asked *asked,
+                        const struct planned *planned)
+{
+    const struct address *address = &planned->address;
     struct listener_set *set = opening->set;
     bool any_port = address->any.sa_family != AF_UNIX && address_port(&address->any) == 0;
     size_t same = any_port ? set->n : find(set, address, NULL);
     struct listener *listener = NULL;
+    char why[96];
     int r;
 
-    if (same < set->n && set->items[same].service == service) {
+    if (same < set->n && set->items[same].service == asked->service) {
         set->items[same].listener->listed = true;
         return 0; // handed over, or a name that resolves to one address twice
     }
-    if (is_activated(set, service) && (same < set->n || !inherited_has_address(address)))
-        return leave_out(opening, service, entry);
+    if (is_activated(set, asked->service) && (same < set->n || !inherited_has_address(address)))
+        return leave_out(opening, asked);
     if (same < set->n) {
-        problems_add(opening->problems, entry->file, entry->line,
-                     "listen = \"%s\" is taken by service \"%s\"", entry->text,
-                     set->items[same].service->name);
+        (void)snprintf(why, sizeof(why), " is taken by service \"%s\"",
+                       set->items[same].service->name);
+        add_problem(opening, asked, why);
         return -EDESTADDRREQ;
     }
-    r = obtain(opening, service, address, &listener);
-    if (inherited_any() && is_forbidden(r, address))
-        return leave_out(opening, service, entry);
-    if (r < 0) {
-        problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\": %s",
-                     entry->text, listener_bind_strerror(r));
-        return r;
-    }
-    add(set, listener, service);
+    r = obtain(opening, asked, planned, &listener);
+    if (r < 0)
+        return fail_address(opening, asked, planned, r);
+    add(set, listener, asked->service);
     return 0;
 }
 
-static int open_entry(const struct opening *opening, const struct service *service,
-                      const struct listen *entry)
+static int open_entry(const struct opening *opening, const struct asked *asked)
 {
-    struct address list[ADDRESS_MAX];
-    int n = address_resolve(&entry->spec, AF_UNSPEC, true, list, ELEMENTS(list));
     int first_error = 0;
 
-    if (n <= 0) {
-        problems_add(opening->problems, entry->file, entry->line, "listen = \"%s\": %s",
-                     entry->text, n == EAI_SYSTEM ? strerror(errno) : gai_strerror(n));
-        return -EHOSTUNREACH;
-    }
-    for (int i = 0; i < n; i++) {
-        int r = open_address(opening, service, entry, &list[i]);
+    for (size_t i = 0; i < asked->n; i++) {
+        int r = open_address(opening, asked, &asked->planned[i]);
 
         if (r < 0 && first_error == 0)
             first_error = r;
@@ -219,25 +268,46 @@ static void warn_of_unlisted(const struct opening *opening, const struct service
 
         if (opening->set->items[i].service == service && listener->origin == LISTENER_ACTIVATED &&
             !listener->listed)
-            log_warning("%s: %s is served, as systemd handed it over, though listen does not have "
-                        "it; \"systemctl daemon-reload\" and a restart of tcpd.socket close it",
-                        service->name, listener->address);
+            problems_add(opening->request->warnings, service->file, service->line,
+                         "service \"%s\": %s is served, as systemd handed it over, though listen "
+                         "does not have it; \"systemctl daemon-reload\" and a restart of "
+                         "tcpd.socket close it",
+                         service->name, listener->address);
     }
 }
 
-static int open_service(const struct opening *opening, const struct service *service)
+// What is planned for an entry of a service.
+static struct asked find_asked(const struct opening *opening, size_t service, size_t entry)
 {
+    const struct listen_plan *plan = opening->request->plan;
+    const struct service *of = &opening->request->config->services[service];
+    struct asked asked = {.service = of, .entry = &of->listen.items[entry]};
+    size_t i = 0;
+
+    while (i < plan->n && (plan->items[i].service != service || plan->items[i].entry != entry))
+        i++;
+    asked.planned = &plan->items[i];
+    while (i + asked.n < plan->n && plan->items[i + asked.n].service == service &&
+           plan->items[i + asked.n].entry == entry)
+        asked.n++;
+    return asked;
+}
+
+static int open_service(const struct opening *opening, size_t index)
+{
+    const struct service *service = &opening->request->config->services[index];
     int first_error = 0;
 
-    if (service->listen.n == 0 && !is_activated(opening->set, service)) {
-        problems_add(opening->problems, service->file, service->line,
+    if (service->listen.n == 0 && !is_activated(opening->set, service) && !opening->only_looks) {
+        problems_add(opening->request->problems, service->file, service->line,
                      "service \"%s\" has no listen = {\"ADDRESS:PORT\"}, and no socket of that "
                      "name was handed over",
                      service->name);
         return -EDESTADDRREQ;
     }
     for (size_t i = 0; i < service->listen.n; i++) {
-        int r = open_entry(opening, service, &service->listen.items[i]);
+        struct asked asked = find_asked(opening, index, i);
+        int r = open_entry(opening, &asked);
 
         if (r < 0 && first_error == 0)
             first_error = r;
@@ -247,49 +317,74 @@ static int open_service(const struct opening *opening, const struct service *ser
 }
 
 // What only the whole set shows.
-static int check_number(const struct opening *opening, const struct config *config)
+static int check_number(const struct opening *opening)
 {
-    const struct service *first = &config->services[0];
+    const struct service *first = &opening->request->config->services[0];
+    struct problems *problems = opening->request->problems;
     size_t n = opening->set->n;
 
-    if (n > 0 && n <= LISTENERS_MAX)
+    if ((n > 0 || opening->only_looks) && n <= LISTENERS_MAX)
         return 0;
     if (n == 0)
-        problems_add(opening->problems, first->file, first->line,
+        problems_add(problems, first->file, first->line,
                      "there is no socket to listen on for any service");
     else
-        problems_add(opening->problems, first->file, first->line,
-                     "%zu listeners are too many; at most %d", n, LISTENERS_MAX);
+        problems_add(problems, first->file, first->line, "%zu listeners are too many; at most %d",
+                     n, LISTENERS_MAX);
     return -EDESTADDRREQ;
 }
 
-int listeners_open(const struct config *config, const struct config *running,
-                   const struct listener_set *old, struct listener_set *ret,
-                   struct problems *problems)
+static int open_all(const struct opening *opening)
 {
-    struct listener_set set = {0};
-    struct opening opening = {.running = running, .old = old, .set = &set, .problems = problems};
+    const struct config *config = opening->request->config;
     int first_error = 0;
 
     for (size_t i = 0; i < config->n_services; i++)
-        take_named(config, &config->services[i], old, &set);
+        take_named(config, &config->services[i], opening->old, opening->set);
     for (size_t i = 0; i < config->n_services; i++) {
-        int r = open_service(&opening, &config->services[i]);
+        int r = open_service(opening, i);
 
         if (r < 0 && first_error == 0)
             first_error = r;
     }
-    if (first_error == 0)
-        first_error = check_number(&opening, config);
-    if (first_error == 0) {
-        *ret = set;
-        return 0;
-    }
-    for (size_t i = 0; i < set.n; i++)
-        if (!contains(old, set.items[i].listener))
-            listener_close(set.items[i].listener);
-    listeners_forget(&set);
-    return first_error;
+    return first_error < 0 ? first_error : check_number(opening);
+}
+
+static void close_new(const struct listener_set *old, struct listener_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (!contains(old, set->items[i].listener))
+            listener_close(set->items[i].listener);
+    listeners_forget(set);
+}
+
+// What `set` will be, or would be.
+static int open_set(const struct listeners_request *request, bool only_looks,
+                    struct listener_set *set)
+{
+    static const struct listener_set nothing;
+    struct opening opening = {.request = request,
+                              .old = request->old ? request->old : &nothing,
+                              .set = set,
+                              .only_looks = only_looks};
+    int r = open_all(&opening);
+
+    if (r < 0 || only_looks)
+        close_new(opening.old, set);
+    return r;
+}
+
+int listeners_open(const struct listeners_request *request, struct listener_set *ret)
+{
+    *ret = (struct listener_set){0};
+    return open_set(request, false, ret);
+}
+
+int listeners_check(const struct listeners_request *request)
+{
+    struct listener_set set = {0};
+
+    return open_set(request, true, &set);
 }
 
 void listeners_forget(struct listener_set *set)

@@ -8,10 +8,13 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "listen/listen_plan.h"
+#include "listen/listener_path.h"
 
 enum listener_quiet {
     LISTENER_QUIET,    // no new connection comes
     LISTENER_TRICKLES, // one at a time: the kernel refuses better
+    LISTENER_SHUT,     // none can come; what is left is known when a worker says so
     LISTENER_OPEN,     // new ones come, for the next start: systemd has the socket, too
 };
 
@@ -30,8 +33,11 @@ struct listener {
     bool listed;                // `listen` has its address
     bool stored;                // systemd keeps it for the next start, too
     bool taken_back;            // from before a restart
-    dev_t device;               // a bound unix socket's path, so that only our own is removed
-    ino_t inode;
+    bool misplaced;             // taken back, though its path leads elsewhere by now
+    bool emptied;               // shut down, and a worker has found its queue empty
+    struct path_object object;  // what a bound unix socket's path led to
+    bool replaced;              // another one has its address
+    struct listener *replaces;  // which goes as soon as this one is stored
 };
 
 // What a configuration listens on.
@@ -43,15 +49,31 @@ struct listener_set {
     size_t n;
 };
 
-// Opens what config asks for: sockets handed over under the service's name, then with its address,
-// those of `old` that stay, those stored before a restart, else bind. An address that systemd has
-// not opened and tcpd may not is left out with a warning at start, and when `running` (NULL at
-// start) has it too. May block on a name service for names in `listen`. All that is wrong goes to
-// problems; then the result is a negative errno (-EHOSTUNREACH: a name was not resolved) and
+// What listeners are wanted for.
+struct listeners_request {
+    const struct config *config;
+    const struct listen_plan *plan; // its addresses
+    const struct config *running;   // NULL at start
+    const struct listener_set *old; // what is open, NULL: nothing
+    bool may_come; // an address that the machine has not: it need not be there for a check
+    struct problems *problems, *warnings;
+};
+
+// Opens what is asked for: sockets handed over under the service's name, then with its address,
+// those of `old` that stay, those stored before a restart, else bind. One of old whose path has
+// gone or is another's is bound anew, if that can be done. An address that systemd has not opened
+// and tcpd may not is left out with a warning at start, and when `running` has it too. Looks up no
+// name, does not block. All that is wrong goes to problems; then the result is a negative errno and
 // nothing new is left open. The set is the caller's; its listeners may also be old's.
-int listeners_open(const struct config *config, const struct config *running,
-                   const struct listener_set *old, struct listener_set *ret,
-                   struct problems *problems);
+int listeners_open(const struct listeners_request *request, struct listener_set *ret);
+
+// The same, but for bind(): whether that would go wrong is foreseen as far as can be known. 0 or
+// -errno, as listeners_open() would have it; sockets that nobody asks for may yet be handed over.
+// Takes sockets that were handed over, and closes them.
+int listeners_check(const struct listeners_request *request);
+
+// The exit status of sysexits.h for a failure to open.
+int listeners_exit_status(int error);
 
 // An open listener that stays for a (maybe other) service: its backlog follows. 0 or -errno.
 int listener_keep(struct listener *listener, const struct service *service);
@@ -69,15 +91,26 @@ void listener_close(struct listener *listener);
 unsigned listener_queued(const struct listener *listener);
 
 // Makes the kernel take no new connection while those in the queue can still be accepted, for bound
-// sockets. May log.
-enum listener_quiet listener_quiesce(const struct listener *listener);
+// sockets. For good: it need not be undone. May log.
+enum listener_quiet listener_quiesce(const struct listener *listener, bool for_good);
 
-// Undoes listener_quiesce() for TCP.
+// Undoes listener_quiesce() for TCP, if it was not for good.
 void listener_resume(const struct listener *listener);
 
-// Listens again, at the same address, after someone shut the socket down. 0 or -errno; -EALREADY:
-// it does listen; -EOPNOTSUPP for systemd's.
+// Whether somebody has shut the socket down: shutdown(2) acts for all who have a copy of it.
+bool listener_is_shut(const struct listener *listener);
+
+// Whether a bound unix socket is still what its path leads to.
+bool listener_is_in_place(const struct listener *listener);
+
+// Makes a TCP listener that was shut down listen again, at the same address. 0 or -errno;
+// -EOPNOTSUPP: a unix socket is shut down for ever.
 int listener_revive(const struct listener *listener);
+
+// A new listener at the address of one that does not listen any more, or is not what its path leads
+// to; that one is the caller's to drain. 0 and a listener owned by the caller, or -errno.
+int listener_bind_again(struct listener *listener, const struct service *service,
+                        struct listener **ret);
 
 // Gives a bound listener to the service manager, so that it outlives a restart; takes it back out.
 // Without a manager that stores sockets ($FDSTORE) nothing is done.

@@ -15,6 +15,14 @@ struct listener *listener_adopt(int fd, const struct service *service);
 const char *listener_bind_strerror(int error);
 
 // Makes a listener of a socket that tcpd had bound to this address before it was restarted; owns fd
-// from now on.
+// from now on. object: what its path led to, all 0: not known.
 struct listener *listener_take_back(int fd, const struct service *service,
-                                    const struct address *address);
+                                    const struct address *address,
+                                    const struct path_object *object);
+
+// A listener as it would be, without a socket.
+struct listener *listener_imagine(const struct service *service, const struct address *address);
+
+// Removes the path of a bound unix socket, unless somebody has put another object there, or systemd
+// keeps the socket for the next start.
+void listener_remove_path(const struct listener *listener);

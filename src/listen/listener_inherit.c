@@ -3,7 +3,11 @@
 
 #include "listen/listener_inherit.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +25,7 @@ static struct {
         int fd;
         char *name;
         struct address address;
+        const char *dead; // why nobody can take it, NULL: somebody can
     } * sockets;
     int n;
     bool any;
@@ -35,7 +40,7 @@ static bool is_of_unit(int i)
 {
     const char *name = inherited.sockets[i].name;
 
-    return inherited.sockets[i].fd >= 0 && !is_stored(name);
+    return inherited.sockets[i].fd >= 0 && !inherited.sockets[i].dead && !is_stored(name);
 }
 
 static void drop(int i, const char *why)
@@ -60,6 +65,7 @@ struct address inherited_address(int fd)
 
     if (getsockname(fd, &address.any, &address.length) < 0)
         return (struct address){0};
+    address_unmap(&address);
     if (address.any.sa_family == AF_INET6 && address_is_wildcard(&address.any)) {
         (void)getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &length); // 1: as if it had it
         address.dual_stack = !v6only;
@@ -67,28 +73,75 @@ struct address inherited_address(int fd)
     return address;
 }
 
-static void take_control(int i)
+// A socket that somebody has shut down, or that never listened, may listen all the same; not one
+// without an address of its own, which would get any. A unix socket is shut down for ever.
+static bool can_listen(int fd, const struct address *address)
 {
-    if (inherited.sockets[i].address.any.sa_family != AF_UNIX)
-        drop(i, "it is not a unix socket");
-    else if (control >= 0)
-        drop(i, "there is one already");
-    else
-        control = base_take_fd(&inherited.sockets[i].fd);
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
+    bool is_path = address->any.sa_family == AF_UNIX;
+
+    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 0) > 0)
+        return (is_path ? address->length > sizeof(sa_family_t)
+                        : address_port(&address->any) > 0) &&
+               listen(fd, SOMAXCONN) == 0;
+    return sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0 &&
+           !(is_path && poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0);
 }
 
-void inherited_open(void)
+// Why it cannot be the control socket, NULL: it is. No service is the worse for it.
+static const char *take_control(int i)
 {
+    if (inherited.sockets[i].address.any.sa_family != AF_UNIX)
+        return "it is not a unix socket";
+    if (control >= 0)
+        return "there is one already";
+    control = base_take_fd(&inherited.sockets[i].fd);
+    return NULL;
+}
+
+// What tcpd has stored itself is opened anew where it is no good any more; what systemd hands over
+// is what its units promise.
+static int take_in(int i, struct problems *problems)
+{
+    static const char no_listener[] =
+        "it is not a listening stream socket, or somebody has shut it down";
+    const char *name = inherited.sockets[i].name;
+    bool can = can_listen(inherited.sockets[i].fd, &inherited.sockets[i].address);
+
+    if (can && strcmp(name, INHERITED_CONTROL) == 0)
+        inherited.sockets[i].dead = take_control(i);
+    else if (!can && is_stored(name))
+        inherited.sockets[i].dead = no_listener;
+    if (can || is_stored(name))
+        return 0;
+    problems_add(problems, "LISTEN_FDS", 0,
+                 "descriptor %d, \"%s\", cannot be served: %s; see systemctl list-sockets",
+                 inherited.sockets[i].fd, name, no_listener);
+    return -EDESTADDRREQ;
+}
+
+static int say_not_there(const char *announced, int error, struct problems *problems)
+{
+    problems_add(problems, "LISTEN_FDS", 0, "%s sockets are announced, which cannot be taken: %s",
+                 announced,
+                 error == -EBADF    ? "there are not so many descriptors"
+                 : error == -EINVAL ? "that is no number, or LISTEN_FDNAMES has not as many names"
+                                    : strerror(-error));
+    return -EDESTADDRREQ;
+}
+
+int inherited_open(struct problems *problems)
+{
+    const char *value = getenv("LISTEN_FDS");
+    cleanup_free char *announced = base_checked(strdup(value ? value : "")); // it is unset below
     char **names = NULL;
-    int n = sd_listen_fds_with_names(1, &names);
+    int n = sd_listen_fds_with_names(1, &names), r = 0;
 
     if (n < 0)
-        log_error("cannot take the sockets that were handed over: %s", strerror(-n));
-    if (n <= 0)
-        return;
-    inherited.sockets = calloc((size_t)n, sizeof(inherited.sockets[0]));
-    if (!inherited.sockets)
-        abort();
+        return say_not_there(announced, n, problems);
+    if (n == 0)
+        return 0;
+    inherited.sockets = base_checked(calloc((size_t)n, sizeof(inherited.sockets[0])));
     inherited.n = n;
     inherited.any = true;
     for (int i = 0; i < n; i++) {
@@ -97,12 +150,11 @@ void inherited_open(void)
         inherited.sockets[i].fd = fd;
         inherited.sockets[i].name = names[i];
         inherited.sockets[i].address = inherited_address(fd);
-        if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
-            drop(i, "it is not a listening stream socket");
-        else if (strcmp(names[i], INHERITED_CONTROL) == 0)
-            take_control(i);
+        if (take_in(i, problems) < 0)
+            r = -EDESTADDRREQ;
     }
     free(names); // the strings stay
+    return r;
 }
 
 // A name that nobody gave: systemd's words for none, or the unit's.
@@ -155,15 +207,45 @@ bool inherited_has_address(const struct address *address)
     return find_address(address) < inherited.n;
 }
 
-// The name tells what was asked for (port 0, say), which the address does not.
-int inherited_take_stored(const struct address *address)
+// The object that the name of a stored socket tells of; all 0: an older tcpd has stored it.
+static struct path_object read_object(const char *name)
 {
+    struct path_object object = {0};
+    uint64_t device, inode;
+    const char *end = strrchr(name, ';');
+
+    while (end && end > name && end[-1] != ';')
+        end--; // to the device
+    if (end && sscanf(end, "%" SCNx64 ";%" SCNx64, &device, &inode) == 2)
+        object = (struct path_object){.device = device, .inode = inode};
+    return object;
+}
+
+// The name tells what was asked for (port 0, say), which the address does not; of a path it is the
+// address that tells.
+static bool is_stored_for(int i, const struct address *address)
+{
+    static const struct path_object none; // no path here
     char name[INHERITED_MAX];
 
-    inherited_store_name(address, name);
+    if (inherited.sockets[i].fd < 0 || inherited.sockets[i].dead ||
+        !is_stored(inherited.sockets[i].name))
+        return false;
+    if (address->any.sa_family == AF_UNIX)
+        return address_is_same(&inherited.sockets[i].address, address);
+    inherited_store_name(address, &none, name);
+    return strcmp(inherited.sockets[i].name, name) == 0;
+}
+
+int inherited_take_stored(const struct address *address, struct path_object *ret)
+{
+    *ret = (struct path_object){0};
     for (int i = 0; i < inherited.n; i++)
-        if (inherited.sockets[i].fd >= 0 && strcmp(inherited.sockets[i].name, name) == 0)
+        if (is_stored_for(i, address)) {
+            if (address->any.sa_family == AF_UNIX)
+                *ret = read_object(inherited.sockets[i].name);
             return base_take_fd(&inherited.sockets[i].fd);
+        }
     return -1;
 }
 
@@ -181,7 +263,8 @@ void inherited_close(void)
 {
     for (int i = 0; i < inherited.n; i++)
         if (inherited.sockets[i].fd >= 0)
-            drop(i, is_stored(inherited.sockets[i].name)
+            drop(i, inherited.sockets[i].dead ? inherited.sockets[i].dead
+                    : is_stored(inherited.sockets[i].name)
                         ? "the configuration no longer has its address"
                         : "no service has that name or address");
     for (int i = 0; i < inherited.n; i++)
@@ -191,10 +274,38 @@ void inherited_close(void)
     inherited.n = 0;
 }
 
-void inherited_store_name(const struct address *address, char *name)
+static bool is_plain(const char *path)
+{
+    for (; *path; path++)
+        if (!isprint((unsigned char)*path) || *path == ':' || *path == ';')
+            return false;
+    return true;
+}
+
+// FDNAME= takes 255 bytes of ASCII, without controls and colons. In hexadecimal digits the longest
+// path has 214 of them, so none needs to be cut or hashed, and no two paths share a name.
+static void name_path(const struct sockaddr_un *un, const struct path_object *object, char *name)
+{
+    size_t used = (size_t)snprintf(name, INHERITED_MAX, INHERITED_STORED "unix;");
+
+    if (is_plain(un->sun_path))
+        used += (size_t)snprintf(name + used, INHERITED_MAX - used, "%s", un->sun_path);
+    else
+        for (const char *c = un->sun_path; *c; c++)
+            used += (size_t)snprintf(name + used, INHERITED_MAX - used, "%02x", (unsigned char)*c);
+    (void)snprintf(name + used, INHERITED_MAX - used, ";%" PRIx64 ";%" PRIx64,
+                   (uint64_t)object->device, (uint64_t)object->inode);
+}
+
+void inherited_store_name(const struct address *address, const struct path_object *object,
+                          char *name)
 {
     char text[ADDRESS_TEXT_MAX];
 
+    if (address->any.sa_family == AF_UNIX) {
+        name_path((const struct sockaddr_un *)(const void *)&address->storage, object, name);
+        return;
+    }
     (void)address_format(&address->any, address->length, text, sizeof(text));
     if (address->dual_stack)
         (void)snprintf(text, sizeof(text), "*:%u", address_port(&address->any));

@@ -7,21 +7,24 @@
 #include <stdbool.h>
 
 #include "base/address.h"
+#include "base/problems.h"
+#include "listen/listener_path.h"
 
 // '@' and ';' cannot stand in the name of a service.
 #define INHERITED_CONTROL "@control"
 #define INHERITED_STORED  "bound-" // then the address, with ; for :
-#define INHERITED_MAX     (ADDRESS_TEXT_MAX + sizeof(INHERITED_STORED))
+#define INHERITED_MAX     256      // what systemd takes, with a NUL
 
-// Takes them out of the environment. Once, before anything else opens descriptors. Logs and closes
-// what does not listen for streams.
-void inherited_open(void);
+// Takes them out of the environment. Once, before anything else opens descriptors. 0, or -errno
+// with problems: what is announced is not there, or cannot be listened on.
+int inherited_open(struct problems *problems);
 
 // Each gives one socket, whose owner is the caller then, or -1. `alone`: there is one service, to
 // which a lone socket without a name of its own belongs.
 int inherited_take_named(const char *service, bool alone);
 int inherited_take_address(const struct address *address);
-int inherited_take_stored(const struct address *address);
+// ret: what a path led to when it was stored, all 0: not known.
+int inherited_take_stored(const struct address *address, struct path_object *ret);
 
 // Whether there was any at all: then systemd opens the sockets, and tcpd may be forbidden to.
 bool inherited_any(void);
@@ -33,8 +36,10 @@ int inherited_take_control(void);
 // Logs and closes those of the others that are left.
 void inherited_close(void);
 
-// The name that a bound socket with this address has in the store.
-void inherited_store_name(const struct address *address, char *name);
+// The name, INHERITED_MAX bytes, that a bound socket with this address has in the store. object: of
+// a path; the one that takes its place has another.
+void inherited_store_name(const struct address *address, const struct path_object *object,
+                          char *name);
 
 // The address of a socket.
 struct address inherited_address(int fd);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,10 +17,11 @@
 #include <systemd/sd-journal.h>
 
 #include "base/base.h"
+#include "log/output.h"
 
-#define PATIENCE_USEC (50 * USEC_PER_MSEC)
-#define TEXT_MAX      1024
-#define KEPT_MAX      (16 * 1024)
+#define PATIENCE_MS 20
+#define TEXT_MAX    1024
+#define KEPT_MAX    (16 * 1024)
 
 #define OWN            "tcpd"
 #define IDENTIFIER_MAX 80 // "tcpd/" and a service's name
@@ -44,7 +44,6 @@ static const char *const message_ids[LOG_EVENTS] = {
 static struct {
     int journal_fd; // -1: text on standard error
     bool verbose, levels;
-    bool is_file; // standard error, which then always has room
     unsigned n_dropped;
     uint64_t dropping_until_usec;
 } target = {.journal_fd = -1};
@@ -82,7 +81,7 @@ static bool is_datagram_socket(int fd)
 // lowest free one. Without that knowledge records go to standard error.
 static void find_journal_fd(void)
 {
-    struct timeval patience = {.tv_usec = (suseconds_t)PATIENCE_USEC};
+    struct timeval patience = {.tv_usec = (suseconds_t)(PATIENCE_MS * USEC_PER_MSEC)};
     int lowest = dup(STDERR_FILENO);
 
     if (lowest < 0)
@@ -99,44 +98,21 @@ static void find_journal_fd(void)
 
 void log_open(bool verbose, bool levels)
 {
-    struct stat st;
-
     target.verbose = verbose;
     target.levels = levels;
-    target.is_file = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+    output_open();
     if (target.journal_fd < 0 && !levels && is_under_journal())
         find_journal_fd();
 }
 
-int log_journal_fd(void)
+int log_fd(void)
 {
-    return target.journal_fd;
+    return target.journal_fd >= 0 ? target.journal_fd : output_fd();
 }
 
 bool log_has_fields(void)
 {
     return target.journal_fd >= 0;
-}
-
-static int write_stderr(const char *bytes, size_t size, int patience_ms)
-{
-    struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-    // A pipe that polls writable takes a whole line of this size.
-    if (!target.is_file && poll(&reader, 1, patience_ms) <= 0)
-        return -EAGAIN; // also when a signal came: never write without knowing that there is room
-    return write(STDERR_FILENO, bytes, size) < 0 ? -errno : 0;
-}
-
-// Others may take the room between poll() and write(), and O_NONBLOCK would be theirs as well.
-// Linux 6.4 and newer can write to a pipe without waiting all the same.
-static int try_stderr(const char *bytes, size_t size)
-{
-    struct iovec iov = {.iov_base = (char *)(uintptr_t)bytes, .iov_len = size};
-
-    if (target.is_file || pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT) >= 0)
-        return target.is_file ? write_stderr(bytes, size, 0) : 0;
-    return errno == EAGAIN ? -EAGAIN : write_stderr(bytes, size, 0);
 }
 
 static int write_text(const char *identifier, int priority, const char *text)
@@ -145,7 +121,7 @@ static int write_text(const char *identifier, int priority, const char *text)
     int n = target.levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", priority, identifier, text)
                           : snprintf(line, sizeof(line), "%s: %s\n", identifier, text);
 
-    return write_stderr(line, (size_t)n, (int)(PATIENCE_USEC / USEC_PER_MSEC));
+    return output_write(line, (size_t)n, PATIENCE_MS) < 0 ? -EAGAIN : 0;
 }
 
 static int write_journal(const char *identifier, int priority, enum log_event event,
@@ -203,7 +179,7 @@ static void write_or_drop(const char *identifier, int priority, enum log_event e
     if (target.n_dropped > 0 && base_now_usec() < target.dropping_until_usec) {
         target.n_dropped++;
     } else if (report_dropped() < 0 ||
-               write_record(identifier, priority, event, fields, n_fields, text) == -EAGAIN) {
+               write_record(identifier, priority, event, fields, n_fields, text) < 0) {
         target.n_dropped++;
         target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
     }
@@ -322,19 +298,28 @@ static int send_kept(bool may_wait)
                : 0;
 }
 
+// A terminal or a socket may take some of the lines.
+static int write_kept_lines(bool may_wait)
+{
+    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? PATIENCE_MS : 0);
+
+    if (n < 0)
+        return (int)n;
+    for (ssize_t i = 0; i < n; i++)
+        kept.n_records -= kept.bytes[i] == '\n';
+    kept.used -= (size_t)n;
+    memmove(kept.bytes, kept.bytes + n, kept.used);
+    return kept.used == 0 ? 0 : -EAGAIN;
+}
+
 int log_write_kept(bool may_wait)
 {
-    int r = 0;
+    int r;
 
     if (kept.used == 0)
         return 0;
     may_wait = may_wait && base_now_usec() >= target.dropping_until_usec;
-    if (target.journal_fd >= 0)
-        r = send_kept(may_wait);
-    else if (may_wait)
-        r = write_stderr(kept.bytes, kept.used, (int)(PATIENCE_USEC / USEC_PER_MSEC));
-    else
-        r = try_stderr(kept.bytes, kept.used);
+    r = target.journal_fd >= 0 ? send_kept(may_wait) : write_kept_lines(may_wait);
     if (r == 0)
         (void)log_drop_kept();
     else if (may_wait)
@@ -349,4 +334,9 @@ unsigned log_drop_kept(void)
     kept.n_records = 0;
     kept.used = 0;
     return n;
+}
+
+void log_last_words(const char *line, size_t size)
+{
+    (void)output_write(line, size, 0);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The log: structured records under the journal (JOURNAL_STREAM), one line of text on standard
 // error elsewhere. Texts and fields hold what tcpd knows; a peer's bytes go through escape.h before
-// they come here. A journal or a reader that stalls delays a record by 50 ms at most; then records
-// are dropped for a second and counted. Records of sessions do not even wait for that: they are
-// kept until there is room. Not for signal handlers.
+// they come here. A journal or a reader that stalls delays a record by 20 ms at most; then records
+// are dropped for a second and counted, as are those that find no way out for another reason.
+// Records of sessions do not even wait for that: they are kept until there is room. Not for signal
+// handlers, but for the one that says so.
 #pragma once
 
 #include <stdbool.h>
@@ -37,8 +38,8 @@ struct log_field {
 // Finds out where to log. `levels`: "<N>" before each text line, as systemd reads it.
 void log_open(bool verbose, bool levels);
 
-// The journal's socket, which a worker must leave open; -1 when there is none.
-int log_journal_fd(void);
+// What records are written to, which a worker must leave open; -1: none but standard error.
+int log_fd(void);
 
 // Writes a record with an event and fields (NULL, 0 for none).
 void log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
@@ -56,11 +57,14 @@ bool log_has_fields(void);
 // Keeps a record, to be written with the next call below. False: there are too many, it is lost.
 bool log_keep(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
               const char *format, ...) __attribute__((format(printf, 5, 6)));
-// Writes what is kept, all of it or nothing. Without `may_wait` it does not block, else for 50 ms
-// at most. 0, or -errno: everything is still kept.
+// Writes what is kept. Without `may_wait` it does not block, else for 20 ms at most. 0, or -errno:
+// what did not get out is still kept.
 int log_write_kept(bool may_wait);
 // How many are kept, and forgets them.
 unsigned log_drop_kept(void);
+
+// A line before the process ends, on standard error; async-signal-safe. It does not wait.
+void log_last_words(const char *line, size_t size);
 
 #define log_error(...)   log_record(LOG_ERR, EVENT_NONE, NULL, 0, __VA_ARGS__)
 #define log_warning(...) log_record(LOG_WARNING, EVENT_NONE, NULL, 0, __VA_ARGS__)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <sysexits.h>
 
 #include "base/base.h"
@@ -19,27 +20,39 @@
 #include "master/master_balance.h"
 #include "master/master_deaths.h"
 #include "master/master_idle.h"
+#include "master/master_listeners.h"
 #include "master/master_orphans.h"
 #include "master/master_status.h"
 #include "master/master_stop.h"
+#include "master/master_terminal.h"
 #include "master/reload.h"
 
 #define TICK_USEC    USEC_PER_SEC
+#define TWICE_USEC   USEC_PER_SEC        // one request that comes twice, as timeout(1) sends it
 #define ORPHANS_USEC (2 * USEC_PER_SEC)  // a killed process takes a moment
 #define FORGIVE_USEC (60 * USEC_PER_SEC) // early deaths are forgotten after that long without one
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
+    struct master *master = userdata;
+    bool twice = si->ssi_signo == SIGTERM && master->phase == MASTER_STOPPING &&
+                 base_now_usec() - master->phase_usec < TWICE_USEC;
+
     (void)source;
-    master_stop(userdata, si->ssi_signo != SIGTERM, EX_OK);
+    if (!twice)
+        master_stop(master, si->ssi_signo != SIGTERM, EX_OK);
     return 0;
 }
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
+    struct master *master = userdata;
+
     (void)source;
-    (void)si;
-    reload_start(userdata);
+    if (!master_lost_terminal(master, si))
+        reload_start(master);
+    else if (master->phase != MASTER_STOPPING)
+        master_stop(master, false, EX_OK);
     return 0;
 }
 
@@ -91,10 +104,13 @@ static int on_death(sd_event_source *source, const struct signalfd_siginfo *si, 
 static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     eventfd_t count;
+    struct iovec iov = {.iov_base = &count, .iov_len = sizeof(count)};
 
     (void)source;
     (void)events;
-    (void)eventfd_read(fd, &count); // a hint: how many does not matter
+    // A hint: how many does not matter. O_NONBLOCK is every worker's as well, who may clear it.
+    if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP)
+        (void)eventfd_read(fd, &count); // a kernel before 5.8
     master_look_again(userdata);
     return 0;
 }
@@ -117,6 +133,8 @@ static int set_timer(struct master *master, uint64_t now)
         next = due;
     if (idle_due < next)
         next = idle_due;
+    if (reload_due(master) < next)
+        next = reload_due(master);
     if (master->reaping && master->reap_due_usec < next)
         next = master->reap_due_usec;
     if (master->phase == MASTER_STOPPING && master->stop_usec < next)
@@ -157,12 +175,12 @@ static int on_balance(sd_event_source *source, void *userdata)
     return set_timer(master, now);
 }
 
-// Healthy: every pool can serve, or is held back by its own throttle, which a restart of the whole
-// daemon would not help.
+// Healthy: every pool can serve, or is held back by its own throttle or by sessions that last,
+// which a restart of the whole daemon would not help.
 static bool is_healthy(const struct master *master, uint64_t now)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->n_active + pool->n_old == 0 && !pool->closing &&
+        if (pool->n_active + pool->n_old == 0 && !pool->closing && !pool_is_full(pool) &&
             throttle_wait(&pool->deaths, now) == 0 && throttle_wait(&pool->forks, now) == 0 &&
             now - master->phase_usec > 10 * USEC_PER_SEC)
             return false;
@@ -175,8 +193,8 @@ static void ping_watchdog(struct master *master, uint64_t now)
         return;
     if (!is_healthy(master, now))
         return;
-    master->pinged_usec = now;
-    notify_watchdog();
+    if (notify_watchdog())
+        master->pinged_usec = now;
 }
 
 static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
@@ -184,7 +202,7 @@ static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
     struct sizing_limits limits = pool_limits(pool);
     struct sizing_counts counts;
 
-    pool_tend(pool, now);
+    pool_tend(&master->pools, pool, now);
     if (now - pool->death_usec >= FORGIVE_USEC)
         throttle_reset(&pool->deaths);
     if (pool_scan(&master->pools, pool))
@@ -202,11 +220,12 @@ static void tick(struct master *master, uint64_t now)
     master->tick_usec = now;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next)
         tick_pool(master, pool, now);
+    master_mend_listeners(master, now);
     master_report_unsaid(master, now);
-    if (master->phase == MASTER_STOPPING)
-        notify_extend(MASTER_EXTEND_USEC);
+    master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
+    notify_tick();
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -241,7 +260,7 @@ static int add_sources(struct master *master)
         int signal;
         sd_event_signal_handler_t handler;
     } signals[] = {
-        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_reload},
+        {SIGTERM, on_stop},   {SIGINT, on_stop},    {SIGQUIT, on_stop},   {SIGHUP, on_hangup},
         {SIGUSR1, on_status}, {SIGTTIN, on_resize}, {SIGTTOU, on_resize}, {SIGCHLD, on_death},
     };
     int r = sd_event_new(&master->event);
@@ -281,8 +300,10 @@ int master_open(struct master *ret, const struct config_source *source, struct c
         .config = config,
         .set = *set,
         .generation = 1,
+        .rehearsal = REHEARSAL_NONE,
         .phase_usec = base_now_usec(),
         .watchdog_usec = notify_watchdog_usec(),
+        .has_terminal = master_has_terminal(),
     };
     r = pools_open(&ret->pools);
     if (r >= 0)
@@ -296,6 +317,7 @@ int master_run(struct master *master)
 {
     int r = sd_event_loop(master->event);
 
+    notify_tick(); // what is owed has its last chance
     if (r == EX_OK)
         log_record(LOG_INFO, EVENT_STOPPED, NULL, 0, "stopped");
     else if (r < 0)
@@ -308,6 +330,7 @@ void master_close(struct master *master)
     (void)sd_event_source_unref(master->balance);
     (void)sd_event_source_unref(master->timer);
     (void)sd_event_unref(master->event);
+    rehearsal_close(&master->rehearsal);
     free(master->orphans.others);
     pools_close(&master->pools);
     listeners_forget(&master->set);

@@ -66,6 +66,8 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
     while (missing > 0 && !over) { // each pool starts one at least
         int r;
 
+        if (pool_is_full(pool))
+            return false;
         pool->starved = sizing_take(&pool->bucket, &pool->service->spawn, 1, now) == 0;
         if (pool->starved)
             return false;
@@ -86,7 +88,7 @@ static void say_full(struct pool *pool, uint64_t now)
     struct log_field fields[POOL_FIELDS];
     unsigned queued;
 
-    if (pool->n_active < pool->service->max_workers || pool->counts.spare > 0)
+    if (!pool_is_full(pool) || pool->counts.spare > 0)
         return;
     queued = listener_queued(pool->listener);
     if (queued == 0)
@@ -96,8 +98,9 @@ static void say_full(struct pool *pool, uint64_t now)
     pool->full_said_usec = now;
     pool_fields(pool, fields);
     log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
-               "%s: the pool is at its maximum, max_workers = %u; %u connections wait in the queue",
-               pool->name, pool->service->max_workers, queued);
+               "%s: the pool is at its maximum, max_workers = %u, and has %u draining workers; "
+               "%u connections wait in the queue",
+               pool->name, pool->service->max_workers, pool->n_draining, queued);
 }
 
 // Workers that its minimum asks for have come to accept().
@@ -116,7 +119,7 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
     if (master->phase != MASTER_STOPPING)
         listener_unstore(listener);
     if (pool->quiet_usec == 0)
-        pool->quiet = listener_quiesce(listener);
+        pool->quiet = listener_quiesce(listener, master->phase == MASTER_STOPPING);
     empty = pool->quiet == LISTENER_OPEN || listener_queued(listener) == 0;
     if (pool->quiet_usec == 0 || !empty)
         pool->quiet_usec = now;
@@ -171,7 +174,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
     }
     if (master->phase == MASTER_STARTING)
         announce_ready(master);
-    if (master->phase == MASTER_RUNNING || master->phase == MASTER_RELOADING)
+    if (master->phase != MASTER_STARTING && master->phase != MASTER_STOPPING)
         reload_advance(master, now_usec);
     return more || (master->reload_again && master->phase == MASTER_RUNNING);
 }

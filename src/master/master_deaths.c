@@ -17,6 +17,7 @@
 #include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_listeners.h"
 #include "master/master_orphans.h"
 #include "master/master_stop.h"
 #include "process/process.h"
@@ -25,6 +26,7 @@
 #define YOUNG_USEC    USEC_PER_SEC
 #define PERIOD_USEC   (10 * USEC_PER_SEC)
 #define SAID_A_PERIOD 10
+#define RETRY_USEC    (100 * USEC_PER_MSEC)
 
 struct death {
     struct worker *worker;
@@ -204,19 +206,6 @@ static void fail_start(struct master *master, const struct pool *pool)
     master_stop(master, true, EX_OSERR);
 }
 
-static void relisten(const struct pool *pool)
-{
-    int r = listener_revive(pool->listener);
-
-    if (r == -EALREADY)
-        return; // the first of its workers to die has brought us here already
-    if (r < 0)
-        log_error("%s: someone shut the listener down and it cannot listen again: %s", pool->name,
-                  strerror(-r));
-    else
-        log_error("%s: someone shut the listener down; listening again", pool->name);
-}
-
 static void bury(struct master *master, const siginfo_t *info)
 {
     struct worker *worker = slots_find(master->pools.slots, info->si_pid);
@@ -226,6 +215,10 @@ static void bury(struct master *master, const siginfo_t *info)
     bool is_listener;
     int status;
 
+    if (info->si_pid == master->rehearsal.pid) {
+        rehearsal_note_end(&master->rehearsal, info);
+        return;
+    }
     master_note_death(master, worker, info->si_pid, now);
     if (!worker)
         return; // an orphan, one that was here before us, or a child of a library
@@ -237,7 +230,7 @@ static void bury(struct master *master, const siginfo_t *info)
     note(master, &death);
     throttle(master, &death, now);
     if (status == WORKER_EXIT_LISTENER_LOST && !worker->draining)
-        relisten(pool);
+        master_lose_listener(master, pool, now);
     pool_remove(&master->pools, worker, &death.score, info->si_code != CLD_EXITED);
     if (master->phase == MASTER_STARTING &&
         (status == WORKER_EXIT_SETUP_FAILED || (status == WORKER_EXIT_PROGRAM && is_listener)))
@@ -253,13 +246,18 @@ void master_reap(struct master *master)
     // SIGCHLD tells of one or of many (B29).
     do {
         siginfo_t info = {0};
-        bool none = waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0;
+        int r = waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
+        bool none = r < 0 ? errno == ECHILD : info.si_pid == 0;
         uint64_t before = now;
 
         now = base_now_usec();
         if (none) { // to find none the kernel looked at every child
             master->reaping = false;
             master->reap_due_usec = now + POOL_REST * (now - before);
+            return;
+        }
+        if (r < 0) { // there may be some all the same
+            master->reap_due_usec = now + RETRY_USEC;
             return;
         }
         bury(master, &info);

@@ -7,6 +7,7 @@
 
 #include "master/master_orphans.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -19,17 +20,18 @@
 #define LOOK_USEC (10 * USEC_PER_SEC) // after such a death, orphans are looked for
 #define SAID      10                  // killed processes that are named, after one death
 
-// Calls take() with each child of this process.
-static void each_child(struct master *master, void (*take)(struct master *, pid_t))
+// Calls take() with each child of this process. False: it should be tried again.
+static bool each_child(struct master *master, void (*take)(struct master *, pid_t))
 {
     FILE *children = fopen("/proc/thread-self/children", "re");
     int pid;
 
     if (!children)
-        return; // no /proc: systemd kills the control group in the end
+        return errno == ENOENT; // no /proc: systemd kills the control group in the end
     while (fscanf(children, "%d", &pid) == 1)
         take(master, pid);
     (void)fclose(children); // only read from
+    return true;
 }
 
 static void remember(struct master *master, pid_t pid)
@@ -54,8 +56,8 @@ void master_adopt_orphans(struct master *master)
         wanted = wanted || pool->service->handler->starts_processes;
     if (!wanted || master->orphans.are_adopted || getpid() == 1)
         return;
-    each_child(master, remember); // of whoever was here before exec, say
-    master->orphans.are_adopted = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+    if (each_child(master, remember)) // of whoever was here before exec, say
+        master->orphans.are_adopted = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
 }
 
 static bool is_other(const struct orphans *orphans, pid_t pid)
@@ -106,20 +108,23 @@ static void end_if_orphan(struct master *master, pid_t pid)
 {
     struct orphans *orphans = &master->orphans;
     siginfo_t info = {0};
+    int r;
 
-    if (slots_find(master->pools.slots, pid) || is_other(orphans, pid))
+    if (slots_find(master->pools.slots, pid) || is_other(orphans, pid) ||
+        pid == master->rehearsal.pid)
         return;
     // It may have ended already, to be reaped in a moment.
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&
-        slots_kill_orphan(master->pools.slots, pid) == 0) {
-        orphans->are_due = true; // until it is gone; what it has started comes to us then
+    r = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    if ((r < 0 && errno == ECHILD) || (r == 0 && info.si_pid != 0))
+        return;
+    orphans->are_due = true; // until it is gone; what it has started comes to us then
+    if (r == 0 && slots_kill_orphan(master->pools.slots, pid) == 0)
         say_killed(orphans, pid);
-    }
 }
 
 void master_end_orphans(struct master *master)
 {
     master->orphans.are_due = false;
-    if (master->orphans.are_adopted)
-        each_child(master, end_if_orphan);
+    if (master->orphans.are_adopted && !each_child(master, end_if_orphan))
+        master->orphans.are_due = true;
 }

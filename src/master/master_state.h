@@ -9,12 +9,20 @@
 
 #include "config/config.h"
 #include "listen/listener.h"
+#include "master/rehearsal.h"
 #include "pool/pool.h"
 
 // How long the master may be at one thing before it looks at its signals again.
 #define MASTER_TURN_USEC (10 * USEC_PER_MSEC)
 
-enum master_phase { MASTER_STARTING, MASTER_RUNNING, MASTER_RELOADING, MASTER_STOPPING };
+// Checking: a reload reads its configuration; nothing has changed yet.
+enum master_phase {
+    MASTER_STARTING,
+    MASTER_RUNNING,
+    MASTER_CHECKING,
+    MASTER_RELOADING,
+    MASTER_STOPPING
+};
 
 // What dead workers have left behind; master_orphans.c's.
 struct orphans {
@@ -49,6 +57,7 @@ struct master {
     struct listener_set set; // what is listened on now; the pools own the listeners
     struct pools pools;
     struct master_watcher watcher;
+    bool has_terminal;   // was started from one, whose end it would not miss
     unsigned n_visitors; // who keep it from exiting when idle: a watcher's to count
     enum master_phase phase;
     unsigned generation;
@@ -63,16 +72,18 @@ struct master {
     unsigned n_old;         // reloading: workers of old generations, then
     uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;           // stopping: without regard for sessions and queues
+    bool is_killing;        // stopping: that time is over
     bool reaping;           // children have died
     struct orphans orphans;
-    uint64_t reap_due_usec;   // they may be looked for
-    bool reload_again;        // asked for: as soon as no other one runs
-    uint64_t watchdog_usec;   // how often to ping, 0: never
-    uint64_t pinged_usec;     // last ping
-    uint64_t deaths_usec;     // start of the period in which deaths are logged one by one
-    uint64_t tick_usec;       // last round of the timer
-    char status[1024];        // last STATUS=
-    char reload_problem[256]; // why the last reload was refused, empty: it was not
+    struct rehearsal rehearsal; // checking: what is going on
+    uint64_t reap_due_usec;     // they may be looked for
+    bool reload_again;          // asked for: as soon as no other one runs
+    uint64_t watchdog_usec;     // how often to ping, 0: never
+    uint64_t pinged_usec;       // last ping
+    uint64_t deaths_usec;       // start of the period in which deaths are logged one by one
+    uint64_t tick_usec;         // last round of the timer
+    char status[1024];          // last STATUS=
+    char reload_problem[256];   // why the last reload was refused, empty: it was not
 };
 
 // Asks for another look at all pools, soon.

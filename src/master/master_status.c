@@ -13,9 +13,8 @@
 #include "log/notify.h"
 
 static const char *const phase_names[] = {
-    [MASTER_STARTING] = "starting: ",
-    [MASTER_RUNNING] = "",
-    [MASTER_RELOADING] = "reloading: ",
+    [MASTER_STARTING] = "starting: ",  [MASTER_RUNNING] = "",
+    [MASTER_CHECKING] = "reloading: ", [MASTER_RELOADING] = "reloading: ",
     [MASTER_STOPPING] = "stopping: ",
 };
 
@@ -35,8 +34,7 @@ static void append_pool(char *text, size_t size, const struct pool *pool, unsign
 {
     append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, pool->counts.busy,
            pool_size(pool));
-    if (pool->n_active >= pool->service->max_workers && pool->counts.spare == 0 &&
-        !pool->service->accepts_itself)
+    if (pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->accepts_itself)
         append(text, size, " at maximum");
     if (queued > 0)
         append(text, size, " %u queued", queued);

@@ -9,7 +9,14 @@
 #include "log/notify.h"
 #include "master/master_status.h"
 
-#define HURRY_USEC (100 * USEC_PER_MSEC)
+#define HURRY_USEC  (100 * USEC_PER_MSEC)
+#define EXTEND_USEC (5 * USEC_PER_SEC)
+
+void master_extend_stop(const struct master *master)
+{
+    if (master->phase == MASTER_STOPPING && !master->is_killing)
+        notify_extend(EXTEND_USEC);
+}
 
 // Idle workers leave by themselves; those with sessions are killed a moment later.
 static void hurry(struct master *master, uint64_t now)
@@ -37,9 +44,10 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         for (struct pool *pool = master->pools.first; pool; pool = pool->next)
             pool->closing = true;
         log_info("stopping%s", at_once ? " at once" : ": draining");
+        rehearsal_close(&master->rehearsal);
         master_say_stopping(master);
         notify_stopping(master_status(master));
-        notify_extend(MASTER_EXTEND_USEC);
+        master_extend_stop(master);
     } else if (!at_once) {
         log_info("stopping at once: a second stop was requested");
         at_once = true;
@@ -55,6 +63,8 @@ void master_kill_late(struct master *master, uint64_t now_usec)
 
     if (master->phase != MASTER_STOPPING || now_usec < master->stop_usec)
         return;
+    master_extend_stop(master); // for the last time
+    master->is_killing = true;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         n += pool_size(pool);
         pool->drained = true;

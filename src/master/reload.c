@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Reload: everything is read, checked and opened first; only then pools change. Listeners that stay
-// keep their queue and never refuse; the old generation serves until the new one is ready. On any
-// error all stays as it was. READY=1 is sent in every case, or systemd would wait for ever.
+// Reload: everything is read and checked in a child first (rehearsal.h), then read from what the
+// child has read, and opened; only then pools change. Listeners that stay keep their queue and
+// never refuse; the old generation serves until the new one is ready. On any error all stays as it
+// was. READY=1 is sent in every case, or systemd would wait for ever.
 
 #include "master/reload.h"
 
@@ -9,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/answers.h"
 #include "base/base.h"
-#include "config/system_limits.h"
+#include "config/config_check.h"
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_idle.h"
@@ -61,6 +63,28 @@ static void keep(struct pool *pool, struct listener *listener, const struct serv
     pool->quiet_usec = 0;
 }
 
+// Pools that are being emptied have their places until their last session ends. 0, or -ENOSPC after
+// closing what is new.
+static int check_room(const struct master *master, struct listener_set *set,
+                      struct problems *problems)
+{
+    unsigned n_new = 0, n_free = pools_count_free(&master->pools);
+
+    for (size_t i = 0; i < set->n; i++)
+        n_new += find_pool(master, set->items[i].listener) == NULL;
+    if (n_new <= n_free)
+        return 0;
+    problems_add(problems, master->source->name, 0,
+                 "too many listeners: %u are new, and there is room for %u until sessions at those "
+                 "that were dropped before have ended",
+                 n_new, n_free);
+    for (size_t i = 0; i < set->n; i++)
+        if (!find_pool(master, set->items[i].listener))
+            listener_close(set->items[i].listener);
+    listeners_forget(set);
+    return -ENOSPC;
+}
+
 // The point of no return: pools that stay get the new generation, new ones are made, the others go.
 static void commit(struct master *master, struct config *config, struct listener_set *set)
 {
@@ -78,21 +102,17 @@ static void commit(struct master *master, struct config *config, struct listener
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);
             pool_renew(pool, config, service, master->generation);
-        } else if (pool_new(&master->pools, listener, config, service, master->generation)) {
+        } else { // check_room() has seen that there is room
+            (void)pool_new(&master->pools, listener, config, service, master->generation);
             listener_store(listener);
             log_info("%s %s: listening, backlog %u", service->name, listener->address,
                      listener->effective_backlog);
-        } else {
-            log_error("service \"%s\": too many listeners; %s is not served", service->name,
-                      listener->address);
-            listener_close(listener);
-            set->items[i--] = set->items[--set->n];
         }
     }
     pools_settle_memory(&master->pools);
     master_adopt_orphans(master);
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->closing && !pool->was_closing)
+        if (pool->closing && !pool->was_closing && !pool->listener->replaced)
             log_info("%s: no longer listening%s", pool->name,
                      pool->listener->origin == LISTENER_ACTIVATED
                          ? "; its socket unit still listens until it is stopped"
@@ -120,23 +140,85 @@ static struct listener_set make_staying_set(const struct master *master)
     return staying;
 }
 
-// Only warnings, even where the new min_workers is impossible now: forks are tried again.
-static void warn_of_limits(const struct master *master, const struct config *config)
+static void log_warnings(struct problems *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++)
+        log_warning("%s", warnings->texts[i]);
+    problems_done(warnings);
+}
+
+static struct rehearsal_plan plan_of(const struct master *master)
+{
+    return (struct rehearsal_plan){.source = master->source,
+                                   .n_workers = pools_count_workers(&master->pools)};
+}
+
+// The configuration was good: what it asks for is opened, and takes its place.
+static void switch_to(struct master *master, struct config *config, struct problems *problems)
 {
     struct problems warnings = {0};
+    struct listener_set staying = make_staying_set(master), set;
+    struct listen_plan plan = {0};
+    const struct listeners_request request = {.config = config,
+                                              .plan = &plan,
+                                              .running = master->config,
+                                              .old = &staying,
+                                              .problems = problems,
+                                              .warnings = &warnings};
 
-    system_limits_check(config, master->source->name, pools_count_workers(&master->pools),
-                        &warnings, &warnings);
-    for (size_t i = 0; i < warnings.n; i++)
-        log_warning("%s", warnings.texts[i]);
+    if (config_find_owners(config, problems) < 0 || listen_plan_make(config, &plan, problems) < 0 ||
+        listeners_open(&request, &set) < 0 || check_room(master, &set, problems) < 0) {
+        (void)config_unref(config);
+        refuse(master, problems);
+    } else {
+        master->generation++;
+        master->phase = MASTER_RELOADING;
+        master->reload_problem[0] = '\0';
+        master->phase_usec = master->progress_usec = base_now_usec();
+        log_warnings(&warnings);
+        commit(master, config, &set);
+    }
+    listeners_forget(&staying);
+    listen_plan_done(&plan);
     problems_done(&warnings);
+}
+
+// The child has ended.
+static void take(struct master *master)
+{
+    struct problems problems = {0}, warnings = {0};
+    struct rehearsal_plan plan = plan_of(master);
+    int unused;
+    struct config *config = rehearsal_take(&master->rehearsal, &plan, &problems, &warnings,
+                                           &unused);
+
+    rehearsal_close(&master->rehearsal);
+    log_warnings(&warnings);
+    if (config)
+        switch_to(master, config, &problems);
+    else
+        refuse(master, &problems);
+    answers_forget();
+    problems_done(&problems);
+    problems_done(&warnings);
+}
+
+static void give_up(struct master *master)
+{
+    struct problems problems = {0};
+    struct rehearsal_plan plan = plan_of(master);
+
+    rehearsal_blame(&master->rehearsal, &plan, master->config->reload_timeout_usec, &problems);
+    rehearsal_close(&master->rehearsal);
+    refuse(master, &problems);
+    problems_done(&problems);
 }
 
 void reload_start(struct master *master)
 {
     struct problems problems = {0};
-    struct listener_set staying, set;
-    struct config *config;
+    struct rehearsal_plan plan = plan_of(master);
+    int r;
 
     if (master->phase == MASTER_STOPPING)
         return;
@@ -147,22 +229,24 @@ void reload_start(struct master *master)
     master->reload_again = false; // whoever asked before this moment is served by what is read now
     master_say_reload_started(master);
     notify_reloading("reloading");
-    staying = make_staying_set(master);
-    config = master->source->load(master->source, &problems);
-    if (!config || listeners_open(config, master->config, &staying, &set, &problems) < 0) {
-        (void)config_unref(config);
-        refuse(master, &problems);
+    r = rehearsal_start(&master->rehearsal, &plan);
+    if (r >= 0) {
+        master->phase = MASTER_CHECKING;
+        master->phase_usec = base_now_usec();
     } else {
-        master->generation++;
-        master->phase = MASTER_RELOADING;
-        master->reload_problem[0] = '\0';
-        master->phase_usec = master->progress_usec = base_now_usec();
-        warn_of_limits(master, config);
-        commit(master, config, &set);
+        problems_add(&problems, plan.source->name, 0, "cannot be checked: %s", strerror(-r));
+        refuse(master, &problems);
+        problems_done(&problems);
     }
-    listeners_forget(&staying);
-    problems_done(&problems);
     master_look_again(master);
+}
+
+// When the check takes too long.
+uint64_t reload_due(const struct master *master)
+{
+    uint64_t limit = master->config->reload_timeout_usec;
+
+    return master->phase == MASTER_CHECKING && limit > 0 ? master->phase_usec + limit : USEC_NEVER;
 }
 
 // Puts new workers in the place of old ones as they become ready, so that there are never fewer to
@@ -170,14 +254,12 @@ void reload_start(struct master *master)
 // configuration before to a new connection any more: the old workers without a session are gone.
 static bool is_switched(struct pool *pool, uint64_t now)
 {
-    unsigned min = pool_limits(pool).min;
-
     if (pool->n_old == 0)
         pool->floor = 0;
     if (pool->closing || pool->n_old + pool->n_draining == 0)
         return true;
     if (pool->n_old > 0)
-        pool_drain_old(pool, pool->counts.ready < min ? min - pool->counts.ready : 0, now);
+        pool_drain_old(pool, now);
     return pool->n_old == 0 && pool->counts.leaving == 0;
 }
 
@@ -186,6 +268,10 @@ void reload_advance(struct master *master, uint64_t now_usec)
     unsigned n_old = 0;
     bool all = true;
 
+    if (master->phase == MASTER_CHECKING && master->rehearsal.ended)
+        take(master);
+    else if (now_usec >= reload_due(master))
+        give_up(master);
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         all = is_switched(pool, now_usec) && all;
         n_old += pool->n_old;

@@ -4,7 +4,10 @@
 
 #include "master/master_state.h"
 
-// Reads everything anew; on any error keeps what there is and says why. Logs.
+// Has everything read anew, in a child. Logs.
 void reload_start(struct master *master);
-// Drains the old generation where the new one is ready; ends the reload when all are.
+// When reload_advance() is due, USEC_NEVER: it is not.
+uint64_t reload_due(const struct master *master);
+// Takes what was read; on any error keeps what there is and says why. Drains the old generation
+// where the new one is ready; ends the reload when all are.
 void reload_advance(struct master *master, uint64_t now_usec);

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 #include "config/handler.h"
 #include "module/module_options.h"
@@ -28,6 +29,7 @@ struct verdict {
 
 _Noreturn static void try_in_child(const struct tcpd_worker *worker, struct verdict *verdict)
 {
+    answers_renounce();
     serving_set(worker);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
         module_open(worker, verdict->wrong, sizeof(verdict->wrong)) >= 0) {
@@ -98,7 +100,12 @@ static void try_service(const struct config *config, const struct service *servi
     struct verdict *verdict = mmap(NULL, sizeof(*verdict), PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const struct module_options *options = service->options;
-    int r = verdict == MAP_FAILED ? -errno : try_one(&worker, verdict);
+    struct answer none;
+    int r = verdict == MAP_FAILED ? -errno : 0;
+
+    (void)answers_find("the module", options->file, &none); // for whoever waits
+    if (r >= 0)
+        r = try_one(&worker, verdict);
 
     if (r < 0 || !verdict->is_good)
         problems_add(problems, service->file, options->line, "module \"%s\" of service \"%s\": %s",

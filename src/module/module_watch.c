@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "log/log.h"
 #include "process/process.h"
 
 #define TICKS 4 // in hang_timeout; at least 2, as a call may have just begun
@@ -55,7 +56,7 @@ static bool is_alive(void)
     return (session && is_session_alive(session)) || alive;
 }
 
-// Async-signal-safe: write(2), abort(3), _exit(2), alarm(2) are.
+// Async-signal-safe: log_last_words(), abort(3), _exit(2), alarm(2) are.
 static void on_alarm(int signal)
 {
     int saved_errno = errno;
@@ -68,8 +69,7 @@ static void on_alarm(int signal)
     } else {
         watch.n_silent = is_alive() ? 0 : watch.n_silent + 1;
         if (watch.n_silent >= watch.n_allowed) {
-            if (write(STDERR_FILENO, watch.hint, watch.n_hint) < 0)
-                errno = 0; // the death itself is logged by the master
+            log_last_words(watch.hint, watch.n_hint); // the master logs the death itself
             abort();
         }
         process_alarm(watch.period_sec);

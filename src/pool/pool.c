@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -42,7 +41,7 @@ void pools_settle_memory(const struct pools *pools)
 
     for (const struct pool *pool = pools->first; pool; pool = pool->next)
         mine = mine && !pool->service->handler->loads_code;
-    own_memory_claim_libraries(mine);
+    (void)own_memory_claim_libraries(mine);
 }
 
 unsigned pools_count_workers(const struct pools *pools)
@@ -89,11 +88,20 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
                           .generation = generation};
     set_name(pool);
     memset(scoreboard_hint(&pools->board, index), 0, sizeof(struct pool_hint));
-    sizing_grant(&pool->bucket, &service->spawn, service->min_workers);
+    sizing_grant(&pool->bucket, service->min_workers);
     while (*end)
         end = &(*end)->next;
     *end = pool;
     return pool;
+}
+
+unsigned pools_count_free(const struct pools *pools)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < SCOREBOARD_POOLS; i++)
+        n += pools->all[i].listener == NULL;
+    return n;
 }
 
 void pool_free(struct pools *pools, struct pool *pool)
@@ -114,6 +122,8 @@ void pool_free(struct pools *pools, struct pool *pool)
 void pool_renew(struct pool *pool, struct config *config, const struct service *service,
                 unsigned generation)
 {
+    if (pool_size(pool) > 0 && pool->widest < pool->service->max_workers)
+        pool->widest = pool->service->max_workers;
     (void)config_ref(config);
     (void)config_unref(pool->config);
     pool->config = config;
@@ -124,7 +134,7 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     pool->floor = pool->counts.idle;
     pool->n_old += pool->n_active;
     pool->n_active = pool->counts.ready = pool->counts.spare = 0;
-    sizing_grant(&pool->bucket, &service->spawn, pool_limits(pool).min);
+    sizing_grant(&pool->bucket, pool_limits(pool).min);
     throttle_reset(&pool->deaths);
 }
 
@@ -154,14 +164,11 @@ struct sizing_limits pool_limits(const struct pool *pool)
 
 void pool_arm(const struct pools *pools, const struct pool *pool)
 {
-    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
-    bool room = pool->n_active < pool->service->max_workers;
-
     unsigned spare = pool_limits(pool).spare;
 
     // With no spare one to be missed, the last idle one that goes is.
-    atomic_store_explicit(&hint->spare, spare > 0 ? (int32_t)spare : 1, memory_order_relaxed);
-    atomic_store_explicit(&hint->armed, room, memory_order_relaxed);
+    hint_arm(scoreboard_hint(&pools->board, pool->index), spare > 0 ? (int32_t)spare : 1,
+             !pool_is_full(pool));
 }
 
 void pool_correct(const struct pools *pools, struct pool *pool)
@@ -231,6 +238,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     if (!worker)
         return -ENOSPC;
     setup.slot = worker->slot;
+    setup.retire_usec = retire_time(pool->service, now_usec);
     // The child must not run a handler, or take a signal, meant for the master (B27). _Fork()
     // leaves out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each
     // child.
@@ -252,7 +260,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->accepts_itself = pool->service->accepts_itself;
     worker->loads_code = pool->service->handler->loads_code;
     worker->starts_processes = pool->service->handler->starts_processes;
-    worker->retire_usec = retire_time(pool->service, now_usec);
+    worker->retire_usec = setup.retire_usec;
     list_add(pool, worker);
     pool->n_active++;
     pool_count_in(worker);
@@ -278,6 +286,8 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
         reserve_lose(&hint->reserve);
     pool_count_out(worker);
     (*count_of(pool, worker))--;
+    if (pool->n_old + pool->n_draining == 0)
+        pool->widest = 0;
     pool->sessions_before += score->sessions;
     if (score->sessions > 0)
         pool->departed_usec = base_now_usec();
@@ -288,6 +298,8 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
 
 void pool_drain(struct worker *worker, uint64_t now_usec)
 {
+    int r;
+
     if (!worker->draining) {
         pool_count_out(worker);
         (*count_of(worker->pool, worker))--;
@@ -296,7 +308,8 @@ void pool_drain(struct worker *worker, uint64_t now_usec)
         pool_count_in(worker);
     }
     worker->drained_usec = now_usec;
-    (void)slots_signal(worker, SIGTERM); // gone already: its death is on the way
+    r = slots_signal(worker, SIGTERM);
+    worker->told = r == 0 || r == -ESRCH; // gone already: its death is on the way
 }
 
 void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec)
@@ -312,9 +325,26 @@ void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, u
         }
 }
 
-void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec)
+// How many old ones without a session are kept: one for each new one that is not ready yet. Where
+// there is no room for new ones, because of old sessions that last, the old ones give way one by
+// one, and those that serve come to no new client: whoever is next waits in the queue either way.
+// A program that accepts by itself may serve many and is kept.
+static unsigned to_keep(const struct pool *pool)
 {
-    unsigned n_kept = 0;
+    const struct pool_counts *counts = &pool->counts;
+    unsigned min = pool_limits(pool).min, n_idle = counts->idle - counts->spare;
+    unsigned keep = counts->ready < min ? min - counts->ready : 0;
+    bool is_stuck = pool_is_full(pool) && counts->ready == pool->n_active && counts->leaving == 0;
+
+    if (!is_stuck || pool->service->accepts_itself)
+        return keep;
+    n_idle = n_idle > 1 ? n_idle - 1 : 0;
+    return keep < n_idle ? keep : n_idle;
+}
+
+void pool_drain_old(struct pool *pool, uint64_t now_usec)
+{
+    unsigned keep = to_keep(pool), n_kept = 0;
 
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
         if (worker->draining || worker->generation == pool->generation)
@@ -332,10 +362,22 @@ void pool_drain_all(struct pool *pool, uint64_t now_usec)
             pool_drain(worker, now_usec);
 }
 
-void pool_tend(struct pool *pool, uint64_t now_usec)
+// One with a session sees to it by itself, so that it is no draining one for that long; but not a
+// program in a worker's place, of which nobody knows its sessions.
+static bool is_due(const struct pools *pools, const struct worker *worker, uint64_t now_usec)
+{
+    const struct pool *pool = worker->pool;
+
+    if (now_usec < worker->retire_usec || worker->generation != pool->generation)
+        return false; // an old one leaves when a new one is ready, and not before
+    return pool_may_drain(pool) &&
+           (worker->accepts_itself || scoreboard_state(&pools->board, worker->slot) != WORKER_BUSY);
+}
+
+void pool_tend(const struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
-        if (!worker->draining && now_usec >= worker->retire_usec) {
+        if (!worker->draining ? is_due(pools, worker, now_usec) : !worker->told) {
             pool_drain(worker, now_usec);
         } else if (worker->draining && !worker->told_twice && !worker->accepts_itself &&
                    now_usec - worker->drained_usec >= USEC_PER_SEC) {

@@ -48,6 +48,7 @@ struct pool {
     unsigned n_active; // of this generation
     unsigned n_old;    // of earlier ones, still accepting
     unsigned n_draining;
+    unsigned widest;          // the greatest max_workers that workers not of this generation had
     unsigned floor;           // keeps the capacity during a reload
     int adjustment;           // TTIN, TTOU
     uint64_t sessions_before; // by workers that are gone
@@ -65,6 +66,7 @@ struct pool {
     enum listener_quiet quiet; // closing: what still comes
     uint64_t quiet_usec;       // closing: its queue is empty since; 0: not quiesced yet
     uint64_t full_said_usec;   // when "at its maximum" was last logged
+    uint64_t shut_said_usec;   // when it was last logged that its listener is shut down; 0: never
     unsigned n_deaths_said;    // deaths logged in this period ...
     unsigned n_deaths_unsaid;  // ... and not logged
 };
@@ -89,6 +91,8 @@ void pools_close(struct pools *pools);
 // A pool without workers; owns the listener from now on. NULL when there are too many.
 struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
                       const struct service *service, unsigned generation);
+// How many more pools there may be.
+unsigned pools_count_free(const struct pools *pools);
 // Closes the listener and frees the pool, which has no worker any more.
 void pool_free(struct pools *pools, struct pool *pool);
 // Gives the pool its next generation: the workers there are become old ones.
@@ -112,6 +116,11 @@ void pool_count_out(struct worker *worker);
 struct sizing_counts pool_sizing(const struct pool *pool);
 // All workers, whatever their generation.
 unsigned pool_size(const struct pool *pool);
+// Besides max_workers of this generation there may be as many that drain or are of earlier ones
+// (of the greatest maximum that these had, if that is more): whether there are fewer.
+bool pool_may_drain(const struct pool *pool);
+// No worker may be added: all of this generation are there, or all that there may be at all.
+bool pool_is_full(const struct pool *pool);
 
 // Lets workers wake the master again when fewer than the spare ones wait.
 void pool_arm(const struct pools *pools, const struct pool *pool);
@@ -130,9 +139,11 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
 void pool_drain(struct worker *worker, uint64_t now_usec);
 // Drains n active workers, idle ones first.
 void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec);
-// Drains workers of earlier generations: all, or all that have no session but `keep` of them.
-void pool_drain_old(struct pool *pool, unsigned keep, uint64_t now_usec);
+// Drains workers of earlier generations: all once enough of this one are ready; before, those that
+// have no session and that the ready ones replace.
+void pool_drain_old(struct pool *pool, uint64_t now_usec);
 void pool_drain_all(struct pool *pool, uint64_t now_usec);
-// Drains workers past their age; tells again those that were told more than a second ago.
-void pool_tend(struct pool *pool, uint64_t now_usec);
+// Drains workers past their age that have no session (others leave after it); tells again those
+// that could not be told, or were told more than a second ago.
+void pool_tend(const struct pools *pools, struct pool *pool, uint64_t now_usec);
 void pool_kill_all(struct pool *pool);

@@ -6,6 +6,8 @@
 #include "base/base.h"
 #include "pool/pool.h"
 
+#define TRIAL_USEC (2 * USEC_PER_SEC)
+
 static void count(struct worker *worker, unsigned step)
 {
     struct pool *pool = worker->pool;
@@ -32,6 +34,20 @@ void pool_count_out(struct worker *worker)
     count(worker, -1U); // unsigned: comes out right
 }
 
+// A program in a worker's place says nothing of itself. It is taken to serve, so that old ones go,
+// when it has lived for a while: one that cannot even start ends at once.
+static enum worker_state look_at(const struct pools *pools, const struct worker *worker,
+                                 uint64_t now_usec)
+{
+    const struct pool *pool = worker->pool;
+    enum worker_state state = scoreboard_state(&pools->board, worker->slot);
+    bool is_on_trial = worker->accepts_itself && pool->n_old > 0 &&
+                       worker->generation == pool->generation &&
+                       now_usec - worker->started_usec < TRIAL_USEC;
+
+    return is_on_trial ? WORKER_STARTING : state;
+}
+
 bool pool_scan(const struct pools *pools, struct pool *pool)
 {
     uint64_t began = base_now_usec(), ended;
@@ -40,7 +56,7 @@ bool pool_scan(const struct pools *pools, struct pool *pool)
     if (pool->stale)
         return false;
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
-        enum worker_state state = scoreboard_state(&pools->board, worker->slot);
+        enum worker_state state = look_at(pools, worker, began);
 
         if (state == worker->seen)
             continue;
@@ -63,4 +79,23 @@ struct sizing_counts pool_sizing(const struct pool *pool)
 unsigned pool_size(const struct pool *pool)
 {
     return pool->n_active + pool->n_old + pool->n_draining;
+}
+
+static unsigned max_others(const struct pool *pool)
+{
+    unsigned max = pool->service->max_workers;
+
+    return pool->widest > max ? pool->widest : max;
+}
+
+bool pool_may_drain(const struct pool *pool)
+{
+    return pool->n_old + pool->n_draining < max_others(pool);
+}
+
+bool pool_is_full(const struct pool *pool)
+{
+    unsigned max = pool->service->max_workers;
+
+    return pool->n_active >= max || pool_size(pool) >= max + max_others(pool);
 }

@@ -41,7 +41,7 @@ unsigned sizing_excess(const struct sizing_limits *limits, const struct sizing_c
     return (counts->active - target + 7) / 8;
 }
 
-// Fills the bucket, up to the burst; what was granted above it stays.
+// Fills the bucket, up to the burst, which may be a new one.
 static void fill(struct sizing_bucket *bucket, const struct spawn_rate *rate, uint64_t now_usec)
 {
     uint64_t full = rate->burst * USEC_PER_SEC;
@@ -49,29 +49,27 @@ static void fill(struct sizing_bucket *bucket, const struct spawn_rate *rate, ui
     uint64_t room = bucket->level < full ? full - bucket->level : 0;
     bool fills = bucket->filled_usec == 0 || elapsed >= room / rate->per_sec + 1;
 
-    bucket->level += fills ? room : elapsed * rate->per_sec;
+    bucket->level = fills ? full : bucket->level + elapsed * rate->per_sec;
     bucket->filled_usec = now_usec;
 }
 
 unsigned sizing_take(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned wanted,
                      uint64_t now_usec)
 {
+    unsigned granted = wanted < bucket->granted ? wanted : bucket->granted;
     uint64_t available;
 
     fill(bucket, rate, now_usec);
     available = bucket->level / USEC_PER_SEC;
+    wanted -= granted;
     if (wanted > available)
         wanted = (unsigned)available;
+    bucket->granted -= granted;
     bucket->level -= wanted * USEC_PER_SEC;
-    return wanted;
+    return granted + wanted;
 }
 
-void sizing_grant(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned n)
+void sizing_grant(struct sizing_bucket *bucket, unsigned n)
 {
-    uint64_t level = n * USEC_PER_SEC, full = rate->burst * USEC_PER_SEC;
-
-    if (bucket->level > full)
-        bucket->level = full;
-    if (bucket->level < level)
-        bucket->level = level;
+    bucket->granted = bucket->granted > n ? bucket->granted : n;
 }

@@ -26,6 +26,7 @@ struct sizing_surplus {
 // What keeps to a rate.
 struct sizing_bucket {
     uint64_t level;       // one worker costs USEC_PER_SEC of it
+    unsigned granted;     // that cost nothing
     uint64_t filled_usec; // when it was last topped up; 0: never, so full
 };
 
@@ -46,6 +47,6 @@ unsigned sizing_excess(const struct sizing_limits *limits, const struct sizing_c
 unsigned sizing_take(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned wanted,
                      uint64_t now_usec);
 
-// Lets n workers be started at once, whatever the rate, which may be a new one: the administrator
-// has asked for them.
-void sizing_grant(struct sizing_bucket *bucket, const struct spawn_rate *rate, unsigned n);
+// Lets the next n workers be started at once, whatever the rate: the administrator has asked for
+// them. Not added to what was granted before.
+void sizing_grant(struct sizing_bucket *bucket, unsigned n);

@@ -22,7 +22,8 @@ struct worker {
     bool loads_code;        // a module's, which may end the process
     enum worker_state seen; // on the scoreboard, when it was last looked at
     uint64_t started_usec;
-    bool told_twice;       // TERM was sent again, as a net
+    bool told;             // draining: TERM was sent, ...
+    bool told_twice;       // ... and sent again, as a net
     uint64_t drained_usec; // when TERM was last sent
     uint64_t retire_usec;  // when it is too old; USEC_NEVER
     struct pool *pool;

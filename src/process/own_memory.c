@@ -62,9 +62,14 @@ static int claim(struct dl_phdr_info *info, size_t size, void *userdata)
     return 0;
 }
 
-void own_memory_claim_libraries(bool mine)
+bool own_memory_claim_libraries(bool mine)
 {
+    static bool are_mine; // what the kernel cannot be asked
+    bool before = are_mine;
     int advice = mine ? MADV_DONTFORK : MADV_DOFORK;
 
-    (void)dl_iterate_phdr(claim, &advice);
+    if (mine != before)
+        (void)dl_iterate_phdr(claim, &advice);
+    are_mine = mine;
+    return before;
 }

@@ -16,5 +16,5 @@ void own_memory_free(void *memory, size_t size);
 // those that libsystemd wants for reading journals. Half of all mappings, and so of the work of a
 // fork, may be theirs. A worker that loads a library at run time must not follow this, nor one that
 // was linked without -z now: the loader looks into every library there is. false: children forked
-// from now on have them.
-void own_memory_claim_libraries(bool mine);
+// from now on have them. Returns what held before.
+bool own_memory_claim_libraries(bool mine);

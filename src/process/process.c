@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 
 #include "base/base.h"
@@ -28,16 +27,43 @@ static void on_term(int signal)
     (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
     if (parked_in)
         reserve_interrupt(parked_in);
-    if (getppid() != the_master && orphan_sec > 0) {
+    if (getppid() != the_master) {
         is_orphan = 1;
         (void)alarm((unsigned)orphan_sec); // nobody else is left to end a session that hangs
     }
     errno = saved_errno;
 }
 
+static void sort(int *fds, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0 && fds[j] < fds[j - 1]; j--) {
+            int fd = fds[j];
+
+            fds[j] = fds[j - 1];
+            fds[j - 1] = fd;
+        }
+}
+
+int process_close_all_but(int *keep, size_t n)
+{
+    unsigned next = 3;
+
+    sort(keep, n);
+    for (size_t i = 0; i < n; i++) {
+        if (keep[i] < (int)next)
+            continue;
+        if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
+            return -errno;
+        next = (unsigned)keep[i] + 1;
+    }
+    return close_range(next, ~0U, 0) < 0 ? -errno : 0;
+}
+
 int process_catch_signals(const struct process_duty *duty)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGTTIN, SIGTTOU, SIGPIPE};
+    static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
+                                  SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ};
     struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t none;
@@ -45,7 +71,7 @@ int process_catch_signals(const struct process_duty *duty)
     the_listener = duty->listener;
     the_dead_socket = duty->dead_socket;
     the_master = duty->master;
-    orphan_sec = duty->orphan_sec < INT_MAX ? (int)duty->orphan_sec : INT_MAX;
+    orphan_sec = (sig_atomic_t)duty->orphan_sec;
     for (size_t i = 0; i < ELEMENTS(ignored); i++)
         if (sigaction(ignored[i], &ignore, NULL) < 0)
             return -errno;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "board/reserve.h"
@@ -27,8 +28,12 @@ const char *worker_exit_name(int status);
 struct process_duty {
     pid_t master;
     int listener, dead_socket; // the one takes the other's number at TERM
-    unsigned orphan_sec;       // how long it may go on once the master is gone, 0: no limit
+    unsigned orphan_sec;       // how long it may go on once the master is gone
 };
+
+// Closes every descriptor above 2 but those in keep, of which -1 is none, and which is sorted: the
+// event loop's, other listeners, control. 0 or -errno: a child that keeps them must not go on.
+int process_close_all_but(int *keep, size_t n);
 
 // Sets the worker's signals: TERM stops it, what is for the master alone is ignored. Unblocks all.
 // 0 or -errno.

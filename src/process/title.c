@@ -35,7 +35,7 @@ void title_init(char **argv)
         bytes += strlen(environ[n]) + 1;
     room.environment = malloc((n + 1) * sizeof(char *) + bytes);
     if (!room.environment)
-        abort();
+        base_out_of_memory();
     strings = (char *)(room.environment + n + 1);
     for (size_t i = 0; i < n; i++) {
         room.environment[i] = strings;

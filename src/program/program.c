@@ -20,6 +20,8 @@
 
 #define READS_AT_ONCE 16   // of standard error, before others have their turn
 #define LINES_A_SEC   1000 // of it that are logged
+#define SAY_USEC      (60 * USEC_PER_SEC)
+#define AGAIN_USEC    (100 * USEC_PER_MSEC)
 
 // The worker's: it runs the programs of one service.
 static struct {
@@ -120,6 +122,20 @@ void program_log_failure(const struct service *service, const struct program_chi
                   strerror(error));
 }
 
+// What is tried again for each client is said once a minute.
+bool program_is_said_already(int error)
+{
+    static uint64_t said_usec;
+    uint64_t now = base_now_usec();
+
+    if (error != EAGAIN && error != ENOMEM && error != ENFILE && error != ENOBUFS)
+        return false;
+    if (said_usec != 0 && now - said_usec < SAY_USEC)
+        return true;
+    said_usec = now;
+    return false;
+}
+
 int program_start(struct program *program, int fd, const struct tcpd_session *session)
 {
     struct program_child child = {
@@ -132,19 +148,23 @@ int program_start(struct program *program, int fd, const struct tcpd_session *se
     };
     struct program_pipe *pipe = take_pipe();
     pid_t pid;
+    int r;
 
     *program = (struct program){
         .options = child.options, .err = -1, .started_usec = base_now_usec()};
     if (!pipe) {
-        log_error("%s: no pipe for a program's standard error: %s", run.worker->service->name,
-                  strerror(errno));
-        return -errno;
+        r = -errno;
+        if (!program_is_said_already(-r))
+            log_error("%s: no pipe for a program's standard error: %s", run.worker->service->name,
+                      strerror(-r));
+        return r;
     }
     child.err = pipe->in;
     pid = program_child_start(&child);
     if (pid < 0) {
         give_pipe_back(pipe, true);
-        program_log_failure(run.worker->service, &child, -pid);
+        if (!program_is_said_already(-pid))
+            program_log_failure(run.worker->service, &child, -pid);
         return pid;
     }
     program->pid = program->group = pid;
@@ -153,12 +173,17 @@ int program_start(struct program *program, int fd, const struct tcpd_session *se
     return 0;
 }
 
+static bool ask_again; // whether a program has ended could not be found out
+
 void program_poll(struct pollfd *fds, nfds_t n, uint64_t due_usec)
 {
-    uint64_t now = due_usec == USEC_NEVER ? 0 : base_now_usec();
-    struct timespec wait = base_timespec(due_usec > now ? due_usec - now : 0);
+    uint64_t now = due_usec == USEC_NEVER && !ask_again ? 0 : base_now_usec();
+    struct timespec wait;
     sigset_t none;
 
+    if (ask_again && now + AGAIN_USEC < due_usec)
+        due_usec = now + AGAIN_USEC;
+    wait = base_timespec(due_usec > now ? due_usec - now : 0);
     (void)sigemptyset(&none);
     if (ppoll(fds, n, due_usec == USEC_NEVER ? NULL : &wait, &none) < 0)
         for (nfds_t i = 0; i < n; i++)
@@ -167,11 +192,16 @@ void program_poll(struct pollfd *fds, nfds_t n, uint64_t due_usec)
 
 bool program_has_ended(struct program *program)
 {
-    if (program->pid > 0 &&
-        wait4(program->pid, &program->status, WNOHANG, &program->usage) == program->pid) {
+    pid_t pid;
+
+    if (program->pid == 0)
+        return program->ended;
+    pid = wait4(program->pid, &program->status, WNOHANG, &program->usage);
+    if (pid == program->pid) {
         program->pid = 0;
         program->ended = true;
     }
+    ask_again = pid < 0; // its SIGCHLD has come and gone
     return program->ended;
 }
 

@@ -38,6 +38,10 @@ int program_open(const struct tcpd_worker *worker);
 // without the variables of a peer. 0, or -errno after logging why; nothing runs then.
 int program_start(struct program *program, int fd, const struct tcpd_session *session);
 
+// Whether a failure for want of something that the system is short of was logged in this minute: it
+// is tried again for each client.
+bool program_is_said_already(int error);
+
 // Blocks until one of fds is ready, a child has ended, or until due_usec (USEC_NEVER: no limit).
 void program_poll(struct pollfd *fds, nfds_t n, uint64_t due_usec);
 

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 #include "program/program_environment.h"
 
@@ -295,9 +296,11 @@ void program_check(struct service *service, const struct section *section,
                                 .problems = problems};
 
     check_user(&check);
-    check_file(&check);
+    if (!answers_are_given()) { // else somebody has looked
+        check_file(&check);
+        check_directory(&check);
+    }
     check_arguments(&check);
-    check_directory(&check);
     check_environment(&check);
     check_limits(&check);
     check_mode(&check);

@@ -23,8 +23,8 @@
 // A handler of ours would run in the worker's memory, and ignored signals stay ignored by exec.
 static void reset_signals(void)
 {
-    static const int changed[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGTTIN,
-                                  SIGTTOU, SIGPIPE, SIGTERM, SIGCHLD, SIGALRM};
+    static const int changed[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGTTIN, SIGTTOU,
+                                  SIGPIPE, SIGXFSZ, SIGTERM, SIGCHLD, SIGALRM};
 
     for (size_t i = 0; i < ELEMENTS(changed); i++)
         (void)signal(changed[i], SIG_DFL); // known signals, so it cannot fail

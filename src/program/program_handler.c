@@ -18,6 +18,7 @@
 #include "program/program_check.h"
 #include "program/program_listener.h"
 #include "program/program_options.h"
+#include "program/program_patience.h"
 #include "program/program_prestart.h"
 #include "session/session.h"
 
@@ -32,29 +33,7 @@ static void limit_sending(const struct tcpd_session *session)
         (void)setsockopt(session->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 }
 
-// When the program must have ended; *ret_result: what that would be.
-static uint64_t due_time(const struct tcpd_session *session, enum session_result *ret_result)
-{
-    uint64_t limit = program_options(session->service)->timeout_usec;
-    uint64_t due = limit > 0 ? session->started_usec + limit : USEC_NEVER;
-
-    *ret_result = due < session->deadline_usec ? SESSION_PROGRAM_TIMEOUT : SESSION_TIMEOUT;
-    return due < session->deadline_usec ? due : session->deadline_usec;
-}
-
 enum { CLOSED = 7, CLOSE_WAIT, LAST_ACK, CLOSING = 11 }; // the kernel's TCP states
-
-// Whether the connection is no more: reset, or given up. An error queue that a program has asked
-// for (MSG_ZEROCOPY) looks the same to poll(2).
-static bool is_dead(const struct tcpd_session *session)
-{
-    struct tcp_info info;
-    socklen_t length = sizeof(info);
-
-    return session->peer.any.sa_family == AF_UNIX ||
-           getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
-           info.tcpi_state == CLOSED;
-}
 
 // What poll(2) says of the client's socket. False: the client is gone. That both sides have ended
 // is no error. What it would say again at once is asked again at *look_usec only.
@@ -67,7 +46,7 @@ static bool look_at_client(struct tcpd_session *session, struct pollfd *client, 
             client->fd = session->fd;
         return true;
     }
-    if (is_error && is_dead(session)) {
+    if (is_error && program_client_is_dead(session)) {
         session_stop(session, SESSION_RESET);
         return false;
     }
@@ -82,7 +61,7 @@ static void watch(struct program *program, struct tcpd_session *session)
     enum { CLIENT, ERR };
     struct pollfd fds[] = {[CLIENT] = {.fd = session->fd}, [ERR] = {.events = POLLIN}};
     enum session_result late;
-    uint64_t due = due_time(session, &late), look = USEC_NEVER;
+    uint64_t due = program_due(session, &late), look = USEC_NEVER;
 
     while (!program_has_ended(program)) {
         fds[ERR].fd = program->err;
@@ -125,16 +104,32 @@ static void make_blocking(int fd)
         (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK); // else the close is less patient
 }
 
+// False: the session has ended.
+static bool start(struct program *program, struct tcpd_session *session)
+{
+    unsigned n_waits = 0;
+    int r;
+
+    do {
+        r = program_start(program, session->fd, session);
+        if (r == 0)
+            return true;
+        if (!program_is_shortage(session->service, r)) {
+            session_stop(session, SESSION_FAILED);
+            process_leave(WORKER_EXIT_PROGRAM);
+            return false;
+        }
+    } while (program_wait_for_room(session, &n_waits));
+    return false;
+}
+
 static void serve_connection(struct tcpd_session *session)
 {
     struct program program;
 
     limit_sending(session);
-    if (program_start(&program, session->fd, session) < 0) {
-        session_stop(session, SESSION_FAILED);
-        process_leave(WORKER_EXIT_PROGRAM);
+    if (!start(&program, session))
         return;
-    }
     watch(&program, session);
     count_bytes(session);
     if (program.ended)

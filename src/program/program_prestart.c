@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "base/base.h"
 #include "process/process.h"
 #include "program/program.h"
+#include "program/program_patience.h"
 #include "program/relay.h"
 #include "session/session.h"
 
@@ -30,7 +32,8 @@ static int start(struct instance *instance)
     *instance = (struct instance){.fd = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
         r = -errno;
-        tcpd_log(NULL, LOG_ERR, "no socket pair for a program: %m");
+        if (!program_is_said_already(-r))
+            tcpd_log(NULL, LOG_ERR, "no socket pair for a program: %s", strerror(-r));
         return r;
     }
     r = program_start(&instance->program, ends[1], NULL);
@@ -70,13 +73,6 @@ static bool has_failed_silently(const struct instance *instance, const struct tc
            ioctl(instance->fd, SIOCINQ, &unread) == 0 && unread == 0;
 }
 
-static uint64_t program_due(const struct tcpd_session *session)
-{
-    uint64_t limit = program_options(session->service)->timeout_usec;
-
-    return limit > 0 ? session->started_usec + limit : USEC_NEVER;
-}
-
 // One round: waits for something to happen and does what is to be done about it.
 static void attend(struct instance *instance, struct relay *relay)
 {
@@ -86,7 +82,8 @@ static void attend(struct instance *instance, struct relay *relay)
         [NEXT_ERR] = {.fd = waiting.program.group > 0 ? waiting.program.err : -1,
                       .events = POLLIN}};
     struct tcpd_session *session = relay->session;
-    uint64_t due = relay_due(relay), its_due = program_due(session);
+    enum session_result late;
+    uint64_t due = relay_due(relay), its_due = program_due(session, &late);
 
     if (tcpd_stopping())
         dismiss(&waiting);
@@ -97,8 +94,18 @@ static void attend(struct instance *instance, struct relay *relay)
     if (fds[NEXT_ERR].revents != 0)
         program_log(&waiting.program, NULL);
     (void)relay_step(relay, fds);
-    if (program_is_late() || (its_due != USEC_NEVER && base_now_usec() >= its_due))
-        session_stop(session, SESSION_PROGRAM_TIMEOUT);
+    if (program_is_late() || base_now_usec() >= its_due)
+        session_stop(session, late);
+}
+
+// The one for the next client. Where the system is short of processes that client starts it; else
+// the worker is to leave, as it cannot serve.
+static void start_next(const struct tcpd_session *session)
+{
+    int r = start(&waiting);
+
+    if (r < 0 && !program_is_shortage(session->service, r))
+        process_leave(WORKER_EXIT_PROGRAM);
 }
 
 // The session is the program's: both sides may have ended long before it has.
@@ -110,20 +117,41 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
     if (!program_has_ended(&instance->program))
         (void)relay_step(&relay, NULL);
     if (is_first && !tcpd_stopping())
-        (void)start(&waiting); // it is logged; serve() looks whether there is one
+        start_next(session);
     while (session->result == SESSION_OK && !program_has_ended(&instance->program))
         attend(instance, &relay);
     if (session->result == SESSION_OK && !has_failed_silently(instance, session))
         relay_finish(&relay);
+    if (relay.far_error != 0)
+        tcpd_log(session, LOG_ERR, "the program's socket failed: %s", strerror(relay.far_error));
     relay_close(&relay);
 }
 
-// Once more, where the one before has failed. False: there is no other.
+// For a client that is there already. False: the session has ended.
+static bool start_for(struct instance *instance, struct tcpd_session *session)
+{
+    unsigned n_waits = 0;
+    int r;
+
+    do {
+        r = start(instance);
+        if (r == 0)
+            return true;
+        if (!program_is_shortage(session->service, r)) {
+            session_stop(session, SESSION_FAILED);
+            process_leave(WORKER_EXIT_PROGRAM);
+            return false;
+        }
+    } while (program_wait_for_room(session, &n_waits));
+    return false;
+}
+
+// Once more, where the one before has failed. False: there is no other, and the session has ended.
 static bool replace(struct instance *instance, struct tcpd_session *session)
 {
     end(instance, &waiting, session);
     tcpd_log(session, LOG_WARNING, "the waiting program failed; starting it once more");
-    return start(instance) == 0;
+    return start_for(instance, session);
 }
 
 static void serve_with(struct instance *instance, struct tcpd_session *session)
@@ -131,10 +159,8 @@ static void serve_with(struct instance *instance, struct tcpd_session *session)
     program_log(&instance->program, NULL); // what it has said before there was a client
     relay_session(instance, session, true);
     if (has_failed_silently(instance, session)) {
-        if (!replace(instance, session)) {
-            session_stop(session, SESSION_FAILED);
+        if (!replace(instance, session))
             return;
-        }
         relay_session(instance, session, false);
         if (has_failed_silently(instance, session)) {
             tcpd_log(session, LOG_ERR, "the program failed twice without writing a byte");
@@ -150,18 +176,17 @@ void prestart_serve(struct tcpd_session *session)
     struct instance instance = waiting;
 
     waiting = (struct instance){.fd = -1};
-    if (instance.fd >= 0)
+    if (instance.fd >= 0 || start_for(&instance, session))
         serve_with(&instance, session);
-    else // it could not be started, and the worker was told to leave
-        session_stop(session, SESSION_FAILED);
-    if (waiting.fd < 0 && !tcpd_stopping())
-        process_leave(WORKER_EXIT_PROGRAM);
+    if (waiting.fd < 0 && !tcpd_stopping() && process_leave_reason() == WORKER_EXIT_DRAINED)
+        start_next(session); // what has served has made room
 }
 
 int prestart_open(const struct tcpd_worker *worker)
 {
-    (void)worker;
-    return start(&waiting);
+    int r = start(&waiting);
+
+    return program_is_shortage(worker->service, r) ? 0 : r;
 }
 
 void prestart_close(void)

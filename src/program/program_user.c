@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
-// Whom a program runs as. Names are looked up once, in the master, when the configuration is read;
-// workers look up nothing.
+// Whom a program runs as. Names are looked up once, when the configuration is checked; neither the
+// master nor workers look up any.
 
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 #include "program/program_check.h"
 
 #define GROUPS_MAX 1024
+#define WHO        "the user"
 
 // Numbers may stand for names.
 static bool parse_number(const char *text, unsigned *ret)
@@ -66,7 +69,7 @@ static const char *find_groups(struct identity *identity)
 
     identity->groups = calloc(GROUPS_MAX, sizeof(gid_t));
     if (!identity->groups)
-        abort();
+        base_out_of_memory();
     if (!user || getgrouplist(user->pw_name, identity->gid, identity->groups, &n) < 0) {
         identity->groups[0] = identity->gid;
         n = 1;
@@ -75,12 +78,10 @@ static const char *find_groups(struct identity *identity)
     return NULL;
 }
 
-const char *program_find_user(struct identity *identity)
+static const char *look_up(struct identity *identity)
 {
     const char *wrong = NULL;
 
-    if (!identity->user && !identity->group)
-        return NULL;
     identity->uid = geteuid();
     identity->gid = getegid();
     if (identity->user)
@@ -94,4 +95,69 @@ const char *program_find_user(struct identity *identity)
         return "tcpd does not run as root, so its programs run as the same user; set User= and "
                "Group= of its unit instead";
     return identity->changes || geteuid() == 0 ? find_groups(identity) : NULL;
+}
+
+// What is kept of an identity; its groups follow.
+struct kept {
+    uid_t uid;
+    gid_t gid;
+    bool changes;
+    size_t n_groups;
+};
+
+static void note(const char *about, const struct identity *identity)
+{
+    const size_t groups = identity->n_groups * sizeof(identity->groups[0]);
+    struct kept kept = {.uid = identity->uid,
+                        .gid = identity->gid,
+                        .changes = identity->changes,
+                        .n_groups = identity->n_groups};
+    cleanup_free char *bytes = base_checked(malloc(sizeof(kept) + groups));
+
+    memcpy(bytes, &kept, sizeof(kept));
+    if (groups > 0)
+        memcpy(bytes + sizeof(kept), identity->groups, groups);
+    answers_note(WHO, about, bytes, sizeof(kept) + groups);
+}
+
+static const char *recall(const struct answer *answer, struct identity *identity)
+{
+    struct kept kept;
+
+    if (answer->size < sizeof(kept))
+        return strerror(EBADMSG);
+    memcpy(&kept, answer->bytes, sizeof(kept));
+    if ((answer->size - sizeof(kept)) / sizeof(gid_t) != kept.n_groups)
+        return strerror(EBADMSG);
+    identity->uid = kept.uid;
+    identity->gid = kept.gid;
+    identity->changes = kept.changes;
+    identity->n_groups = kept.n_groups;
+    if (kept.n_groups == 0)
+        return NULL;
+    identity->groups = base_checked(calloc(kept.n_groups, sizeof(gid_t)));
+    memcpy(identity->groups, (const char *)answer->bytes + sizeof(kept),
+           kept.n_groups * sizeof(gid_t));
+    return NULL;
+}
+
+const char *program_find_user(struct identity *identity)
+{
+    cleanup_free char *about = NULL;
+    struct answer answer;
+    const char *wrong;
+    int r;
+
+    if (!identity->user && !identity->group)
+        return NULL;
+    if (asprintf(&about, "%s, group %s", identity->user ? identity->user : "(own)",
+                 identity->group ? identity->group : "(of the user)") < 0)
+        base_out_of_memory();
+    r = answers_find(WHO, about, &answer);
+    if (r != 0)
+        return r < 0 ? strerror(-r) : recall(&answer, identity);
+    wrong = look_up(identity);
+    if (!wrong)
+        note(about, identity);
+    return wrong;
 }

@@ -82,6 +82,13 @@ static bool is_later(ssize_t r)
     return r == -EAGAIN || r == -EINTR;
 }
 
+// An error of the far end that is not its end: what it would lose, nobody could tell.
+static void fail(struct relay *relay, int error)
+{
+    relay->far_error = error;
+    session_stop(relay->session, SESSION_FAILED);
+}
+
 // Fills an empty way. True: it holds bytes now, or has ended; false: nothing came.
 static bool fill(struct relay *relay, enum relay_end from, size_t size)
 {
@@ -93,6 +100,10 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
         return false;
     if (n < 0 && from == RELAY_CLIENT) {
         (void)session_stop_by_errno(session, (int)-n);
+        return false;
+    }
+    if (n < 0 && n != -ECONNRESET && n != -EPIPE) {
+        fail(relay, (int)-n);
         return false;
     }
     way->has_ended = n <= 0; // a far end that died with bytes unread resets the socket
@@ -131,9 +142,13 @@ static bool pour(struct relay *relay, enum relay_end from)
 
         if (is_later(n))
             return false;
-        if (n < 0 && from == RELAY_CLIENT) {
+        if (from == RELAY_CLIENT && (n == -EPIPE || n == -ECONNRESET)) {
             drop(relay);
             return true;
+        }
+        if (n < 0 && from == RELAY_CLIENT) {
+            fail(relay, (int)-n);
+            return false;
         }
         if (n < 0) {
             (void)session_stop_by_errno(session, (int)-n);

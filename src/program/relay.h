@@ -31,6 +31,7 @@ struct relay {
     uint64_t moved_usec;               // when the last byte went in or out
     uint64_t send_due_usec;            // when the client must have taken what is held for it
     uint64_t end_due_usec;             // when the far end's end is passed on, come what may
+    int far_error;                     // what ended the session at the far end, 0: nothing did
     bool has_hung_up;                  // the client, both ways; that alone is not an error
 };
 

@@ -51,7 +51,7 @@ char *run_address(const char *text)
     char *address = NULL;
 
     if (asprintf(&address, "%s%s", is_port ? LOOPBACK : "", text) < 0)
-        abort();
+        base_out_of_memory();
     return address;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/answers.h"
 #include "base/base.h"
 #include "config/config_check.h"
 #include "config/config_sections.h"
@@ -14,6 +15,7 @@
 #include "run/run.h"
 
 #define NAME_MAX_LENGTH 64
+#define SEARCH          "PATH for"
 
 char *run_name(const char *program)
 {
@@ -46,7 +48,7 @@ static char *make_absolute(const char *path)
     if (!here)
         return base_checked(strdup(path)); // what cannot be made absolute is refused as such
     if (asprintf(&absolute, "%s/%s", here, path) < 0)
-        abort();
+        base_out_of_memory();
     return absolute;
 }
 
@@ -58,7 +60,7 @@ static bool can_execute(const char *path)
 }
 
 // The path of the program in PATH, an owned text; NULL: it is not there.
-static char *look_up(const char *name)
+static char *search(const char *name)
 {
     const char *path = getenv("PATH");
     size_t length;
@@ -68,12 +70,25 @@ static char *look_up(const char *name)
 
         length = strcspn(path, ":"); // none is the current directory
         if (asprintf(&found, "%.*s%s%s", (int)length, path, length > 0 ? "/" : "./", name) < 0)
-            abort();
+            base_out_of_memory();
         if (can_execute(found))
             return make_absolute(found);
         if (path[length] == '\0')
             return NULL;
     }
+}
+
+static char *look_up(const char *name)
+{
+    struct answer answer;
+    char *found;
+    int r = answers_find(SEARCH, name, &answer);
+
+    if (r != 0)
+        return r > 0 && answer.size > 0 ? base_checked(strdup(answer.bytes)) : NULL;
+    found = search(name);
+    answers_note(SEARCH, name, found, found ? strlen(found) + 1 : 0);
+    return found;
 }
 
 // Where a program is, as an owned text; NULL: it was not found, which is a problem then. With '@'
@@ -85,7 +100,7 @@ static char *locate_program(struct loading *loading, const char *text)
     char *located = NULL;
 
     if (found && asprintf(&located, "%s%s", name != text ? "@" : "", found) < 0)
-        abort();
+        base_out_of_memory();
     if (located)
         return located;
     loading->lost = true;

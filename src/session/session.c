@@ -282,13 +282,21 @@ int tcpd_splice_write(struct tcpd_session *session, int pipe, size_t size)
 static void linger(struct tcpd_session *session)
 {
     uint64_t deadline = base_now_usec() + LINGER_TOTAL_USEC;
+    bool exactly = true; // what reading has armed may be shorter
 
     if (shutdown(session->fd, SHUT_WR) < 0)
         return;
-    arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, LINGER_IDLE_USEC, true);
-    while (base_now_usec() < deadline) {
-        ssize_t n = recv(session->fd, tcpd_buffer(), TCPD_BUFFER_SIZE, MSG_TRUNC);
+    for (;;) {
+        bool over;
+        uint64_t left = time_left(session->deadline_usec, deadline, &over);
+        ssize_t n;
 
+        if (over)
+            return;
+        arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, shorter(left, LINGER_IDLE_USEC),
+            exactly);
+        exactly = false;
+        n = recv(session->fd, tcpd_buffer(), TCPD_BUFFER_SIZE, MSG_TRUNC);
         if (n == 0 || (n < 0 && errno != EINTR))
             return;
     }

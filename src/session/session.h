@@ -85,5 +85,5 @@ void session_sign(void);
 unsigned session_signs(void); // how many, modulo 2^32; async-signal-safe
 
 // Ends the connection: shuts down writing, drops what the peer still sends (2 s of silence, 30 s in
-// all), closes. After a send timeout, a reset.
+// all, and not beyond the session's deadline), closes. After a send timeout, a reset.
 void session_close(struct tcpd_session *session);

@@ -29,7 +29,7 @@ void session_log_line(const struct tcpd_session *session, const struct service *
                       const struct config *config, int priority, const char *line, size_t length);
 
 // After it, or at the worker's end (listener: -1). Tries again what has found no room; while nobody
-// waits at the listener for up to 50 ms, and what finds none even then is lost and counted.
+// waits at the listener for up to 20 ms, and what finds none even then is lost and counted.
 void session_log_flush(struct log_quota *quota, int listener);
 
 // The master's: begins a period, and says how many records the one before has lost.

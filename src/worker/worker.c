@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -24,6 +22,9 @@
 #include "session/session_log.h"
 #include "worker/accept_error.h"
 
+#define ORPHAN_SEC     30 // where stop_timeout is off
+#define ORPHAN_MAX_SEC 3600
+
 struct self {
     const struct worker_setup *setup;
     const struct tcpd_handler *face;
@@ -36,58 +37,41 @@ struct self {
 };
 
 // Few, so by insertion; qsort() would cost each worker a page of stack.
-static void sort(int *fds, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        for (size_t j = i; j > 0 && fds[j] < fds[j - 1]; j--) {
-            int fd = fds[j];
-
-            fds[j] = fds[j - 1];
-            fds[j - 1] = fd;
-        }
-}
-
-// Closes every descriptor above 2 but those kept: the event loop's, other listeners, control.
-static void close_masters(const struct worker_setup *setup)
-{
-    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake,
-                  log_journal_fd()};
-    unsigned next = 3;
-
-    sort(keep, ELEMENTS(keep));
-    for (size_t i = 0; i < ELEMENTS(keep); i++) {
-        if (keep[i] < (int)next)
-            continue;
-        if ((unsigned)keep[i] > next)
-            (void)close_range(next, (unsigned)keep[i] - 1, 0);
-        next = (unsigned)keep[i] + 1;
-    }
-    (void)close_range(next, ~0U, 0);
-}
-
 // Gives the random part of a limit, so that workers started together do not retire together.
 static unsigned with_jitter(unsigned limit)
 {
     return limit > 8 ? limit - arc4random_uniform(limit / 8 + 1) : limit;
 }
 
+// How long a session may go on without a master; nobody else could end one that hangs.
+static unsigned orphan_sec(uint64_t stop_usec)
+{
+    if (stop_usec == 0)
+        return ORPHAN_SEC;
+    return stop_usec < ORPHAN_MAX_SEC * USEC_PER_SEC
+               ? (unsigned)((stop_usec + USEC_PER_SEC - 1) / USEC_PER_SEC)
+               : ORPHAN_MAX_SEC;
+}
+
 static int worker_setup(struct self *self)
 {
     const struct worker_setup *setup = self->setup;
-    uint64_t stop_sec = (setup->config->stop_timeout_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
     struct process_duty duty = {
         .master = setup->master_pid,
         .listener = setup->listener,
         .dead_socket = setup->dead_socket,
-        .orphan_sec = stop_sec < UINT_MAX ? (unsigned)stop_sec : UINT_MAX,
+        .orphan_sec = orphan_sec(setup->config->stop_timeout_usec),
     };
+    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake, log_fd()};
     int r;
 
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return -errno;
     if (getppid() != setup->master_pid)
         _exit(WORKER_EXIT_ORPHANED); // it died before PDEATHSIG was set
-    close_masters(setup);
+    r = process_close_all_but(keep, ELEMENTS(keep));
+    if (r < 0)
+        return r;
     r = scoreboard_join(setup->scoreboard, setup->slot, setup->pool, &self->page, &self->hint);
     if (r < 0)
         return r;
@@ -131,14 +115,11 @@ static void enter_idle(struct self *self)
 
 static void enter_busy(struct self *self, const struct tcpd_session *session)
 {
-    struct pool_hint *hint = self->hint;
-    int32_t idle = reserve_leave(&hint->reserve);
+    int32_t idle = reserve_leave(&self->hint->reserve);
 
     self->waiting = false;
     score_busy(self->page, session->started_usec, &session->peer.any);
-    if (idle < atomic_load_explicit(&hint->spare, memory_order_relaxed) &&
-        atomic_load_explicit(&hint->armed, memory_order_relaxed) != 0 &&
-        atomic_exchange_explicit(&hint->armed, 0, memory_order_relaxed) != 0)
+    if (score_wakes(self->hint, idle))
         wake_master(self);
 }
 
@@ -173,6 +154,16 @@ static bool leave_after_error(struct self *self, int error, enum worker_exit *re
     return true;
 }
 
+// After a session: whether that was its last one.
+static bool is_spent(struct self *self)
+{
+    uint64_t retire = self->setup->retire_usec;
+
+    if (self->sessions_left > 0 && --self->sessions_left == 0)
+        return true;
+    return retire != USEC_NEVER && base_now_usec() >= retire;
+}
+
 static enum worker_exit accept_loop(struct self *self)
 {
     struct tcpd_session session = {.fd = -1};
@@ -196,7 +187,7 @@ static enum worker_exit accept_loop(struct self *self)
         serve(self, &session, fd);
         if (process_leave_reason() != WORKER_EXIT_DRAINED)
             return process_leave_reason();
-        if (self->sessions_left > 0 && --self->sessions_left == 0)
+        if (is_spent(self))
             return WORKER_EXIT_RETIRED;
     }
 }

@@ -3,6 +3,7 @@
 // master's code and never touches the master's event loop.
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "config/config.h"
@@ -15,7 +16,8 @@ struct worker_setup {
     int scoreboard;
     int wake; // eventfd of the master
     unsigned slot, pool;
-    const char *title; // of the process: "tcpd: echo 127.0.0.1:7007 worker"
+    uint64_t retire_usec; // it takes no new connection from then on; USEC_NEVER
+    const char *title;    // of the process: "tcpd: echo 127.0.0.1:7007 worker"
     const struct service *service;
     const struct config *config;
 };

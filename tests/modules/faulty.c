@@ -2,6 +2,8 @@
 // Does what modules should not: in a session what the client's line says, or in open() and close()
 // what the options of these names say. Any other line is sent back.
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,10 +32,24 @@ static void work(void)
         (void)usleep(100 * 1000);
 }
 
+// Of the check of a configuration, which tries us in a child of its own.
+static void kill_parent(void)
+{
+    (void)kill(getppid(), SIGSEGV);
+}
+
+// For longer than any check may take.
+static void sleep_on(void)
+{
+    for (;;)
+        (void)pause();
+}
+
 static const struct {
     const char *name;
     void (*act)(void);
-} faults[] = {{"null", write_nowhere}, {"abort", abort}, {"loop", spin}, {"work", work}};
+} faults[] = {{"null", write_nowhere}, {"abort", abort},        {"loop", spin},
+              {"work", work},          {"parent", kill_parent}, {"sleep", sleep_on}};
 
 static bool commit(const char *name)
 {
@@ -58,10 +74,38 @@ static void read_for_ever(struct tcpd_session *session)
         (void)tcpd_read(session, &byte, 1);
 }
 
+// Waits, with signs of life, until the file is there.
+static void wait_for(const char *path)
+{
+    while (path && access(path, F_OK) < 0)
+        (void)usleep(10 * 1000);
+}
+
+// The first to open us, which is the check of a configuration, finds nothing wrong.
+static bool is_spared(const char *path)
+{
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
+// Makes a configuration unreadable that was read to find us.
+static void spoil(const char *path)
+{
+    if (path && truncate(path, 1) < 0)
+        abort();
+}
+
 static int open_worker(const struct tcpd_worker *worker)
 {
     const char *fault = tcpd_option(worker, "open");
 
+    spoil(tcpd_option(worker, "spoil"));
+    if (is_spared(tcpd_option(worker, "spare")))
+        return 0;
+    wait_for(tcpd_option(worker, "until"));
     at_close = tcpd_option(worker, "close");
     if (fault && strcmp(fault, "fail") == 0) {
         tcpd_log(NULL, LOG_ERR, "as the option says");

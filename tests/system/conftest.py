@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import harness  # noqa: E402 (after the path)
-sys.path.insert(0, str(Path(__file__).parent / "load"))  # modules/ runs its tests, too
+for folder in ("load", "services", "control"):  # modules/ and control/ use their tests, too
+    sys.path.insert(0, str(Path(__file__).parent / folder))
 import programs  # noqa: E402
 
 

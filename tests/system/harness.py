@@ -449,6 +449,11 @@ class Tcpd:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def stop_again(self):
+        """A second TERM that is one: what comes within a second of the first is the same."""
+        time.sleep(1.05)  # the time itself is meant
+        self.signal(signal.SIGTERM)
+
     def kill(self):
         self.process.kill()
 
@@ -598,7 +603,7 @@ class Tcpd:
 
     def is_serving(self, name="echo"):
         """True when an echo service answers on a fresh connection."""
-        return self.exchange(name, b"still there?") == b"still there?"
+        return self.exchange(name, b"still there?\n") == b"still there?\n"
 
     # Its processes
 
@@ -672,6 +677,27 @@ def can_become_others():
 
 
 SYS_PIDFD_GETFD = 438
+
+
+@functools.cache
+def can_trace():
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(["strace", "-o", "/dev/null", "true"], timeout=PATIENCE,
+                              check=False).returncode == 0
+    return False
+
+
+def injected(*rules, follow=False):
+    """The prefix of a daemon whose system calls fail by these rules ('kill:error=EPERM:when=1'); it
+    keeps its pid. follow: in its children, too, each with counts of its own."""
+    if not can_trace():
+        if os.environ.get("CI") == "1":
+            pytest.fail("strace is missing or may not trace")
+        pytest.skip("strace is missing or may not trace")
+    calls = ",".join(rule.split(":")[0] for rule in rules) or "none"
+    return ["env", "LSAN_OPTIONS=detect_leaks=0", "strace", "-D", "-qq", "-o", "/dev/null",
+            *(["-f"] if follow else []), "-e", f"trace={calls}",
+            *(part for rule in rules for part in ("-e", f"inject={rule}"))]
 
 
 def taken_fd(pid, fd):

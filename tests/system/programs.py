@@ -20,6 +20,24 @@ ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 SOURCES = Path(__file__).parent
 
 
+# A program that accepts by itself, answers with its number, and loses nothing at TERM.
+ACCEPTS = """
+import os, signal, socket
+s = socket.socket(fileno=3)
+dead = socket.socket(socket.AF_UNIX)
+signal.signal(signal.SIGTERM, lambda *_: os.dup2(dead.fileno(), 3))
+signal.setitimer(signal.ITIMER_REAL, 1, 1)
+signal.signal(signal.SIGALRM, lambda *_: None)
+while True:
+    try:
+        c, _ = s.accept()
+    except OSError:
+        break
+    c.sendall(b"%d" % os.getpid())
+    c.close()
+"""
+
+
 def environment_of(pid):
     text = Path(f"/proc/{pid}/environ").read_bytes()
     return text.decode(errors="replace").split("\0")

@@ -87,11 +87,28 @@ def test_second_signal_stops_at_once(tcpd, second):
             serving = daemon.worker_serving(sock)
             daemon.signal(signal.SIGTERM)
             daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
-            daemon.signal(second)
+            if second == signal.SIGTERM:
+                daemon.stop_again()
+            else:
+                daemon.signal(second)
             assert daemon.wait_exit() == EX_OK
             assert proc_state(serving) is None
             with contextlib.suppress(ConnectionResetError):
                 assert sock.recv(1) == b""
+
+
+def test_one_request_that_comes_twice(tcpd):
+    """timeout(1) sends TERM to the process and to its group: the session goes on."""
+    with tcpd(configuration(service("echo"), stop_timeout="60s")) as daemon:
+        with daemon.connect("echo") as sock:
+            ping(sock)
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_workers(1)
+            ping(sock)
+        assert daemon.wait_exit() == EX_OK
+        assert not daemon.log_matches("at once")
 
 
 def test_int_alone_stops_at_once(tcpd):
@@ -410,16 +427,24 @@ def test_recycling_by_sessions(tcpd):
 
 
 def test_recycling_by_age(tcpd):
-    """Issue 2, 4: max_worker_age."""
+    """Issue 2, 4, 12: max_worker_age: an idle worker is replaced at once, one with a session after
+    it, and nobody is served beside it meanwhile."""
     with tcpd(configuration(service("echo", max_worker_age="2s", **ONE))) as daemon:
         [first] = daemon.workers()
-        with daemon.connect("echo") as sock:
+        daemon.wait_workers(lambda pids: first not in pids and len(pids) == 1)
+        with daemon.connect("echo") as sock, daemon.connect("echo") as other:
             ping(sock)
-            daemon.wait_workers(lambda pids: first in pids and len(pids) == 2)  # its successor
-            ping(sock)
+            old = daemon.worker_serving(sock)
+            other.sendall(b"ping")
+            other.settimeout(3)
+            with pytest.raises(TimeoutError):
+                other.recv(4)  # more than its age: it serves on, alone
+            assert daemon.workers() == [old]
             sock.shutdown(socket.SHUT_WR)
             assert read_all(sock) == b""
-        daemon.wait_workers(lambda pids: first not in pids and len(pids) >= 1)
+            other.settimeout(PATIENCE)
+            assert read_exactly(other, 4) == b"ping"
+            assert daemon.worker_serving(other) != old
         assert not daemon.log_matches(Text.throttled)
 
 

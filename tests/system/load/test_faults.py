@@ -14,8 +14,8 @@ import time
 import pytest
 
 from harness import (EX_OSERR, PATIENCE, SANITIZED, Tcpd, Text, can_become_others, configuration,
-                     peer_name, proc_cpu_seconds, proc_fds, proc_signals, proc_state, proc_title,
-                     read_all, read_exactly, reset, run, service, tcp_far_end, wait_for)
+                     injected, peer_name, proc_cpu_seconds, proc_fds, proc_signals, proc_state,
+                     proc_title, read_all, read_exactly, reset, run, service, tcp_far_end, wait_for)
 
 SIGNALS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT]
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -153,7 +153,7 @@ def test_stopped_worker_that_goes_on(tcpd):
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1,
-                                    signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE])
+                                    signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE, signal.SIGXFSZ])
 def test_worker_ignores_the_masters_signals(tcpd, number):
     """DESIGN.md, Signals: HUP and the rest mean nothing to a worker, idle or serving."""
     with tcpd(configuration(service("echo", **ONE))) as daemon:
@@ -435,9 +435,26 @@ def test_master_killed_with_a_session_that_never_ends(tcpd):
         wait_for(lambda: proc_state(serving) in (None, "Z"), what="orphan's end")
 
 
+@pytest.mark.parametrize("limit, seconds", [("0", 30), ("1500ms", 2), ("3d", 3600)])
+def test_orphans_are_always_bounded(tcpd, tmp_path, limit, seconds):
+    """tcpd.service(8), Master and workers: 30 s where stop_timeout is off, an hour at most."""
+    trace = tmp_path / "trace"
+    prefix = [*injected(), "-f", "-e", "trace=alarm", "-o", str(trace)]
+    daemon = tcpd(configuration(service("echo"), stop_timeout=limit), prefix=prefix)
+    with daemon.connect("echo") as sock:
+        sock.sendall(b"x")
+        assert read_exactly(sock, 1) == b"x"
+        serving = daemon.worker_serving(sock)
+        daemon.kill()
+        daemon.wait_exit()
+    wait_for(lambda: proc_state(serving) in (None, "Z"), what="orphan's end")
+    wait_for(lambda: re.search(rf"^{serving} +alarm\({seconds}\b", trace.read_text(), re.M),
+             what="its alarm")
+
+
 def test_workers_set_up(tcpd):
     """B27, B28, DESIGN.md 'long-lived fork': what a worker has and has not: nothing blocked,
-    nothing of the master's but listener, dead socket and wake; a title of its own."""
+    nothing of the master's but listener, dead socket, wake and the log; a title of its own."""
     with tcpd(configuration(service("echo", listen=["127.0.0.1:0", "[::1]:0"]))) as daemon:
         addresses = daemon.addresses["echo"]
         for pid in daemon.workers():
@@ -446,7 +463,7 @@ def test_workers_set_up(tcpd):
             assert masks["SigCgt"] & 1 << signal.SIGTERM - 1
             fds = proc_fds(pid)
             above = sorted(target.partition(":")[0] for number, target in fds.items() if number > 2)
-            assert above == ["anon_inode", "socket", "socket"], fds
+            assert above == ["anon_inode", "pipe", "socket", "socket"], fds
             assert "eventfd" in "".join(fds.values())
             assert proc_title(pid) in {f"tcpd: echo {address} worker" for address in addresses}
 

@@ -81,7 +81,9 @@ def test_stop_at_once(tcpd, mark, number):
             if number == signal.SIGTERM:
                 daemon.signal(number)
                 daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
-            daemon.signal(number)
+                daemon.stop_again()
+            else:
+                daemon.signal(number)
             daemon.wait_exit()
             assert wait_end(sock) == b""
             mark.wait(0)

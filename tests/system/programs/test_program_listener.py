@@ -318,7 +318,7 @@ def test_second_signal_stops_at_once(tcpd, mark, server):
         with begin(daemon)[0] as sock:
             daemon.signal(signal.SIGTERM)
             daemon.wait_notify(lambda m: m.get("STOPPING") == "1")
-            daemon.signal(signal.SIGTERM)
+            daemon.stop_again()
             daemon.wait_exit()
             assert wait_end(sock) == b""
             mark.wait(0)

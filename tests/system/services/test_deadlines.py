@@ -212,6 +212,26 @@ def test_lingering_close_ends_for_a_peer_that_never_stops(tcpd):
         first.close()
 
 
+@pytest.mark.parametrize("name, options", [("greeting", {"message": "hello"}), ("daytime", {}),
+                                           ("echo", {})])
+def test_lingering_close_within_session_timeout(tcpd, name, options):
+    """Issue 12: session_timeout is for the whole session: a client that sends on after its end does
+    not hold the worker beyond it."""
+    conf = configuration(service(name, session_timeout="1s", min_workers=1, max_workers=1,
+                                 spare_workers=0, **options))
+    with tcpd(conf) as daemon:
+        begin = time.monotonic()
+        first = daemon.connect(name)
+        second = daemon.connect(name)
+        second.sendall(b"x")
+        while not select.select([second], [], [], 0.2)[0] and time.monotonic() - begin < LATE:
+            with contextlib.suppress(ConnectionError):
+                first.send(b"x")
+        assert 0.9 <= time.monotonic() - begin < 1 + LATE / 2
+        first.close()
+        second.close()
+
+
 def test_deadlines_that_are_off(tcpd):
     """0 is off: nothing ends a silent session."""
     off = dict.fromkeys(("first_byte_timeout", "idle_timeout", "send_timeout"), 0)

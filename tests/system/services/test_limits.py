@@ -98,10 +98,23 @@ def test_few_descriptors(uid):
     with start(conf, prefix=as_user(uid, "--nofile=24:24")) as daemon:
         assert daemon.is_serving()
         daemon.wait_workers(100)
-        daemon.wait_log(r"RLIMIT_NOFILE \(ulimit -n\) is 24: set .* to at least 33")
-    with start(conf, prefix=as_user(uid, "--nofile=33:33")) as daemon:
+        daemon.wait_log(r"RLIMIT_NOFILE \(ulimit -n\) is 24: set .* to at least 97")
+    with start(conf, prefix=as_user(uid, "--nofile=97:97")) as daemon:
         assert daemon.is_serving()
         assert not daemon.log_matches("RLIMIT_NOFILE")
+
+
+def test_size_of_files():
+    """RLIMIT_FSIZE holds for shared memory, too: said with the number that is needed, by -t as well."""
+    least = (65536 + 1024) * 4096
+    status, _, log = run(conf=echo(), prefix=["prlimit", f"--fsize={least - 1}"])
+    assert status == EX_OSERR
+    assert f"RLIMIT_FSIZE (ulimit -f) is {least - 1} bytes" in log
+    assert f"LimitFSIZE= of the unit, or ulimit -f, to at least {least} bytes" in log
+    status, _, log = run("-t", conf=echo(), prefix=["prlimit", f"--fsize={least - 1}"])
+    assert status == EX_OK and "RLIMIT_FSIZE" in log
+    with start(echo(), prefix=["prlimit", f"--fsize={least}"]) as daemon:
+        assert daemon.is_serving()
 
 
 def test_backlog_above_somaxconn():

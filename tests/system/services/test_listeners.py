@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -332,12 +333,22 @@ def test_own_listener_shut_down_by_someone(tcpd, port):
 
 
 def test_handed_over_listener_shut_down_by_someone(listening):
-    """B7: systemd's socket is not ours to listen on again: said aloud, no spinning, no flood."""
+    """B7: systemd's TCP socket listens again as well, at its own address; nobody has to ask for a
+    worker first."""
     shared = listening()
-    with activated(configuration(service("echo", listen=None)), [shared], ["echo"]) as daemon:
+    conf = configuration(service("echo", listen=None, min_workers=1, max_workers=1,
+                                 spare_workers=0))
+    with activated(conf, [shared], ["echo"]) as daemon, daemon.connect("echo") as busy:
+        busy.sendall(b"x")
+        assert busy.recv(1) == b"x"
         shared.shutdown(socket.SHUT_RDWR)
-        daemon.wait_log("shut the listener down|listener lost")
-        daemon.wait_log(Text.throttled)
+        with contextlib.suppress(OSError):
+            shared.shutdown(socket.SHUT_RDWR)  # which would be passed on to accepted connections
+        daemon.wait_log("shut the listener down; listening again")
+        with daemon.connect("echo") as waiting:
+            busy.close()
+            waiting.sendall(b"y")
+            assert waiting.recv(1) == b"y"
         assert proc_cpu_seconds(daemon.pid) < 2
         assert len(daemon.log.items) < 60
 
@@ -350,6 +361,86 @@ def steal_listener(daemon):
         if target in inodes:
             return socket.socket(fileno=taken_fd(daemon.pid, number))
     raise AssertionError("no listener in the master")
+
+
+# --- What -t says is what a start says -----------------------------------------------------------
+
+def both(conf, **options):
+    """The status and the log of -t and of a start that fails."""
+    return [(status, log) for args in (["-t"], [])
+            for status, _, log in [run(*args, conf=conf, **options)]]
+
+
+def many(number):
+    return configuration(*(service(f"s{i}", "echo", listen=f"127.0.{i // 250 + 1}.{i % 250 + 1}:7000",
+                                   min_workers=1, max_workers=1) for i in range(number)))
+
+
+@pytest.mark.parametrize("listen, words, want", [
+    (["[fe80::1]:7007"], r"write its name as well: \[fe80::1%eth0\]:7007", EX_CONFIG),
+    (["[fe80::1%nosuch0]:7007"], 'no interface "nosuch0"', EX_NOHOST),
+    (["*:7007", "127.0.0.1:7007"], "is taken by service", EX_CONFIG),
+    (["[::]:7007", "[::1]:7007"], "already in use", EX_UNAVAILABLE),
+    (["127.0.0.1:7007", "0.0.0.0:7007"], "already in use", EX_UNAVAILABLE),
+    (["*:daytime", "127.0.0.1:13"], "already in use", EX_UNAVAILABLE),
+    (["nosuch.invalid:7007"], "nosuch.invalid", EX_NOHOST),
+    (["unix:/tmp/.tcpd-twice", "unix:/tmp/../tmp/.tcpd-twice"], "in use", EX_UNAVAILABLE),
+    (["unix:/tmp/"], "not of a directory", EX_CONFIG),
+])
+def test_check_refuses_what_a_start_refuses(listen, words, want):
+    for status, log in both(configuration(service("echo", listen=listen))):
+        assert status == want and re.search(words, log), (status, log)
+
+
+def test_check_counts_listeners():
+    for status, log in both(many(513)):
+        assert status == EX_CONFIG and "513 listeners are too many; at most 512" in log
+
+
+@pytest.mark.parametrize("name", ["socket_user", "socket_group"])
+def test_check_looks_owners_up(tmp_path, name):
+    conf = configuration(service("echo", listen=f"unix:{tmp_path}/s", **{name: "nosuch-one"}))
+    for status, log in both(conf):
+        assert status == EX_CONFIG
+        assert re.search(rf'tcpd.conf:\d+: {name} = "nosuch-one".*no such name', log), log
+
+
+def test_one_address_through_two_names(tcpd):
+    """Within a service it is one listener, between two it is a mistake; a mapped address is IPv4."""
+    port = free_port()
+    listen = [f"127.0.0.1:{port}", f"[::ffff:127.0.0.1]:{port}", f"127.1:{port}"]
+    one = configuration(service("echo", listen=listen))
+    assert run("-t", conf=one)[0] == EX_OK
+    with tcpd(one) as daemon:
+        assert daemon.addresses["echo"] == [f"127.0.0.1:{port}"] and daemon.is_serving()
+    two = configuration(service("echo", listen=listen[0]), service("b", "echo", listen=listen[1]))
+    for status, log in both(two):
+        assert status == EX_CONFIG and 'is taken by service "echo"' in log
+
+
+def without_ipv6(*command):
+    hosts = "127.0.0.1 localhost\\n::1 localhost\\n"
+    return ["unshare", "-n", "-m", "sh", "-c",
+            "ip link set lo up; sysctl -qw net.ipv6.conf.lo.disable_ipv6=1; "
+            f"printf '{hosts}' >/tmp/.hosts.$$; mount --bind /tmp/.hosts.$$ /etc/hosts; "
+            'rm /tmp/.hosts.$$; exec "$@"', "sh", *command]
+
+
+@root
+def test_name_with_an_address_that_is_not_there(tcpd):
+    """localhost where IPv6 is off: what there is is served, and the rest is told, by -t as well."""
+    conf = configuration(service("echo", listen="localhost:7007"))
+    words = r"served without \[::1\]:7007: address not available"
+    status, _, log = run("-t", conf=conf, prefix=without_ipv6())
+    assert status == EX_OK and re.search(words, log), log
+    with tcpd(conf, prefix=without_ipv6()) as daemon:
+        daemon.wait_log(words)
+        assert daemon.addresses["echo"] == ["127.0.0.1:7007"]
+        daemon.reload(conf)
+        daemon.wait_log("reloaded")
+    only = configuration(service("echo", listen="[::1]:7007"))
+    with Tcpd(only, prefix=without_ipv6()) as daemon:
+        assert daemon.wait_exit() == EX_NOHOST
 
 
 # --- Activation --------------------------------------------------------------------------------
@@ -399,13 +490,56 @@ def test_activation_with_unknown_name(listening):
         assert inode not in proc_fds(daemon.pid).values()
 
 
-def test_activation_with_what_is_no_listener(listening):
-    """A datagram socket under a service's name is refused in words."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-        datagram.bind(("127.0.0.1", 0))
-        with activated(configuration(service("echo")), [datagram], ["echo"]) as daemon:
-            daemon.wait_log(Text.not_listening)
-            assert daemon.is_serving()
+def refuse_handed_over(words, **options):
+    status, _, log = run(conf=configuration(service("echo")), **options)
+    assert status == EX_CONFIG and re.search(words, log), log
+    status, _, log = run("-t", conf=configuration(service("echo")), **options)
+    assert status == EX_CONFIG and re.search(words, log), log
+
+
+@pytest.mark.parametrize("kind", ["datagram", "connected", "never bound", "file"])
+def test_activation_with_what_is_no_listener(tmp_path, kind):
+    """What is handed over and cannot be listened on is refused: half a service is none."""
+    with contextlib.ExitStack() as stack:
+        if kind == "datagram":
+            sock = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            sock.bind(("127.0.0.1", 0))
+        elif kind == "connected":
+            sock, other = socket.socketpair()
+            stack.enter_context(sock)
+            stack.enter_context(other)
+        elif kind == "never bound":
+            sock = stack.enter_context(socket.socket())
+        else:
+            sock = stack.enter_context((tmp_path / "f").open("w"))
+        refuse_handed_over(Text.not_listening, sockets=[sock], names=["echo"])
+
+
+@pytest.mark.parametrize("env, words", [
+    ({"LISTEN_FDS": "2"}, "2 sockets are announced.*not so many"),
+    ({"LISTEN_FDS": "two"}, "two sockets are announced"),
+    ({"LISTEN_FDNAMES": "echo:more"}, "LISTEN_FDNAMES"),
+])
+def test_activation_that_announces_what_is_not_there(listening, env, words):
+    """sd_listen_fds(3): more than there are, or no number at all."""
+    shared = listening()
+    prefix = ["sh", "-c", 'export %s; exec "$0" "$@"' % " ".join(f"{k}={v}" for k, v in env.items())]
+    refuse_handed_over(words, sockets=[shared], names=["echo"], prefix=prefix)
+
+
+def test_control_socket_of_a_wrong_kind(tmp_path):
+    """A unix socket of another type is no control socket, either."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "s"))
+        refuse_handed_over(f"@control.*{Text.not_listening}", sockets=[sock], names=["@control"])
+
+
+def test_bound_socket_that_never_listened(tcpd):
+    """It has an address, so it can be honoured."""
+    with socket.socket() as shared:
+        shared.bind(("127.0.0.1", 0))
+        with activated(configuration(service("echo", listen=None)), [shared], ["echo"]) as daemon:
+            assert daemon.ports["echo"] == shared.getsockname()[1] and daemon.is_serving()
 
 
 def test_no_listen_and_nothing_handed_over():

@@ -16,21 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SANITIZED, TCPD, configuration, proc_fds,
-                     proc_signals, read_all, read_exactly, run, service, tcp_sockets,
-                     wait_for)
+from harness import (BUILD, EX_CONFIG, EX_OK, EX_OSERR, PATIENCE, SANITIZED, TCPD, can_trace,
+                     configuration, proc_fds, proc_signals, read_all, read_exactly, run, service,
+                     tcp_sockets, wait_for)
 
 TCPC = BUILD / "tcpc"
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 STRACE = ["strace", "-e", "trace=network,close", "-s", "64"]
 UNTRACEABLE = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
-
-
-def can_trace():
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(["strace", "-o", "/dev/null", "true"], timeout=PATIENCE,
-                              check=False).returncode == 0
-    return False
 
 
 needs_strace = pytest.mark.skipif(not can_trace(), reason="strace is missing or may not trace")
@@ -237,7 +230,7 @@ def mask(*signals):
 
 
 IGNORED = mask(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGPIPE,
-               signal.SIGTTIN, signal.SIGTTOU)
+               signal.SIGTTIN, signal.SIGTTOU, signal.SIGXFSZ)
 CRASHES = mask(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
@@ -279,8 +272,8 @@ def test_signals_that_were_ignored_or_blocked_at_the_start(tcpd):
 
 
 def test_descriptors_of_a_worker(tcpd):
-    """B28, B44: the listener, the dead socket, the eventfd, and nothing else: no other listener, no
-    event loop, no signalfd, timerfd or memfd, no notify socket. The master has these."""
+    """B28, B44: the listener, the dead socket, the eventfd, the log, and nothing else: no other
+    listener, no event loop, no signalfd, timerfd or memfd, no notify socket. The master has these."""
     services = [service("echo", listen=["127.0.0.1:0", "[::1]:0"]), service("hello")]
     with tcpd(configuration(*services), watchdog_usec=60_000_000) as daemon:
         masters = " ".join(proc_fds(daemon.pid).values())
@@ -293,13 +286,14 @@ def test_descriptors_of_a_worker(tcpd):
             for pid in workers:
                 fds = proc_fds(pid)
                 assert fds.pop(0) == "/dev/null"
-                assert {fds.pop(1)[:5], fds.pop(2)[:5]} == {"pipe:"}
+                log = fds.pop(2)
+                assert {fds.pop(1)[:5], log[:5]} == {"pipe:"}
                 own, = (target for target in fds.values() if target in tcp)
                 assert tcp[own]["local"] == int(address.rpartition(":")[2])
                 assert tcp[own]["state"] == "LISTEN"
                 dead, = (target for target in fds.values()
                          if target.startswith("socket:") and target != own)
-                assert sorted(fds.values()) == sorted(["anon_inode:[eventfd]", own, dead])
+                assert sorted(fds.values()) == sorted(["anon_inode:[eventfd]", log, own, dead])
 
 
 def test_shared_memory_of_a_worker(tcpd):
@@ -319,3 +313,12 @@ def test_shared_memory_of_a_worker(tcpd):
         hint, = set.intersection(*pages)  # that page is of the pool
         own = [page - {hint} for page in pages]
         assert len(set.union(*own)) == 3 and all(len(page) == 1 for page in own)
+
+
+@needs_strace
+def test_without_dev_null():
+    """A start that fails says why, this one as well: a standard descriptor cannot be opened."""
+    prefix = ["strace", "-qq", "-o", "/dev/null", "-P", "/dev/null", "-e", "inject=openat:error=EMFILE"]
+    status, _, log = run(conf=configuration(service("echo")), prefix=prefix, env=UNTRACEABLE)
+    assert status == EX_OSERR
+    assert "tcpd: cannot open /dev/null: Too many open files" in log

@@ -225,10 +225,10 @@ def ping(daemon):
 
 
 def is_quick(daemon):
-    """True when a session takes less than the 50 ms for which a worker may wait for the journal."""
+    """True when a session takes less than the 20 ms for which a worker may wait for the journal."""
     begin = time.monotonic()
     ping(daemon)
-    return time.monotonic() - begin < 0.05
+    return time.monotonic() - begin < 0.02
 
 
 def session_records(journal):

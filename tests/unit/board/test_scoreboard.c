@@ -274,6 +274,81 @@ static void test_torn(void **state)
     check_true("some were read whole", n_whole > 0);
 }
 
+// Both at the same moment, again and again: a worker becomes busy, the master asks to be woken and
+// looks. One of them must see the other, or the hint is lost.
+struct meeting {
+    _Atomic unsigned round, n_done;
+    bool wakes;
+};
+
+static void await(const _Atomic unsigned *count, unsigned least)
+{
+    while (atomic_load(count) < least)
+        ;
+}
+
+static _Noreturn void meet(const struct scoreboard *board, struct meeting *meeting)
+{
+    struct score_page *page = NULL;
+    struct pool_hint *hint = NULL;
+    const struct sockaddr nobody = {.sa_family = AF_UNIX};
+
+    if (scoreboard_join(board->fd, 9, 3, &page, &hint) < 0)
+        _exit(1);
+    for (unsigned i = 1;; i += 2) {
+        while (atomic_load_explicit(&meeting->round, memory_order_relaxed) < i)
+            (void)atomic_load_explicit(&hint->spare, memory_order_relaxed); // so its store is slow
+        score_busy(page, i, &nobody);
+        meeting->wakes = score_wakes(hint, 0);
+        atomic_store(&meeting->n_done, i);
+        await(&meeting->round, i + 1);
+        score_idle(page, WORKER_IDLE, i);
+        atomic_store(&meeting->n_done, i + 1);
+    }
+}
+
+static unsigned count_missed(const struct scoreboard *board, struct meeting *meeting)
+{
+    struct pool_hint *hint = scoreboard_hint(board, 3);
+    uint64_t deadline = base_now_usec() + 2 * USEC_PER_SEC;
+    unsigned n_missed = 0;
+
+    for (unsigned i = 1; i < 2000000 && base_now_usec() < deadline; i += 2) {
+        bool was_idle;
+
+        atomic_store(&hint->armed, 0);
+        atomic_store(&meeting->round, i);
+        for (volatile unsigned k = i / 2 % 256; k > 0; k--)
+            (void)scoreboard_state(board, 9); // the worker needs a moment to see it
+        hint_arm(hint, 4, true);
+        was_idle = scoreboard_state(board, 9) != WORKER_BUSY;
+        await(&meeting->n_done, i);
+        n_missed += was_idle && !meeting->wakes;
+        atomic_store(&meeting->round, i + 1);
+        await(&meeting->n_done, i + 1);
+    }
+    return n_missed;
+}
+
+static void test_hint_is_not_missed(void **state)
+{
+    const struct scoreboard *board = *state;
+    struct meeting *meeting = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                                   -1, 0);
+    unsigned n_missed;
+    pid_t pid;
+
+    check_true("memory", meeting != MAP_FAILED);
+    pid = fork();
+    if (pid == 0)
+        meet(board, meeting);
+    n_missed = count_missed(board, meeting);
+    (void)kill(pid, SIGKILL);
+    check_number("reaped", waitpid(pid, NULL, 0), pid);
+    check_number("missed", n_missed, 0);
+    (void)munmap(meeting, PAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_join_fails, open_board, close_board),
         cmocka_unit_test_setup_teardown(test_fork, open_board, close_board),
         cmocka_unit_test_setup_teardown(test_torn, open_board, close_board),
+        cmocka_unit_test_setup_teardown(test_hint_is_not_missed, open_board, close_board),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

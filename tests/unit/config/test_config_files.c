@@ -76,7 +76,7 @@ static const struct {
      {{"main.conf:2: ", "nosuch cannot be read: No such file"}}},
     {"include of itself",
      {{"main.conf", TEXT("include(\"main.conf\")\n")}},
-     {{"main.conf:1: ", "includes nested too deeply"}}},
+     {{"main.conf:1: ", "includes itself"}}},
     {"include of nothing",
      {{"main.conf", TEXT("\ninclude()\n" ECHO "}\n")}},
      {{"main.conf:2: ", "include("}}},

@@ -171,21 +171,22 @@ static void test_take(void **state)
                      takes[i].want);
 }
 
-// What was granted comes besides the rate: at once, once, and whatever else there is.
+// What was granted comes besides the burst and the rate: at once, and once.
 static void test_grant(void **state)
 {
     struct sizing_bucket fresh = {0}, used = {0};
 
     (void)state;
-    sizing_grant(&fresh, &rate, 3 * BURST);
-    check_number("more than the burst", sizing_take(&fresh, &rate, UINT32_MAX, 1000), 3 * BURST);
+    sizing_grant(&fresh, 3 * BURST);
+    check_number("granted", sizing_take(&fresh, &rate, 3 * BURST, 1000), 3 * BURST);
+    check_number("the burst all the same", sizing_take(&fresh, &rate, UINT32_MAX, 1000), BURST);
     check_number("once", sizing_take(&fresh, &rate, 1, 1000), 0);
     check_number("then the rate", sizing_take(&fresh, &rate, 5, 1000 + 2 * COST), 2);
     check_number("all", sizing_take(&used, &rate, BURST, 1000), BURST);
-    sizing_grant(&used, &rate, 10);
+    sizing_grant(&used, 10);
     check_number("after the burst", sizing_take(&used, &rate, 20, 1000), 10);
-    sizing_grant(&used, &rate, 10);
-    sizing_grant(&used, &rate, 7);
+    sizing_grant(&used, 10);
+    sizing_grant(&used, 7);
     check_number("not added up", sizing_take(&used, &rate, 20, 1000), 10);
 }
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// Reading files and folders. A kept file is its device, inode and bytes; a kept folder its names
+// one behind the other, or nothing where there is none.
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/answers.h"
+#include "base/base.h"
+
+static const char the_file[] = "the file", the_folder[] = "the directory";
+
+// A descriptor of a regular file, or -errno.
+static int open_regular(const char *path, struct stat *ret_status)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0 || fstat(fd, ret_status) < 0)
+        return -errno;
+    if (!S_ISREG(ret_status->st_mode))
+        return S_ISDIR(ret_status->st_mode) ? -EISDIR : -ENOTSUP;
+    return base_take_fd(&fd);
+}
+
+// Reads to the end, or more than max bytes; *bytes, which are *ret_n, grow with it. 0 or -errno.
+static int read_all(int fd, size_t expected, size_t max, char **bytes, size_t *ret_n)
+{
+    size_t size = 0, n = 0;
+    ssize_t r = 1;
+
+    while (r != 0 && n <= max) {
+        if (n == size) {
+            size = size == 0 ? expected + 1 : 2 * size;
+            *bytes = base_checked(realloc(*bytes, size));
+        }
+        r = read(fd, *bytes + n, size - n);
+        if (r < 0 && errno != EINTR)
+            return -errno;
+        n += r > 0 ? (size_t)r : 0;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+static int read_file(const char *path, size_t max, size_t room, struct file_text *ret)
+{
+    struct stat status = {0};
+    cleanup_close int fd = open_regular(path, &status);
+    cleanup_free char *bytes = NULL;
+    size_t n = 0;
+    int r = fd < 0 ? fd : (size_t)status.st_size > max ? -EFBIG : 0;
+
+    if (r >= 0)
+        r = read_all(fd, (size_t)status.st_size, max, &bytes, &n);
+    if (r < 0 || n > max)
+        return r < 0 ? r : -EFBIG;
+    *ret = (struct file_text){
+        .bytes = base_checked(realloc(bytes, n + 1 + room)),
+        .n = n,
+        .device = status.st_dev,
+        .inode = status.st_ino,
+    };
+    bytes = NULL;
+    ret->bytes[n] = '\0';
+    return 0;
+}
+
+static int recall(const struct answer *answer, size_t room, struct file_text *ret)
+{
+    const size_t head = sizeof(ret->device) + sizeof(ret->inode);
+    const char *bytes = answer->bytes;
+
+    if (answer->size < head)
+        return -EBADMSG;
+    *ret = (struct file_text){.n = answer->size - head};
+    memcpy(&ret->device, bytes, sizeof(ret->device));
+    memcpy(&ret->inode, bytes + sizeof(ret->device), sizeof(ret->inode));
+    ret->bytes = base_checked(malloc(ret->n + 1 + room));
+    memcpy(ret->bytes, bytes + head, ret->n);
+    ret->bytes[ret->n] = '\0';
+    return 0;
+}
+
+static void note(const char *path, const struct file_text *text)
+{
+    const size_t head = sizeof(text->device) + sizeof(text->inode);
+    cleanup_free char *bytes = base_checked(malloc(head + text->n + 1));
+
+    memcpy(bytes, &text->device, sizeof(text->device));
+    memcpy(bytes + sizeof(text->device), &text->inode, sizeof(text->inode));
+    memcpy(bytes + head, text->bytes, text->n);
+    answers_note(the_file, path, bytes, head + text->n);
+}
+
+int file_read(const char *path, size_t max, size_t room, struct file_text *ret)
+{
+    struct answer answer;
+    int r = answers_find(the_file, path, &answer);
+
+    if (r != 0)
+        return r < 0 ? r : recall(&answer, room, ret);
+    r = read_file(path, max, room, ret);
+    if (r >= 0)
+        note(path, ret);
+    return r;
+}
+
+static void add_name(char ***names, size_t *n, const char *name)
+{
+    *names = base_checked(reallocarray(*names, *n + 2, sizeof(char *)));
+    (*names)[(*n)++] = base_checked(strdup(name));
+    (*names)[*n] = NULL;
+}
+
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t length = strlen(name), its = strlen(ending);
+
+    return name[0] != '.' && length > its && strcmp(name + length - its, ending) == 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_folder(const char *folder, const char *ending, char ***ret_names)
+{
+    char **names = NULL;
+    size_t n = 0;
+    DIR *directory = opendir(folder);
+    struct dirent *entry;
+    int error;
+
+    if (!directory)
+        return -errno;
+    while (errno = 0, (entry = readdir(directory)) != NULL)
+        if (ends_in(entry->d_name, ending))
+            add_name(&names, &n, entry->d_name);
+    error = errno;
+    (void)closedir(directory); // only read from
+    if (error != 0) {
+        file_list_free(names);
+        return -error;
+    }
+    if (n > 1)
+        qsort(names, n, sizeof(names[0]), compare);
+    *ret_names = names ? names : base_checked(calloc(1, sizeof(char *)));
+    return 0;
+}
+
+static void note_names(const char *folder, char *const *names)
+{
+    cleanup_free char *bytes = NULL;
+    size_t size = 0;
+
+    for (; *names; names++) {
+        size_t length = strlen(*names) + 1;
+
+        bytes = base_checked(realloc(bytes, size + length));
+        memcpy(bytes + size, *names, length);
+        size += length;
+    }
+    answers_note(the_folder, folder, bytes, size);
+}
+
+int file_list(const char *folder, const char *ending, char ***ret_names)
+{
+    struct answer answer;
+    char **names = NULL;
+    size_t n = 0;
+    int r = answers_find(the_folder, folder, &answer);
+
+    if (r < 0)
+        return r;
+    if (r > 0) {
+        const char *name = answer.bytes;
+
+        for (size_t at = 0; at < answer.size; at += strlen(name + at) + 1)
+            add_name(&names, &n, name + at);
+        *ret_names = names ? names : base_checked(calloc(1, sizeof(char *)));
+        return 0;
+    }
+    r = list_folder(folder, ending, ret_names);
+    if (r >= 0)
+        note_names(folder, *ret_names);
+    else if (r == -ENOENT)
+        answers_note(the_folder, folder, "", 0); // as good as empty
+    return r;
+}
+
+void file_list_free(char **names)
+{
+    for (size_t i = 0; names && names[i]; i++)
+        free(names[i]);
+    free(names);
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Files that somebody names in a configuration: read whole, and folders listed. What was read is
+// kept and given as answers are (answers.h). A path that is no regular file is refused without
+// waiting, as a FIFO would let us. Logs nothing; without memory the process ends.
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct file_text {
+    char *bytes; // owned by the caller; behind them a NUL and `room` more bytes to write to
+    size_t n;
+    dev_t device;
+    ino_t inode;
+};
+
+// Reads a file of at most max bytes. 0, or -errno with nothing to free: -EFBIG: it is longer;
+// -EISDIR: a directory; -ENOTSUP: another thing than a file.
+int file_read(const char *path, size_t max, size_t room, struct file_text *ret);
+
+// The names in a folder that end like that and do not begin with a dot, in the order of their
+// bytes; an owned list whose texts are owned, too, NULL at its end. -ENOENT: there is no such
+// folder; -errno.
+int file_list(const char *folder, const char *ending, char ***ret_names);
+void file_list_free(char **names);

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Standard error as lines, for the log alone. Nobody waits for its reader: a terminal, a pipe or a
+// socket is written to without blocking, whoever else has it, and without changing it for them.
+#pragma once
+
+#include <sys/types.h>
+
+// Finds out how to write to it. Before that, and where it cannot be opened anew, output_write()
+// looks for room first, which others may take.
+void output_open(void);
+
+// The descriptor that a worker must leave open; -1: none but standard error.
+int output_fd(void);
+
+// Writes lines: how many bytes, the lines that are whole; -EAGAIN or another -errno when not one
+// is. Waits for room for `patience_ms` at most. A line that was cut off ends where it is. Async-
+// signal-safe without patience.
+ssize_t output_write(const char *lines, size_t size, int patience_ms);

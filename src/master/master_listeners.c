@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// A listener belongs to all who have a copy of it, and shutdown(2) by one of them, a program or a
+// module, acts for all. TCP sockets can listen again. A unix socket cannot, so another one takes
+// its path and its pool's place; one that systemd has opened is systemd's to open anew, which it
+// does when tcpd has exited. Workers serve what was in the queue before they find out.
+
+#include "master/master_listeners.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/base.h"
+#include "log/log.h"
+#include "master/master_stop.h"
+
+#define SAY_USEC (60 * USEC_PER_SEC)
+
+static void say_failed(struct pool *pool, const char *fault, int error, uint64_t now)
+{
+    if (pool->shut_said_usec != 0 && now - pool->shut_said_usec < SAY_USEC)
+        return;
+    pool->shut_said_usec = now;
+    log_error("%s: %s, and it cannot listen again: %s; will keep trying", pool->name, fault,
+              strerror(error));
+}
+
+static void put_into_set(struct listener_set *set, const struct listener *old,
+                         struct listener *fresh)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].listener == old)
+            set->items[i].listener = fresh;
+}
+
+// Another pool takes over; the old one is emptied and closed as at a reload.
+static int replace(struct master *master, struct pool *pool)
+{
+    struct listener *fresh;
+    int r = listener_bind_again(pool->listener, pool->service, &fresh);
+
+    if (r < 0)
+        return r;
+    if (!pool_new(&master->pools, fresh, pool->config, pool->service, pool->generation)) {
+        listener_close(fresh);
+        return -ENOSPC;
+    }
+    put_into_set(&master->set, pool->listener, fresh);
+    listener_store(fresh);
+    pool->closing = true;
+    if (pool->service->accepts_itself)
+        pool->listener->emptied = true; // nobody would say so
+    return 0;
+}
+
+// Nothing but systemd can open it anew, and systemd does so for the next tcpd.
+static void leave_to_systemd(struct master *master, const struct pool *pool)
+{
+    log_error("%s: someone shut the listener down, which is systemd's to open anew: exiting",
+              pool->name);
+    master_stop(master, false, EX_TEMPFAIL);
+}
+
+static void mend(struct master *master, struct pool *pool, const char *fault, uint64_t now)
+{
+    struct listener *listener = pool->listener;
+    bool is_path = listener->family == AF_UNIX;
+    int r;
+
+    if (is_path && listener->origin == LISTENER_ACTIVATED) {
+        leave_to_systemd(master, pool);
+        return;
+    }
+    r = is_path ? replace(master, pool) : listener_revive(listener);
+    if (r < 0) {
+        say_failed(pool, fault, -r, now);
+        return;
+    }
+    log_error("%s: %s; listening again", pool->name, fault);
+    throttle_reset(&pool->deaths); // what its workers died of is mended
+    pool->shut_said_usec = 0;
+    master_look_again(master);
+}
+
+// What is wrong with a listener, NULL: nothing.
+static const char *fault_of(const struct listener *listener)
+{
+    if (listener_is_shut(listener))
+        return "someone shut the listener down";
+    return listener->misplaced ? "its path has gone or is another's" : NULL;
+}
+
+static bool is_served(const struct master *master, const struct pool *pool)
+{
+    return !pool->closing && (master->phase == MASTER_RUNNING || master->phase == MASTER_RELOADING);
+}
+
+void master_mend_listeners(struct master *master, uint64_t now_usec)
+{
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (is_served(master, pool) && fault_of(pool->listener))
+            mend(master, pool, fault_of(pool->listener), now_usec);
+}
+
+void master_lose_listener(struct master *master, struct pool *pool, uint64_t now_usec)
+{
+    pool->listener->emptied = listener_is_shut(pool->listener);
+    if (is_served(master, pool) && pool->listener->emptied)
+        mend(master, pool, fault_of(pool->listener), now_usec);
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// The rehearsal. What the child hands over is sealed before it is looked at, and the memory that
+// the child needed is known to be there before the same is read here.
+
+#include "master/rehearsal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#include "base/answers.h"
+#include "base/base.h"
+#include "config/config_check.h"
+#include "config/system_limits.h"
+#include "listen/listen_plan.h"
+#include "listen/listener.h"
+#include "log/log.h"
+#include "module/module_try.h"
+#include "process/own_memory.h"
+#include "process/process.h"
+
+#define SPARE (UINT64_C(1) << 20) // for what is done with a configuration later
+
+static const char problem[] = "problem", warning[] = "warning", memory[] = "memory";
+
+// ---- In the child -------------------------------------------------------------------------------
+
+static void set_up(void)
+{
+    sigset_t none;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX); // so that what was needed at most can be seen
+    (void)mallopt(M_MMAP_MAX, 0);
+}
+
+static void note_texts(const char *what, const struct problems *texts)
+{
+    char number[24];
+
+    for (size_t i = 0; i < texts->n; i++) {
+        (void)snprintf(number, sizeof(number), "%zu", i);
+        answers_note(what, number, texts->texts[i], strlen(texts->texts[i]) + 1);
+    }
+}
+
+// The exit status of what has gone wrong, EX_OK: nothing.
+static int check(const struct rehearsal_plan *plan, int answers, struct problems *problems,
+                 struct problems *warnings)
+{
+    struct config *config = plan->source->load(plan->source, problems);
+    int keep[] = {answers, log_fd()}, r;
+    struct listen_plan listen;
+
+    if (!config)
+        return EX_CONFIG;
+    system_limits_check(config, plan->source->name, plan->n_workers + 1, // we are one, too
+                        plan->is_elsewhere || plan->n_workers > 0 ? warnings : problems, warnings);
+    if (problems->n > 0)
+        return EX_OSERR;
+    r = config_find_owners(config, problems);
+    if (r >= 0)
+        r = listen_plan_make(config, &listen, problems);
+    if (r < 0)
+        return listeners_exit_status(r);
+    r = process_close_all_but(keep, ELEMENTS(keep)); // the master's are not for modules
+    if (r < 0) {
+        problems_add(problems, plan->source->name, 0, "the check cannot be set up: %s",
+                     strerror(-r));
+        return EX_OSERR;
+    }
+    module_try_all(config, problems);
+    return problems->n > 0 ? EX_CONFIG : EX_OK;
+}
+
+_Noreturn static void rehearse(const struct rehearsal_plan *plan, int answers)
+{
+    struct problems problems = {0}, warnings = {0};
+    size_t before, needed;
+    int status;
+
+    set_up();
+    before = mallinfo2().arena;
+    answers_keep(answers);
+    status = check(plan, answers, &problems, &warnings);
+    needed = mallinfo2().arena - before;
+    answers_note(memory, "", &needed, sizeof(needed));
+    note_texts(problem, &problems);
+    note_texts(warning, &warnings);
+    _exit(answers_write(answers) < 0 ? EX_IOERR : status);
+}
+
+// ---- In the parent ------------------------------------------------------------------------------
+
+int rehearsal_start(struct rehearsal *ret, const struct rehearsal_plan *plan)
+{
+    cleanup_close int answers = memfd_create("tcpd-answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    bool mine;
+    pid_t pid;
+
+    *ret = REHEARSAL_NONE;
+    if (answers < 0)
+        return -errno;
+    mine = own_memory_claim_libraries(false); // it needs them, as we do
+    pid = fork();
+    if (pid == 0)
+        rehearse(plan, answers);
+    (void)own_memory_claim_libraries(mine);
+    if (pid < 0)
+        return -errno;
+    ret->pid = pid;
+    ret->answers = base_take_fd(&answers);
+    return 0;
+}
+
+void rehearsal_note_end(struct rehearsal *rehearsal, const siginfo_t *info)
+{
+    bool exited = info->si_code == CLD_EXITED;
+
+    rehearsal->ended = true;
+    rehearsal->status = exited ? info->si_status : -1;
+    rehearsal->signal = exited ? 0 : info->si_status;
+}
+
+int rehearsal_wait(struct rehearsal *rehearsal, const sigset_t *signals)
+{
+    const struct timespec tick = {.tv_sec = 1}; // what has failed is asked again
+    sigset_t awaited = *signals, before;
+    siginfo_t info = {0};
+    int r = 0;
+
+    (void)sigaddset(&awaited, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &awaited, &before);
+    while (r == 0 && info.si_pid == 0) {
+        int number = 0;
+
+        if (waitid(P_PID, (id_t)rehearsal->pid, &info, WEXITED | WNOHANG) < 0 && errno == ECHILD)
+            r = -ECHILD;
+        else if (info.si_pid == 0)
+            number = sigtimedwait(&awaited, NULL, &tick);
+        if (number > 0 && number != SIGCHLD)
+            r = -ECANCELED;
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (r == 0)
+        rehearsal_note_end(rehearsal, &info);
+    return r;
+}
+
+// Says why there is no whole verdict; error: why what was handed over cannot be read, or 0.
+static void blame_end(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
+                      int error, struct problems *problems)
+{
+    const char *name = plan->source->name, *signal = sigabbrev_np(rehearsal->signal);
+
+    if (rehearsal->status == EX_OSERR || error == -ENOMEM)
+        problems_add(problems, name, 0, "cannot be checked: out of memory");
+    else if (rehearsal->status == EX_IOERR)
+        problems_add(problems, name, 0,
+                     "cannot be checked: its text does not fit in memory, or in the limit of a "
+                     "file's size");
+    else if (rehearsal->status < 0)
+        problems_add(problems, name, 0, "cannot be checked: the check was killed by signal %d (%s)",
+                     rehearsal->signal, signal ? signal : "unknown");
+    else if (rehearsal->status == EX_OK)
+        problems_add(problems, name, 0, "cannot be checked: %s", strerror(-error));
+    else
+        problems_add(problems, name, 0, "cannot be checked: the check exited with status %d",
+                     rehearsal->status);
+}
+
+// Gives the answers that were kept, which nobody can change any more.
+static int give(const struct rehearsal *rehearsal)
+{
+    const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+
+    if (fcntl(rehearsal->answers, F_ADD_SEALS, seals) < 0)
+        return -errno;
+    return answers_give(rehearsal->answers);
+}
+
+static void take_texts(const char *what, struct problems *texts)
+{
+    char number[24] = "0";
+    struct answer answer;
+
+    for (size_t i = 0; answers_find(what, number, &answer) > 0; i++) {
+        if (memchr(answer.bytes, '\0', answer.size))
+            problems_add_text(texts, answer.bytes);
+        (void)snprintf(number, sizeof(number), "%zu", i + 1);
+    }
+}
+
+// Whether the memory that the child needed is there: it is taken, and given back for what follows.
+static bool is_room(void)
+{
+    struct answer answer;
+    size_t needed = 0;
+    void *room;
+
+    if (answers_find(memory, "", &answer) <= 0 || answer.size != sizeof(needed))
+        return false;
+    memcpy(&needed, answer.bytes, sizeof(needed));
+    room = needed < SIZE_MAX / 4 ? malloc(needed + needed / 4 + SPARE) : NULL;
+    free(room);
+    return room != NULL;
+}
+
+static struct config *load(const struct rehearsal_plan *plan, struct problems *problems)
+{
+    if (is_room())
+        return plan->source->load(plan->source, problems);
+    problems_add(problems, plan->source->name, 0, "cannot be read: out of memory");
+    return NULL;
+}
+
+struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
+                              struct problems *problems, struct problems *warnings, int *ret_status)
+{
+    struct config *config = NULL;
+    int r = rehearsal->status < 0 ? 0 : give(rehearsal);
+
+    *ret_status = rehearsal->status > 0 ? rehearsal->status : EX_OSERR;
+    if (rehearsal->status < 0 || r < 0) {
+        blame_end(rehearsal, plan, r, problems);
+        return NULL;
+    }
+    take_texts(warning, warnings);
+    take_texts(problem, problems);
+    if (rehearsal->status == EX_OK)
+        config = load(plan, problems);
+    else if (problems->n == 0)
+        blame_end(rehearsal, plan, 0, problems);
+    if (!config)
+        answers_forget();
+    return config;
+}
+
+void rehearsal_blame(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
+                     uint64_t limit_usec, struct problems *problems)
+{
+    char what[512];
+
+    (void)answers_pending(rehearsal->answers, what, sizeof(what));
+    problems_add(problems, plan->source->name, 0,
+                 "the check has not ended after %" PRIu64 " s (reload_timeout)%s%s",
+                 limit_usec / USEC_PER_SEC, what[0] ? ": it waits for " : "", what);
+}
+
+void rehearsal_close(struct rehearsal *rehearsal)
+{
+    // Not yet reaped, so the number is its own.
+    cleanup_close int process = rehearsal->pid > 0 && !rehearsal->ended
+                                    ? pidfd_open(rehearsal->pid, 0)
+                                    : -1;
+
+    if (process >= 0)
+        (void)pidfd_send_signal(process, SIGKILL, NULL, 0);
+    base_close_fd(&rehearsal->answers);
+    *rehearsal = REHEARSAL_NONE;
+}

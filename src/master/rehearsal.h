@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// A configuration is read and checked in a child first, at the start, at a reload and for `-t`
+// alike. The child reads files, looks up names and users, looks at programs and tries modules: it
+// may wait, run out of memory or crash. What it has learnt is handed over, base/answers.h, so that
+// whoever asked for it reads the same bytes, and asks nobody.
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/config.h"
+
+// What is to be checked. It must stay until the end.
+struct rehearsal_plan {
+    const struct config_source *source;
+    unsigned n_workers; // there are already
+    bool is_elsewhere;  // -t: limits of the system are those of another place, and only warned of
+};
+
+struct rehearsal {
+    pid_t pid;   // 0: none
+    int answers; // the file
+    bool ended;
+    int status; // when it has ended: 0, one of sysexits.h, or -1: killed by `signal`
+    int signal;
+};
+
+#define REHEARSAL_NONE ((struct rehearsal){.answers = -1})
+
+// Starts the child. 0 or -errno.
+int rehearsal_start(struct rehearsal *ret, const struct rehearsal_plan *plan);
+
+// The child that is this one has ended, as waitid(2) has it.
+void rehearsal_note_end(struct rehearsal *rehearsal, const siginfo_t *info);
+
+// Waits for its end, and reaps it. Blocks. -ECANCELED: one of the signals came instead.
+int rehearsal_wait(struct rehearsal *rehearsal, const sigset_t *signals);
+
+// After its end: gives the configuration, which the caller owns, with the answers given
+// (answers_give()) until the caller forgets them; or NULL with problems, and *ret_status is an
+// exit status of sysexits.h. Warnings are texts, too.
+struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
+                              struct problems *problems, struct problems *warnings,
+                              int *ret_status);
+
+// It has taken too long: adds a problem that says what it waits for.
+void rehearsal_blame(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
+                     uint64_t limit_usec, struct problems *problems);
+
+// Kills the child, if there is one still, which is the caller's to reap, and closes the rest.
+void rehearsal_close(struct rehearsal *rehearsal);
