@@ -200,7 +200,6 @@ static void take(struct master *master)
         refuse(master, &problems);
     answers_forget();
     problems_done(&problems);
-    problems_done(&warnings);
 }
 
 static void give_up(struct master *master)
