@@ -328,7 +328,7 @@ void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, u
 // How many old ones without a session are kept: one for each new one that is not ready yet. Where
 // there is no room for new ones, because of old sessions that last, the old ones give way one by
 // one, and those that serve come to no new client: whoever is next waits in the queue either way.
-// A program that accepts by itself may serve many and is kept.
+// A program that accepts by itself may serve many and is kept (but see pool_over()).
 static unsigned to_keep(const struct pool *pool)
 {
     const struct pool_counts *counts = &pool->counts;
@@ -344,12 +344,14 @@ static unsigned to_keep(const struct pool *pool)
 
 void pool_drain_old(struct pool *pool, uint64_t now_usec)
 {
-    unsigned keep = to_keep(pool), n_kept = 0;
+    unsigned keep = to_keep(pool), n_kept = 0, n_over = pool_over(pool);
 
-    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) { // newest first
         if (worker->draining || worker->generation == pool->generation)
             continue;
-        if (keep > 0 && (worker->seen == WORKER_BUSY || n_kept++ < keep))
+        if (n_over > 0)
+            n_over--;
+        else if (keep > 0 && (worker->seen == WORKER_BUSY || n_kept++ < keep))
             continue;
         pool_drain(worker, now_usec);
     }

@@ -121,6 +121,9 @@ unsigned pool_size(const struct pool *pool);
 bool pool_may_drain(const struct pool *pool);
 // No worker may be added: all of this generation are there, or all that there may be at all.
 bool pool_is_full(const struct pool *pool);
+// Programs that accept by themselves and were still on trial at the next reload: how many old ones
+// there are beyond those that may be, so that there is no room for new ones.
+unsigned pool_over(const struct pool *pool);
 
 // Lets workers wake the master again when fewer than the spare ones wait.
 void pool_arm(const struct pools *pools, const struct pool *pool);

@@ -99,3 +99,10 @@ bool pool_is_full(const struct pool *pool)
 
     return pool->n_active >= max || pool_size(pool) >= max + max_others(pool);
 }
+
+unsigned pool_over(const struct pool *pool)
+{
+    unsigned max = max_others(pool);
+
+    return pool->service->accepts_itself && pool->n_old > max ? pool->n_old - max : 0;
+}

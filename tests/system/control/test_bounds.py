@@ -95,7 +95,8 @@ def test_draining_workers_are_bounded_at_ttou(tcpd):
 
 def test_reload_to_a_listener_that_dies(tcpd, tmp_path):
     """Issue 12: a program that accepts by itself and cannot even start does not replace copies that
-    work; when it can again, a reload replaces them."""
+    work; when it can again, a reload replaces them, though copies of the reload before, which are
+    on trial, take the room for its own."""
     path = tmp_path / "accepts.py"
     write_python(path, ACCEPTS)
     with tcpd(configuration(listener([str(path)], min_workers=2))) as daemon:
@@ -108,6 +109,7 @@ def test_reload_to_a_listener_that_dies(tcpd, tmp_path):
         for _ in range(4):
             assert int(daemon.exchange("program")) in before
         write_python(path, ACCEPTS)
+        wait_for(lambda: int(daemon.exchange("program")) not in before, what="a copy that works")
         daemon.reload()
         wait_for(lambda: not before & set(daemon.workers()), what="new copies")
         assert int(daemon.exchange("program")) not in before
