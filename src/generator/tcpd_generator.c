@@ -130,7 +130,8 @@ static void make_unit(struct generator *generator, const struct unit_family *fam
     unit_name(family, service, unit, sizeof(unit));
     if (n > 0) {
         r = write_unit(generator, family, unit, text, size);
-        (void)fprintf(drop_in, "PartOf=%s\n", unit);
+        // Wants: systemd starts no socket again that has failed, as one does that is shut down.
+        (void)fprintf(drop_in, "PartOf=%s\nWants=%s\n", unit, unit);
         memcpy(generator->previous, unit, sizeof(unit));
     } else {
         say(LOG_WARNING, "%s is not made: service \"%s\" has no address for it", unit,
