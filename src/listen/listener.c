@@ -156,6 +156,10 @@ static int bind_planned(const struct opening *opening, const struct asked *asked
 
     if (planned->error < 0 && !may_come)
         return planned->error;
+    if (may_come) // systemd opens it all the same: FreeBind=
+        add_warning(opening, asked,
+                    "is an address that no interface of this machine has: until one has it, only "
+                    "systemd's sockets can be opened there");
     if (!opening->only_looks)
         return listener_bind(asked->service, &planned->address, ret);
     if (match_overlaps_any(opening->set, &planned->address) ||

@@ -392,6 +392,15 @@ def test_check_refuses_what_a_start_refuses(listen, words, want):
         assert status == want and re.search(words, log), (status, log)
 
 
+def test_check_of_an_address_that_may_come():
+    """systemd's sockets can be opened there, so it is no mistake; tcpd's own cannot."""
+    conf = configuration(service("echo", listen=["192.0.2.1:7", "127.0.0.1:0"]))
+    (checked, warning), (started, error) = both(conf)
+    assert checked == EX_OK and started == EX_NOHOST
+    for log in (warning, error):
+        assert re.search(r'tcpd.conf:\d+: .*listen = "192.0.2.1:7".*no interface', log), log
+
+
 def test_check_counts_listeners():
     for status, log in both(many(513)):
         assert status == EX_CONFIG and "513 listeners are too many; at most 512" in log
