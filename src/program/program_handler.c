@@ -108,19 +108,11 @@ static void make_blocking(int fd)
 static bool start(struct program *program, struct tcpd_session *session)
 {
     unsigned n_waits = 0;
-    int r;
+    int r = program_start(program, session->fd, session);
 
-    do {
+    while (r < 0 && program_tries_again(session, r, &n_waits))
         r = program_start(program, session->fd, session);
-        if (r == 0)
-            return true;
-        if (!program_is_shortage(session->service, r)) {
-            session_stop(session, SESSION_FAILED);
-            process_leave(WORKER_EXIT_PROGRAM);
-            return false;
-        }
-    } while (program_wait_for_room(session, &n_waits));
-    return false;
+    return r == 0;
 }
 
 static void serve_connection(struct tcpd_session *session)

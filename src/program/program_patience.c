@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/base.h"
+#include "process/process.h"
 #include "program/program.h"
 
 #define FIRST_USEC (100 * USEC_PER_MSEC)
@@ -43,7 +44,7 @@ bool program_client_is_dead(const struct tcpd_session *session)
            info.tcpi_state == CLOSED;
 }
 
-bool program_wait_for_room(struct tcpd_session *session, unsigned *n_waits)
+static bool wait_for_room(struct tcpd_session *session, unsigned *n_waits)
 {
     uint64_t wait = FIRST_USEC << (*n_waits < SHIFT_MAX ? *n_waits : SHIFT_MAX);
     uint64_t until = base_now_usec() + wait + arc4random_uniform((uint32_t)wait / 4);
@@ -66,4 +67,13 @@ bool program_wait_for_room(struct tcpd_session *session, unsigned *n_waits)
             client.fd = -1; // both sides have ended, which is no error
     }
     return true;
+}
+
+bool program_tries_again(struct tcpd_session *session, int error, unsigned *n_waits)
+{
+    if (program_is_shortage(session->service, error))
+        return wait_for_room(session, n_waits);
+    session_stop(session, SESSION_FAILED);
+    process_leave(WORKER_EXIT_PROGRAM);
+    return false;
 }

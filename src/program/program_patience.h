@@ -13,9 +13,10 @@ uint64_t program_due(const struct tcpd_session *session, enum session_result *re
 // Whether that, as program_start() gave it, may pass.
 bool program_is_shortage(const struct service *service, int error);
 
-// Blocks for a while, longer each time: 100 ms, 200 ms ... 2 s. False: the client is gone, or its
-// time is over; the session has ended.
-bool program_wait_for_room(struct tcpd_session *session, unsigned *n_waits);
+// After a start for a client that is there, which failed with this error. True: it may pass, and
+// this has blocked for a while, longer each time (100 ms, 200 ms ... 2 s). False: the session has
+// ended, as it will not pass, the client is gone, or its time is over.
+bool program_tries_again(struct tcpd_session *session, int error, unsigned *n_waits);
 
 // Whether the client's connection is no more: reset, or given up. POLLERR alone does not say so.
 bool program_client_is_dead(const struct tcpd_session *session);

@@ -131,19 +131,11 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
 static bool start_for(struct instance *instance, struct tcpd_session *session)
 {
     unsigned n_waits = 0;
-    int r;
+    int r = start(instance);
 
-    do {
+    while (r < 0 && program_tries_again(session, r, &n_waits))
         r = start(instance);
-        if (r == 0)
-            return true;
-        if (!program_is_shortage(session->service, r)) {
-            session_stop(session, SESSION_FAILED);
-            process_leave(WORKER_EXIT_PROGRAM);
-            return false;
-        }
-    } while (program_wait_for_room(session, &n_waits));
-    return false;
+    return r == 0;
 }
 
 // Once more, where the one before has failed. False: there is no other, and the session has ended.
