@@ -110,6 +110,14 @@ static int write_unit(const struct generator *generator, const struct unit_famil
     return r;
 }
 
+static bool has_path(const struct service *service)
+{
+    for (size_t i = 0; i < service->listen.n; i++)
+        if (service->listen.items[i].spec.kind == ADDRESS_UNIX)
+            return true;
+    return false;
+}
+
 static void make_unit(struct generator *generator, const struct unit_family *family,
                       const struct service *service, FILE *drop_in)
 {
@@ -130,8 +138,9 @@ static void make_unit(struct generator *generator, const struct unit_family *fam
     unit_name(family, service, unit, sizeof(unit));
     if (n > 0) {
         r = write_unit(generator, family, unit, text, size);
-        // Wants: systemd starts no socket again that has failed, as one does that is shut down.
-        (void)fprintf(drop_in, "PartOf=%s\nWants=%s\n", unit, unit);
+        (void)fprintf(drop_in, "PartOf=%s\n", unit);
+        if (has_path(service)) // its unit fails when somebody shuts it down; no one else opens it
+            (void)fprintf(drop_in, "Wants=%s\n", unit);
         memcpy(generator->previous, unit, sizeof(unit));
     } else {
         say(LOG_WARNING, "%s is not made: service \"%s\" has no address for it", unit,

@@ -341,8 +341,10 @@ def test_generator(tmp_path):
         "tcpd@web.socket.wants/tcpd:web:echo.socket",
         "tcpd.service.d/50-sockets.conf", "tcpd@web.service.d/50-sockets.conf"])
     assert files["tcpd.socket.wants/tcpd-echo.socket"] == "-> ../tcpd-echo.socket"
-    for unit in ("tcpd-echo.socket", "tcpd-time.socket"):
-        assert f"PartOf={unit}\nWants={unit}\n" in files["tcpd.service.d/50-sockets.conf"]
+    assert files["tcpd.service.d/50-sockets.conf"].endswith(
+        "PartOf=tcpd-echo.socket\nPartOf=tcpd-time.socket\n")
+    assert files["tcpd@web.service.d/50-sockets.conf"].endswith(
+        "PartOf=tcpd:web:echo.socket\nWants=tcpd:web:echo.socket\n")
     assert "Service=tcpd@web.service" in files["tcpd:web:echo.socket"]
 
 
