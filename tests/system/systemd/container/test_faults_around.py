@@ -47,7 +47,7 @@ def test_name_servers_that_are_silent(tcpd_machine):
         socks[0].settimeout(30)
         assert b"backend" in socks[0].recv(512)
         workers = [p for p, title in own.processes().items() if "7007 worker" in title]
-        own.run("kill", "-KILL", *workers)
+        own.run(f"kill -KILL {' '.join(map(str, workers))}")
         wait_for(lambda: not set(workers) & set(own.processes()), what="the workers' end")
         served = 0
         while reload.is_alive():
