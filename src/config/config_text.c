@@ -90,23 +90,6 @@ static const char *refuse_word(char *text, struct cursor *cursor)
     return "a value with * or + in it needs quotes";
 }
 
-// A list that is given to an option that takes none: only its first entry stays, as the value.
-struct misplaced {
-    enum { NOWHERE, BEFORE_FIRST, IN_FIRST, IN_REST } where;
-    char *name;         // of an option that takes a value, NULL: nobody knows the option
-    char *brace, *rest; // where it opens; where what is blanked begins
-};
-
-struct cleaning {
-    struct config_text *text;
-    const char *path;
-    config_text_look_up *look_up;
-    const void *data;
-    struct problems *problems;
-    struct cursor cursor;
-    struct misplaced list;
-};
-
 // The name in front of "= {", copied; "": there is none. Where it begins.
 static char *name_before(char *text, char *brace, char *name, size_t size)
 {
@@ -197,6 +180,8 @@ static const char *clean_next(struct cleaning *cleaning, bool *in_word)
     bool could_begin = !*in_word; // "http://x" without quotes holds no comment
     char c = *cursor->at;
 
+    if (config_text_refuse(cleaning, in_word))
+        return NULL;
     *in_word = false;
     if (c == '#' || (could_begin && strncmp(cursor->at, "//", 2) == 0)) {
         cursor_blank_line(cursor);
@@ -212,6 +197,17 @@ static const char *clean_next(struct cleaning *cleaning, bool *in_word)
     *in_word = !is_delimiter(c) && c != '+';
     cursor_step(cursor, false);
     return NULL;
+}
+
+// Takes out the NULs up to end.
+static void take_out(char *text, const char *end)
+{
+    char *to = text;
+
+    for (const char *from = text; from < end; from++)
+        if (*from != '\0')
+            *to++ = *from;
+    *to = '\0';
 }
 
 void config_text_clean(struct config_text *text, const char *path, config_text_look_up *look_up,
@@ -234,4 +230,5 @@ void config_text_clean(struct config_text *text, const char *path, config_text_l
         if (wrong)
             problems_add(problems, path, line, "%s", wrong);
     }
+    take_out(text->text, cleaning.cursor.at);
 }

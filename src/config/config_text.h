@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The text of a configuration file before libconfuse sees it: comments (# and // to the end of the
 // line, /* to */) blanked, as the library counts their lines wrongly, and lines refused where its
-// lexer would drop something without a word: a * or + outside quotes.
+// lexer would drop something without a word, as a * or + outside quotes, or take what nobody sees
+// for a letter.
 #pragma once
 
 #include <stddef.h>
