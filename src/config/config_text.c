@@ -3,6 +3,7 @@
 // lines keep their numbers; quoted strings stay as they are.
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/config_text_private.h"
@@ -20,29 +21,6 @@ void cursor_blank_line(struct cursor *cursor)
 {
     while (*cursor->at != '\0' && *cursor->at != '\n')
         cursor_step(cursor, true);
-}
-
-// To behind the closing quote. NULL, or what is wrong: the quote and the rest of its line are taken
-// out, as the library would go on looking for the other one in the next file.
-static const char *skip_string(struct cursor *cursor)
-{
-    struct cursor opening = *cursor;
-    char quote = *cursor->at;
-
-    cursor_step(cursor, false);
-    while (*cursor->at != '\0' && *cursor->at != quote) {
-        if (*cursor->at == '\\' && cursor->at[1] != '\0')
-            cursor_step(cursor, false);
-        cursor_step(cursor, false);
-    }
-    if (*cursor->at != '\0') {
-        cursor_step(cursor, false);
-        return NULL;
-    }
-    *cursor = opening;
-    *cursor->at++ = '0';
-    cursor_blank_line(cursor);
-    return "the quote that opens here is not closed";
 }
 
 // NULL, or what is wrong; all that follows is blank then.
@@ -190,24 +168,17 @@ static const char *clean_next(struct cleaning *cleaning, bool *in_word)
     if (could_begin && strncmp(cursor->at, "/*", 2) == 0)
         return blank_block(cursor);
     look_at(cleaning, c);
-    if (c == '"' || c == '\'')
-        return skip_string(cursor);
+    if (c == '"' || c == '\'') {
+        config_text_quoted(cleaning);
+        return NULL;
+    }
+    if (could_begin && config_text_variable(cleaning))
+        return NULL;
     if (c == '*' || (c == '+' && cursor->at[1] != '='))
         return refuse_word(cleaning->text->text, cursor);
     *in_word = !is_delimiter(c) && c != '+';
     cursor_step(cursor, false);
     return NULL;
-}
-
-// Takes out the NULs up to end.
-static void take_out(char *text, const char *end)
-{
-    char *to = text;
-
-    for (const char *from = text; from < end; from++)
-        if (*from != '\0')
-            *to++ = *from;
-    *to = '\0';
 }
 
 void config_text_clean(struct config_text *text, const char *path, config_text_look_up *look_up,
@@ -222,6 +193,7 @@ void config_text_clean(struct config_text *text, const char *path, config_text_l
         .cursor = {.at = text->text, .line = 1},
     };
     bool in_word = false;
+    char *spelt;
 
     while (*cleaning.cursor.at != '\0') {
         int line = cleaning.cursor.line;
@@ -230,5 +202,7 @@ void config_text_clean(struct config_text *text, const char *path, config_text_l
         if (wrong)
             problems_add(problems, path, line, "%s", wrong);
     }
-    take_out(text->text, cleaning.cursor.at);
+    spelt = config_text_spell(text->text, cleaning.cursor.at);
+    free(text->text);
+    text->text = spelt;
 }
