@@ -8,6 +8,8 @@
 
 #include "config/config_text_private.h"
 
+#define LOOK_BACK_MAX 1000 // bytes of white space; a text full of such words is no configuration
+
 void cursor_step(struct cursor *cursor, bool blank)
 {
     if (*cursor->at == '\n')
@@ -52,7 +54,7 @@ static const char *refuse_word(char *text, struct cursor *cursor)
     while (cursor->at > text && !is_delimiter(cursor->at[-1]))
         cursor->at--;
     before = cursor->at;
-    while (before > text && is_space(before[-1]))
+    while (before > text && cursor->at - before < LOOK_BACK_MAX && is_space(before[-1]))
         before--;
     if (before > text && before[-1] == '=')
         *cursor->at++ = '0';

@@ -12,7 +12,8 @@
 
 struct config_text {
     char *text;  // owned by the caller, also on failure
-    int n_lines; // of the file
+    size_t size; // of the file, as its lines
+    int n_lines;
     dev_t device;
     ino_t inode;
 };

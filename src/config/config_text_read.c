@@ -61,6 +61,7 @@ const char *config_text_read(const char *path, const char *tail, struct config_t
     if (r < 0)
         return r == -EFBIG ? "longer than 1 MiB" : strerror(-r);
     *ret = (struct config_text){.text = file.bytes,
+                                .size = file.n,
                                 .n_lines = count_lines(file.bytes),
                                 .device = file.device,
                                 .inode = file.inode};
