@@ -8,35 +8,23 @@
 #include <stdio.h>
 #include <string.h>
 
-// The length of the UTF-8 character at data, 0 when it is not valid (RFC 3629) or is a C1 control.
+#include "base/character.h"
+
+// Line separators and direction overrides rewrite what a reader sees.
+static bool rewrites(uint32_t code)
+{
+    return code == 0x2028 || code == 0x2029 || (code >= 0x202a && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
+// The length of the character of more than one byte at data, 0 when it must be escaped.
 static size_t utf8_length(const uint8_t *data, size_t length)
 {
-    uint32_t code;
-    size_t n;
+    struct character character = character_at(data, length);
 
-    if (data[0] >= 0xc2 && data[0] <= 0xdf)
-        n = 2, code = data[0] & 0x1fU;
-    else if (data[0] >= 0xe0 && data[0] <= 0xef)
-        n = 3, code = data[0] & 0x0fU;
-    else if (data[0] >= 0xf0 && data[0] <= 0xf4)
-        n = 4, code = data[0] & 0x07U;
-    else
+    if (character.length < 2 || character.kind == CHARACTER_CONTROL || rewrites(character.code))
         return 0;
-    if (n > length)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((data[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (data[i] & 0x3fU);
-    }
-    if (code < 0xa0 || (n == 3 && code < 0x800) || (n == 4 && code < 0x10000))
-        return 0;
-    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-        return 0;
-    if (code == 0x2028 || code == 0x2029 || (code >= 0x202a && code <= 0x202e) ||
-        (code >= 0x2066 && code <= 0x2069))
-        return 0; // line separators and direction overrides rewrite what a reader sees
-    return n;
+    return character.length;
 }
 
 bool escape_is_utf8(const void *data, size_t length)
@@ -81,4 +69,33 @@ size_t escape_bytes(const void *data, size_t length, char *text, size_t size)
     if (size > 0)
         text[used] = '\0';
     return done;
+}
+
+// One character, in words where a reader would not see it. Returns how many bytes it has.
+static size_t show(const char *at, size_t length, char *text, size_t size)
+{
+    struct character character = character_at(at, length);
+
+    if (character.kind == CHARACTER_SPACE || character.kind == CHARACTER_INVISIBLE)
+        (void)snprintf(text, size, "<U+%04X>", character.code);
+    else if (character.code == '\\')
+        (void)snprintf(text, size, "\\");
+    else
+        (void)escape_bytes(at, character.length, text, size);
+    return character.length;
+}
+
+void escape_text(const char *words, char *text, size_t size)
+{
+    size_t length = strlen(words), used = 0;
+
+    text[0] = '\0';
+    for (size_t done = 0; done < length;) {
+        char shown[24];
+
+        done += show(words + done, length - done, shown, sizeof(shown));
+        if (used + strlen(shown) >= size)
+            break;
+        used += (size_t)snprintf(text + used, size - used, "%s", shown);
+    }
 }

@@ -14,3 +14,7 @@ bool escape_is_utf8(const void *data, size_t length);
 // Writes the escaped form of data into text, cut at size - 1 between characters, NUL-terminated.
 // Returns how many bytes of data the text shows.
 size_t escape_bytes(const void *data, size_t length, char *text, size_t size);
+
+// For a text of ours that quotes what somebody has written for us: the backslash stays as it is,
+// and what would not be seen is named, <U+200B>. Cut as above; size is at least 1.
+void escape_text(const char *words, char *text, size_t size);

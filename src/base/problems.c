@@ -44,7 +44,7 @@ void problems_add(struct problems *problems, const char *file, int line, const c
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
-    (void)escape_bytes(what, strlen(what), plain, sizeof(plain)); // a name may hold anything
+    escape_text(what, plain, sizeof(plain)); // a name may hold anything
     if (asprintf(&text, "%s: %s", problems_place(file, line, place, sizeof(place)), plain) < 0)
         base_out_of_memory();
     add(problems, text);

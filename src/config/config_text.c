@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Reading and cleaning a configuration's text. Newlines stay where they are, so lines keep their
-// numbers; quoted strings stay as they are.
+// Cleaning a configuration's text: comments, words and lists. Newlines stay where they are, so
+// lines keep their numbers; quoted strings stay as they are.
 
-#include "config/config_text.h"
-
-#include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "config/config_text_private.h"
 
-#define FILE_MAX (1024 * 1024)
+#define LOOK_BACK_MAX 1000 // bytes of white space; a text full of such words is no configuration
 
-struct cursor {
-    char *at;
-    int line;
-};
-
-static void step(struct cursor *cursor, bool blank)
+void cursor_step(struct cursor *cursor, bool blank)
 {
     if (*cursor->at == '\n')
         cursor->line++;
@@ -28,33 +19,10 @@ static void step(struct cursor *cursor, bool blank)
     cursor->at++;
 }
 
-static void blank_line(struct cursor *cursor)
+void cursor_blank_line(struct cursor *cursor)
 {
     while (*cursor->at != '\0' && *cursor->at != '\n')
-        step(cursor, true);
-}
-
-// To behind the closing quote. NULL, or what is wrong: the quote and the rest of its line are taken
-// out, as the library would go on looking for the other one in the next file.
-static const char *skip_string(struct cursor *cursor)
-{
-    struct cursor opening = *cursor;
-    char quote = *cursor->at;
-
-    step(cursor, false);
-    while (*cursor->at != '\0' && *cursor->at != quote) {
-        if (*cursor->at == '\\' && cursor->at[1] != '\0')
-            step(cursor, false);
-        step(cursor, false);
-    }
-    if (*cursor->at != '\0') {
-        step(cursor, false);
-        return NULL;
-    }
-    *cursor = opening;
-    *cursor->at++ = '0';
-    blank_line(cursor);
-    return "the quote that opens here is not closed";
+        cursor_step(cursor, true);
 }
 
 // NULL, or what is wrong; all that follows is blank then.
@@ -63,7 +31,7 @@ static const char *blank_block(struct cursor *cursor)
     const char *end = strstr(cursor->at + 2, "*/");
 
     while (end ? cursor->at < end + 2 : *cursor->at != '\0')
-        step(cursor, true);
+        cursor_step(cursor, true);
     return end ? NULL : "the comment that begins here has no end";
 }
 
@@ -86,12 +54,12 @@ static const char *refuse_word(char *text, struct cursor *cursor)
     while (cursor->at > text && !is_delimiter(cursor->at[-1]))
         cursor->at--;
     before = cursor->at;
-    while (before > text && is_space(before[-1]))
+    while (before > text && cursor->at - before < LOOK_BACK_MAX && is_space(before[-1]))
         before--;
     if (before > text && before[-1] == '=')
         *cursor->at++ = '0';
     while (!is_delimiter(*cursor->at))
-        step(cursor, true);
+        cursor_step(cursor, true);
     after = cursor->at;
     while (is_space(*after))
         after++;
@@ -101,23 +69,6 @@ static const char *refuse_word(char *text, struct cursor *cursor)
         before[-1] = ' ';
     return "a value with * or + in it needs quotes";
 }
-
-// A list that is given to an option that takes none: only its first entry stays, as the value.
-struct misplaced {
-    enum { NOWHERE, BEFORE_FIRST, IN_FIRST, IN_REST } where;
-    char *name;         // of an option that takes a value, NULL: nobody knows the option
-    char *brace, *rest; // where it opens; where what is blanked begins
-};
-
-struct cleaning {
-    struct config_text *text;
-    const char *path;
-    config_text_look_up *look_up;
-    const void *data;
-    struct problems *problems;
-    struct cursor cursor;
-    struct misplaced list;
-};
 
 // The name in front of "= {", copied; "": there is none. Where it begins.
 static char *name_before(char *text, char *brace, char *name, size_t size)
@@ -209,20 +160,26 @@ static const char *clean_next(struct cleaning *cleaning, bool *in_word)
     bool could_begin = !*in_word; // "http://x" without quotes holds no comment
     char c = *cursor->at;
 
+    if (config_text_refuse(cleaning, in_word))
+        return NULL;
     *in_word = false;
     if (c == '#' || (could_begin && strncmp(cursor->at, "//", 2) == 0)) {
-        blank_line(cursor);
+        cursor_blank_line(cursor);
         return NULL;
     }
     if (could_begin && strncmp(cursor->at, "/*", 2) == 0)
         return blank_block(cursor);
     look_at(cleaning, c);
-    if (c == '"' || c == '\'')
-        return skip_string(cursor);
+    if (c == '"' || c == '\'') {
+        config_text_quoted(cleaning);
+        return NULL;
+    }
+    if (could_begin && config_text_variable(cleaning))
+        return NULL;
     if (c == '*' || (c == '+' && cursor->at[1] != '='))
         return refuse_word(cleaning->text->text, cursor);
     *in_word = !is_delimiter(c) && c != '+';
-    step(cursor, false);
+    cursor_step(cursor, false);
     return NULL;
 }
 
@@ -238,6 +195,7 @@ void config_text_clean(struct config_text *text, const char *path, config_text_l
         .cursor = {.at = text->text, .line = 1},
     };
     bool in_word = false;
+    char *spelt;
 
     while (*cleaning.cursor.at != '\0') {
         int line = cleaning.cursor.line;
@@ -246,63 +204,7 @@ void config_text_clean(struct config_text *text, const char *path, config_text_l
         if (wrong)
             problems_add(problems, path, line, "%s", wrong);
     }
-}
-
-static bool begins_with(const char *line, const char *word)
-{
-    size_t length = strlen(word);
-
-    line += strspn(line, " \t");
-    return strncmp(line, word, length) == 0 && line[length] != '\0' &&
-           strchr(" \t\"'", line[length]);
-}
-
-static bool begins_section(const char *line, const char *const *words, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (begins_with(line, words[i]))
-            return true;
-    return false;
-}
-
-int config_text_skip(struct config_text *text, int from_line, const char *const *words, size_t n)
-{
-    struct cursor cursor = {.at = text->text, .line = 1};
-
-    while (*cursor.at != '\0' &&
-           (cursor.line < from_line || !begins_section(cursor.at, words, n))) {
-        blank_line(&cursor);
-        if (*cursor.at != '\0')
-            step(&cursor, false);
-    }
-    return *cursor.at != '\0' ? cursor.line : 0;
-}
-
-static int count_lines(const char *text)
-{
-    size_t length = strlen(text);
-    int n = length == 0 || text[length - 1] != '\n';
-
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
-}
-
-const char *config_text_read(const char *path, const char *tail, struct config_text *ret)
-{
-    struct file_text file;
-    size_t room = strlen(tail) + 2;
-    int r = file_read(path, FILE_MAX, room, &file);
-
-    *ret = (struct config_text){0};
-    if (r < 0)
-        return r == -EFBIG ? "longer than 1 MiB" : strerror(-r);
-    *ret = (struct config_text){.text = file.bytes,
-                                .n_lines = count_lines(file.bytes),
-                                .device = file.device,
-                                .inode = file.inode};
-    if (strlen(file.bytes) < file.n)
-        return "holds a NUL byte";
-    (void)snprintf(ret->text + file.n, room, "\n%s", tail);
-    return NULL;
+    spelt = config_text_spell(text->text, cleaning.cursor.at);
+    free(text->text);
+    text->text = spelt;
 }

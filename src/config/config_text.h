@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The text of a configuration file before libconfuse sees it: comments (# and // to the end of the
 // line, /* to */) blanked, as the library counts their lines wrongly, and lines refused where its
-// lexer would drop something without a word: a * or + outside quotes.
+// lexer would drop something without a word, as a * or + outside quotes, or take what nobody sees
+// for a letter.
 #pragma once
 
 #include <stddef.h>
@@ -11,7 +12,8 @@
 
 struct config_text {
     char *text;  // owned by the caller, also on failure
-    int n_lines; // of the file
+    size_t size; // of the file, as its lines
+    int n_lines;
     dev_t device;
     ino_t inode;
 };

@@ -15,8 +15,10 @@
 #include "config/config_text.h"
 #include "config/reader_private.h"
 
-#define DEPTH_MAX 10
-#define FILES_MAX 1000
+#define DEPTH_MAX   10
+#define FILES_MAX   1000
+#define BYTES_MAX   (4 * 1024 * 1024) // of all files
+#define RESUMED_MAX 100               // how often a file is tried again behind an error of syntax
 
 struct file *reader_reading;
 
@@ -91,14 +93,6 @@ static cfg_t *make_parser(const struct reader_language *language)
     return cfg;
 }
 
-// Makes the titles known to the parser that were read since `until`, so that it refuses them where
-// they are given once more.
-static void tell_titles(cfg_t *cfg, const struct title *titles, const struct title *until)
-{
-    for (const struct title *title = titles; title != until; title = title->next)
-        (void)cfg_addtsec(cfg, title->kind->name, title->text); // NULL: it has it
-}
-
 static enum config_text_option look_up(const void *data, const char *name)
 {
     const struct reader_language *language = data;
@@ -125,34 +119,67 @@ static int skip(const struct reader_language *language, struct config_text *text
     return config_text_skip(text, line, words, language->n_sections);
 }
 
+// True: the text was read to its end, or will not be. False: an error of syntax was in the way.
+static bool parse_once(struct file *file, const struct config_text *text)
+{
+    FILE *stream = base_checked(fmemopen(text->text, strlen(text->text), "r"));
+    bool good = cfg_parse_fp(file->cfg, stream) == CFG_SUCCESS;
+
+    (void)fclose(stream);
+    reader_forget_open(file);
+    return good || file->given_up;
+}
+
 // After an error of syntax the next section is tried, so that one mistake does not hide others.
 static void parse_text(struct file *file, struct config_text *text)
 {
     struct problems *problems = file->reader->problems;
     int begin = 1;
 
-    while (begin > 0) {
-        FILE *stream = base_checked(fmemopen(text->text, strlen(text->text), "r"));
+    for (unsigned n = 0; begin > 0 && n <= RESUMED_MAX; n++) {
         size_t before = problems->n;
-        bool good = cfg_parse_fp(file->cfg, stream) == CFG_SUCCESS;
-        int line = file->error_line;
+        int line;
 
-        (void)fclose(stream);
-        reader_forget_open(file);
-        if (good)
-            break;
+        if (parse_once(file, text))
+            return;
+        line = file->error_line;
         if (problems->n == before)
             problems_add(problems, file->path, line, "syntax error");
         begin = skip(file->reader->language, text, line > begin ? line : begin + 1);
     }
 }
 
+void reader_stop(struct reader *reader, const struct place *place, const char *more_than_what)
+{
+    problems_add(reader->problems, place->file, place->line, "more than %s; nothing more is read",
+                 more_than_what);
+    reader->bounded = true;
+    for (struct file *file = reader_reading; file; file = file->includer)
+        file->given_up = true;
+}
+
+static void free_parsers(struct reader *reader)
+{
+    while (reader->used) {
+        struct parser *parser = reader->used;
+
+        reader->used = parser->next;
+        (void)cfg_free(parser->cfg);
+        free(parser);
+    }
+}
+
+// Keeps it, but not what was read with it, until no other one is at work.
 static void put_aside(struct reader *reader, cfg_t *cfg)
 {
     struct parser *parser = base_checked(calloc(1, sizeof(*parser)));
 
     *parser = (struct parser){.cfg = cfg, .next = reader->used};
     reader->used = parser;
+    for (cfg_opt_t *option = cfg->opts; option->name; option++)
+        (void)cfg_free_value(option);
+    if (reader->depth == 0)
+        free_parsers(reader);
 }
 
 static void parse_file(struct reader *reader, const char *path, struct config_text *text)
@@ -173,13 +200,12 @@ static void parse_file(struct reader *reader, const char *path, struct config_te
     file.cfg->filename = base_checked(strdup(path));
     reader_reading = &file;
     reader->depth++;
-    tell_titles(file.cfg, reader->titles, NULL);
     config_text_clean(text, path, look_up, language, reader->problems);
     parse_text(&file, text);
     section_free(file.own);
-    put_aside(reader, file.cfg);
     reader_reading = file.includer;
     reader->depth--;
+    put_aside(reader, file.cfg);
 }
 
 // Whether the file is being read already: it includes itself, maybe through others.
@@ -194,6 +220,7 @@ static bool is_open(const struct config_text *text)
 // Reads a file, which `includer` asks for at `line` (NULL: nobody).
 static void read_file(struct reader *reader, const char *path, const char *includer, int line)
 {
+    const struct place place = {.file = includer ? includer : path, .line = line};
     struct config_text text = {0};
     const char *wrong = NULL;
 
@@ -201,16 +228,19 @@ static void read_file(struct reader *reader, const char *path, const char *inclu
         return;
     if (++reader->n_read > FILES_MAX) {
         reader->bounded = true;
-        problems_add(reader->problems, includer ? includer : path, line,
+        problems_add(reader->problems, place.file, line,
                      "more than %d files are read; no further one is", FILES_MAX);
         return;
     }
     wrong = config_text_read(path, SENTINEL "=1\n", &text);
-    if (!wrong && is_open(&text)) {
+    reader->n_bytes += text.size;
+    if (reader->n_bytes > BYTES_MAX) {
+        reader_stop(reader, &place, "4 MiB in all files");
+    } else if (!wrong && is_open(&text)) {
         reader->bounded = true; // one message for all that would follow
         problems_add(reader->problems, includer, line, "%s includes itself", path);
     } else if (wrong)
-        problems_add(reader->problems, includer ? includer : path, line, "%s%scannot be read: %s",
+        problems_add(reader->problems, place.file, line, "%s%scannot be read: %s",
                      includer ? path : "", includer ? " " : "", wrong);
     else
         parse_file(reader, path, &text);
@@ -221,7 +251,6 @@ static void read_file(struct reader *reader, const char *path, const char *inclu
 static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 {
     struct reader *reader = reader_reading->reader;
-    const struct title *known = reader->titles;
     cleanup_free char *copy = base_checked(strdup(reader_reading->path));
     cleanup_free char *path = NULL;
     int line = cfg->line;
@@ -236,8 +265,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
                  argv[0][0] == '/' ? "" : "/", argv[0]) < 0)
         base_out_of_memory();
     read_file(reader, path, reader_reading->path, line);
-    tell_titles(cfg, reader->titles, known);
-    return 0;
+    return reader_reading->given_up ? -1 : 0;
 }
 
 struct reader *reader_new(const struct reader_language *language, struct problems *problems)
@@ -255,13 +283,6 @@ void reader_file(struct reader *reader, const char *path)
 
 struct reader *reader_free(struct reader *reader)
 {
-    while (reader->used) {
-        struct parser *parser = reader->used;
-
-        reader->used = parser->next;
-        (void)cfg_free(parser->cfg);
-        free(parser);
-    }
     while (reader->titles) {
         struct title *title = reader->titles;
 

@@ -8,6 +8,8 @@
 #include "base/spelling.h"
 #include "config/reader_private.h"
 
+#define UNKNOWN_MAX 1000 // names in a file; not all are shown, see PROBLEMS_MAX
+
 const struct section_kind *reader_kind_of(const cfg_t *cfg)
 {
     const struct reader_language *language = reader_reading->reader->language;
@@ -98,6 +100,16 @@ static void refuse_name(const cfg_t *cfg, const char *name)
                      reader_hint(language, kind, name, hint, sizeof(hint)));
 }
 
+// The library adds each name to a table that it searches: of a text that is no configuration it
+// would not come to an end. Without its leave to add one it takes the next for an error of syntax.
+static void limit_unknown(cfg_t *cfg)
+{
+    if (++reader_reading->n_unknown < UNKNOWN_MAX)
+        return;
+    reader_reading->given_up = true;
+    cfg->flags &= ~CFGF_KEYSTRVAL;
+}
+
 // Our words for what the library finds wrong; its own where they are clear.
 void reader_on_error(cfg_t *cfg, const char *format, va_list arguments)
 {
@@ -116,6 +128,7 @@ void reader_on_error(cfg_t *cfg, const char *format, va_list arguments)
         (void)snprintf(reader_reading->unknown_name, sizeof(reader_reading->unknown_name), "%s'",
                        text + strlen(unknown));
         refuse_name(cfg, text + strlen(unknown));
+        limit_unknown(cfg);
     } else if (strncmp(text, twice, strlen(twice)) == 0) {
         text[length - 1] = '\0';
         reader_reading->error_line++; // it begins there, and would be found again

@@ -28,8 +28,8 @@ struct title {
     struct title *next;
 };
 
-// A parser that has done its work. cfg_free() takes the lexer away from all others, so it waits for
-// the reader's end.
+// A parser that has done its work. cfg_free() takes the lexer away from all others, so it waits
+// until no file is being read.
 struct parser {
     cfg_t *cfg;
     struct parser *next;
@@ -45,10 +45,13 @@ struct file {
     cfg_t *cfg;
     struct section *own;   // what stands outside of all sections
     struct section *open;  // the section that is open, NULL: none
+    int open_line;         // where it opens
     struct list *lists;    // of the open section
     char unknown_name[64]; // the last one, with the quote the library puts behind it
     int n_lines;
-    int error_line; // where the library last found something wrong
+    int error_line;     // where the library last found something wrong
+    unsigned n_unknown; // names that the language does not have
+    bool given_up;      // nothing more of it is read
 };
 
 struct reader {
@@ -58,8 +61,13 @@ struct reader {
     struct parser *used;
     int depth;       // of files that include each other
     unsigned n_read; // files
-    bool bounded;    // a bound on them was met: no further file is read
+    size_t n_bytes;  // in them
+    unsigned n_sections, n_addresses;
+    bool bounded; // a bound was met: no further file is read
 };
+
+// The configuration has more than may be of something: nothing more of any file is read.
+void reader_stop(struct reader *reader, const struct place *place, const char *more_than_what);
 
 // libconfuse hands callbacks no context of ours, hence the pointer.
 extern struct file *reader_reading;

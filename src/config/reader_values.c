@@ -6,6 +6,9 @@
 #include "base/base.h"
 #include "config/reader_private.h"
 
+#define SECTIONS_MAX  1024
+#define ADDRESSES_MAX 1024 // to listen on
+
 // The section that a value of cfg belongs to.
 static struct section *section_of(const cfg_t *cfg)
 {
@@ -13,8 +16,10 @@ static struct section *section_of(const cfg_t *cfg)
 
     if (kind == reader_reading->reader->language->file)
         return reader_reading->own;
-    if (!reader_reading->open)
+    if (!reader_reading->open) {
         reader_reading->open = section_new(kind, NULL, reader_reading->reader->problems);
+        reader_reading->open_line = reader_reading->cfg->line; // that of the file stands still
+    }
     return reader_reading->open;
 }
 
@@ -89,12 +94,19 @@ int reader_on_value(cfg_t *cfg, cfg_opt_t *opt)
     struct place place = {.file = cfg->filename, .line = cfg->line};
     size_t size = cfg_opt_size(opt);
     const char *value = size > 0 ? cfg_opt_getnstr(opt, (unsigned)size - 1) : "";
+    struct reader *reader = reader_reading->reader;
+    const struct setting *setting;
 
     if (strcmp(value, SENTINEL) == 0)
         return 0;
-    if (!setting_is_list(section_find(section, opt->name)) ||
-        take_listed(section, opt->name, size, value, &place))
-        (void)section_set(section, opt->name, value, &place);
+    setting = section_find(section, opt->name);
+    if (setting_is_list(setting) && !take_listed(section, opt->name, size, value, &place))
+        return 0;
+    if (setting->kind == SETTING_LISTEN && reader->n_addresses++ == ADDRESSES_MAX) {
+        reader_stop(reader, &place, "1024 addresses to listen on");
+        return -1;
+    }
+    (void)section_set(section, opt->name, value, &place);
     return 0;
 }
 
@@ -106,13 +118,20 @@ static void refuse_lost_lists(const cfg_t *cfg, const struct place *place)
             section_refuse_again(reader_reading->open, list->name, place);
 }
 
-static void remember_title(struct reader *reader, const struct section_kind *kind, const char *text)
+// False: there is one already, in another file; the library has looked in this one.
+static bool remember_title(struct reader *reader, const struct section_kind *kind, const char *text)
 {
-    struct title *title = base_checked(calloc(1, sizeof(*title)));
+    struct title *title = reader->titles;
 
+    while (title && (title->kind != kind || strcmp(title->text, text) != 0))
+        title = title->next;
+    if (title)
+        return false;
+    title = base_checked(calloc(1, sizeof(*title)));
     *title = (struct title){
         .kind = kind, .text = base_checked(strdup(text)), .next = reader->titles};
     reader->titles = title;
+    return true;
 }
 
 // At the closing brace of a section.
@@ -120,10 +139,20 @@ int reader_on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
     const cfg_t *cfg_section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
     struct section *section = section_of(cfg_section);
+    struct reader *reader = reader_reading->reader;
     struct place place = {.file = cfg->filename, .line = reader_last_line(cfg)};
 
+    if (reader->n_sections++ == SECTIONS_MAX) {
+        reader_stop(reader, &place, "1024 sections");
+        return -1;
+    }
     refuse_lost_lists(cfg_section, &place);
-    remember_title(reader_reading->reader, section->kind, cfg_section->title);
+    if (!remember_title(reader, section->kind, cfg_section->title)) {
+        problems_add(reader->problems, cfg->filename, reader_reading->open_line,
+                     "%s \"%s\" is configured twice", section->kind->name, cfg_section->title);
+        reader_forget_open(reader_reading);
+        return 0;
+    }
     reader_reading->open = NULL;
     section_end(section, cfg_section->title, &place);
     forget_lists(reader_reading);

@@ -91,6 +91,9 @@ WRONG = {
     "no value": (section("backlog ="), None, []),
     "no service": ("stop_timeout = 5s\n", None, ["service"]),
     "empty file": ("", None, ["service"]),
+    "byte order mark": ("\ufeffstop_timeout = 5s\n" + OK, 1, ["U+FEFF (byte order mark)"]),
+    "no-break space": (section("backlog\u00a0= 5"), 4, ["U+00A0 (no-break space)"]),
+    "curly quotes": (section("socket_user = \u201croot\u201d"), 4, ["U+201C", "quotes"]),
     "binary": ("\x01\x02\x03\n" + OK, None, []),
 }
 

@@ -214,13 +214,41 @@ static void test_no_room(void **state)
     check_number("size 1", text[0], '\0');
 }
 
+static const struct {
+    const char *words, *want;
+} texts[] = {
+    {"", ""},
+    {"\"a\\b\" is wrong", "\"a\\b\" is wrong"},
+    {"\\x0a", "\\x0a"},
+    {"a\nb\x1b\xff", "a\\x0ab\\x1b\\xff"},
+    {"caf\xc3\xa9 \xe2\x80\x9c", "caf\xc3\xa9 \xe2\x80\x9c"},
+    {"5s\xc2\xa0", "5s<U+00A0>"},
+    {"\xef\xbb\xbfx\xe2\x80\x8b", "<U+FEFF>x<U+200B>"},
+    {"\xe2\x80\xae\xf3\xa0\x80\xa0", "<U+202E><U+E0020>"},
+};
+
+static void test_text(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(texts); i++) {
+        char text[64];
+
+        escape_text(texts[i].words, text, sizeof(text));
+        check_text(texts[i].want, text, texts[i].want);
+        for (size_t size = 1; size < sizeof(text); size++) {
+            memset(text, '#', sizeof(text));
+            escape_text(texts[i].words, text, size);
+            check_true(texts[i].want, text[size] == '#' && strnlen(text, size) < size);
+            check_true(texts[i].want, strncmp(text, texts[i].want, strlen(text)) == 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_rows),    cmocka_unit_test(test_sweep), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_no_room), cmocka_unit_test(test_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
