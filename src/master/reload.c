@@ -283,7 +283,7 @@ void reload_advance(struct master *master, uint64_t now_usec)
     if (all) {
         finish(master, EVENT_RELOADED, "reloaded");
         master_say_reload_ended(master, true);
-    } else if (now_usec - master->progress_usec >= PATIENCE_USEC) {
+    } else if (now_usec >= master->progress_usec + PATIENCE_USEC) {
         finish(master, EVENT_RELOAD_FAILED,
                "reload: some old workers continue to serve, as the new ones are not ready");
         master_say_reload_ended(master, false);

@@ -394,7 +394,8 @@ def test_reload_that_is_not_ready():
         assert "not ready" in process.communicate()[1]
         assert control.is_well()
         release(control)
-        assert control.run("reload")[0] == EX_OK
+        status, _, said = control.run("reload")
+        assert status == EX_OK, (said, control.daemon.log_text())
 
 
 @OTHERS
