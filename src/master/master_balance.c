@@ -156,9 +156,11 @@ bool master_balance(struct master *master, uint64_t now_usec)
 {
     bool more = false;
 
+    if (reload_decide(master, now_usec))
+        return true; // now_usec is before what begins with it
     if (master->reload_again && master->phase == MASTER_RUNNING) {
         reload_start(master);
-        return true; // now_usec is before its start
+        return true; // and before its start
     }
     master_kill_late(master, now_usec);
     for (struct pool *pool = master->pools.first, *next; pool; pool = next) {

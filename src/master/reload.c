@@ -248,6 +248,17 @@ uint64_t reload_due(const struct master *master)
     return master->phase == MASTER_CHECKING && limit > 0 ? master->phase_usec + limit : USEC_NEVER;
 }
 
+bool reload_decide(struct master *master, uint64_t now_usec)
+{
+    if (master->phase == MASTER_CHECKING && master->rehearsal.ended)
+        take(master);
+    else if (now_usec >= reload_due(master))
+        give_up(master);
+    else
+        return false;
+    return true;
+}
+
 // Puts new workers in the place of old ones as they become ready, so that there are never fewer to
 // take a connection than before, nor twice as many processes. True when nobody serves the
 // configuration before to a new connection any more: the old workers without a session are gone.
@@ -267,10 +278,6 @@ void reload_advance(struct master *master, uint64_t now_usec)
     unsigned n_old = 0;
     bool all = true;
 
-    if (master->phase == MASTER_CHECKING && master->rehearsal.ended)
-        take(master);
-    else if (now_usec >= reload_due(master))
-        give_up(master);
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         all = is_switched(pool, now_usec) && all;
         n_old += pool->n_old;

@@ -6,8 +6,10 @@
 
 // Has everything read anew, in a child. Logs.
 void reload_start(struct master *master);
-// When reload_advance() is due, USEC_NEVER: it is not.
+// When the reading takes too long, USEC_NEVER: there is none.
 uint64_t reload_due(const struct master *master);
-// Takes what was read; on any error keeps what there is and says why. Drains the old generation
-// where the new one is ready; ends the reload when all are.
+// Takes what was read, once it is; on any error, or when it is too late, keeps what there is and
+// says why. False: nothing has changed.
+bool reload_decide(struct master *master, uint64_t now_usec);
+// Drains the old generation where the new one is ready; ends the reload when all are.
 void reload_advance(struct master *master, uint64_t now_usec);
