@@ -17,6 +17,7 @@
 #include "base/answers.h"
 #include "base/base.h"
 #include "config/handler.h"
+#include "module/module_file.h"
 #include "module/module_options.h"
 #include "process/process.h"
 
@@ -24,7 +25,7 @@
 
 struct verdict {
     bool is_good;
-    char wrong[1000];
+    char wrong[MODULE_WRONG_SIZE];
 };
 
 _Noreturn static void try_in_child(const struct tcpd_worker *worker, struct verdict *verdict)
