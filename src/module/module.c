@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// module: serves with somebody else's shared object, tcpd-handler(3). The master looks at the file
-// and never loads it; each worker does, before its first accept(). What the module does wrong costs
-// its worker and the session in hand: a crash, a hang (module_watch.h), a call of exit().
+// module: serves with somebody else's shared object, tcpd-handler(3). The file is judged while the
+// configuration is checked, and again by each worker, which loads it before its first accept(); the
+// master never touches it. What the module does wrong costs its worker and the session in hand: a
+// crash, a hang (module_watch.h), a call of exit().
 
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "base/base.h"
 #include "config/handler.h"
 #include "log/log.h"
+#include "module/module_file.h"
 #include "module/module_load.h"
 #include "module/module_options.h"
 #include "module/module_try.h"
@@ -37,18 +39,15 @@ static void on_exit_called(void)
 int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
 {
     const struct module_options *options = worker->service->options;
-    const char *wrong;
     int r;
 
     if (atexit(on_exit_called) != 0 || at_quick_exit(on_exit_called) != 0) {
         (void)snprintf(ret_wrong, size, "out of memory");
         return -1;
     }
-    face = module_load(options->file, &wrong);
-    if (!face) {
-        (void)snprintf(ret_wrong, size, "%s", wrong);
+    face = module_load(options->file, ret_wrong, size);
+    if (!face)
         return -1;
-    }
     r = face->open ? face->open(worker) : 0;
     if (r < 0)
         (void)snprintf(ret_wrong, size, "its open() returned %d", r);
@@ -65,7 +64,7 @@ static int open_worker(const struct tcpd_worker *worker)
 {
     const struct service *service = worker->service;
     const struct module_options *options = service->options;
-    char wrong[1000], place[512];
+    char wrong[MODULE_WRONG_SIZE], place[512];
     int r = module_watch_start(options->hang_usec, service->name, options->file);
 
     if (r < 0) {
@@ -97,8 +96,7 @@ static void close_worker(void)
     module_watch_leave();
 }
 
-// A relative path begins where the configuration file is. There is always a slash in it: without
-// one dlopen(3) would look in the system's folders.
+// A relative path begins where the configuration file is.
 static void resolve(struct service *service)
 {
     const char *slash = strrchr(service->file, '/');
@@ -128,11 +126,29 @@ static void check_options(const struct service *service, int line, struct proble
     }
 }
 
+// The verdict on a file, "" for a good one, is asked for once in a rehearsal: the master hears it.
+static void judge_file(const char *path, char *ret_wrong, size_t size)
+{
+    static const char the_file[] = "the module file";
+    struct answer verdict;
+    int r = answers_find(the_file, path, &verdict), fd;
+
+    ret_wrong[0] = '\0';
+    if (r != 0) {
+        (void)snprintf(ret_wrong, size, "%.*s", r < 0 ? INT_MAX : (int)verdict.size,
+                       r < 0 ? strerror(-r) : (const char *)verdict.bytes);
+        return;
+    }
+    fd = module_file_open(path, ret_wrong, size);
+    base_close_fd(&fd);
+    answers_note(the_file, path, ret_wrong, strlen(ret_wrong));
+}
+
 static void prepare(struct service *service, const struct section *section,
                     struct problems *problems)
 {
     struct module_options *options = service->options;
-    const char *wrong;
+    char wrong[MODULE_WRONG_SIZE];
 
     check_options(service, section_line(section, "module_options"), problems);
     if (!options->file || options->file[0] == '\0') {
@@ -142,8 +158,8 @@ static void prepare(struct service *service, const struct section *section,
     }
     options->line = section_line(section, "module");
     resolve(service);
-    wrong = answers_are_given() ? NULL : module_check_file(options->file); // somebody has looked
-    if (wrong)
+    judge_file(options->file, wrong, sizeof(wrong));
+    if (wrong[0] != '\0')
         problems_add(problems, service->file, options->line,
                      "module = \"%s\" of service \"%s\": %s", options->file, service->name, wrong);
 }

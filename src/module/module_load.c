@@ -1,91 +1,118 @@
 // SPDX-License-Identifier: MIT
-// Whoever may write a module's file may run code as tcpd's user, so the file must be root's or that
-// user's, and nobody else's to write. Logs nothing.
+// dlopen(3) takes names only, so it gets the one of the open descriptor in /proc: what is loaded is
+// the file that was judged, whatever has taken its place meanwhile. To whoever asks the loader
+// later (dladdr(3), a debugger) the module has the path of the configuration. Logs nothing.
 
 #include "module/module_load.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <limits.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/base.h"
+#include "module/module_file.h"
 
 #define SYMBOL "tcpd_handler"
 
-__attribute__((format(printf, 1, 2))) static const char *complain(const char *format, ...)
+struct complaint {
+    char *text;
+    size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static void complain(const struct complaint *complaint,
+                                                           const char *format, ...)
 {
-    static char text[800];
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
+    (void)vsnprintf(complaint->text, complaint->size, format, arguments);
     va_end(arguments);
-    return text;
 }
 
-static const char *folder_of(const char *path)
-{
-    static char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-
-    (void)snprintf(folder, sizeof(folder), "%.*s/", slash ? (int)(slash - path) : 1,
-                   slash ? path : ".");
-    return folder;
-}
-
-const char *module_check_file(const char *path)
-{
-    struct stat status;
-
-    if (strchr(path, '$')) // dlopen(3) would load another file than the one looked at
-        return "has a '$' in its name, which the loader does not take as it is";
-    if (stat(folder_of(path), &status) == 0 && (status.st_mode & S_IWOTH) &&
-        !(status.st_mode & S_ISVTX))
-        return "is in a directory that anyone may write to";
-    if (stat(path, &status) < 0)
-        return strerror(errno);
-    if (!S_ISREG(status.st_mode))
-        return "is not a regular file";
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        return complain("belongs to user %u; it must be root's or that of the user tcpd runs as, "
-                        "%u",
-                        status.st_uid, geteuid());
-    if (status.st_mode & (S_IWGRP | S_IWOTH))
-        return complain("has mode %04o; neither its group nor others may have write permission",
-                        status.st_mode & 07777);
-    return NULL;
-}
-
-static const char *check_face(const struct tcpd_handler *face)
+static bool check_face(const struct tcpd_handler *face, const struct complaint *complaint)
 {
     if (!face)
-        return "exports no " SYMBOL;
-    if (face->abi != TCPD_HANDLER_ABI)
-        return complain("was built for version %u of the interface; this tcpd has version %u",
-                        face->abi, TCPD_HANDLER_ABI);
-    if (!face->serve)
-        return "has no serve()";
+        complain(complaint, "exports no " SYMBOL);
+    else if (face->abi != TCPD_HANDLER_ABI)
+        complain(complaint, "was built for version %u of the interface; this tcpd has version %u",
+                 face->abi, TCPD_HANDLER_ABI);
+    else if (!face->serve)
+        complain(complaint, "has no serve()");
+    else
+        return true;
+    return false;
+}
+
+// Writes text with each `from` in it replaced by `to`.
+static void replace(const char *text, const char *from, const char *to, char *ret, size_t size)
+{
+    size_t used = 0;
+    const char *at;
+
+    ret[0] = '\0';
+    while ((at = strstr(text, from)) != NULL && used < size) {
+        used += (size_t)snprintf(ret + used, size - used, "%.*s%s", (int)(at - text), text, to);
+        text = at + strlen(from);
+    }
+    if (used < size)
+        (void)snprintf(ret + used, size - used, "%s", text);
+}
+
+// Whether the name leads to what the descriptor is.
+static bool is_name_of(const char *name, int fd)
+{
+    struct stat named, held;
+
+    return stat(name, &named) == 0 && fstat(fd, &held) == 0 && named.st_dev == held.st_dev &&
+           named.st_ino == held.st_ino;
+}
+
+// To whoever asks the loader, dladdr(3) or a debugger, the module has the path of the
+// configuration.
+static void rename_library(void *library, const char *name, const char *path)
+{
+    struct link_map *map;
+    char *copy;
+
+    if (dlinfo(library, RTLD_DI_LINKMAP, &map) < 0 || strcmp(map->l_name, name) != 0)
+        return; // an object that was loaded before has a name
+    copy = strdup(path);
+    if (copy)
+        map->l_name = copy; // neither is ever freed: modules stay loaded
+}
+
+static void *load(int fd, const char *path, const struct complaint *complaint)
+{
+    char name[sizeof("/proc/self/fd/") + 10], reason[MODULE_WRONG_SIZE];
+    void *library;
+
+    (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    if (!is_name_of(name, fd)) {
+        complain(complaint, "cannot be loaded: that needs /proc, which is not mounted");
+        return NULL;
+    }
+    library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (library) {
+        rename_library(library, name, path);
+        return library;
+    }
+    replace(dlerror(), name, path, reason, sizeof(reason)); // there is one
+    complain(complaint, "cannot be loaded: %s", reason);
     return NULL;
 }
 
-const struct tcpd_handler *module_load(const char *path, const char **ret_wrong)
+const struct tcpd_handler *module_load(const char *path, char *ret_wrong, size_t size)
 {
+    const struct complaint complaint = {ret_wrong, size};
+    cleanup_close int fd = module_file_open(path, ret_wrong, size);
+    void *library = fd >= 0 ? load(fd, path, &complaint) : NULL;
     const struct tcpd_handler *face;
-    void *library;
 
-    *ret_wrong = module_check_file(path);
-    if (*ret_wrong)
+    if (!library)
         return NULL;
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        *ret_wrong = complain("cannot be loaded: %s", dlerror());
-        return NULL;
-    }
     face = dlsym(library, SYMBOL);
-    *ret_wrong = check_face(face);
-    return *ret_wrong ? NULL : face;
+    return check_face(face, &complaint) ? face : NULL;
 }

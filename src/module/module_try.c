@@ -17,6 +17,7 @@
 #include "base/answers.h"
 #include "base/base.h"
 #include "config/handler.h"
+#include "module/module_file.h"
 #include "module/module_options.h"
 #include "process/process.h"
 
@@ -24,14 +25,15 @@
 
 struct verdict {
     bool is_good;
-    char wrong[1000];
+    char wrong[MODULE_WRONG_SIZE];
 };
 
-_Noreturn static void try_in_child(const struct tcpd_worker *worker, struct verdict *verdict)
+_Noreturn static void try_in_child(const struct tcpd_worker *worker, struct verdict *verdict,
+                                   pid_t parent)
 {
     answers_renounce();
     serving_set(worker);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && // else it died before
         module_open(worker, verdict->wrong, sizeof(verdict->wrong)) >= 0) {
         module_close();
         verdict->is_good = true;
@@ -78,12 +80,12 @@ static void describe(struct verdict *verdict, bool hung, const siginfo_t *info)
 static int try_one(const struct tcpd_worker *worker, struct verdict *verdict)
 {
     siginfo_t info = {0};
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     cleanup_close int process = -1;
     bool hung;
 
     if (pid == 0)
-        try_in_child(worker, verdict);
+        try_in_child(worker, verdict, parent);
     process = pid < 0 ? -1 : pidfd_open(pid, 0);
     if (process < 0)
         return -errno;

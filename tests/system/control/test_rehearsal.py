@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from harness import (BUILD, EX_CONFIG, EX_OK, Tcpd, configuration, free_port, proc_children, run,
-                     service, wait_for)
+from harness import (BUILD, EX_CONFIG, EX_OK, Tcpd, configuration, free_port, injected,
+                     proc_children, proc_state, run, service, wait_for)
 
 MODULE = BUILD / "tests" / "modules" / "faulty.so"
 ECHO = service("echo", min_workers=2, max_workers=2, spare_workers=0)
@@ -73,6 +73,24 @@ def test_stop_during_a_check(tcpd, tmp_path):
         began = time.monotonic()
         assert daemon.stop() == EX_OK
         assert time.monotonic() - began < 8, "it has waited for the check"
+
+
+def test_stop_as_a_module_begins(tcpd, tmp_path):
+    """The process that tries it learns of the end of its parent, though that came first."""
+    late = injected("prctl:delay_enter=500000", follow=True)
+    with tcpd(configuration(ECHO), prefix=late) as daemon:
+        def trial():
+            return [pid for child in proc_children(daemon.pid) for pid in proc_children(child)]
+
+        begin(daemon, trying(tmp_path, "open=sleep"))
+        [process] = wait_for(trial, what="the process that tries the module")
+        daemon.signal(signal.SIGTERM)
+        try:
+            wait_for(lambda: proc_state(process) in (None, "Z"), what="its end")
+        finally:
+            if proc_state(process):
+                os.kill(process, signal.SIGKILL)
+        assert daemon.wait_exit() == EX_OK
 
 
 def test_reload_during_a_check(tcpd, tmp_path):

@@ -213,8 +213,8 @@ def test_relative_to_the_configuration():
     status, _, log = run("-t", conf=conf)
     assert status == EX_CONFIG
     # The harness' folder is open to all.
-    assert re.search(r'tcpd\.conf:4: module = "/.*/upper\.so" of service "upper": is in a directory that '
-                     "anyone may write to", log)
+    assert re.search(r'tcpd\.conf:4: module = "/.*/upper\.so" of service "upper": the directory /.* '
+                     r"is writable by others \(mode 0777\)$", log, re.M)
     conf = configuration(service("upper", "module", module="../upper.so"))
     status, _, log = run("-t", conf=conf)
     assert status == EX_CONFIG
