@@ -34,11 +34,12 @@ static const char problem[] = "problem", warning[] = "warning", memory[] = "memo
 
 // ---- In the child -------------------------------------------------------------------------------
 
-static void set_up(void)
+static void set_up(pid_t master)
 {
     sigset_t none;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != master)
+        _exit(EX_OK); // it died before
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
     (void)signal(SIGPIPE, SIG_IGN);
@@ -88,13 +89,13 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
     return problems->n > 0 ? EX_CONFIG : EX_OK;
 }
 
-_Noreturn static void rehearse(const struct rehearsal_plan *plan, int answers)
+_Noreturn static void rehearse(const struct rehearsal_plan *plan, int answers, pid_t master)
 {
     struct problems problems = {0}, warnings = {0};
     size_t before, needed;
     int status;
 
-    set_up();
+    set_up(master);
     before = mallinfo2().arena;
     answers_keep(answers);
     status = check(plan, answers, &problems, &warnings);
@@ -110,8 +111,8 @@ _Noreturn static void rehearse(const struct rehearsal_plan *plan, int answers)
 int rehearsal_start(struct rehearsal *ret, const struct rehearsal_plan *plan)
 {
     cleanup_close int answers = memfd_create("tcpd-answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    pid_t master = getpid(), pid;
     bool mine;
-    pid_t pid;
 
     *ret = REHEARSAL_NONE;
     if (answers < 0)
@@ -119,7 +120,7 @@ int rehearsal_start(struct rehearsal *ret, const struct rehearsal_plan *plan)
     mine = own_memory_claim_libraries(false); // it needs them, as we do
     pid = fork();
     if (pid == 0)
-        rehearse(plan, answers);
+        rehearse(plan, answers, master);
     (void)own_memory_claim_libraries(mine);
     if (pid < 0)
         return -errno;
