@@ -557,7 +557,10 @@ class Tcpd:
         return {}
 
     def address(self, name, family=None):
-        """The first address of a service: (host, port), or the path of a unix socket."""
+        """The first address of a service: (host, port), or the path of a unix socket. STATUS= may be
+        a moment behind the log."""
+        with contextlib.suppress(Timeout):
+            wait_for(lambda: name in self.addresses, 5)
         for text in self.addresses.get(name, []):
             if text.startswith("unix:"):
                 address, its = text[5:], socket.AF_UNIX
