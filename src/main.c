@@ -52,7 +52,8 @@ static const char help[] =
     "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP reloads;\n"
     "         USR1 logs the status; TTIN, TTOU: one worker more, one fewer, per pool\n"
     "exit status: 0 stopped, 64 usage, 68 address not available, 69 address in use,\n"
-    "             71 system error, 74 output lost, 77 permission denied, 78 configuration\n";
+    "             71 system error, 74 output lost, 75 socket shut down, 77 permission denied,\n"
+    "             78 configuration\n";
 
 // The exit status after output that was asked for.
 static int said(void)

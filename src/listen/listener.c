@@ -14,6 +14,7 @@
 #include "listen/listener_bind.h"
 #include "listen/listener_inherit.h"
 #include "listen/listener_match.h"
+#include "listen/listener_path.h"
 
 #define LISTENERS_MAX (SCOREBOARD_POOLS / 2) // a reload may replace all of them
 
@@ -153,6 +154,8 @@ static int bind_planned(const struct opening *opening, const struct asked *asked
 {
     bool may_come = opening->request->may_come && planned->error == -EADDRNOTAVAIL &&
                     !has_other(asked);
+    bool is_path = planned->address.any.sa_family == AF_UNIX;
+    int r;
 
     if (planned->error < 0 && !may_come)
         return planned->error;
@@ -165,6 +168,13 @@ static int bind_planned(const struct opening *opening, const struct asked *asked
     if (match_overlaps_any(opening->set, &planned->address) ||
         match_overlaps_any(opening->old, &planned->address))
         return -EADDRINUSE;
+    r = is_path ? path_foresee(&planned->address) : 0;
+    if (r == -EEXIST)
+        return r;
+    if (r == -ENOENT) // systemd makes it
+        add_warning(opening, asked,
+                    "is in a directory that does not exist: only systemd's sockets can be opened "
+                    "there");
     *ret = listener_imagine(asked->service, &planned->address);
     return 0;
 }
@@ -358,7 +368,7 @@ static void close_new(const struct listener_set *old, struct listener_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
         if (!contains(old, set->items[i].listener))
-            listener_close(set->items[i].listener);
+            listener_undo(set->items[i].listener);
     listeners_forget(set);
 }
 

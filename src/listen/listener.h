@@ -107,6 +107,9 @@ bool listener_is_in_place(const struct listener *listener);
 // -EOPNOTSUPP: a unix socket is shut down for ever.
 int listener_revive(const struct listener *listener);
 
+// Closes one that listener_open() or listener_bind_again() has made, as if it had never been.
+void listener_undo(struct listener *fresh);
+
 // A new listener at the address of one that does not listen any more, or is not what its path leads
 // to; that one is the caller's to drain. 0 and a listener owned by the caller, or -errno.
 int listener_bind_again(struct listener *listener, const struct service *service,

@@ -230,6 +230,13 @@ int listener_bind_again(struct listener *listener, const struct service *service
     return 0;
 }
 
+void listener_undo(struct listener *fresh)
+{
+    if (fresh->replaces)
+        fresh->replaces->replaced = false;
+    listener_close(fresh);
+}
+
 void listener_release(struct listener *listener)
 {
     if (listener->fd < 0)

@@ -230,6 +230,18 @@ static int bind_and_listen(const struct service *service, const struct address *
     return 0;
 }
 
+int path_foresee(const struct address *address)
+{
+    const char *name;
+    cleanup_close int folder = open_folder(address, &name);
+    struct stat st;
+
+    if (folder < 0)
+        return folder;
+    return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISSOCK(st.st_mode) ? -EEXIST
+                                                                                         : 0;
+}
+
 int path_listen(const struct service *service, const struct address *address, int *ret_fd,
                 struct path_object *ret)
 {

@@ -20,6 +20,11 @@ struct path_object {
 int path_listen(const struct service *service, const struct address *address, int *ret_fd,
                 struct path_object *ret);
 
+// What would keep path_listen() from it, as far as a look shows: -EEXIST: something is there that
+// is no socket; -ENOENT: there is no such directory; 0, or another -errno, which may be the
+// looker's.
+int path_foresee(const struct address *address);
+
 // Notes the socket that is at the path.
 void path_note(const struct address *address, struct path_object *ret);
 

@@ -91,7 +91,7 @@ static void say_full(struct pool *pool, uint64_t now)
     if (!pool_is_full(pool) || pool->counts.spare > 0)
         return;
     queued = listener_queued(pool->listener);
-    if (queued == 0)
+    if (queued == 0 || listener_is_shut(pool->listener))
         return;
     if (pool->full_said_usec != 0 && now - pool->full_said_usec < SAY_FULL_USEC)
         return;

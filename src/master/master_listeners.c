@@ -14,15 +14,38 @@
 #include "log/log.h"
 #include "master/master_stop.h"
 
-#define SAY_USEC (60 * USEC_PER_SEC)
+#define SAY_USEC  (60 * USEC_PER_SEC)
+#define SHIFT_MAX 5 // attempts are up to 32 s apart: each that fails may have bothered who is there
 
-static void say_failed(struct pool *pool, const char *fault, int error, uint64_t now)
+// Whether the last words about it are long enough ago; these are the next ones then.
+static bool may_say(struct pool *pool, uint64_t now)
 {
-    if (pool->shut_said_usec != 0 && now - pool->shut_said_usec < SAY_USEC)
+    if (pool->mends.said_usec != 0 && now < pool->mends.said_usec + SAY_USEC)
+        return false;
+    pool->mends.said_usec = now;
+    return true;
+}
+
+static void note_failed(struct pool *pool, const char *fault, int error, uint64_t now)
+{
+    unsigned shift = pool->mends.n_failures < SHIFT_MAX ? pool->mends.n_failures++ : SHIFT_MAX;
+
+    pool->mends.due_usec = now + (USEC_PER_SEC << shift);
+    if (may_say(pool, now))
+        log_error("%s: %s, and it cannot listen again: %s; will keep trying", pool->name, fault,
+                  strerror(error));
+}
+
+// Whoever does it again and again, as a module may in its open(), costs one attempt a second, and
+// its workers are held back as others that die early.
+static void note_mended(struct pool *pool, const char *fault, uint64_t now)
+{
+    pool->mends.n_failures = 0;
+    pool->mends.due_usec = now + USEC_PER_SEC;
+    if (!may_say(pool, now))
         return;
-    pool->shut_said_usec = now;
-    log_error("%s: %s, and it cannot listen again: %s; will keep trying", pool->name, fault,
-              strerror(error));
+    log_error("%s: %s; listening again", pool->name, fault);
+    throttle_reset(&pool->deaths); // what its workers died of is mended
 }
 
 static void put_into_set(struct listener_set *set, const struct listener *old,
@@ -34,17 +57,19 @@ static void put_into_set(struct listener_set *set, const struct listener *old,
 }
 
 // Another pool takes over; the old one is emptied and closed as at a reload.
-static int replace(struct master *master, struct pool *pool)
+static int replace(struct master *master, struct pool *pool, struct pool **ret)
 {
     struct listener *fresh;
     int r = listener_bind_again(pool->listener, pool->service, &fresh);
 
     if (r < 0)
         return r;
-    if (!pool_new(&master->pools, fresh, pool->config, pool->service, pool->generation)) {
-        listener_close(fresh);
+    *ret = pool_new(&master->pools, fresh, pool->config, pool->service, pool->generation);
+    if (!*ret) {
+        listener_undo(fresh);
         return -ENOSPC;
     }
+    pool_take_over(*ret, pool);
     put_into_set(&master->set, pool->listener, fresh);
     listener_store(fresh);
     pool->closing = true;
@@ -64,21 +89,22 @@ static void leave_to_systemd(struct master *master, const struct pool *pool)
 static void mend(struct master *master, struct pool *pool, const char *fault, uint64_t now)
 {
     struct listener *listener = pool->listener;
+    struct pool *serving = pool;
     bool is_path = listener->family == AF_UNIX;
     int r;
 
+    if (now < pool->mends.due_usec)
+        return;
     if (is_path && listener->origin == LISTENER_ACTIVATED) {
         leave_to_systemd(master, pool);
         return;
     }
-    r = is_path ? replace(master, pool) : listener_revive(listener);
+    r = is_path ? replace(master, pool, &serving) : listener_revive(listener);
     if (r < 0) {
-        say_failed(pool, fault, -r, now);
+        note_failed(pool, fault, -r, now);
         return;
     }
-    log_error("%s: %s; listening again", pool->name, fault);
-    throttle_reset(&pool->deaths); // what its workers died of is mended
-    pool->shut_said_usec = 0;
+    note_mended(serving, fault, now);
     master_look_again(master);
 }
 
@@ -92,7 +118,8 @@ static const char *fault_of(const struct listener *listener)
 
 static bool is_served(const struct master *master, const struct pool *pool)
 {
-    return !pool->closing && (master->phase == MASTER_RUNNING || master->phase == MASTER_RELOADING);
+    return !pool->closing && (master->phase == MASTER_RUNNING || master->phase == MASTER_CHECKING ||
+                              master->phase == MASTER_RELOADING);
 }
 
 void master_mend_listeners(struct master *master, uint64_t now_usec)

@@ -5,6 +5,7 @@
 
 #include "master/master_terminal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 
@@ -14,7 +15,7 @@ bool master_has_terminal(void)
 {
     cleanup_close int fd = open("/dev/tty", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-    return fd >= 0;
+    return fd >= 0 || errno != ENXIO; // all else says nothing of it
 }
 
 static bool is_of_hangup(const struct master *master, const struct signalfd_siginfo *si)

@@ -6,19 +6,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
 #include "base/answers.h"
 #include "base/base.h"
+#include "base/timespan.h"
 #include "config/config_check.h"
 #include "config/system_limits.h"
 #include "listen/listen_plan.h"
@@ -36,14 +36,17 @@ static const char problem[] = "problem", warning[] = "warning", memory[] = "memo
 
 static void set_up(pid_t master)
 {
+    // As in workers: what is sent to all of tcpd's processes is meant for the master.
+    static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
+                                  SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ};
     sigset_t none;
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != master)
         _exit(EX_OK); // it died before
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN);
+    for (size_t i = 0; i < ELEMENTS(ignored); i++)
+        (void)signal(ignored[i], SIG_IGN);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)mallopt(M_TRIM_THRESHOLD, INT_MAX); // so that what was needed at most can be seen
@@ -255,23 +258,18 @@ struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct re
 void rehearsal_blame(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
                      uint64_t limit_usec, struct problems *problems)
 {
-    char what[512];
+    char what[512], limit[TIMESPAN_TEXT_MAX];
 
     (void)answers_pending(rehearsal->answers, what, sizeof(what));
-    problems_add(problems, plan->source->name, 0,
-                 "the check has not ended after %" PRIu64 " s (reload_timeout)%s%s",
-                 limit_usec / USEC_PER_SEC, what[0] ? ": it waits for " : "", what);
+    problems_add(
+        problems, plan->source->name, 0, "the check has not ended after %s (reload_timeout)%s%s",
+        timespan_format(limit_usec, limit, sizeof(limit)), what[0] ? ": it waits for " : "", what);
 }
 
 void rehearsal_close(struct rehearsal *rehearsal)
 {
-    // Not yet reaped, so the number is its own.
-    cleanup_close int process = rehearsal->pid > 0 && !rehearsal->ended
-                                    ? pidfd_open(rehearsal->pid, 0)
-                                    : -1;
-
-    if (process >= 0)
-        (void)pidfd_send_signal(process, SIGKILL, NULL, 0);
+    if (rehearsal->pid > 0 && !rehearsal->ended)
+        (void)kill(rehearsal->pid, SIGKILL); // not yet reaped, so the number is its own
     base_close_fd(&rehearsal->answers);
     *rehearsal = REHEARSAL_NONE;
 }

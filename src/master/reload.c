@@ -19,6 +19,7 @@
 #include "master/master_orphans.h"
 #include "master/master_status.h"
 
+#define TOLD_USEC     (2 * USEC_PER_SEC) // old workers were told twice by then: they may only close
 #define PATIENCE_USEC (10 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
 
 static void finish(struct master *master, enum log_event event, const char *how)
@@ -287,7 +288,7 @@ void reload_advance(struct master *master, uint64_t now_usec)
     master->n_old = n_old;
     if (master->phase != MASTER_RELOADING)
         return;
-    if (all) {
+    if (all || (n_old == 0 && now_usec >= master->progress_usec + TOLD_USEC)) {
         finish(master, EVENT_RELOADED, "reloaded");
         master_say_reload_ended(master, true);
     } else if (now_usec >= master->progress_usec + PATIENCE_USEC) {

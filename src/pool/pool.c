@@ -119,6 +119,15 @@ void pool_free(struct pools *pools, struct pool *pool)
     pool->listener = NULL; // free again
 }
 
+void pool_take_over(struct pool *pool, const struct pool *from)
+{
+    pool->deaths = from->deaths;
+    pool->death_usec = from->death_usec;
+    pool->mends = from->mends;
+    pool->n_deaths_said = from->n_deaths_said;
+    pool->n_deaths_unsaid = from->n_deaths_unsaid;
+}
+
 void pool_renew(struct pool *pool, struct config *config, const struct service *service,
                 unsigned generation)
 {

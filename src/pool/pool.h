@@ -30,6 +30,13 @@ struct pool_counts {
 #define POOL_TITLE_MAX (POOL_NAME_MAX + 16)
 #define POOL_FIELDS    2
 
+// A listener that somebody shuts down, or whose path goes away, is opened anew.
+struct pool_mends {
+    uint64_t due_usec; // not before
+    unsigned n_failures;
+    uint64_t said_usec; // when that was last logged; 0: never
+};
+
 struct pool {
     struct pool *next;
     struct listener *listener; // owned
@@ -66,7 +73,7 @@ struct pool {
     enum listener_quiet quiet; // closing: what still comes
     uint64_t quiet_usec;       // closing: its queue is empty since; 0: not quiesced yet
     uint64_t full_said_usec;   // when "at its maximum" was last logged
-    uint64_t shut_said_usec;   // when it was last logged that its listener is shut down; 0: never
+    struct pool_mends mends;   // of its listener
     unsigned n_deaths_said;    // deaths logged in this period ...
     unsigned n_deaths_unsaid;  // ... and not logged
 };
@@ -95,6 +102,8 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
 unsigned pools_count_free(const struct pools *pools);
 // Closes the listener and frees the pool, which has no worker any more.
 void pool_free(struct pools *pools, struct pool *pool);
+// Makes a new pool the one that serves where the other did: what is bounded for a pool stays so.
+void pool_take_over(struct pool *pool, const struct pool *from);
 // Gives the pool its next generation: the workers there are become old ones.
 void pool_renew(struct pool *pool, struct config *config, const struct service *service,
                 unsigned generation);

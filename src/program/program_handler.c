@@ -33,8 +33,6 @@ static void limit_sending(const struct tcpd_session *session)
         (void)setsockopt(session->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 }
 
-enum { CLOSED = 7, CLOSE_WAIT, LAST_ACK, CLOSING = 11 }; // the kernel's TCP states
-
 // What poll(2) says of the client's socket. False: the client is gone. That both sides have ended
 // is no error. What it would say again at once is asked again at *look_usec only.
 static bool look_at_client(struct tcpd_session *session, struct pollfd *client, uint64_t *look_usec)

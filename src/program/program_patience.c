@@ -15,7 +15,6 @@
 
 #define FIRST_USEC (100 * USEC_PER_MSEC)
 #define SHIFT_MAX  4
-#define CLOSED     7 // the kernel's TCP state
 
 uint64_t program_due(const struct tcpd_session *session, enum session_result *ret_result)
 {

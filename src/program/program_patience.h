@@ -7,6 +7,8 @@
 
 #include "session/session.h"
 
+enum { CLOSED = 7, CLOSE_WAIT, LAST_ACK, CLOSING = 11 }; // tcpi_state, as the kernel has it
+
 // When the session must be over; *ret_result: what that would be.
 uint64_t program_due(const struct tcpd_session *session, enum session_result *ret_result);
 
