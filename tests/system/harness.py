@@ -725,6 +725,20 @@ def taken_fd(pid, fd):
     return take(pid, fd)
 
 
+def steal_listener(daemon):
+    """A duplicate of the listening socket that the daemon opened last: of TCP or at a path."""
+    inodes = {f"socket:[{entry['inode']}]" for entry in tcp_sockets()
+              if entry["local"] == daemon.ports.get("echo") and entry["state"] == "LISTEN"}
+    path = daemon.address("echo")
+    if isinstance(path, str):
+        lines = Path("/proc/net/unix").read_text().splitlines()
+        inodes = {f"socket:[{line.split()[6]}]" for line in lines if line.endswith(f" {path}")}
+    for number, target in reversed(proc_fds(daemon.pid).items()):
+        if target in inodes:
+            return socket.socket(fileno=taken_fd(daemon.pid, number))
+    raise LookupError("no listener in the master")
+
+
 def free_port(family=socket.AF_INET, host="127.0.0.1"):
     """A port that was free a moment ago and that no ephemeral connection takes: below their range.
     Each caller gets another one; xdist workers draw from ranges of their own."""

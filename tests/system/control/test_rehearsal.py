@@ -14,7 +14,7 @@ import time
 import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_OK, Tcpd, configuration, free_port, injected,
-                     proc_children, proc_state, run, service, wait_for)
+                     proc_children, proc_state, run, service, steal_listener, wait_for)
 
 MODULE = BUILD / "tests" / "modules" / "faulty.so"
 ECHO = service("echo", min_workers=2, max_workers=2, spare_workers=0)
@@ -36,12 +36,12 @@ def children_but(daemon, workers):
 
 
 def begin(daemon, conf):
-    """A reload whose check has begun."""
+    """A reload whose check has begun; the process that checks."""
     workers = daemon.workers()
     daemon.path.write_text(conf)
     daemon.signal(signal.SIGHUP)
     daemon.wait_notify(lambda m: m.get("RELOADING") == "1")
-    wait_for(lambda: children_but(daemon, workers), what="the check")
+    return wait_for(lambda: children_but(daemon, workers), what="the check").pop()
 
 
 def test_check_that_hangs(tcpd, tmp_path):
@@ -57,7 +57,7 @@ def test_check_that_hangs(tcpd, tmp_path):
         assert daemon.is_serving()
         since = len(daemon.notifications.items)
         daemon.wait_notify(lambda m: m.get("WATCHDOG") == "1", since=since)
-        daemon.wait_log(r"has not ended after 3 s \(reload_timeout\): it waits for the module .*"
+        daemon.wait_log(r"has not ended after 3s \(reload_timeout\): it waits for the module .*"
                         r"faulty\.so")
         daemon.wait_log("reload failed; the old configuration stays in force")
         assert time.monotonic() - begun >= 2.5
@@ -65,6 +65,38 @@ def test_check_that_hangs(tcpd, tmp_path):
         assert daemon.is_serving()
         daemon.reload(configuration(ECHO))
         daemon.wait_log(": reloaded$")
+
+
+def test_signals_to_all_processes_during_a_check(tcpd, tmp_path):
+    """systemctl kill -s HUP, pkill -USR1: they are for the master alone."""
+    with tcpd(configuration(ECHO, reload_timeout="1500ms")) as daemon:
+        child = begin(daemon, trying(tmp_path, "open=sleep"))
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTTIN, signal.SIGINT):
+            os.kill(child, number)
+        daemon.wait_log(r"the check has not ended after 1s 500ms \(reload_timeout\)")
+
+
+def test_late_check_without_descriptors(tcpd, tmp_path):
+    """It is ended all the same."""
+    with tcpd(configuration(ECHO, reload_timeout="2s")) as daemon:
+        child = begin(daemon, trying(tmp_path, "open=sleep"))
+        before = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        daemon.wait_log("has not ended after 2s")
+        wait_for(lambda: proc_state(child) in (None, "Z"), what="the check's end")
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, before)
+        assert daemon.is_serving()
+
+
+def test_listener_shut_down_during_a_check(tcpd, tmp_path):
+    """It listens again within a second or two, whatever the check waits for."""
+    with tcpd(configuration(ECHO, reload_timeout="60s")) as daemon:
+        begin(daemon, trying(tmp_path, "open=sleep"))
+        with steal_listener(daemon) as holder:
+            holder.shutdown(socket.SHUT_RDWR)
+        daemon.wait_log("shut the listener down; listening again")
+        assert daemon.is_serving()
+        assert not daemon.log_matches("reload failed")
 
 
 def test_stop_during_a_check(tcpd, tmp_path):

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import resource
 import signal
 import socket
 import termios
@@ -202,6 +203,22 @@ def test_terminal_is_closed(prefix):
         assert client.recv(1) == b"y"
         client.close()
         wait_for(lambda: harness.proc_state(master) in (None, "Z"), what="the master's exit")
+
+
+def test_reload_by_the_shell_without_descriptors():
+    """A terminal that cannot be looked at is not one that has gone: a shell's HUP is a reload, which
+    fails, and not a stop."""
+    shell = ["sh", "-c", '"$@" & trap "kill -HUP $!" USR1; wait; wait', "sh"]
+    daemon, far = on_terminal(configuration(service("echo")), shell)
+    with daemon:
+        master, = harness.proc_children(daemon.pid)
+        before = resource.prlimit(master, resource.RLIMIT_NOFILE)
+        resource.prlimit(master, resource.RLIMIT_NOFILE, (3, before[1]))
+        os.kill(daemon.pid, signal.SIGUSR1)
+        wait_for(lambda: b"reload failed" in os.read(far, 4096), what="a reload that fails")
+        resource.prlimit(master, resource.RLIMIT_NOFILE, before)
+        assert daemon.is_serving()
+    os.close(far)
 
 
 def test_terminal_is_closed_after_nohup():

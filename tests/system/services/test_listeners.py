@@ -7,14 +7,15 @@ import os
 import re
 import socket
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from harness import (EX_CONFIG, EX_NOHOST, EX_NOPERM, EX_OK, EX_UNAVAILABLE, SANITIZED, Tcpd, Text,
-                     activated, can_become_others, configuration, free_port, has_tcp,
-                     proc_cpu_seconds, proc_fds, read_all, read_exactly, run, service, taken_fd,
-                     tcp_sockets, wait_for)
+from harness import (EX_CONFIG, EX_NOHOST, EX_NOPERM, EX_OK, EX_OSERR, EX_UNAVAILABLE, SANITIZED,
+                     Tcpd, Text, activated, can_become_others, configuration, free_port, has_tcp,
+                     proc_cpu_seconds, proc_fds, read_all, read_exactly, run, service,
+                     steal_listener, taken_fd, tcp_sockets, wait_for)
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
           "--inh-caps=-all"]
@@ -332,6 +333,51 @@ def test_own_listener_shut_down_by_someone(tcpd, port):
         assert len(daemon.log.items) < 60
 
 
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_listener_shut_down_again_and_again(tcpd, tmp_path, kind):
+    """It costs neither a storm of forks nor a flood of lines, and is served once that is over."""
+    listen = f"unix:{tmp_path}/s" if kind == "unix" else "127.0.0.1:0"
+    with tcpd(configuration(service("echo", listen=listen, min_workers=2))) as daemon:
+        address = daemon.address("echo")
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, LookupError), steal_listener(daemon) as holder:
+                holder.shutdown(socket.SHUT_RDWR)
+        wait_for(lambda: can_connect(address), what="listening again")
+        assert daemon.is_serving()
+        assert len(daemon.log_matches("listening again")) <= 2
+        assert len(daemon.log.items) < 80
+
+
+def can_connect(address):
+    with contextlib.suppress(OSError), socket.socket(
+            socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as sock:
+        sock.connect(address)
+        return True
+    return False
+
+
+def test_a_foreign_server_at_the_path(tcpd, tmp_path):
+    """A socket of ours that somebody has shut down, whose path is another's by now: it is asked for
+    less and less often whether it is there still."""
+    path = str(tmp_path / "s")
+    with tcpd(configuration(service("echo", listen=f"unix:{path}"))) as daemon:
+        with steal_listener(daemon) as holder, socket.socket(socket.AF_UNIX) as foreign:
+            os.rename(path, f"{path}.old")
+            foreign.bind(path)
+            foreign.listen(64)
+            holder.shutdown(socket.SHUT_RDWR)
+            daemon.wait_log("it cannot listen again")
+            asked = 0
+            foreign.settimeout(4.5)  # in 4.5 s after the first at 1 and 3, not 4
+            begun = time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                while time.monotonic() - begun < 4.5:
+                    foreign.accept()[0].close()
+                    asked += 1
+            assert 1 <= asked <= 4
+
+
 def test_handed_over_listener_shut_down_by_someone(listening):
     """B7: systemd's TCP socket listens again as well, at its own address; nobody has to ask for a
     worker first."""
@@ -351,16 +397,6 @@ def test_handed_over_listener_shut_down_by_someone(listening):
             assert waiting.recv(1) == b"y"
         assert proc_cpu_seconds(daemon.pid) < 2
         assert len(daemon.log.items) < 60
-
-
-def steal_listener(daemon):
-    """A duplicate of the daemon's first listening socket."""
-    inodes = {f"socket:[{entry['inode']}]" for entry in tcp_sockets()
-              if entry["local"] == daemon.ports["echo"] and entry["state"] == "LISTEN"}
-    for number, target in proc_fds(daemon.pid).items():
-        if target in inodes:
-            return socket.socket(fileno=taken_fd(daemon.pid, number))
-    raise AssertionError("no listener in the master")
 
 
 # --- What -t says is what a start says -----------------------------------------------------------
@@ -399,6 +435,17 @@ def test_check_of_an_address_that_may_come():
     assert checked == EX_OK and started == EX_NOHOST
     for log in (warning, error):
         assert re.search(r'tcpd.conf:\d+: .*listen = "192.0.2.1:7".*no interface', log), log
+
+
+def test_check_looks_at_paths(tmp_path):
+    """A file where the socket shall be stops both; a directory may still be made, by systemd."""
+    (tmp_path / "file").touch()
+    for status, log in both(configuration(service("echo", listen=f"unix:{tmp_path}/file"))):
+        assert status == EX_UNAVAILABLE and "the path exists and is not a socket" in log
+    conf = configuration(service("echo", listen=f"unix:{tmp_path}/none/s"))
+    (checked, warning), (started, error) = both(conf)
+    assert checked == EX_OK and "is in a directory that does not exist" in warning
+    assert started == EX_OSERR and "does not exist" in error
 
 
 def test_check_counts_listeners():
