@@ -2,12 +2,14 @@
 """How many workers a pool has at most, whatever makes them drain; and what a reload waits for."""
 
 import contextlib
+import os
 import signal
 import socket
 
 import pytest
 
-from harness import PATIENCE, Text, configuration, read_all, read_exactly, service, wait_for
+from harness import (PATIENCE, Text, configuration, process_tree, read_all, read_exactly, service,
+                     wait_for)
 from programs import ACCEPTS, listener, program, write_python, write_script
 
 OFF = {"first_byte_timeout": 0, "idle_timeout": 0}
@@ -128,3 +130,17 @@ def test_reload_to_a_prestarted_program_that_cannot_run(tcpd, tmp_path):
         daemon.reload()
         daemon.wait_log(NOT_READY, since=since)
         assert before & set(daemon.workers())
+
+
+def test_reload_while_old_programs_take_long_to_end(tcpd, tmp_path):
+    """Their workers accept nobody any more, so the new configuration is in force."""
+    path = tmp_path / "stays"
+    write_script(path, "trap '' TERM HUP PIPE\nwhile :; do sleep 1; done\n")
+    conf = configuration(program(path, program_mode="prestart", kill_grace="30s", min_workers=1,
+                                 max_workers=1))
+    with tcpd(conf) as daemon:
+        daemon.reload()
+        daemon.wait_log(": reloaded$")
+        assert not daemon.log_matches(NOT_READY)
+        for pid in process_tree(daemon.pid):  # nobody waits for them
+            os.kill(pid, signal.SIGKILL)
