@@ -239,11 +239,12 @@ static void read_file(struct reader *reader, const char *path, const char *inclu
     } else if (!wrong && is_open(&text)) {
         reader->bounded = true; // one message for all that would follow
         problems_add(reader->problems, includer, line, "%s includes itself", path);
-    } else if (wrong)
+    } else if (wrong) {
         problems_add(reader->problems, place.file, line, "%s%scannot be read: %s",
                      includer ? path : "", includer ? " " : "", wrong);
-    else
+    } else {
         parse_file(reader, path, &text);
+    }
     free(text.text);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // dlopen(3) takes names only, so it gets the one of the open descriptor in /proc: what is loaded is
-// the file that was judged, whatever has taken its place meanwhile. To whoever asks the loader
-// later (dladdr(3), a debugger) the module has the path of the configuration. Logs nothing.
+// the file that was judged, whatever has taken its place meanwhile. Logs nothing.
 
 #include "module/module_load.h"
 
