@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The master's private table of its workers: one slot each, found by pid in constant time. The only
-// place that calls kill(), and only for a child that was not reaped yet, so that its pid is still
-// its own (B33, B40). Nothing in here comes from a worker.
+// place in the master, but for rehearsal_close(), that calls kill(), and only for a child that was
+// not reaped yet, so that its pid is still its own (B33, B40). Nothing in here comes from a worker.
 #pragma once
 
 #include <stdbool.h>
