@@ -105,6 +105,20 @@ int listen_plan_make(const struct config *config, struct listen_plan *ret,
     return first_error;
 }
 
+size_t listen_plan_find(const struct listen_plan *plan, size_t service, size_t entry,
+                        const struct planned **ret)
+{
+    size_t i = 0, n = 0;
+
+    while (i < plan->n && (plan->items[i].service != service || plan->items[i].entry != entry))
+        i++;
+    *ret = &plan->items[i];
+    while (i + n < plan->n && plan->items[i + n].service == service &&
+           plan->items[i + n].entry == entry)
+        n++;
+    return n;
+}
+
 void listen_plan_done(struct listen_plan *plan)
 {
     free(plan->items);

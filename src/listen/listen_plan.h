@@ -21,8 +21,10 @@ struct listen_plan {
 
 // Looks up the names of hosts, ports and interfaces, and tries whether the machine has the
 // addresses found. May block on a name service. 0 and a plan owned by the caller, or -errno with
-// problems
-// (-EHOSTUNREACH: a name was not resolved). Binds nothing that is asked for.
+// problems (-EHOSTUNREACH: a name was not resolved). Binds nothing that is asked for.
 int listen_plan_make(const struct config *config, struct listen_plan *ret,
                      struct problems *problems);
+// What is planned for an entry, one behind the other; how many that are.
+size_t listen_plan_find(const struct listen_plan *plan, size_t service, size_t entry,
+                        const struct planned **ret);
 void listen_plan_done(struct listen_plan *plan);

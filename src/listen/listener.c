@@ -290,23 +290,6 @@ static void warn_of_unlisted(const struct opening *opening, const struct service
     }
 }
 
-// What is planned for an entry of a service.
-static struct asked find_asked(const struct opening *opening, size_t service, size_t entry)
-{
-    const struct listen_plan *plan = opening->request->plan;
-    const struct service *of = &opening->request->config->services[service];
-    struct asked asked = {.service = of, .entry = &of->listen.items[entry]};
-    size_t i = 0;
-
-    while (i < plan->n && (plan->items[i].service != service || plan->items[i].entry != entry))
-        i++;
-    asked.planned = &plan->items[i];
-    while (i + asked.n < plan->n && plan->items[i + asked.n].service == service &&
-           plan->items[i + asked.n].entry == entry)
-        asked.n++;
-    return asked;
-}
-
 static int open_service(const struct opening *opening, size_t index)
 {
     const struct service *service = &opening->request->config->services[index];
@@ -320,8 +303,11 @@ static int open_service(const struct opening *opening, size_t index)
         return -EDESTADDRREQ;
     }
     for (size_t i = 0; i < service->listen.n; i++) {
-        struct asked asked = find_asked(opening, index, i);
-        int r = open_entry(opening, &asked);
+        struct asked asked = {.service = service, .entry = &service->listen.items[i]};
+        int r;
+
+        asked.n = listen_plan_find(opening->request->plan, index, i, &asked.planned);
+        r = open_entry(opening, &asked);
 
         if (r < 0 && first_error == 0)
             first_error = r;
