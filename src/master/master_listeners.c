@@ -40,9 +40,11 @@ static void note_failed(struct pool *pool, const char *fault, int error, uint64_
 // its workers are held back as others that die early.
 static void note_mended(struct pool *pool, const char *fault, uint64_t now)
 {
+    bool was_said_to_fail = pool->mends.n_failures > 0;
+
     pool->mends.n_failures = 0;
     pool->mends.due_usec = now + USEC_PER_SEC;
-    if (!may_say(pool, now))
+    if (!may_say(pool, now) && !was_said_to_fail)
         return;
     log_error("%s: %s; listening again", pool->name, fault);
     throttle_reset(&pool->deaths); // what its workers died of is mended
