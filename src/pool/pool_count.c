@@ -14,6 +14,7 @@ static void count(struct worker *worker, unsigned step)
     struct pool_counts *counts = &pool->counts;
     bool busy = worker->seen == WORKER_BUSY;
     bool active = !worker->draining && worker->generation == pool->generation;
+    bool accepts = worker->seen != WORKER_STARTING && worker->seen != WORKER_LEAVING;
 
     counts->busy += busy ? step : 0;
     counts->waiting += worker->seen == WORKER_IDLE ? step : 0;
@@ -21,7 +22,7 @@ static void count(struct worker *worker, unsigned step)
     counts->idle += !worker->draining && !busy ? step : 0;
     counts->leaving += worker->draining && !busy ? step : 0;
     counts->spare += active && !busy ? step : 0;
-    counts->ready += active && worker->seen != WORKER_STARTING ? step : 0;
+    counts->ready += active && accepts ? step : 0;
 }
 
 void pool_count_in(struct worker *worker)

@@ -17,7 +17,7 @@ import pytest
 
 import test_drain as drain
 import test_faults as faults
-from harness import (BUILD, EX_CONFIG, EX_OK, Tcpd, Text, configuration,
+from harness import (BUILD, EX_CONFIG, EX_OK, Tcpd, Text, configuration, injected,
                      peer_name, proc_fds, proc_state, read_all, read_exactly, run,
                      service, wait_for)
 
@@ -309,13 +309,15 @@ def test_module_is_needed():
     assert 'service "it" needs module = "FILE"' in log
 
 
-def test_reload_with_a_module_that_does_not_open(tcpd, tmp_path):
+@pytest.mark.parametrize("exits", ["quickly", "slowly"])
+def test_reload_with_a_module_that_does_not_open(tcpd, tmp_path, exits):
     """Though it did when it was tried: the workers there are serve on until a reload brings a module
-    that opens."""
+    that opens. Those that are about to exit have not come to accept()."""
     good = configuration(module(tmp_path, "faulty", min_workers=2))
     bad = configuration(module(tmp_path, "faulty", min_workers=2,
                                module_options=["open=fail", f"spare={tmp_path}/spared"]))
-    with tcpd(good) as daemon:
+    slow = injected("exit_group:delay_enter=300000", follow=True) if exits == "slowly" else []
+    with tcpd(good, prefix=slow) as daemon:
         before = daemon.workers()
         daemon.reload(bad)  # READY=1 comes at its end, some 10 s later
         daemon.wait_log("as the new ones are not ready")
