@@ -143,4 +143,5 @@ def test_reload_while_old_programs_take_long_to_end(tcpd, tmp_path):
         daemon.wait_log(": reloaded$")
         assert not daemon.log_matches(NOT_READY)
         for pid in process_tree(daemon.pid):  # nobody waits for them
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
