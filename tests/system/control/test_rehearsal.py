@@ -128,7 +128,8 @@ def test_stop_as_a_module_begins(tcpd, tmp_path):
 def test_reload_during_a_check(tcpd, tmp_path):
     """Whoever asks while files are being read gets another reading."""
     with tcpd(configuration(ECHO, reload_timeout="1s")) as daemon:
-        begin(daemon, trying(tmp_path, "open=sleep"))
+        child = begin(daemon, trying(tmp_path, "open=sleep"))
+        wait_for(lambda: proc_children(child), what="the trial, so all was read")
         daemon.path.write_text(configuration(ECHO, service("late", "echo")))
         daemon.signal(signal.SIGHUP)
         daemon.wait_log("reload failed")
