@@ -347,15 +347,16 @@ def n_waiting(control):
 
 
 def hold_reload(control):
-    """Starts a reload that is not done, as the new workers wait in their module's open(), until
-    release(). Returns the caller's process."""
+    """Starts a reload that has read its files and is not done, as the new workers wait in their
+    module's open(), until release(). Returns the caller's process."""
     directory = control.daemon.directory
     module = BUILD / "tests" / "modules" / "faulty.so"
     options = [f"spare={directory}/spared", f"until={directory}/released"]
     control.daemon.path.write_text(configuration(service(
         "echo", "module", module=module, module_options=options, hang_timeout=0, **ONE)))
     process = control.start("reload")
-    wait_for(lambda: control.status()["daemon"]["state"] == "reloading", what="reloading")
+    wait_for((directory / "spared").exists, what="the trial of the module")
+    assert control.status()["daemon"]["state"] == "reloading"
     return process
 
 
