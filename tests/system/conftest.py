@@ -2,6 +2,7 @@
 """Fixtures: daemons that are always cleaned up, whose log shows with a failure."""
 
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +14,11 @@ import harness  # noqa: E402 (after the path)
 for folder in ("load", "services", "control"):  # modules/ and control/ use their tests, too
     sys.path.insert(0, str(Path(__file__).parent / folder))
 import programs  # noqa: E402
+
+# Under nohup(1), or as a job of a script, these are ignored, and daemons would inherit that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):
