@@ -4,6 +4,8 @@
 
 #include "master/master_stop.h"
 
+#include <limits.h>
+
 #include "base/base.h"
 #include "log/log.h"
 #include "log/notify.h"
@@ -31,6 +33,13 @@ static void hurry(struct master *master, uint64_t now)
     }
 }
 
+static int stop_idle_ms(const struct config *config)
+{
+    uint64_t ms = config->stop_idle_usec / USEC_PER_MSEC;
+
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
 void master_stop(struct master *master, bool at_once, int exit_status)
 {
     uint64_t now = base_now_usec();
@@ -41,8 +50,10 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         master->phase_usec = now;
         master->exit_status = exit_status;
         master->stop_usec = limit > 0 ? now + limit : USEC_NEVER;
-        for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
             pool->closing = true;
+            pool->stop_idle_ms = stop_idle_ms(master->config);
+        }
         log_info("stopping%s", at_once ? " at once" : ": draining");
         rehearsal_close(&master->rehearsal);
         master_say_stopping(master);

@@ -317,7 +317,7 @@ void pool_drain(struct worker *worker, uint64_t now_usec)
         pool_count_in(worker);
     }
     worker->drained_usec = now_usec;
-    r = slots_signal(worker, SIGTERM);
+    r = slots_terminate(worker, worker->pool->stop_idle_ms);
     worker->told = r == 0 || r == -ESRCH; // gone already: its death is on the way
 }
 

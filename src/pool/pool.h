@@ -68,6 +68,7 @@ struct pool {
 
     bool closing;              // its listener goes away: empty the queue, drain, close
     bool drained;              // closing, and every worker was told
+    int stop_idle_ms;          // all of tcpd stops: for clients that are owed nothing; 0: no bound
     bool was_closing;          // before the reload that is being carried out
     bool starved;              // wants workers, and the bucket is empty
     enum listener_quiet quiet; // closing: what still comes
@@ -154,6 +155,7 @@ void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, u
 // Drains workers of earlier generations: all once enough of this one are ready; before, those that
 // have no session and that the ready ones replace.
 void pool_drain_old(struct pool *pool, uint64_t now_usec);
+// Drains all. Those that were told before are told again if there is stop_idle_ms now.
 void pool_drain_all(struct pool *pool, uint64_t now_usec);
 // Drains workers past their age that have no session (others leave after it); tells again those
 // that could not be told, or were told more than a second ago.

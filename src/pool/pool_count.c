@@ -14,14 +14,15 @@ static void count(struct worker *worker, unsigned step)
     struct pool_counts *counts = &pool->counts;
     bool busy = worker->seen == WORKER_BUSY;
     bool active = !worker->draining && worker->generation == pool->generation;
-    bool accepts = worker->seen != WORKER_STARTING && worker->seen != WORKER_LEAVING;
+    bool leaves = worker->seen == WORKER_LEAVING;
+    bool accepts = worker->seen != WORKER_STARTING && !leaves;
 
     counts->busy += busy ? step : 0;
     counts->waiting += worker->seen == WORKER_IDLE ? step : 0;
     counts->parked += worker->seen == WORKER_PARKED ? step : 0;
-    counts->idle += !worker->draining && !busy ? step : 0;
+    counts->idle += !worker->draining && !busy && !leaves ? step : 0;
     counts->leaving += worker->draining && !busy ? step : 0;
-    counts->spare += active && !busy ? step : 0;
+    counts->spare += active && !busy && !leaves ? step : 0;
     counts->ready += active && accepts ? step : 0;
 }
 

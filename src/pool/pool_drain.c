@@ -52,8 +52,10 @@ void pool_drain_old(struct pool *pool, uint64_t now_usec)
 void pool_drain_all(struct pool *pool, uint64_t now_usec)
 {
     for (struct worker *worker = pool->workers; worker; worker = worker->next)
-        if (!worker->draining)
+        if (!worker->draining || pool->stop_idle_ms > 0) {
+            worker->told_twice = false;
             pool_drain(worker, now_usec);
+        }
 }
 
 // One with a session sees to it by itself, so that it is no draining one for that long; but not a

@@ -90,6 +90,13 @@ int slots_signal(const struct worker *worker, int signal)
     return kill(worker->pid, signal) < 0 ? -errno : 0;
 }
 
+int slots_terminate(const struct worker *worker, int idle_ms)
+{
+    if (worker->pid <= 1)
+        return -ESRCH;
+    return sigqueue(worker->pid, SIGTERM, (union sigval){.sival_int = idle_ms}) < 0 ? -errno : 0;
+}
+
 int slots_kill_orphan(struct slots *slots, pid_t pid)
 {
     if (pid <= 1 || slots_find(slots, pid))

@@ -47,3 +47,5 @@ void slots_release(struct slots *slots, struct worker *worker);
 int slots_kill_orphan(struct slots *slots, pid_t pid);
 // Sends a signal to a worker that was not reaped yet. 0 or -errno.
 int slots_signal(const struct worker *worker, int signal);
+// The same with TERM and a number that it comes with: see process_idle_usec(). sigqueue(3).
+int slots_terminate(const struct worker *worker, int idle_ms);

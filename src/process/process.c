@@ -12,17 +12,21 @@
 
 // What the TERM handler needs.
 static volatile sig_atomic_t stopping, the_listener, the_dead_socket, the_master, orphan_sec;
+static volatile sig_atomic_t idle_ms;      // what TERM came with, 0: nothing
 static volatile sig_atomic_t is_orphan;    // and orphan_sec is set
 static struct reserve *volatile parked_in; // NULL: not parked
 
 static enum worker_exit leave_reason;
 
 // Async-signal-safe: dup3(2), getppid(2), alarm(2) and atomic operations are.
-static void on_term(int signal)
+static void on_term(int signal, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
 
     (void)signal;
+    (void)context;
+    if (info->si_code == SI_QUEUE)
+        idle_ms = info->si_value.sival_int;
     stopping = 1;
     (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
     if (parked_in)
@@ -64,7 +68,7 @@ int process_catch_signals(const struct process_duty *duty)
 {
     static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
                                   SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ};
-    struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART};
+    struct sigaction term = {.sa_sigaction = on_term, .sa_flags = SA_RESTART | SA_SIGINFO};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t none;
 
@@ -85,6 +89,11 @@ int process_catch_signals(const struct process_duty *duty)
 bool process_stopping(void)
 {
     return stopping;
+}
+
+uint64_t process_idle_usec(void)
+{
+    return idle_ms > 0 ? (uint64_t)idle_ms * USEC_PER_MSEC : 0;
 }
 
 int process_wait_in_reserve(struct reserve *reserve)

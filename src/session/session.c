@@ -7,18 +7,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdalign.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
 #include "base/base.h"
+#include "process/process.h"
+#include "session/linger.h"
 
-#define PAGE              4096
-#define LINGER_IDLE_USEC  (2 * USEC_PER_SEC)
-#define LINGER_TOTAL_USEC (30 * USEC_PER_SEC)
-#define UNIX_PIECE        (16 * 1024)
-#define SMALL_WRITE       (8 * 1024)  // fits the send buffer of a fresh connection
-#define BUFFER_KEPT       (64 * 1024) // bytes of a session that leave the buffer where it is
+#define PAGE        4096
+#define UNIX_PIECE  (16 * 1024)
+#define SMALL_WRITE (8 * 1024)  // fits the send buffer of a fresh connection
+#define BUFFER_KEPT (64 * 1024) // bytes of a session that leave the buffer where it is
+#define A_DAY       (86400 * USEC_PER_SEC)
 
 const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_OK] = "ok",
@@ -32,6 +35,7 @@ const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_FAILED] = "failed",
     [SESSION_PROGRAM_TIMEOUT] = "program timeout",
     [SESSION_PROGRAM_FAILED] = "program failed",
+    [SESSION_STOPPED] = "stopped",
 };
 
 uint8_t *tcpd_buffer(void)
@@ -65,7 +69,8 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
     session->program.ended = false;
     session->result = SESSION_OK;
     session->peer_ended = false;
-    session->is_ticking = false;
+    session->is_ticking = linger_has_any();
+    session->owes = false;
 }
 
 void session_stop(struct tcpd_session *session, enum session_result result)
@@ -119,12 +124,26 @@ static void arm(int fd, int option, uint64_t *armed, uint64_t wanted, bool exact
     (void)setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)); // fails on a dead fd only
 }
 
-// How long this read may still wait after `waited` without a byte; 0: for ever. -1: too long.
-static int read_wait(struct tcpd_session *session, uint64_t waited, uint64_t *ret_wait)
+// How long a read that has waited may wait without a byte; 0: for ever. *ret_result: what it is
+// then. A client that is owed nothing has less time once tcpd stops.
+static uint64_t read_limit(const struct tcpd_session *session, enum session_result *ret_result)
 {
     const struct deadlines *deadlines = &session->service->deadlines;
     bool first = session->bytes_in == 0;
     uint64_t limit = first ? deadlines->first_byte_usec : deadlines->idle_usec;
+    uint64_t stop = session->owes ? 0 : process_idle_usec();
+
+    *ret_result = first ? SESSION_FIRST_BYTE_TIMEOUT : SESSION_IDLE_TIMEOUT;
+    if (stop > 0 && (limit == 0 || stop < limit))
+        *ret_result = SESSION_STOPPED;
+    return shorter(limit, stop);
+}
+
+// How long this read may still wait after `waited` without a byte. -1: it has waited for too long.
+static int read_wait(struct tcpd_session *session, uint64_t waited, uint64_t *ret_wait)
+{
+    enum session_result late;
+    uint64_t limit = read_limit(session, &late);
     bool over;
     uint64_t left = time_left(session->deadline_usec, session->message_deadline_usec, &over);
 
@@ -135,10 +154,10 @@ static int read_wait(struct tcpd_session *session, uint64_t waited, uint64_t *re
         return -1;
     }
     if (limit > 0 && waited >= limit) {
-        session_stop(session, first ? SESSION_FIRST_BYTE_TIMEOUT : SESSION_IDLE_TIMEOUT);
+        session_stop(session, late);
         return -1;
     }
-    *ret_wait = shorter(left, limit > 0 ? limit - waited : 0);
+    *ret_wait = shorter(shorter(left, limit > 0 ? limit - waited : 0), A_DAY);
     return 0;
 }
 
@@ -157,29 +176,50 @@ static ssize_t give(const struct tcpd_session *session, const struct session_pla
     return send(session->fd, from->data, size, MSG_NOSIGNAL);
 }
 
+// For how long a read has waited, and whether tcpd was stopping when it was last looked at.
+struct waiting {
+    uint64_t began_usec; // by the clock, if that counts
+    uint64_t usec;
+    bool is_stopping;
+};
+
+// After a call without a byte. A stop is a new beginning: what was waited for before it does not
+// count against the time that it gives.
+static void note_wait(struct tcpd_session *session, struct waiting *waiting, int error)
+{
+    if (!waiting->is_stopping && process_idle_usec() > 0) {
+        waiting->is_stopping = session->is_ticking = true;
+        waiting->began_usec = base_now_usec();
+        waiting->usec = 0;
+    } else if (session->is_ticking) {
+        waiting->usec = base_now_usec() - waiting->began_usec;
+    } else if (error == EAGAIN) {
+        waiting->usec += session->receive_armed_usec;
+    }
+}
+
 static ssize_t receive(struct tcpd_session *session, const struct session_place *to, size_t size)
 {
-    uint64_t began = session->is_ticking ? base_now_usec() : 0;
-    uint64_t waited = 0, wait;
+    struct waiting waiting = {.began_usec = session->is_ticking ? base_now_usec() : 0,
+                              .is_stopping = process_idle_usec() > 0};
+    uint64_t wait;
 
     for (;;) {
         ssize_t n;
 
-        if (session->result != SESSION_OK || read_wait(session, waited, &wait) < 0)
+        if (session->result != SESSION_OK || read_wait(session, waiting.usec, &wait) < 0)
             return -1;
-        arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, wait, waited > 0);
+        arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, wait, waiting.usec > 0);
         n = take(session, to, size);
         if (n >= 0) {
             session->bytes_in += (uint64_t)n;
             session->peer_ended = n == 0;
+            session->owes = (to->flags & MSG_TRUNC) == 0;
             return n;
         }
         if (errno != EAGAIN && errno != EINTR)
             return session_stop_by_errno(session, errno);
-        if (session->is_ticking)
-            waited = base_now_usec() - began;
-        else if (errno == EAGAIN)
-            waited += session->receive_armed_usec;
+        note_wait(session, &waiting, errno);
     }
 }
 
@@ -253,6 +293,7 @@ int tcpd_write(struct tcpd_session *session, const void *data, size_t size)
 
     if (session->result != SESSION_OK)
         return -1;
+    session->owes = false;
     if (size <= SMALL_WRITE) { // no deadline is armed for what the kernel takes at once
         n = send(session->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n == (ssize_t)size) {
@@ -272,34 +313,22 @@ int tcpd_write(struct tcpd_session *session, const void *data, size_t size)
 
 int tcpd_splice_write(struct tcpd_session *session, int pipe, size_t size)
 {
+    session->owes = false;
     return session->result != SESSION_OK
                ? -1
                : send_rest(session, (struct session_place){.pipe = pipe}, size);
 }
 
-// Waits for the peer's end: a close with unread input sends RST, which destroys the answer that is
-// still on its way (B17).
-static void linger(struct tcpd_session *session)
+// Whether the client may still wait for something that a reset could destroy.
+static bool has_last_word(const struct tcpd_session *session)
 {
-    uint64_t deadline = base_now_usec() + LINGER_TOTAL_USEC;
-    bool exactly = true; // what reading has armed may be shorter
+    int unsent = 1;
 
-    if (shutdown(session->fd, SHUT_WR) < 0)
-        return;
-    for (;;) {
-        bool over;
-        uint64_t left = time_left(session->deadline_usec, deadline, &over);
-        ssize_t n;
-
-        if (over)
-            return;
-        arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, shorter(left, LINGER_IDLE_USEC),
-            exactly);
-        exactly = false;
-        n = recv(session->fd, tcpd_buffer(), TCPD_BUFFER_SIZE, MSG_TRUNC);
-        if (n == 0 || (n < 0 && errno != EINTR))
-            return;
-    }
+    if (session->peer_ended || session->result == SESSION_RESET ||
+        session->result == SESSION_PEER_LOST || session->result == SESSION_SEND_TIMEOUT)
+        return false;
+    return session->result != SESSION_STOPPED || ioctl(session->fd, SIOCOUTQ, &unsent) < 0 ||
+           unsent > 0;
 }
 
 void session_close(struct tcpd_session *session)
@@ -308,10 +337,10 @@ void session_close(struct tcpd_session *session)
 
     if (session->result == SESSION_SEND_TIMEOUT)
         (void)setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    else if (!session->peer_ended && session->result != SESSION_RESET &&
-             session->result != SESSION_PEER_LOST)
-        linger(session);
-    base_close_fd(&session->fd);
+    if (has_last_word(session))
+        linger_keep(session->fd, session->deadline_usec);
+    else
+        base_close_fd(&session->fd);
     session->fd = -1;
     give_back_buffer(session);
 }

@@ -25,6 +25,7 @@ enum session_result {
     SESSION_FAILED,
     SESSION_PROGRAM_TIMEOUT,
     SESSION_PROGRAM_FAILED,
+    SESSION_STOPPED,
     SESSION_RESULTS,
 };
 
@@ -58,6 +59,7 @@ struct tcpd_session {
     enum session_result result;
     bool peer_ended; // its end of input was read
     bool is_logged;  // session_log.c: has a record of its start
+    bool owes;       // input was taken since the last output
     bool is_ticking; // signals come now and then, and must not prolong what is waited for
 };
 
@@ -84,6 +86,6 @@ int session_stop_by_errno(struct tcpd_session *session, int error);
 void session_sign(void);
 unsigned session_signs(void); // how many, modulo 2^32; async-signal-safe
 
-// Ends the connection: shuts down writing, drops what the peer still sends (2 s of silence, 30 s in
-// all, and not beyond the session's deadline), closes. After a send timeout, a reset.
+// Ends the connection: shuts down writing and keeps the socket aside until the peer has ended, too
+// (linger.h), not beyond the session's deadline. After a send timeout, a reset.
 void session_close(struct tcpd_session *session);

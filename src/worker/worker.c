@@ -17,6 +17,7 @@
 #include "log/log.h"
 #include "process/process.h"
 #include "process/title.h"
+#include "session/linger.h"
 #include "session/serving.h"
 #include "session/session.h"
 #include "session/session_log.h"
@@ -206,6 +207,7 @@ static _Noreturn void become_handler(const struct self *self, const struct tcpd_
 static _Noreturn void leave(const struct self *self, enum worker_exit reason)
 {
     score_idle(self->page, WORKER_LEAVING, base_now_usec());
+    linger_finish();
     _exit(reason);
 }
 

@@ -96,7 +96,8 @@ def wait_for(predicate, deadline=PATIENCE, what=None):
         if value:
             return value
         if time.monotonic() >= end:
-            raise Timeout(f"{what or predicate} did not happen within {deadline} s")
+            said = what() if callable(what) else what or predicate
+            raise Timeout(f"{said} did not happen within {deadline} s")
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
 

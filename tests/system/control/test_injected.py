@@ -61,8 +61,8 @@ def test_what_the_masters_is_could_not_be_closed():
 
 def test_time_to_stop_ends_with_the_last_kill(tcpd):
     """Issue 12: who outlives KILL is systemd's: no more EXTEND_TIMEOUT_USEC."""
-    prefix = injected("kill:error=EPERM")
-    conf = configuration(service("echo"), stop_timeout="1s")
+    prefix = injected("kill:error=EPERM", "rt_sigqueueinfo:error=EPERM")
+    conf = configuration(service("echo"), stop_timeout="1s", stop_idle_timeout=0)
     with tcpd(conf, prefix=prefix) as daemon, daemon.connect("echo") as sock:
         sock.sendall(b"x")
         assert read_exactly(sock, 1) == b"x"

@@ -7,12 +7,14 @@ Lower bounds are exact, upper ones generous: the machine may be busy, tcpd may n
 import contextlib
 import random
 import select
+import signal
 import socket
 import threading
 import time
 
 import pytest
 
+import harness
 from harness import (Text, configuration, peer_name, read_all, read_exactly, service, wait_for)
 
 LATE = 20.0  # seconds after a deadline that a machine under load may take
@@ -181,55 +183,112 @@ def test_dribbled_message_is_ended_by_idle_timeout(tcpd):
         run_out(daemon, "hello", sock, "idle timeout", begin, 1)
 
 
-def test_lingering_close_is_bounded(tcpd):
-    """B17: after the message a client that neither reads nor ends holds the worker for 2 s."""
-    conf = configuration(
-        service("greeting", message="hello", min_workers=1, max_workers=1, spare_workers=0))
-    with tcpd(conf) as daemon:
-        begin = time.monotonic()
-        first = daemon.connect("greeting")
-        wait_for(lambda: select.select([first], [], [], 0)[0])
-        with daemon.connect("greeting") as second:
-            assert read_all(second) == b"hello"
-        assert 1.9 <= time.monotonic() - begin < 2 + LATE
-        first.close()
+def one_worker(name, **options):
+    return configuration(service(name, min_workers=1, max_workers=1, spare_workers=0, **options))
 
 
-def test_lingering_close_ends_for_a_peer_that_never_stops(tcpd):
-    """B17: nor does one that sends a byte now and then: 30 s in all."""
-    conf = configuration(
-        service("greeting", message="hello", min_workers=1, max_workers=1, spare_workers=0))
-    with tcpd(conf) as daemon:
+def kept_sockets(daemon):
+    """The connections that the only worker has open."""
+    [worker] = daemon.workers()
+    return sum(target.startswith("socket:") for target in harness.proc_fds(worker).values())
+
+
+@pytest.mark.parametrize("name, options", [("greeting", {"message": "hello"}), ("daytime", {}),
+                                           ("program", {"program": ["/bin/echo", "hello"]})])
+def test_close_holds_no_worker(tcpd, name, options):
+    """Issue 13: clients that have their answer and never close do not hold the only worker up; their
+    connections are closed after 2 s of silence, with nobody else coming."""
+    with tcpd(one_worker(name, **options)) as daemon, contextlib.ExitStack() as stack:
+        n_before = kept_sockets(daemon)
         begin = time.monotonic()
-        first = daemon.connect("greeting")
-        second = daemon.connect("greeting", timeout=60)
-        while not select.select([second], [], [], 0.5)[0] and time.monotonic() - begin < 50:
-            with contextlib.suppress(ConnectionError):
-                first.send(b"x")
-        with second:
-            assert read_all(second) == b"hello"
-        assert 25 <= time.monotonic() - begin < 30 + LATE
-        first.close()
+        clients = [stack.enter_context(daemon.connect(name)) for _ in range(20)]
+        for sock in clients:
+            assert read_all(sock)
+        assert time.monotonic() - begin < 2
+        assert kept_sockets(daemon) == n_before + 20
+        wait_for(lambda: kept_sockets(daemon) == n_before)
+        assert 1.9 < time.monotonic() - begin < 4 + LATE
+
+
+def test_close_waits_where_too_many_are_kept(tcpd):
+    """Issue 13: at most 32 of a worker's; the next client is closed when one of them is over."""
+    with tcpd(one_worker("greeting", message="hello")) as daemon, contextlib.ExitStack() as stack:
+        n_before = kept_sockets(daemon)
+        clients = [stack.enter_context(daemon.connect("greeting")) for _ in range(40)]
+        begin = time.monotonic()
+        for sock in clients:
+            assert read_all(sock) == b"hello"
+            assert kept_sockets(daemon) <= n_before + 34  # and one that is served, and accepted
+        assert 1.5 < time.monotonic() - begin < 2 + LATE
+
+
+def test_close_ends_for_a_peer_that_never_stops(tcpd):
+    """B17: a client that sends a byte now and then is heard for 30 s in all, and holds nobody up."""
+    with tcpd(one_worker("greeting", message="hello")) as daemon:
+        n_before = kept_sockets(daemon)
+        begin = time.monotonic()
+        with daemon.connect("greeting") as first:
+            while kept_sockets(daemon) > n_before or time.monotonic() - begin < 1:
+                assert time.monotonic() - begin < 30 + LATE
+                with contextlib.suppress(ConnectionError):
+                    first.send(b"x")
+                with daemon.connect("greeting") as other:
+                    assert read_all(other) == b"hello"
+                select.select([], [], [], 0.5)
+        assert time.monotonic() - begin > 25
+
+
+def test_close_hears_an_upload_that_nobody_reads(tcpd):
+    """B17: a client that reads its answer only after it has sent 20 MB gets it whole, and soon."""
+    with tcpd(one_worker("greeting", message="hello" * 500)) as daemon:
+        begin = time.monotonic()
+        with daemon.connect("greeting") as sock:
+            sock.sendall(b"x" * 20_000_000)
+            sock.shutdown(socket.SHUT_WR)
+            assert read_all(sock) == b"hello" * 500
+        assert time.monotonic() - begin < LATE
 
 
 @pytest.mark.parametrize("name, options", [("greeting", {"message": "hello"}), ("daytime", {}),
                                            ("echo", {})])
-def test_lingering_close_within_session_timeout(tcpd, name, options):
-    """Issue 12: session_timeout is for the whole session: a client that sends on after its end does
-    not hold the worker beyond it."""
-    conf = configuration(service(name, session_timeout="1s", min_workers=1, max_workers=1,
-                                 spare_workers=0, **options))
-    with tcpd(conf) as daemon:
+def test_close_within_session_timeout(tcpd, name, options):
+    """Issue 12: session_timeout is for the whole session: a client that sends on after its end is not
+    heard beyond it."""
+    with tcpd(one_worker(name, session_timeout="1s", **options)) as daemon:
+        n_before = kept_sockets(daemon)
         begin = time.monotonic()
-        first = daemon.connect(name)
-        second = daemon.connect(name)
-        second.sendall(b"x")
-        while not select.select([second], [], [], 0.2)[0] and time.monotonic() - begin < LATE:
-            with contextlib.suppress(ConnectionError):
-                first.send(b"x")
-        assert 0.9 <= time.monotonic() - begin < 1 + LATE / 2
-        first.close()
-        second.close()
+        with daemon.connect(name) as sock:
+            wait_for(lambda: kept_sockets(daemon) > n_before)
+            while kept_sockets(daemon) > n_before and time.monotonic() - begin < LATE:
+                with contextlib.suppress(ConnectionError):
+                    sock.send(b"x")
+                select.select([], [], [], 0.1)
+            assert 0.9 <= time.monotonic() - begin < 1 + LATE / 2
+
+
+@pytest.mark.parametrize("how", ["stop", "drain", "retire", "kill"])
+def test_worker_ends_with_kept_connections(tcpd, how):
+    """Issue 13: clients that have yet to read their answer get it, and its end, whatever becomes of the
+    worker; a stop takes no longer than 2 s for them."""
+    limit = {"max_sessions_per_worker": 5} if how == "retire" else {}
+    message = "hello" * 800
+    with tcpd(configuration(service("greeting", message=message, min_workers=1, max_workers=1,
+                                    spare_workers=0, **limit), log_sessions="all")) as daemon, \
+            contextlib.ExitStack() as stack:
+        [worker] = daemon.workers()
+        clients = [stack.enter_context(daemon.connect("greeting")) for _ in range(5)]
+        for sock in clients:
+            wait_for(lambda: select.select([sock], [], [], 0)[0])
+            daemon.wait_log(f"{peer_name(sock)} closed: ok, 0 bytes in, {len(message)} bytes out")
+        begin = time.monotonic()
+        if how == "stop":
+            assert daemon.stop() == 0
+        elif how in ("drain", "kill"):
+            harness.os.kill(worker, signal.SIGTERM if how == "drain" else signal.SIGKILL)
+        wait_for(lambda: worker not in daemon.workers() if how != "stop" else True)
+        assert time.monotonic() - begin < 2 + LATE
+        for sock in clients:
+            assert read_all(sock) == message.encode()
 
 
 def test_deadlines_that_are_off(tcpd):

@@ -112,7 +112,9 @@ def test_a_noisy_client_hides_nobody(tcpd, sessions):
         assert 100 <= noisy <= 600  # 100 in 10 s, as tcpd.journal(7) says
     else:  # none waits for a journal that is slow: what is not there is counted
         tcpd.systemctl("stop", "tcpd.service")
-        wait_for(lambda: n_told(tcpd, cursor) == 2 * (n + others), what="each record, or its count")
+        told = []
+        wait_for(lambda: told.append(n_told(tcpd, cursor)) or told[-1] == 2 * (n + others),
+                 what=lambda: f"each of {2 * (n + others)} records, or its count: {told[-1]}")
     assert not [r for r in tcpd.journal("SYSLOG_IDENTIFIER=systemd-journald")
                 if "Suppressed" in r["MESSAGE"]]
 
