@@ -226,6 +226,18 @@ static void log_warnings(struct problems *warnings)
     problems_done(warnings);
 }
 
+// Says which services are left out. NULL: there would be no other one.
+static struct config *leave_out(struct config *config, struct problems *problems)
+{
+    struct problems left_out = {0};
+    int r = config_check_left_out(config, NULL, problems, &left_out);
+
+    for (size_t i = 0; i < left_out.n; i++)
+        log_error("%s; the service is left out", left_out.texts[i]);
+    problems_done(&left_out);
+    return r < 0 ? config_unref(config) : config;
+}
+
 // Has it checked in a child, and reads what that has read. NULL: what is wrong are problems, and
 // *ret_status is the exit status; without a problem somebody has asked tcpd to stop meanwhile.
 static struct config *rehearse(const struct options *options, struct problems *problems,
@@ -252,7 +264,10 @@ static struct config *rehearse(const struct options *options, struct problems *p
         problems_add(problems, plan.source->name, 0, "cannot be checked: %s", strerror(-r));
     rehearsal_close(&rehearsal);
     log_warnings(&warnings);
-    return config;
+    if (!config)
+        return NULL;
+    *ret_status = EX_CONFIG;
+    return leave_out(config, problems);
 }
 
 // Opens them all, or says with -t whether that would be possible. 0 or -errno with problems.

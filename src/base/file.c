@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reading files and folders. A kept file is its device, inode and bytes; a kept folder its names
-// one behind the other, or nothing where there is none.
+// Reading files and folders. A kept file is its device, inode and bytes, or nothing where there is
+// none; a kept folder its names one behind the other, or nothing where there is none.
 
 #include "base/file.h"
 
@@ -77,7 +77,7 @@ static int recall(const struct answer *answer, size_t room, struct file_text *re
     const char *bytes = answer->bytes;
 
     if (answer->size < head)
-        return -EBADMSG;
+        return answer->size == 0 ? -ENOENT : -EBADMSG;
     *ret = (struct file_text){.n = answer->size - head};
     memcpy(&ret->device, bytes, sizeof(ret->device));
     memcpy(&ret->inode, bytes + sizeof(ret->device), sizeof(ret->inode));
@@ -108,6 +108,8 @@ int file_read(const char *path, size_t max, size_t room, struct file_text *ret)
     r = read_file(path, max, room, ret);
     if (r >= 0)
         note(path, ret);
+    else if (r == -ENOENT)
+        answers_note(the_file, path, "", 0); // some may be absent
     return r;
 }
 

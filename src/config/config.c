@@ -44,7 +44,7 @@ struct config *config_read(const char *path, const struct handler *const *handle
     read_drop_ins(reader, path, problems);
     (void)reader_free(reader);
     config_sections_close(&sections);
-    if (sections.config->n_services == 0 && problems->n == 0)
+    if (sections.config->n_services + sections.config->n_left_out == 0 && problems->n == 0)
         problems_add(problems, path, 1, "no service is configured; write service \"NAME\" { ... }");
     return sections.config;
 }

@@ -52,7 +52,8 @@ struct service {
     gid_t socket_gid;
     bool accepts_itself; // no session is tcpd's: handler->become() takes its place
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself
-    char *file;                            // where the section ends
+    struct problems left_out; // why it cannot be served where tcpd runs, though it is right
+    char *file;               // where the section ends
     int line;
 };
 
@@ -67,6 +68,7 @@ struct config {
     enum log_addresses log_addresses;
     struct service *services;
     size_t n_services;
+    size_t n_left_out;     // further ones behind those, which cannot be served where tcpd runs
     unsigned n_references; // pools that are being closed still need the configuration before
 };
 

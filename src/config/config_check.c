@@ -187,3 +187,29 @@ void config_check_addresses(const struct config *config, struct problems *proble
         for (size_t i = 0; i < config->services[s].listen.n; i++)
             check_duplicate(config, &config->services[s].listen.items[i], problems);
 }
+
+static const struct service *find_service(const struct service *services, size_t n,
+                                          const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(services[i].name, name) == 0)
+            return &services[i];
+    return NULL;
+}
+
+int config_check_left_out(const struct config *config, const struct config *running,
+                          struct problems *problems, struct problems *warnings)
+{
+    size_t before = problems->n;
+
+    for (size_t i = 0; i < config->n_left_out; i++) {
+        const struct service *service = &config->services[config->n_services + i];
+        bool is_refused = running ? !find_service(running->services + running->n_services,
+                                                  running->n_left_out, service->name)
+                                  : config->n_services == 0;
+
+        for (size_t t = 0; t < service->left_out.n; t++)
+            problems_add_text(is_refused ? problems : warnings, service->left_out.texts[t]);
+    }
+    return problems->n > before ? -EDESTADDRREQ : 0;
+}

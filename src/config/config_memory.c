@@ -16,6 +16,7 @@ void config_service_done(struct service *service)
         form_done(handler->form, service->options);
     free(service->options);
     form_done(&settings_of_service, service);
+    problems_done(&service->left_out);
     free(service->name);
     free(service->file);
     *service = (struct service){0};
@@ -31,7 +32,7 @@ struct config *config_unref(struct config *config)
 {
     if (!config || --config->n_references > 0)
         return NULL;
-    for (size_t i = 0; i < config->n_services; i++)
+    for (size_t i = 0; i < config->n_services + config->n_left_out; i++)
         config_service_done(&config->services[i]);
     free(config->services);
     free(config);

@@ -88,9 +88,28 @@ void config_sections_open(struct config_sections *ret, const struct handler *con
     free(form_init(&settings_of_file, ret->config)); // defaults are right: a test tries them
 }
 
+// Puts those that cannot be served behind the others.
+static void part_left_out(struct config *config)
+{
+    size_t n = config->n_services, n_served = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct service service = config->services[i];
+
+        if (service.left_out.n > 0)
+            continue;
+        memmove(&config->services[n_served + 1], &config->services[n_served],
+                (i - n_served) * sizeof(service));
+        config->services[n_served++] = service;
+    }
+    config->n_services = n_served;
+    config->n_left_out = n - n_served;
+}
+
 void config_sections_close(struct config_sections *sections)
 {
     config_check_addresses(sections->config, sections->problems);
+    part_left_out(sections->config);
     free(sections->variants);
     sections->variants = NULL;
 }

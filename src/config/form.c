@@ -150,12 +150,19 @@ static char *set_limit(const struct setting *setting, int64_t *field, const char
     return NULL;
 }
 
-static char *add_text(struct text_list *list, const char *text)
+void text_list_add(struct text_list *list, const char *text)
 {
     list->items = base_checked(reallocarray(list->items, list->n + 2, sizeof(list->items[0])));
-    list->items[list->n] = list->items[list->n + 1] = NULL;
-    (void)set_text(&list->items[list->n++], text);
-    return NULL;
+    list->items[list->n++] = base_checked(strdup(text));
+    list->items[list->n] = NULL;
+}
+
+void text_list_done(struct text_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct text_list){0};
 }
 
 static char *add_listen(struct listen_list *list, const char *text, const struct place *place)
@@ -195,7 +202,8 @@ char *setting_set(const struct setting *setting, void *values, const char *text,
     case SETTING_LISTEN:
         return add_listen(field, text, place);
     case SETTING_LIST:
-        return add_text(field, text);
+        text_list_add(field, text);
+        return NULL;
     case SETTING_VARIANT:
         break; // the section's to set: section.c
     }
@@ -219,14 +227,6 @@ char *form_init(const struct form *form, void *values)
     return first;
 }
 
-static void free_texts(struct text_list *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        free(list->items[i]);
-    free(list->items);
-    *list = (struct text_list){0};
-}
-
 static void free_listens(struct listen_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
@@ -245,7 +245,7 @@ void form_done(const struct form *form, void *values)
         if (form->settings[i].kind == SETTING_TEXT)
             (void)set_text(field, NULL);
         else if (form->settings[i].kind == SETTING_LIST)
-            free_texts(field);
+            text_list_done(field);
         else if (form->settings[i].kind == SETTING_LISTEN)
             free_listens(field);
     }

@@ -74,6 +74,10 @@ struct form {
         .settings = (table), .n = ELEMENTS(table), .size = sizeof(type) \
     }
 
+// A copy of the text at the end of the list; and frees all of it.
+void text_list_add(struct text_list *list, const char *text);
+void text_list_done(struct text_list *list);
+
 // Whether it takes a list of values, in braces.
 bool setting_is_list(const struct setting *setting);
 

@@ -64,7 +64,8 @@ static void take_named(const struct config *config, const struct service *servic
         if (listener->origin == LISTENER_ACTIVATED && strcmp(listener->service, service->name) == 0)
             add(set, listener, service);
     }
-    while ((fd = inherited_take_named(service->name, config->n_services == 1)) >= 0)
+    while ((fd = inherited_take_named(service->name,
+                                      config->n_services + config->n_left_out == 1)) >= 0)
         add(set, listener_adopt(fd, service), service);
 }
 
@@ -341,6 +342,8 @@ static int open_all(const struct opening *opening)
 
     for (size_t i = 0; i < config->n_services; i++)
         take_named(config, &config->services[i], opening->old, opening->set);
+    for (size_t i = 0; i < config->n_left_out; i++)
+        inherited_drop_named(config->services[config->n_services + i].name);
     for (size_t i = 0; i < config->n_services; i++) {
         int r = open_service(opening, i);
 

@@ -185,6 +185,14 @@ int inherited_take_named(const char *service, bool alone)
     return -1;
 }
 
+void inherited_drop_named(const char *service)
+{
+    int fd;
+
+    while ((fd = inherited_take_named(service, false)) >= 0)
+        (void)close(fd); // systemd has it, too
+}
+
 static int find_address(const struct address *address)
 {
     int i = 0;

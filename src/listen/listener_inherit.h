@@ -23,6 +23,8 @@ int inherited_open(struct problems *problems);
 // which a lone socket without a name of its own belongs.
 int inherited_take_named(const char *service, bool alone);
 int inherited_take_address(const struct address *address);
+// Closes those of a service that is not served here.
+void inherited_drop_named(const char *service);
 // ret: what a path led to when it was stored, all 0: not known.
 int inherited_take_stored(const struct address *address, struct path_object *ret);
 

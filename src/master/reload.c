@@ -148,6 +148,19 @@ static void log_warnings(struct problems *warnings)
     problems_done(warnings);
 }
 
+// Whether what cannot be served was not served before either.
+static int leave_out(const struct master *master, const struct config *config,
+                     struct problems *problems)
+{
+    struct problems left_out = {0};
+    int r = config_check_left_out(config, master->config, problems, &left_out);
+
+    for (size_t i = 0; i < left_out.n; i++)
+        log_error("%s; the service is left out", left_out.texts[i]);
+    problems_done(&left_out);
+    return r;
+}
+
 static struct rehearsal_plan plan_of(const struct master *master)
 {
     return (struct rehearsal_plan){.source = master->source,
@@ -167,8 +180,9 @@ static void switch_to(struct master *master, struct config *config, struct probl
                                               .problems = problems,
                                               .warnings = &warnings};
 
-    if (config_find_owners(config, problems) < 0 || listen_plan_make(config, &plan, problems) < 0 ||
-        listeners_open(&request, &set) < 0 || check_room(master, &set, problems) < 0) {
+    if (leave_out(master, config, problems) < 0 || config_find_owners(config, problems) < 0 ||
+        listen_plan_make(config, &plan, problems) < 0 || listeners_open(&request, &set) < 0 ||
+        check_room(master, &set, problems) < 0) {
         (void)config_unref(config);
         refuse(master, problems);
     } else {

@@ -106,7 +106,7 @@ int program_open(const struct tcpd_worker *worker)
     if (sigprocmask(SIG_BLOCK, &awaited, NULL) < 0 || sigaction(SIGCHLD, &action, NULL) < 0 ||
         sigaction(SIGALRM, &alarm, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return -errno;
-    return environment_open(&run.environment, &options->environment);
+    return environment_open(&run.environment, options);
 }
 
 void program_log_failure(const struct service *service, const struct program_child *child,
@@ -306,7 +306,7 @@ void program_report(const struct program *program, struct tcpd_session *session)
                                     USEC_PER_SEC +
                                 (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
     session->program.memory_kib = (uint64_t)usage->ru_maxrss;
-    if (!program->ended || program->status == 0)
+    if (!program->ended || program_is_success(program->options, program->status))
         return;
     session_stop(session, WIFSIGNALED(program->status) && WTERMSIG(program->status) == SIGPIPE
                               ? SESSION_RESET // nobody has read what it wrote

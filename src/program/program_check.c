@@ -3,172 +3,31 @@
 
 #include "program/program_check.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "base/answers.h"
 #include "base/base.h"
+#include "program/program_check_private.h"
 #include "program/program_environment.h"
 
-struct check {
-    struct service *service;
-    const struct program_options *options;
-    const struct section *section;
-    struct problems *problems;
-};
+#define LEFT_OUT "why it is left out"
 
-// Adds "SETTING = VALUE of service ...: WHAT" at the line of the setting, or the section's end.
-static void refuse(const struct check *check, const char *setting, const char *value,
-                   const char *what)
+void program_refuse(const struct check *check, struct problems *problems, const char *setting,
+                    const char *value, const char *what)
 {
     int line = section_line(check->section, setting);
 
-    problems_add(check->problems, check->service->file, line > 0 ? line : check->service->line,
+    problems_add(problems, check->service->file, line > 0 ? line : check->service->line,
                  "%s%s%s%s of service \"%s\": %s", setting, value ? " = \"" : "",
                  value ? value : "", value ? "\"" : "", check->service->name, what);
 }
 
-// The interpreter of a script, in text; "" for a file that is none or that cannot be read. False: a
-// text that the kernel does not execute.
-static bool find_interpreter(const char *path, char *text, size_t size)
+static void refuse(const struct check *check, const char *setting, const char *value,
+                   const char *what)
 {
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
-    char *start = text + 2;
-
-    if (n < 2 || text[0] == '\177' || memchr(text, '\0', (size_t)n)) { // unknown, or no text
-        text[0] = '\0';
-        return true;
-    }
-    text[n] = '\0';
-    if (strncmp(text, "#!", 2) != 0)
-        return false;
-    start += strspn(start, " \t");
-    start[strcspn(start, " \t\r\n")] = '\0';
-    memmove(text, start, strlen(start) + 1);
-    return true;
-}
-
-static void check_script(const struct check *check, const char *path)
-{
-    char interpreter[256], what[sizeof(interpreter) + 80];
-
-    if (!find_interpreter(path, interpreter, sizeof(interpreter)))
-        refuse(check, "program", path,
-               "is a text that does not begin with #!, and no shell runs it");
-    else if (interpreter[0] == '/' && faccessat(AT_FDCWD, interpreter, X_OK, AT_EACCESS) < 0) {
-        (void)snprintf(what, sizeof(what), "its interpreter %s: %s", interpreter, strerror(errno));
-        refuse(check, "program", path, what);
-    }
-}
-
-static bool is_in_group(const struct identity *identity, gid_t group)
-{
-    for (size_t i = 0; i < identity->n_groups; i++)
-        if (identity->groups[i] == group)
-            return true;
-    return identity->gid == group;
-}
-
-// Whether the file's mode lets another user than tcpd's execute it.
-static bool may_execute(const struct identity *identity, const struct stat *st)
-{
-    if (!identity->changes || identity->uid == 0)
-        return true;
-    if (st->st_uid == identity->uid)
-        return (st->st_mode & S_IXUSR) != 0;
-    return (st->st_mode & (is_in_group(identity, st->st_gid) ? S_IXGRP : S_IXOTH)) != 0;
-}
-
-static void check_file(const struct check *check)
-{
-    const char *path = check->options->argv.n > 0 ? program_file(check->options) : NULL;
-    struct stat st;
-
-    if (!path)
-        problems_add(check->problems, check->service->file, check->service->line,
-                     "service \"%s\" needs program = {\"/PATH\", \"ARGUMENT\", ...}",
-                     check->service->name);
-    else if (path[0] == '@')
-        refuse(check, "program", path,
-               "after a path with @, the next entry must be the program's name");
-    else if (path[0] != '/')
-        refuse(check, "program", path, "write the absolute path; PATH is not searched");
-    else if (stat(path, &st) < 0)
-        refuse(check, "program", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        refuse(check, "program", path,
-               S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
-    else if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
-        refuse(check, "program", path,
-               errno == EACCES ? "cannot be executed: its mode, or the sandbox, forbids it"
-                               : strerror(errno));
-    else if (!may_execute(&check->options->identity, &st))
-        refuse(check, "program", path, "may not be executed by the user that it runs as");
-    else
-        check_script(check, path);
-}
-
-static void check_directory(const struct check *check)
-{
-    const char *path = check->options->directory;
-    struct stat st;
-
-    if (!path)
-        return;
-    if (path[0] != '/')
-        refuse(check, "working_directory", path, "write the absolute path");
-    else if (stat(path, &st) < 0)
-        refuse(check, "working_directory", path, strerror(errno));
-    else if (!S_ISDIR(st.st_mode))
-        refuse(check, "working_directory", path, "is not a directory");
-}
-
-// Why the program cannot have variables of a peer, if so.
-static const char *why_no_peer(enum program_mode mode)
-{
-    static const char *const reasons[PROGRAM_MODES] = {
-        [PROGRAM_PRESTART] =
-            "with program_mode = prestart the program runs before there is a client, and its "
-            "environment is fixed at its start; program_mode = connection has these variables",
-        [PROGRAM_LISTENER] =
-            "with program_mode = listener the program accepts its clients by itself, and asks "
-            "getpeername(2) who they are",
-    };
-
-    return reasons[mode];
-}
-
-static bool is_name(const char *name, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (!isalnum((unsigned char)name[i]) && name[i] != '_')
-            return false;
-    return length > 0 && !isdigit((unsigned char)name[0]);
-}
-
-static void check_environment(const struct check *check)
-{
-    const struct text_list *list = &check->options->environment;
-    const char *reason = why_no_peer(check->options->mode);
-
-    for (size_t i = 0; i < list->n; i++) {
-        const char *entry = list->items[i];
-        size_t length = strcspn(entry, "=");
-
-        if (reason && environment_is_of_peer(entry, length))
-            refuse(check, "environment", entry, reason);
-        else if (environment_is_ours(entry, length))
-            refuse(check, "environment", entry, "only tcpd sets this variable");
-        else if (entry[length] != '=' || !is_name(entry, length))
-            refuse(check, "environment", entry,
-                   "write NAME=VALUE, the name of letters, digits and '_'");
-    }
+    program_refuse(check, check->problems, setting, value, what);
 }
 
 // Whether an argument for a shell asks for a variable of the peer: $NAME or ${NAME}.
@@ -187,7 +46,7 @@ static bool asks_for_peer(const char *argument)
 static void check_arguments(const struct check *check)
 {
     const struct text_list *argv = &check->options->argv;
-    const char *reason = why_no_peer(check->options->mode);
+    const char *reason = program_why_no_peer(check->options->mode);
 
     for (size_t i = 1; reason && i < argv->n; i++)
         if (asks_for_peer(argv->items[i]))
@@ -220,6 +79,7 @@ static void check_mode(const struct check *check)
          "with program_mode = listener stop_timeout is the time "
          "that the program has to end"},
         {"max_sessions_per_worker", PROGRAM_LISTENER, accepts_itself},
+        {"success_status", PROGRAM_LISTENER, accepts_itself},
         {"max_workers", PROGRAM_LISTENER, copies},
         {"spare_workers", PROGRAM_LISTENER, copies},
     };
@@ -262,12 +122,14 @@ static void check_limits(const struct check *check)
 
 static void check_user(const struct check *check)
 {
-    struct identity *identity = &((struct program_options *)check->service->options)->identity;
+    struct identity *identity = &check->options->identity;
     const char *setting = identity->user ? "user" : "group";
     const char *wrong = program_find_user(identity);
 
-    if (wrong)
-        refuse(check, setting, identity->user ? identity->user : identity->group, wrong);
+    if (!wrong)
+        return;
+    refuse(check, setting, identity->user ? identity->user : identity->group, wrong);
+    identity->changes = false; // what follows is looked at as tcpd
 }
 
 // The processes that a worker has besides itself: its program, or one that serves and one that is
@@ -287,21 +149,66 @@ static void count_processes(struct service *service, enum program_mode mode)
     }
 }
 
+static void check_success(const struct check *check)
+{
+    const struct text_list *list = &check->options->success;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (program_parse_end(list->items[i]) < 0)
+            refuse(check, "success_status", list->items[i],
+                   "write an exit status from 0 to 255, or the name of a signal");
+}
+
+static void note_left_out(const struct service *service)
+{
+    char about[96];
+
+    for (size_t i = 0; i < service->left_out.n; i++) {
+        const char *text = service->left_out.texts[i];
+
+        (void)snprintf(about, sizeof(about), "%s %zu", service->name, i);
+        answers_note(LEFT_OUT, about, text, strlen(text) + 1);
+    }
+}
+
+static void recall_left_out(struct service *service)
+{
+    struct answer answer;
+    char about[96];
+
+    problems_done(&service->left_out);
+    do {
+        (void)snprintf(about, sizeof(about), "%s %zu", service->name, service->left_out.n);
+        if (answers_find(LEFT_OUT, about, &answer) <= 0)
+            return;
+        problems_add_text(&service->left_out, answer.bytes);
+    } while (service->left_out.n < PROBLEMS_MAX);
+}
+
 void program_check(struct service *service, const struct section *section,
                    struct problems *problems)
 {
-    const struct check check = {.service = service,
-                                .options = program_options(service),
-                                .section = section,
-                                .problems = problems};
+    const struct check check = {
+        .service = service, .options = service->options, .section = section, .problems = problems};
+
+    bool has_seen = answers_are_given(); // somebody else, who has found nothing wrong
 
     check_user(&check);
-    if (!answers_are_given()) { // else somebody has looked
-        check_file(&check);
-        check_directory(&check);
-    }
+    if (check.options->argv.n == 0)
+        problems_add(problems, service->file, service->line,
+                     "service \"%s\" needs program = {\"/PATH\", \"ARGUMENT\", ...}",
+                     service->name);
+    if (!has_seen)
+        program_check_files(&check);
     check_arguments(&check);
-    check_environment(&check);
+    program_read_variables(&check);
+    if (!has_seen && check.options->argv.n > 0)
+        program_check_size(&check);
+    if (has_seen)
+        recall_left_out(service);
+    else
+        note_left_out(service);
+    check_success(&check);
     check_limits(&check);
     check_mode(&check);
     count_processes(service, check.options->mode);

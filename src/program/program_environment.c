@@ -22,41 +22,89 @@ static bool has_name(const char *entry, const char *name, size_t length)
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-// The entry of tcpd's own environment, as it stands there.
-static char *own(const char *name)
+static bool is_among(const char *const *names, size_t n, const char *name, size_t length)
 {
-    for (char **entry = environ; entry && *entry; entry++)
-        if (has_name(*entry, name, strlen(name)))
-            return *entry;
-    return NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t prefix = strlen(names[i]);
+        bool open = names[i][prefix - 1] == '*';
+
+        if (strncmp(name, names[i], open ? prefix - 1 : length) == 0 &&
+            (open ? length >= prefix - 1 : length == prefix))
+            return true;
+    }
+    return false;
 }
 
-// Puts an entry in the place of the one of the same name, or behind the others.
-static void put(struct environment *environment, char *entry)
+// Puts an entry in the place of the one of the same name, which is among the first n; or behind all
+// others.
+static void put(struct environment *environment, char *entry, size_t n)
 {
     size_t length = strcspn(entry, "="), i = 0;
 
-    while (i < environment->n_common && !has_name(environment->entries[i], entry, length))
+    while (i < n && !has_name(environment->entries[i], entry, length))
         i++;
-    environment->entries[i] = entry;
-    environment->n_common += i == environment->n_common;
+    environment->entries[i < n ? i : environment->n_common++] = entry;
 }
 
-int environment_open(struct environment *environment, const struct text_list *given)
+static void put_all(struct environment *environment, const struct text_list *entries)
 {
-    static const char *const kept[] = {"PATH", "LANG", "TZ"};
+    for (size_t i = 0; i < entries->n; i++)
+        put(environment, entries->items[i], environment->n_common);
+}
+
+// Whether a variable of tcpd's own environment is the program's as well. What systemd gave tcpd is
+// about tcpd alone, and what tells of a peer would tell of a wrong one.
+static bool is_handed_on(const char *name, size_t length, bool inherits)
+{
+    static const char *const little[] = {"PATH", "LANG", "TZ"};
+    static const char *const tcpds[] = {"INVOCATION_ID", "SYSTEMD_EXEC_PID", "MANAGERPID*",
+                                        "FDSTORE",       "LISTEN_PIDFDID",   "MEMORY_PRESSURE_*",
+                                        "TRIGGER_*"};
+
+    if (!inherits)
+        return is_among(little, ELEMENTS(little), name, length);
+    return !environment_is_ours(name, length) && !is_among(tcpds, ELEMENTS(tcpds), name, length);
+}
+
+// Each name is there once.
+static void put_own(struct environment *environment, bool inherits)
+{
+    size_t n = environment->n_common;
+
+    for (char **entry = environ; entry && *entry; entry++) {
+        size_t length = strcspn(*entry, "=");
+
+        if ((*entry)[length] == '=' && is_handed_on(*entry, length, inherits))
+            put(environment, *entry, n);
+    }
+}
+
+static size_t count_own(void)
+{
+    size_t n = 0;
+
+    while (environ && environ[n])
+        n++;
+    return n;
+}
+
+int environment_open(struct environment *environment, const struct program_options *options)
+{
     static char path[] = DEFAULT_PATH;
+    const struct identity *identity = &options->identity;
+    size_t n = 1 + identity->login.n + count_own() + options->environment.n;
 
     *environment = (struct environment){
-        .entries = calloc(ELEMENTS(kept) + given->n + ENVIRONMENT_OF_SESSION + 1, sizeof(char *))};
+        .entries = calloc(n + ENVIRONMENT_OF_SESSION + 1, sizeof(char *))};
     if (!environment->entries)
         return -ENOMEM;
-    put(environment, path);
-    for (size_t i = 0; i < ELEMENTS(kept); i++)
-        if (own(kept[i]))
-            put(environment, own(kept[i]));
-    for (size_t i = 0; i < given->n; i++)
-        put(environment, given->items[i]);
+    put(environment, path, 0);
+    if (!identity->user) // tcpd may have been given others
+        put_all(environment, &identity->login);
+    put_own(environment, options->inherits_environment);
+    if (identity->user)
+        put_all(environment, &identity->login);
+    put_all(environment, &options->environment);
     return 0;
 }
 
@@ -175,19 +223,6 @@ char *const *environment_for_listener(struct environment *environment, const cha
     if (journal)
         add(&maker, "JOURNAL_STREAM=%s", journal);
     return end(&maker);
-}
-
-static bool is_among(const char *const *names, size_t n, const char *name, size_t length)
-{
-    for (size_t i = 0; i < n; i++) {
-        size_t prefix = strlen(names[i]);
-        bool open = names[i][prefix - 1] == '*';
-
-        if (strncmp(name, names[i], open ? prefix - 1 : length) == 0 &&
-            (open ? length >= prefix - 1 : length == prefix))
-            return true;
-    }
-    return false;
 }
 
 bool environment_is_of_peer(const char *name, size_t length)

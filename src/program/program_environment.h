@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The environment of a program: little of tcpd's, what the configuration says, and who the client
-// is in the words of UCSPI (PROTO, TCPREMOTEIP ...) and of systemd (REMOTE_ADDR ...).
-// systemd.exec(5). Only validated data, never a peer's bytes (B51). Logs nothing.
+// The environment of a program: tcpd's own, or little of it, whom the program runs as, what the
+// configuration says, and who the client is in the words of UCSPI (PROTO, TCPREMOTEIP ...) and of
+// systemd (REMOTE_ADDR ...). systemd.exec(5). Only validated data, never a peer's bytes (B51). Logs
+// nothing.
 #pragma once
 
-#include "config/config.h"
+#include "program/program_options.h"
 #include "session/session.h"
 
 #define ENVIRONMENT_OF_SESSION 16 // entries that a session adds at most
@@ -16,9 +17,10 @@ struct environment {
     char text[ENVIRONMENT_TEXT]; // of the session's entries
 };
 
-// The common part: PATH, LANG and TZ as tcpd has them, then the entries of `environment`, which may
-// replace those. 0 or -ENOMEM.
-int environment_open(struct environment *environment, const struct text_list *given);
+// The common part: tcpd's own, as far as the options let it in, the user's HOME and so on, then
+// `environment`; what comes later replaces what was there. It points into the options. 0 or
+// -ENOMEM.
+int environment_open(struct environment *environment, const struct program_options *options);
 
 // The whole for one session, valid until the next call. NULL: without a peer.
 char *const *environment_for(struct environment *environment, const struct tcpd_session *session);

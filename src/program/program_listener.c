@@ -58,7 +58,7 @@ void program_become_listener(const struct tcpd_worker *worker)
         .death_signal = SIGTERM,
         .parent = getppid(),
     };
-    int r = environment_open(&environment, &program_options(service)->environment);
+    int r = environment_open(&environment, child.options);
 
     if (r == 0) {
         child.environment = environment_for_listener(&environment, service->name,

@@ -3,7 +3,10 @@
 
 #include "program/program_options.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 
 #include "base/base.h"
 
@@ -18,6 +21,8 @@ static const struct setting settings[] = {
     {OPTION("program", LIST, argv)},
     {OPTION("program_mode", CHOICE, mode), .initial = "connection", CHOICES(modes)},
     {OPTION("environment", LIST, environment)},
+    {OPTION("environment_file", LIST, environment_files)},
+    {OPTION("success_status", LIST, success)},
     {OPTION("working_directory", TEXT, directory)},
     {OPTION("umask", MASK, umask), .initial = "inherit", .max = 0777},
     {OPTION("nice", NUMBER, nice), .initial = "inherit", .max = 19},
@@ -45,6 +50,7 @@ void program_options_release(void *options)
     struct program_options *program = options;
 
     free(program->identity.groups);
+    text_list_done(&program->identity.login);
 }
 
 static bool is_named(const struct program_options *program)
@@ -60,4 +66,28 @@ const char *program_file(const struct program_options *program)
 char *const *program_arguments(const struct program_options *program)
 {
     return program->argv.items + is_named(program);
+}
+
+int program_parse_end(const char *text)
+{
+    const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+
+    if (*text >= '0' && *text <= '9')
+        return *end == '\0' && number <= 255 ? W_EXITCODE((int)number, 0) : -1;
+    for (int signal = 1; signal < NSIG; signal++)
+        if (sigabbrev_np(signal) && strcmp(sigabbrev_np(signal), name) == 0)
+            return W_EXITCODE(0, signal);
+    return -1;
+}
+
+bool program_is_success(const struct program_options *program, int status)
+{
+    if (status == 0)
+        return true;
+    for (size_t i = 0; i < program->success.n; i++)
+        if ((status & ~WCOREFLAG) == program_parse_end(program->success.items[i]))
+            return true;
+    return false;
 }

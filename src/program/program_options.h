@@ -19,14 +19,18 @@ struct identity {
     gid_t gid;
     gid_t *groups; // owned here
     size_t n_groups;
+    struct text_list login; // HOME, LOGNAME, SHELL and USER of whoever it is; owned here
 };
 
 struct program_options {
     struct text_list argv;
     enum program_mode mode;
-    struct text_list environment;                            // NAME=VALUE
-    char *directory;                                         // NULL: as tcpd's
-    int64_t umask, nice;                                     // or INHERIT
+    struct text_list environment_files;
+    struct text_list environment; // NAME=VALUE, once checked those of the files first
+    bool inherits_environment;    // tcpd's own comes before, else little of it
+    struct text_list success;     // ends that are none to complain of
+    char *directory;              // NULL: as tcpd's
+    int64_t umask, nice;          // or INHERIT
     int64_t limit_nofile, limit_as, limit_core, limit_nproc; // or INHERIT, RLIM_INFINITY
     uint64_t limit_cpu_usec;                                 // 0: as tcpd's
     uint64_t timeout_usec;                                   // of a session, 0: none
@@ -45,3 +49,8 @@ void program_options_release(void *options);
 // {"@FILE", "NAME", ...}, what stands there. The program must be configured.
 const char *program_file(const struct program_options *program);
 char *const *program_arguments(const struct program_options *program);
+
+// An entry of `success_status` as wait(2) has it; -1: it is none.
+int program_parse_end(const char *text);
+// Whether a program that has ended so, as wait(2) has it, has done well.
+bool program_is_success(const struct program_options *program, int status);

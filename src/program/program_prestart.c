@@ -68,7 +68,8 @@ static bool has_failed_silently(const struct instance *instance, const struct tc
 {
     int unread = 0;
 
-    return instance->program.ended && instance->program.status != 0 &&
+    return instance->program.ended &&
+           !program_is_success(instance->program.options, instance->program.status) &&
            session->result == SESSION_OK && session->bytes_in == 0 && session->bytes_out == 0 &&
            ioctl(instance->fd, SIOCINQ, &unread) == 0 && unread == 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whom a program runs as. Names are looked up once, when the configuration is checked; neither the
+// Whom a program runs as, and what a program of that user finds in its environment, as
+// systemd.exec(5) has it. Names are looked up once, when the configuration is checked; neither the
 // master nor workers look up any.
 
 #include <errno.h>
@@ -8,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/answers.h"
 #include "base/base.h"
 #include "program/program_check.h"
+#include "program/program_check_private.h"
 
 #define GROUPS_MAX 1024
 #define WHO        "the user"
@@ -26,6 +29,38 @@ static bool parse_number(const char *text, unsigned *ret)
     return *text >= '0' && *text <= '9' && *end == '\0' && number < UINT32_MAX;
 }
 
+static void add_variable(struct identity *identity, const char *name, const char *value)
+{
+    cleanup_free char *entry = NULL;
+
+    if (asprintf(&entry, "%s=%s", name, value) < 0)
+        base_out_of_memory();
+    text_list_add(&identity->login, entry);
+}
+
+// A place that says that there is none is left out, as systemd does.
+static void take_login(struct identity *identity, const struct passwd *user)
+{
+    const char *home = user->pw_dir, *shell = user->pw_shell, *base = basename(shell);
+
+    text_list_done(&identity->login);
+    if (home[0] == '/' && home[1] != '\0')
+        add_variable(identity, "HOME", home);
+    add_variable(identity, "LOGNAME", user->pw_name);
+    if (shell[0] == '/' && strcmp(base, "nologin") != 0 && strcmp(base, "false") != 0)
+        add_variable(identity, "SHELL", shell);
+    add_variable(identity, "USER", user->pw_name);
+}
+
+// Of tcpd's own user, who may be in no database.
+static void find_own_login(struct identity *identity)
+{
+    const struct passwd *user = getpwuid(geteuid());
+
+    if (user)
+        take_login(identity, user);
+}
+
 // A number may be nobody's: it needs a group then, or is tcpd's own.
 static const char *find_user(struct identity *identity)
 {
@@ -37,6 +72,7 @@ static const char *find_user(struct identity *identity)
     if (user) {
         identity->uid = user->pw_uid;
         identity->gid = user->pw_gid;
+        take_login(identity, user);
     } else if (errno != 0 && errno != ENOENT) {
         return strerror(errno);
     } else if (!is_number) {
@@ -86,6 +122,8 @@ static const char *look_up(struct identity *identity)
     identity->gid = getegid();
     if (identity->user)
         wrong = find_user(identity);
+    else
+        find_own_login(identity);
     if (!wrong && identity->group)
         wrong = find_group(identity);
     if (wrong)
@@ -94,10 +132,12 @@ static const char *look_up(struct identity *identity)
     if (identity->changes && geteuid() != 0)
         return "tcpd does not run as root, so its programs run as the same user; set User= and "
                "Group= of its unit instead";
-    return identity->changes || geteuid() == 0 ? find_groups(identity) : NULL;
+    return identity->changes || (geteuid() == 0 && (identity->user || identity->group))
+               ? find_groups(identity)
+               : NULL;
 }
 
-// What is kept of an identity; its groups follow.
+// What is kept of an identity; its groups follow, then the texts of its login.
 struct kept {
     uid_t uid;
     gid_t gid;
@@ -108,36 +148,48 @@ struct kept {
 static void note(const char *about, const struct identity *identity)
 {
     const size_t groups = identity->n_groups * sizeof(identity->groups[0]);
-    struct kept kept = {.uid = identity->uid,
-                        .gid = identity->gid,
-                        .changes = identity->changes,
-                        .n_groups = identity->n_groups};
-    cleanup_free char *bytes = base_checked(malloc(sizeof(kept) + groups));
+    size_t size = sizeof(struct kept) + groups;
+    cleanup_free char *bytes = base_checked(malloc(size));
+    struct kept kept;
 
+    memset(&kept, 0, sizeof(kept)); // what is between its fields is written, too
+    kept.uid = identity->uid;
+    kept.gid = identity->gid;
+    kept.changes = identity->changes;
+    kept.n_groups = identity->n_groups;
     memcpy(bytes, &kept, sizeof(kept));
     if (groups > 0)
         memcpy(bytes + sizeof(kept), identity->groups, groups);
-    answers_note(WHO, about, bytes, sizeof(kept) + groups);
+    for (size_t i = 0; i < identity->login.n; i++) {
+        const char *text = identity->login.items[i];
+
+        bytes = base_checked(realloc(bytes, size + strlen(text) + 1));
+        memcpy(bytes + size, text, strlen(text) + 1);
+        size += strlen(text) + 1;
+    }
+    answers_note(WHO, about, bytes, size);
 }
 
 static const char *recall(const struct answer *answer, struct identity *identity)
 {
+    const char *bytes = answer->bytes, *end = bytes + answer->size;
     struct kept kept;
 
     if (answer->size < sizeof(kept))
         return strerror(EBADMSG);
-    memcpy(&kept, answer->bytes, sizeof(kept));
-    if ((answer->size - sizeof(kept)) / sizeof(gid_t) != kept.n_groups)
+    memcpy(&kept, bytes, sizeof(kept));
+    bytes += sizeof(kept);
+    if ((size_t)(end - bytes) / sizeof(gid_t) < kept.n_groups)
         return strerror(EBADMSG);
     identity->uid = kept.uid;
     identity->gid = kept.gid;
     identity->changes = kept.changes;
     identity->n_groups = kept.n_groups;
-    if (kept.n_groups == 0)
-        return NULL;
-    identity->groups = base_checked(calloc(kept.n_groups, sizeof(gid_t)));
-    memcpy(identity->groups, (const char *)answer->bytes + sizeof(kept),
-           kept.n_groups * sizeof(gid_t));
+    identity->groups = base_checked(calloc(kept.n_groups + 1, sizeof(gid_t)));
+    memcpy(identity->groups, bytes, kept.n_groups * sizeof(gid_t));
+    bytes += kept.n_groups * sizeof(gid_t);
+    for (; bytes < end && memchr(bytes, '\0', (size_t)(end - bytes)); bytes += strlen(bytes) + 1)
+        text_list_add(&identity->login, bytes);
     return NULL;
 }
 
@@ -148,8 +200,6 @@ const char *program_find_user(struct identity *identity)
     const char *wrong;
     int r;
 
-    if (!identity->user && !identity->group)
-        return NULL;
     if (asprintf(&about, "%s, group %s", identity->user ? identity->user : "(own)",
                  identity->group ? identity->group : "(of the user)") < 0)
         base_out_of_memory();
@@ -160,4 +210,36 @@ const char *program_find_user(struct identity *identity)
     if (!wrong)
         note(about, identity);
     return wrong;
+}
+
+void program_user_return(struct borrowed *borrowed)
+{
+    if (borrowed->changed &&
+        (setresuid((uid_t)-1, borrowed->uid, (uid_t)-1) < 0 ||
+         setresgid((gid_t)-1, borrowed->gid, (gid_t)-1) < 0 ||
+         setgroups((size_t)borrowed->n_groups, borrowed->groups) < 0 ||
+         prctl(PR_SET_PDEATHSIG, borrowed->death_signal) < 0)) // a change of the user takes it back
+        abort();                                               // nothing that follows would be true
+    free(borrowed->groups);
+    *borrowed = (struct borrowed){0};
+}
+
+int program_user_borrow(const struct identity *identity, struct borrowed *ret)
+{
+    int r;
+
+    *ret = (struct borrowed){.uid = geteuid(), .gid = getegid()};
+    if (!identity->changes)
+        return 0;
+    ret->n_groups = getgroups(0, NULL);
+    ret->groups = base_checked(calloc((size_t)ret->n_groups + 1, sizeof(gid_t)));
+    ret->changed = getgroups(ret->n_groups, ret->groups) >= 0 &&
+                   prctl(PR_GET_PDEATHSIG, &ret->death_signal) >= 0 &&
+                   setgroups(identity->n_groups, identity->groups) >= 0;
+    if (ret->changed && setresgid((gid_t)-1, identity->gid, (gid_t)-1) >= 0 &&
+        setresuid((uid_t)-1, identity->uid, (uid_t)-1) >= 0)
+        return 0;
+    r = -errno;
+    program_user_return(ret);
+    return r;
 }

@@ -85,6 +85,14 @@ static bool is(const struct run *run, const char *name, const char *text)
     return found && strcmp(found, text) == 0;
 }
 
+static bool has(const struct run *run, const char *name, const char *text)
+{
+    for (size_t i = 0; i < run->n_settings; i++)
+        if (strcmp(run->settings[i].name, name) == 0 && strcmp(run->settings[i].text, text) == 0)
+            return true;
+    return false;
+}
+
 static int complain_of(const char *what, const char *text)
 {
     (void)fprintf(stderr, "tcpd run: %s%s; see tcpd run --help\n", what, text);
@@ -183,6 +191,8 @@ static void add_defaults(struct run *run, const char *max)
         add_setting(run, is(run, "program_mode", "listener") ? "min_workers" : "max_workers", max);
     if (!run_find(run, "listen") && !has_sockets())
         add_setting(run, "listen", ANYWHERE);
+    if (is(run, "handler", "program") && !has(run, "environment", "clean"))
+        add_setting(run, "environment", "inherit"); // as whoever types a command expects
     if (run->verbose && !run_find(run, "log_sessions"))
         add_setting(run, "log_sessions", "all");
 }

@@ -104,9 +104,10 @@ static char *locate_program(struct loading *loading, const char *text)
     if (located)
         return located;
     loading->lost = true;
-    problems_add(loading->problems, RUN_SOURCE, 0,
-                 "program: \"%s\" is not in PATH; name a program that is, or write a path with a /",
-                 name);
+    problems_add(loading->problems, RUN_SOURCE, 0, "program: \"%s\" is not in PATH; %s", name,
+                 strchr(name, ' ')
+                     ? "each argument is a word of its own, without quotes around all of them"
+                     : "name a program that is, or write a path with a /");
     return NULL;
 }
 

@@ -5,6 +5,7 @@ environment by which every process of a test is found again, wherever it has gon
 
 import contextlib
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -88,6 +89,17 @@ def program(argv, mark=None, name="program", environment=(), **options):
 def listener(argv, mark=None, name="program", **options):
     """The same in listener mode."""
     return program(argv, mark, name, program_mode="listener", **options)
+
+
+def login(uid):
+    """The variables of a user that its programs find, as systemd.exec(5) has them."""
+    user = pwd.getpwuid(uid)
+    found = {"LOGNAME": user.pw_name, "USER": user.pw_name}
+    if user.pw_dir != "/":
+        found["HOME"] = user.pw_dir
+    if not user.pw_shell.endswith(("/nologin", "/false")):
+        found["SHELL"] = user.pw_shell
+    return found
 
 
 def write_script(path, text, interpreter="/bin/sh"):

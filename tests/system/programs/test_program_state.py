@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a program is given, exactly (B44, B51): signals, descriptors, session, limits, identity, and
-an environment in which nothing is tcpd's own. A C program tells; see program_state.c."""
+an environment in which little is tcpd's own. A C program tells; see program_state.c."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ import pytest
 
 from harness import (activated, can_become_others, configuration, proc_children,
                      proc_stat, read_all)
-from programs import ONE, listener, program, unix_socket
+from programs import ONE, listener, login, program, unix_socket
 
 root = pytest.mark.skipif(not can_become_others(), reason="needs root, to become somebody else")
 SO_COOKIE = 57
@@ -23,8 +23,8 @@ O_ACCMODE, O_NONBLOCK = os.O_ACCMODE, os.O_NONBLOCK
 SECRETS = {"PATH": "/usr/sbin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "Asia/Shanghai",
            "SECRET": "x", "WATCHDOG_PID": "1", "JOURNAL_STREAM": "8:1234", "TCPREMOTEHOST": "liar",
            "TCPREMOTEINFO": "liar", "TCPREMOTEIP": "192.0.2.1", "PROTO": "UDP", "IFS": "x",
-           "LD_LIBRARY_PATH": "/nowhere", "INVOCATION_ID": "0" * 32, "HOME": "/root"}
-COMMON = {name: SECRETS[name] for name in ("PATH", "LANG", "TZ")}
+           "LD_LIBRARY_PATH": "/nowhere", "INVOCATION_ID": "0" * 32, "HOME": "/elsewhere"}
+COMMON = {name: SECRETS[name] for name in ("PATH", "LANG", "TZ")} | login(os.geteuid())
 
 
 class State:
@@ -314,7 +314,7 @@ def test_environment_entries(tcpd, state_program, mark):
         state = ask(daemon)
     own = {name: value for name, value in state.environment.items()
            if not re.match("PROTO|TCP|REMOTE_|SO_COOKIE", name)}
-    assert own == {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    assert own == {**login(os.geteuid()), "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                    "A": "again", "EMPTY": "", "EQUATION": "a=b=c", "LANG": "de_DE.UTF-8",
                    "lower_1": "ä \t'quoted'"}
     assert len(state.environment) == len(state.environment_list)

@@ -464,8 +464,10 @@ def test_listener():
 def test_example_of_a_program(tmp_path):
     """What etc/tcpd.conf has as comments is right once they are taken off."""
     text = (TOP / "etc" / "tcpd.conf").read_text()
+    (tmp_path / "variables").write_text("A=b\n")
     example = re.search(r'^#service "quiz".*?^#}$', text, re.M | re.S)[0]
     for told, real in (("/usr/local/bin/quiz", "/bin/cat"), ("/PATH", str(tmp_path)),
+                       ("/FILE", f"{tmp_path}/variables"),
                        ('user = "NAME"', 'user = "0"'), ('group = "NAME"', 'group = "0"')):
         assert told in example
         example = example.replace(told, real)

@@ -78,18 +78,35 @@ static const struct {
      PROGRAM "program = {\"/bin/sh\", \"-c\", 'echo ${REMOTE_ADDR}'}\n" LISTENER "}",
      {{"main.conf:2: ", ACCEPTS}}},
 
+    {"files of variables",
+     PROGRAM CAT "environment_file = {\"/no/such\", \"-/no/such\", \"/etc\"} }",
+     {{"main.conf:3: ", "environment_file = \"/no/such\" of service \"p\": No such file"},
+      {"main.conf:3: ", "environment_file = \"/etc\" of service \"p\": Is a directory"}}},
+    {"ends that are none",
+     PROGRAM CAT
+     "success_status = {\"1\", \"256\", \"-1\", \"SIGHUP\", \"HUP\", \"1x\", \"SIG\"} }",
+     {{"main.conf:3: ", "success_status = \"256\" of service \"p\": write an exit status"},
+      {"main.conf:3: ", "success_status = \"-1\""},
+      {"main.conf:3: ", "success_status = \"1x\""},
+      {"main.conf:3: ", "success_status = \"SIG\""}}},
+    {"an argument in the program's entry",
+     PROGRAM "program = {\"/bin/cat -n\"}\n}",
+     {{"main.conf:2: ", "each argument is an entry of its own: {\"/bin/cat\", \"-n\"}"}}},
+
     {"deadlines of reading",
      PROGRAM CAT "first_byte_timeout = 1s\nidle_timeout = 1s }",
      {{"main.conf:3: ", NO_BYTE}, {"main.conf:4: ", NO_BYTE}}},
     {"what a listener decides by itself",
      PROGRAM CAT LISTENER "idle_timeout = 1s\nsend_timeout = 1s\nsession_timeout = 1s\n"
-                          "program_timeout = 1s\nkill_grace = 1s\nmax_sessions_per_worker = 1\n}",
+                          "program_timeout = 1s\nkill_grace = 1s\nmax_sessions_per_worker = 1\n"
+                          "success_status = 1\n}",
      {{"main.conf:4: ", ACCEPTS},
       {"main.conf:5: ", ACCEPTS},
       {"main.conf:6: ", ACCEPTS},
       {"main.conf:7: ", ACCEPTS},
       {"main.conf:8: ", "stop_timeout is the time"},
-      {"main.conf:9: ", ACCEPTS}}},
+      {"main.conf:9: ", ACCEPTS},
+      {"main.conf:10: ", ACCEPTS}}},
     {"how many a listener has",
      PROGRAM CAT LISTENER "min_workers = 2\nmax_workers = 5\nspare_workers = 1\n}",
      {{"main.conf:5: ", COPIES}, {"main.conf:6: ", COPIES}}},
@@ -120,11 +137,18 @@ static void test_scripts(void **state)
         {"#!/no/such/sh\n", "", "its interpreter /no/such/sh: No such file", 0755},
         {"echo hello\n", "", "does not begin with #!", 0755},
         {"#!/bin/sh\n", "", "cannot be executed", 0644},
+        {"#!/bin/sh\r\n", "", "its interpreter is \"/bin/sh\\r\"", 0755},
+        {"#!/usr/bin/env sh\r\n", "", "its interpreter is \"/usr/bin/env sh\\r\"", 0755},
+        {"#!/bin/sh -e\r\n", "", NULL, 0755}, // an argument is the interpreter's business
+        {"#!\n", "", "names no interpreter", 0755},
+        {"#!/bin/sh\n", "user = nobody\n", "may not be read by the user that it runs as", 0711},
+        {"\177ELF", "user = nobody\n", NULL, 0711},
         {"#!/bin/sh\n", "user = nobody\n", "by the user that it runs as", 0700},
         {"#!/bin/sh\n", "user = nobody\n", NULL, 0755},
     };
 
     (void)state;
+    check_number("others may enter", chmod(config_dir_path(""), 0755), 0);
     for (size_t i = 0; i < ELEMENTS(scripts); i++) {
         struct problems problems = {0};
         struct config *config;
@@ -157,6 +181,8 @@ static const char *const taken[] = {
     PROGRAM "program = {\"/bin/sh\", \"-c\", \"echo $PROTOTYPE $$\"} " PRESTART "}",
     PROGRAM CAT "limit_nofile = 20 limit_cpu = 5s limit_core = 0 umask = 077 }",
     PROGRAM CAT "working_directory = / }",
+    PROGRAM CAT "environment = {\"inherit\", \"A=b\", \"clean\"} }",
+    PROGRAM CAT "success_status = {0, 255, SIGTERM, \"PIPE\"} environment_file = -/no/such }",
 };
 
 // What follows from the mode for the service.
@@ -192,6 +218,73 @@ static void test_taken(void **state)
     }
 }
 
+// The one problem of a program with more in its section; NULL: there is none.
+static char *load_with(const char *more)
+{
+    struct problems problems = {0};
+    cleanup_free char *conf = NULL;
+    char *text = NULL;
+    struct config *config;
+
+    check_true("memory", asprintf(&conf, PROGRAM CAT "%s\n}", more) > 0);
+    config_dir_write("main.conf", conf, strlen(conf));
+    config = config_load(config_dir_path("main.conf"), handlers, &problems);
+    check_number("problems", problems.n, config ? 0 : 1);
+    if (problems.n > 0)
+        text = strdup(problems.texts[0]);
+    (void)config_unref(config);
+    problems_done(&problems);
+    return text;
+}
+
+// What exec(2) refuses with E2BIG, to the byte for one text.
+static void test_size(void **state)
+{
+    const size_t max = 32 * (size_t)sysconf(_SC_PAGESIZE);
+    char *more = calloc(1, max + 100), *text;
+
+    (void)state;
+    check_true("memory", more != NULL);
+    for (size_t extra = 0; extra < 2; extra++) {
+        (void)snprintf(more, max, "environment = \"A=");
+        memset(more + strlen(more), 'x', max - 3 + extra);
+        strcat(more, "\"");
+        text = load_with(more);
+        if (extra == 0)
+            check_text("fits", text, NULL);
+        else
+            check_true("one byte more", text && strstr(text, "\"A ...\" has 131072 bytes"));
+        free(text);
+        memset(more, 0, max + 100);
+    }
+    free(more);
+}
+
+// A folder on the way that is closed to the user is named.
+static void test_closed_folder(void **state)
+{
+    char more[512], wanted[600], *text;
+
+    (void)state;
+    if (geteuid() != 0)
+        return;
+    check_number("others may enter", chmod(config_dir_path(""), 0755), 0);
+    check_number("mkdir", mkdir(config_dir_path("closed"), 0700), 0);
+    check_number("mkdir", mkdir(config_dir_path("closed/in"), 0755), 0);
+    (void)snprintf(wanted, sizeof(wanted), "the directory %s is closed to the user",
+                   config_dir_path("closed"));
+    (void)snprintf(more, sizeof(more), "working_directory = \"%s\"", config_dir_path("closed/in"));
+    text = load_with(more);
+    check_text("as root", text, NULL);
+    strcat(more, " user = nobody");
+    text = load_with(more);
+    check_true("as nobody", text && strstr(text, wanted));
+    free(text);
+    check_number("rmdir", rmdir(config_dir_path("closed/in")), 0);
+    check_number("rmdir", rmdir(config_dir_path("closed")), 0);
+    check_number("itself again", geteuid(), 0);
+}
+
 // As oneself there is nothing to change; as root everything can be.
 static void test_user(void **state)
 {
@@ -214,8 +307,11 @@ static void test_user(void **state)
     } else {
         check_true("nobody", wrong && strstr(wrong, "tcpd does not run as root"));
     }
+    check_true("nobody", geteuid() != 0 || other.login.n >= 2);
     free(own.groups);
     free(other.groups);
+    text_list_done(&own.login);
+    text_list_done(&other.login);
 }
 
 int main(void)
@@ -224,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, config_dir_make, config_dir_remove),
         cmocka_unit_test_setup_teardown(test_scripts, config_dir_make, config_dir_remove),
         cmocka_unit_test_setup_teardown(test_taken, config_dir_make, config_dir_remove),
+        cmocka_unit_test_setup_teardown(test_size, config_dir_make, config_dir_remove),
+        cmocka_unit_test_setup_teardown(test_closed_folder, config_dir_make, config_dir_remove),
         cmocka_unit_test(test_user),
     };
 

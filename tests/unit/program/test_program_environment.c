@@ -7,16 +7,14 @@
 #include "pair.h"
 #include "program/program_environment.h"
 
-// Whether the environment has the entry; one that ends in '=' stands for any value that is not
-// empty.
+// Whether the environment has the entry; one that ends in '=' stands for any value.
 static bool has(char *const *environment, const char *wanted)
 {
     size_t n = strlen(wanted);
     bool any = wanted[n - 1] == '=';
 
     for (; *environment; environment++)
-        if (any ? strncmp(*environment, wanted, n) == 0 && (*environment)[n] != '\0'
-                : strcmp(*environment, wanted) == 0)
+        if (any ? strncmp(*environment, wanted, n) == 0 : strcmp(*environment, wanted) == 0)
             return true;
     return false;
 }
@@ -36,8 +34,9 @@ static void check(const char *row, char *const *environment, const char *const *
     check_number(row, n, n_wants);
 }
 
-static char *const given_items[] = {(char[]){"A=b"}, (char[]){"LANG=xx"}, (char[]){"A=c"}, NULL};
-static const struct text_list given = {.items = (char **)(uintptr_t)given_items, .n = 3};
+static char *given_items[] = {(char[]){"A=b"}, (char[]){"LANG=xx"}, (char[]){"A=c"}, NULL};
+static char *login_items[] = {(char[]){"HOME=/home/me"}, (char[]){"USER=me"}, NULL};
+static const struct program_options given = {.environment = {.items = given_items, .n = 3}};
 
 static void test_common(void **state)
 {
@@ -48,7 +47,7 @@ static void test_common(void **state)
     static const char *const listener[] = {
         "PATH=/bin",          "TZ=UTC", "LISTEN_FDS=1", "LISTEN_PID=", "LISTEN_FDNAMES=web",
         "JOURNAL_STREAM=1:2", NULL};
-    const struct text_list none = {0};
+    const struct program_options none = {0};
     struct environment environment;
 
     (void)state;
@@ -69,6 +68,46 @@ static void test_common(void **state)
     check_number("open", environment_open(&environment, &given), 0);
     check("given", environment_for(&environment, NULL), with);
     free(environment.entries);
+}
+
+// Whose HOME it is, and what of tcpd's own environment is handed on.
+static void test_own(void **state)
+{
+    static const char *const own[] = {"PATH=/bin", "TZ=UTC", "HOME=/home/me", "USER=me", NULL};
+    static const char *const callers[] = {"PATH=/bin", "TZ=UTC", "HOME=/root", "USER=me",
+                                          "DB_URL=x",  "EMPTY=", "LISTEN=1",   NULL};
+    static const char *const users[] = {"PATH=/bin", "TZ=UTC", "HOME=/home/me", "USER=me",
+                                        "DB_URL=x",  "EMPTY=", "LISTEN=1",      NULL};
+    static const char *const of_others[] = {
+        "LISTEN_FDS",    "LISTEN_PIDFDID", "NOTIFY_SOCKET",         "INVOCATION_ID", "PROTO",
+        "WATCHDOG_USEC", "JOURNAL_STREAM", "MEMORY_PRESSURE_WATCH", "TCPREMOTEIP"};
+    struct program_options options = {.identity.login = {.items = login_items, .n = 2}};
+    struct environment environment;
+
+    (void)state;
+    check_number("clear", clearenv(), 0);
+    (void)setenv("PATH", "/bin", 1);
+    (void)setenv("TZ", "UTC", 1);
+    (void)setenv("HOME", "/root", 1);
+    (void)setenv("DB_URL", "x", 1);
+    (void)setenv("EMPTY", "", 1);
+    (void)setenv("LISTEN", "1", 1);
+    for (size_t i = 0; i < ELEMENTS(of_others); i++)
+        (void)setenv(of_others[i], "1", 1);
+    check_number("open", environment_open(&environment, &options), 0);
+    check("of tcpd's own user", environment_for(&environment, NULL), own);
+    free(environment.entries);
+    options.inherits_environment = true;
+    check_number("open", environment_open(&environment, &options), 0);
+    check("the caller's", environment_for(&environment, NULL), callers);
+    free(environment.entries);
+    options.identity.user = (char[]){"me"};
+    check_number("open", environment_open(&environment, &options), 0);
+    check("of another user", environment_for(&environment, NULL), users);
+    free(environment.entries);
+    check_number("clear", clearenv(), 0);
+    (void)setenv("PATH", "/bin", 1);
+    (void)setenv("TZ", "UTC", 1);
 }
 
 static void test_unix(void **state)
@@ -197,10 +236,8 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_common),
-        cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_internet),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_common),   cmocka_unit_test(test_own),   cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_internet), cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

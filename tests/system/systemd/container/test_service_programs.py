@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from harness import BUILD, service, wait_for
-from units import CONF, configure, messages, wait_active
+from units import CONF, ECHO, configure, echoes, edit, messages, wait_active
 
 DROP_IN = "/etc/systemd/system/tcpd.service.d"
 EXAMPLES = "/usr/share/doc/tcpd-server/examples"
@@ -120,15 +120,165 @@ def test_module_in_the_sandbox(tcpd):
         assert other.recv(6) == b"AGAIN\n"
 
 
+# --- The sandbox -------------------------------------------------------------------------------
+
+
+def relax(machine, *names, more=""):
+    """The drop-ins of that name, and one more text, take effect; tcpd stays as it is."""
+    machine.run(f"rm -rf {DROP_IN} && mkdir -p {DROP_IN}")
+    for name in names:
+        machine.run("cp", f"{EXAMPLES}/{name}.conf", DROP_IN)
+    if more:
+        machine.put(f"{DROP_IN}/zz.conf", f"[Service]\n{more}\n")
+    machine.systemctl("daemon-reload")
+
+
+def lines_of(machine, example):
+    """The settings that a drop-in has behind a #, each with the comment before it."""
+    text = machine.inside(f"{EXAMPLES}/{example}.conf").read_text()
+    return dict(line[1:].partition("=")[::2] for line in text.splitlines()
+                if line.startswith("#") and line[1:2].isupper() and "=" in line)
+
+
 def test_sandbox_says_no(tcpd):
-    """Without programs.conf the start fails, and says which program may not be executed."""
-    tcpd.run(f"rm -rf {DROP_IN}")
+    """Issue 13, 7: without programs.conf, services with programs are left out, with the directive
+    at fault; the others are served."""
+    relax(tcpd)
+    cursor = tcpd.cursor()
+    configure(tcpd, ECHO, *PROGRAMS)
+    said = tcpd.wait_journal(
+        rf'^{CONF}:\d+: program = "/bin/sh" of service "says": cannot be executed: NoExecPaths= of '
+        r"the unit forbids it; see programs.conf; the service is left out$", "-u", "tcpd",
+        since=cursor)
+    assert said["PRIORITY"] == "3"
+    assert echoes(tcpd) and "says" not in tcpd.run("tcpdctl", "status").stdout
+    relax(tcpd, "programs")
+    tcpd.systemctl("restart", "tcpd.service")
+    assert tcpd.exchange(7001) == b"hello\n" and echoes(tcpd)
+
+
+def test_nothing_left_to_serve(tcpd):
+    """Where all services would be left out it does not start, and does once it may."""
+    relax(tcpd)
     cursor = tcpd.cursor()
     configure(tcpd, *PROGRAMS, start="tcpd.socket")
     tcpd.systemctl("start", "--no-block", "tcpd.service")
-    tcpd.wait_journal(rf'^{CONF}:\d+: program = "/bin/sh" of service "says": cannot be executed',
-                      "-u", "tcpd", since=cursor)
-    tcpd.run(f"mkdir -p {DROP_IN} && cp {EXAMPLES}/programs.conf {DROP_IN}/")
-    tcpd.systemctl("daemon-reload")
+    tcpd.wait_journal(r'"says": cannot be executed: NoExecPaths=', "-u", "tcpd", since=cursor)
+    tcpd.wait_journal("status=78", "-u", "tcpd", since=cursor)
+    relax(tcpd, "programs")
     wait_active(tcpd)  # systemd tries again each second
     assert tcpd.exchange(7001) == b"hello\n"
+
+
+# What the program needs: its settings, the part of the path that is hidden, the directive at fault,
+# and how the line of programs.conf that names it would be written.
+HIDDEN = {
+    "a program in a home": ({"program": ["/home/me/hello"]}, "/home", "ProtectHome=", "read-only"),
+    "a program of root": ({"program": ["/root/hello"]}, "/root", "ProtectHome=", "no"),
+    "an interpreter's file": ({"program": ["/bin/sh", "/home/me/hello"]}, "/home", "ProtectHome=",
+                              "read-only"),
+    "a directory": ({"program": ["/bin/echo", "hello"], "working_directory": "/home/me"}, "/home",
+                    "ProtectHome=", "tmpfs"),
+    "variables": ({"program": ["/bin/echo", "hello"], "environment_file": ["/home/me/variables"]},
+                  "/home", "ProtectHome=", "read-only"),
+    "a program in /tmp": ({"program": ["/tmp/hello"]}, "/tmp", "PrivateTmp=", "no"),
+    "a program in /var/tmp": ({"program": ["/var/tmp/hello"]}, "/var/tmp", "PrivateTmp=", "no"),
+}
+
+
+@pytest.fixture
+def places(tcpd):
+    """Files in places that the sandbox hides."""
+    tcpd.run("useradd -m me; chmod 755 /home/me /root; echo A=b >/home/me/variables; "
+             "for path in /home/me /root /tmp /var/tmp; do "
+             "printf '#!/bin/sh\\necho hello\\n' >$path/hello; chmod 755 $path/hello; done")
+    yield tcpd
+    tcpd.run("chmod 700 /root; rm /root/hello /tmp/hello /var/tmp/hello")
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_hidden(places, what):
+    """Issue 13, 7: what the sandbox hides is told with the directive at fault, which programs.conf
+    has a line for; with that line the program serves."""
+    tcpd, (needs, path, directive, value) = places, HIDDEN[what]
+    relax(tcpd, "programs", more="ProtectHome=tmpfs" if what == "a directory" else "")
+    hello = service("hello", "program", listen=["127.0.0.1:7006"], min_workers=1, **needs)
+    cursor = tcpd.cursor()
+    configure(tcpd, ECHO, hello)
+    tcpd.wait_journal(rf'^{CONF}:\d+: .* of service "hello": (its argument \S+: )?{path} is hidden by '
+                      rf"{directive} of the unit; see programs.conf; the service is left out$",
+                      "-u", "tcpd", "PRIORITY=3", since=cursor)
+    assert echoes(tcpd)
+    assert directive[:-1] in lines_of(tcpd, "programs")
+    if value == "tmpfs":
+        return
+    relax(tcpd, "programs", more=f"{directive}{value}")
+    tcpd.systemctl("restart", "tcpd.service")
+    assert tcpd.exchange(7006) == b"hello\n" and echoes(tcpd)
+
+
+def test_proc(tcpd):
+    """Issue 13, 7: /proc/loadavg, as for uptime, is there with programs.conf; without that line it
+    is said that it is not."""
+    uptime = service("load", "program", listen=["127.0.0.1:7006"], min_workers=1,
+                     program=["/bin/cat", "/proc/loadavg"])
+    configure(tcpd, ECHO, uptime)
+    assert len(tcpd.exchange(7006).split()) == 5
+    relax(tcpd, "programs", more="ProcSubset=pid")
+    cursor = tcpd.cursor()
+    tcpd.systemctl("restart", "tcpd.service")
+    tcpd.wait_journal(r'"load": its argument /proc/loadavg: /proc is hidden by ProcSubset= ',
+                      "-u", "tcpd", "PRIORITY=3", since=cursor)
+    assert echoes(tcpd)
+
+
+def test_left_out_at_a_reload(places):
+    """A reload that asks for a program that cannot run is refused, and says why; what was left out
+    before is no reason to refuse one."""
+    tcpd = places
+    hello = service("hello", "program", listen=["127.0.0.1:7006"], min_workers=1,
+                    program=["/home/me/hello"])
+    configure(tcpd, ECHO, hello)
+    edit(tcpd, "min_workers = \"2\"", "min_workers = \"3\"")
+    tcpd.systemctl("reload", "tcpd.service")
+    assert echoes(tcpd) and "hello" not in tcpd.run("tcpdctl", "status").stdout
+    edit(tcpd, "/home/me/hello", "/bin/false")
+    tcpd.systemctl("restart", "tcpd.service")
+    assert tcpd.exchange(7006) == b""
+    edit(tcpd, "/bin/false", "/home/me/hello")
+    refused = tcpd.run("tcpdctl", "reload", check=False)
+    assert refused.returncode == 1
+    assert "/home is hidden by ProtectHome= of the unit; see programs.conf" in refused.stderr
+    assert tcpd.exchange(7006) == b"" and echoes(tcpd)
+
+
+CONNECTS = (r'use Socket; socket my $s, PF_INET, SOCK_STREAM, 0 or die "socket: $!"; '
+            r'connect $s, sockaddr_in(7007, INADDR_LOOPBACK) or die "connect: $!"; '
+            r'syswrite $s, "over there\n"; shutdown $s, 1; print while <$s>')
+
+
+def test_network(tcpd):
+    """Issue 13, 7: a program connects to another service with network.conf, and not without."""
+    configure(tcpd, ECHO, service("proxy", "program", listen=["127.0.0.1:7006"], min_workers=1,
+                                  program=["/usr/bin/perl", "-e", CONNECTS]))
+    cursor = tcpd.cursor()
+    assert tcpd.exchange(7006) == b""
+    tcpd.wait_journal("^socket: Address family not supported", since=cursor)
+    relax(tcpd, "programs", "network")
+    tcpd.systemctl("restart", "tcpd.service")
+    assert tcpd.exchange(7006) == b"over there\n"
+
+
+@pytest.mark.parametrize("example", ["programs", "network"])
+def test_lines_of_examples(tcpd, example):
+    """Each line that is behind a # can be had: systemd takes it, and tcpd starts with all."""
+    found = lines_of(tcpd, example)
+    assert {"programs": "StateDirectory", "network": "SocketBindAllow"}[example] in found
+    values = {"ReadWritePaths": "/srv", "User": "games", "Group": "games", "StateDirectory": "quiz"}
+    configure(tcpd, ECHO)
+    relax(tcpd, example, more="\n".join(f"{name}={values.get(name, value)}"
+                                        for name, value in found.items()))
+    cursor = tcpd.cursor()
+    tcpd.systemctl("restart", "tcpd.service")
+    assert echoes(tcpd)
+    assert not [text for text in messages(tcpd, since=cursor) if "zz.conf" in text]
