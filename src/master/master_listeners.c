@@ -18,11 +18,11 @@
 #define SHIFT_MAX 5 // attempts are up to 32 s apart: each that fails may have bothered who is there
 
 // Whether the last words about it are long enough ago; these are the next ones then.
-static bool may_say(struct pool *pool, uint64_t now)
+static bool may_say(uint64_t *said_usec, uint64_t now)
 {
-    if (pool->mends.said_usec != 0 && now < pool->mends.said_usec + SAY_USEC)
+    if (*said_usec != 0 && now < *said_usec + SAY_USEC)
         return false;
-    pool->mends.said_usec = now;
+    *said_usec = now;
     return true;
 }
 
@@ -31,7 +31,7 @@ static void note_failed(struct pool *pool, const char *fault, int error, uint64_
     unsigned shift = pool->mends.n_failures < SHIFT_MAX ? pool->mends.n_failures++ : SHIFT_MAX;
 
     pool->mends.due_usec = now + (USEC_PER_SEC << shift);
-    if (may_say(pool, now))
+    if (may_say(&pool->mends.said_usec, now))
         log_error("%s: %s, and it cannot listen again: %s; will keep trying", pool->name, fault,
                   strerror(error));
 }
@@ -44,7 +44,7 @@ static void note_mended(struct pool *pool, const char *fault, uint64_t now)
 
     pool->mends.n_failures = 0;
     pool->mends.due_usec = now + USEC_PER_SEC;
-    if (!may_say(pool, now) && !was_said_to_fail)
+    if (!may_say(&pool->mends.said_usec, now) && !was_said_to_fail)
         return;
     log_error("%s: %s; listening again", pool->name, fault);
     throttle_reset(&pool->deaths); // what its workers died of is mended
@@ -124,11 +124,22 @@ static bool is_served(const struct master *master, const struct pool *pool)
                               master->phase == MASTER_RELOADING);
 }
 
+// Workers wait in accept(), each in its turn; where it does not block, they are all woken for each
+// client.
+static void make_blocking(struct pool *pool, uint64_t now)
+{
+    if (pool->n_copies == 0 && listener_make_blocking(pool->listener) &&
+        may_say(&pool->mends.blocking_said_usec, now))
+        log_warning("%s: someone made the listener non-blocking; undone", pool->name);
+}
+
 void master_mend_listeners(struct master *master, uint64_t now_usec)
 {
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        make_blocking(pool, now_usec);
         if (is_served(master, pool) && fault_of(pool->listener))
             mend(master, pool, fault_of(pool->listener), now_usec);
+    }
 }
 
 void master_lose_listener(struct master *master, struct pool *pool, uint64_t now_usec)

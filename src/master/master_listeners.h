@@ -5,8 +5,9 @@
 #include "master/master_state.h"
 
 // Looks at every listener that is not being closed: one that somebody has shut down listens again
-// or is opened anew, as is one whose path led elsewhere when it was taken back. May log. What
-// cannot be mended is tried again at the next call.
+// or is opened anew, as is one whose path led elsewhere when it was taken back; one that somebody
+// has made non-blocking, for no program of ours, blocks again. May log. What cannot be mended is
+// tried again at the next call.
 void master_mend_listeners(struct master *master, uint64_t now_usec);
 
 // A worker has left because its listener is shut down, and has taken all that was in the queue.

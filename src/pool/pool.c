@@ -205,6 +205,15 @@ static uint64_t retire_time(const struct service *service, uint64_t now_usec)
     return now_usec + age - age / 1000 * arc4random_uniform(125);
 }
 
+// The first copy of a program that accepts by itself finds a socket that blocks, whatever others
+// have done to it. Those beside it may have made it non-blocking for a purpose, and would wait in
+// accept() for ever; once the last one has gone, it has no purpose.
+static void settle_blocking(const struct pool *pool)
+{
+    if (pool->n_copies == 0)
+        (void)listener_make_blocking(pool->listener);
+}
+
 static void list_add(struct pool *pool, struct worker *worker)
 {
     worker->next = pool->workers;
@@ -248,6 +257,8 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         return -ENOSPC;
     setup.slot = worker->slot;
     setup.retire_usec = retire_time(pool->service, now_usec);
+    if (pool->service->accepts_itself)
+        settle_blocking(pool);
     // The child must not run a handler, or take a signal, meant for the master (B27). _Fork()
     // leaves out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each
     // child.
@@ -271,6 +282,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = setup.retire_usec;
     list_add(pool, worker);
+    pool->n_copies += worker->accepts_itself;
     pool->n_active++;
     pool_count_in(worker);
     return 0;
@@ -301,6 +313,9 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     if (score->sessions > 0)
         pool->departed_usec = base_now_usec();
     list_remove(pool, worker);
+    pool->n_copies -= worker->accepts_itself;
+    if (worker->accepts_itself)
+        settle_blocking(pool);
     scoreboard_wipe(&pools->board, worker->slot);
     slots_release(pools->slots, worker);
 }

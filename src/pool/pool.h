@@ -35,6 +35,7 @@ struct pool_mends {
     uint64_t due_usec; // not before
     unsigned n_failures;
     uint64_t said_usec; // when that was last logged; 0: never
+    uint64_t blocking_said_usec; // the same of one that somebody made non-blocking
 };
 
 struct pool {
@@ -55,6 +56,7 @@ struct pool {
     unsigned n_active; // of this generation
     unsigned n_old;    // of earlier ones, still accepting
     unsigned n_draining;
+    unsigned n_copies;        // of all these: programs that accept by themselves
     unsigned widest;          // the greatest max_workers that workers not of this generation had
     unsigned floor;           // keeps the capacity during a reload
     int adjustment;           // TTIN, TTOU
