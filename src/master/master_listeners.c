@@ -14,8 +14,10 @@
 #include "log/log.h"
 #include "master/master_stop.h"
 
-#define SAY_USEC  (60 * USEC_PER_SEC)
-#define SHIFT_MAX 5 // attempts are up to 32 s apart: each that fails may have bothered who is there
+#define SAY_USEC   (60 * USEC_PER_SEC)
+#define QUICK_USEC (100 * USEC_PER_MSEC)
+#define N_QUICK    10 // mends in a row; those after them are a second apart
+#define SHIFT_MAX  5 // attempts are up to 32 s apart: each that fails may have bothered who is there
 
 // Whether the last words about it are long enough ago; these are the next ones then.
 static bool may_say(uint64_t *said_usec, uint64_t now)
@@ -36,14 +38,19 @@ static void note_failed(struct pool *pool, const char *fault, int error, uint64_
                   strerror(error));
 }
 
-// Whoever does it again and again, as a module may in its open(), costs one attempt a second, and
-// its workers are held back as others that die early.
+// All copies of a program may do it when they end, one soon after the other. Whoever does it again
+// and again, as a module may in its open(), costs one attempt a second, and its workers are held
+// back as others that die early.
 static void note_mended(struct pool *pool, const char *fault, uint64_t now)
 {
-    bool was_said_to_fail = pool->mends.n_failures > 0;
+    struct pool_mends *mends = &pool->mends;
+    bool was_said_to_fail = mends->n_failures > 0;
 
-    pool->mends.n_failures = 0;
-    pool->mends.due_usec = now + USEC_PER_SEC;
+    if (now >= mends->due_usec + SAY_USEC)
+        mends->n_quick = 0;
+    mends->n_failures = 0;
+    mends->due_usec = now + (mends->n_quick < N_QUICK ? QUICK_USEC : USEC_PER_SEC);
+    mends->n_quick += mends->n_quick < N_QUICK;
     if (!may_say(&pool->mends.said_usec, now) && !was_said_to_fail)
         return;
     log_error("%s: %s; listening again", pool->name, fault);
@@ -95,7 +102,8 @@ static void mend(struct master *master, struct pool *pool, const char *fault, ui
     bool is_path = listener->family == AF_UNIX;
     int r;
 
-    if (now < pool->mends.due_usec)
+    pool->mends.owed = now < pool->mends.due_usec;
+    if (pool->mends.owed)
         return;
     if (is_path && listener->origin == LISTENER_ACTIVATED) {
         leave_to_systemd(master, pool);
@@ -146,5 +154,14 @@ void master_lose_listener(struct master *master, struct pool *pool, uint64_t now
 {
     pool->listener->emptied = listener_is_shut(pool->listener);
     if (is_served(master, pool) && pool->listener->emptied)
+        mend(master, pool, fault_of(pool->listener), now_usec);
+}
+
+void master_mend_owed(struct master *master, struct pool *pool, uint64_t now_usec)
+{
+    if (!pool->mends.owed || now_usec < pool->mends.due_usec)
+        return;
+    pool->mends.owed = false;
+    if (is_served(master, pool) && fault_of(pool->listener))
         mend(master, pool, fault_of(pool->listener), now_usec);
 }

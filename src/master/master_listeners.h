@@ -10,5 +10,9 @@
 // tried again at the next call.
 void master_mend_listeners(struct master *master, uint64_t now_usec);
 
-// A worker has left because its listener is shut down, and has taken all that was in the queue.
+// A worker has left because its listener is shut down, and has taken all that was in the queue, or
+// a program in a worker's place has died of that.
 void master_lose_listener(struct master *master, struct pool *pool, uint64_t now_usec);
+
+// It was too early to mend it, and the time has come: pool->mends.due_usec.
+void master_mend_owed(struct master *master, struct pool *pool, uint64_t now_usec);

@@ -140,11 +140,13 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     pool->generation = generation;
     set_name(pool);
     pool->adjustment = 0;
+    pool->rest.n = 0;
     pool->floor = pool->counts.idle;
     pool->n_old += pool->n_active;
     pool->n_active = pool->counts.ready = pool->counts.spare = 0;
     sizing_grant(&pool->bucket, pool_limits(pool).min);
     throttle_reset(&pool->deaths);
+    throttle_reset(&pool->rest.doubts);
 }
 
 void pool_fields(const struct pool *pool, struct log_field *ret)
@@ -158,7 +160,7 @@ void pool_fields(const struct pool *pool, struct log_field *ret)
 struct sizing_limits pool_limits(const struct pool *pool)
 {
     const struct service *service = pool->service;
-    int64_t min = (int64_t)service->min_workers + pool->adjustment;
+    int64_t min = (int64_t)service->min_workers + pool->adjustment - (int64_t)pool->rest.n;
     struct sizing_limits limits = {.spare = service->spare_workers, .max = service->max_workers};
 
     if (min < (int64_t)pool->floor)
@@ -278,6 +280,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->generation = pool->generation;
     worker->started_usec = now_usec;
     worker->accepts_itself = pool->service->accepts_itself;
+    worker->queued = worker->accepts_itself ? listener_queued(pool->listener) : 0;
     worker->loads_code = pool->service->handler->loads_code;
     worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = setup.retire_usec;
@@ -310,7 +313,7 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     if (pool->n_old + pool->n_draining == 0)
         pool->widest = 0;
     pool->sessions_before += score->sessions;
-    if (score->sessions > 0)
+    if (score->sessions > 0 || worker->accepts_itself)
         pool->departed_usec = base_now_usec();
     list_remove(pool, worker);
     pool->n_copies -= worker->accepts_itself;

@@ -73,9 +73,9 @@ static void pause_scarce(const struct accept_backoff *backoff)
     pause_usec(usec + arc4random_uniform((uint32_t)usec / 4));
 }
 
-// Somebody has made the listener non-blocking. A program that still has it, as at a reload that puts
-// a built-in service in its place, may count on that; the master clears it when there is none. At
-// TERM the number is the dead socket's, for which poll(2) does not wait.
+// Somebody has made the listener non-blocking. A program that still has it, as at a reload that
+// puts a built-in service in its place, may count on that; the master clears it when there is none.
+// At TERM the number is the dead socket's, for which poll(2) does not wait.
 static void wait_for_client(int listener)
 {
     struct pollfd queue = {.fd = listener, .events = POLLIN};

@@ -122,8 +122,8 @@ def test_handed_over_so(mark, tmp_path):
         import socket
         listener = socket.socket(fileno=3)
         while True:
-            client = listener.accept()[0]
-            client.sendall(client.recv(6))
+            with listener.accept()[0] as client:
+                client.sendall(client.recv(6))
     """)
     for section in (listener(script, mark, min_workers=2, listen=None),
                     service("program", "echo", listen=None)):
