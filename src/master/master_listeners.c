@@ -17,7 +17,7 @@
 #define SAY_USEC   (60 * USEC_PER_SEC)
 #define QUICK_USEC (100 * USEC_PER_MSEC)
 #define N_QUICK    10 // mends in a row; those after them are a second apart
-#define SHIFT_MAX  5 // attempts are up to 32 s apart: each that fails may have bothered who is there
+#define SHIFT_MAX  5  // attempts are up to 32 s apart: each that fails may have bothered someone
 
 // Whether the last words about it are long enough ago; these are the next ones then.
 static bool may_say(uint64_t *said_usec, uint64_t now)
