@@ -54,8 +54,11 @@ static void watch(struct master *master, struct pool *pool, uint64_t now)
 // nobody has come. For unix sockets the length is not known.
 static bool took_nobody(const struct pool *pool, const struct worker *worker, unsigned queued)
 {
-    return pool->listener->family != AF_UNIX && pool->rest.source && queued == worker->queued &&
-           pool->rest.client_usec < worker->started_usec;
+    const struct pool_rest *rest = &pool->rest;
+    bool sees_all = rest->source && sd_event_source_is_ratelimited(rest->source) == 0;
+
+    return pool->listener->family != AF_UNIX && sees_all && queued == worker->queued &&
+           rest->client_usec < worker->started_usec;
 }
 
 // It may have, or not.

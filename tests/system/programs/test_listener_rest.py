@@ -27,7 +27,8 @@ ONE = """\
 
 # Exits when nobody has come for a while.
 IDLE = """\
-    import select, socket, sys
+    import os, select, socket
+    os.write(2, b"up\\n")
     listener = socket.socket(fileno=3)
     while select.select([listener], [], [], 0.3)[0]:
         with listener.accept()[0] as client:
@@ -45,9 +46,9 @@ def idle(tmp_path):
     return write_python(tmp_path / "idle", IDLE)
 
 
-def wait_rest(daemon, number):
+def wait_rest(daemon, mark, number):
     """All rest."""
-    daemon.wait_workers(0, name="program")
+    mark.wait(0)
     wait_for(lambda: f"{number} resting" in daemon.status(), what=f"{number} that rest")
 
 
@@ -75,12 +76,13 @@ def test_nobody_comes(tcpd, mark, idle, tmp_path, listen):
     conf = configuration(listener(idle, mark, min_workers=2, listen=listen.format(tmp=tmp_path)))
     with tcpd(conf) as daemon:
         for _ in range(3):
-            wait_rest(daemon, 2)
+            wait_rest(daemon, mark, 2)
             assert daemon.exchange("program") == b"served"
-        wait_rest(daemon, 2)
+        wait_rest(daemon, mark, 2)
+        before = len(daemon.log_matches("^up$"))
         daemon.reload()
-        wait_for(lambda: "resting" not in daemon.status() and daemon.counts()["workers"] == 2)
-        wait_rest(daemon, 2)
+        wait_for(lambda: len(daemon.log_matches("^up$")) == before + 2, what="two more")
+        wait_rest(daemon, mark, 2)
         assert daemon.stop() == EX_OK
         assert not daemon.log_matches(rf"{Text.throttled}|worker \d")
 
@@ -97,7 +99,7 @@ def test_as_many_as_are_called_for(tcpd, mark, tmp_path):
     """)
     with tcpd(configuration(listener(script, mark, min_workers=4))) as daemon, \
             contextlib.ExitStack() as stack:
-        wait_rest(daemon, 4)
+        wait_rest(daemon, mark, 4)
         for number in (1, 2, 3, 4):
             sock = stack.enter_context(daemon.connect("program"))
             assert read_exactly(sock, 6) == b"served"
@@ -107,12 +109,12 @@ def test_as_many_as_are_called_for(tcpd, mark, tmp_path):
 def test_more_and_fewer(tcpd, mark, idle):
     """TTOU takes one that rests, TTIN adds one that runs."""
     with tcpd(configuration(listener(idle, mark, min_workers=2))) as daemon:
-        wait_rest(daemon, 2)
+        wait_rest(daemon, mark, 2)
         daemon.signal(signal.SIGTTOU)
         wait_for(lambda: "1 resting" in daemon.status())
         daemon.signal(signal.SIGTTIN)
-        daemon.wait_workers(1)
-        wait_rest(daemon, 2)
+        wait_for(lambda: len(daemon.log_matches("^up$")) == 3, what="one more")
+        wait_rest(daemon, mark, 2)
 
 
 @pytest.mark.parametrize("copies", [1, 3])
@@ -122,7 +124,7 @@ def test_whoever_exits_beside_a_client_does_not_spin(tcpd, mark, tmp_path, copie
     conf = configuration(listener(script, mark, min_workers=copies), service("echo"),
                          stop_timeout="1s")
     with tcpd(conf) as daemon:
-        wait_rest(daemon, copies)
+        wait_rest(daemon, mark, copies)
         assert len(daemon.log_matches("^started$")) == copies
         with daemon.connect("program"):
             wait_for(lambda: len(daemon.log_matches("died early")) >= 3)
@@ -147,7 +149,7 @@ def test_a_client_and_a_stop(tcpd, mark, idle):
     """A client that came before the stop is served, though nobody runs."""
     for _ in range(3):
         with tcpd(configuration(listener(idle, mark, min_workers=2))) as daemon:
-            wait_rest(daemon, 2)
+            wait_rest(daemon, mark, 2)
             address = daemon.address("program")
             with socket.create_connection(address) as sock:
                 daemon.signal(signal.SIGTERM)

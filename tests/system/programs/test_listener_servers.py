@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import EX_OK, activated, configuration, wait_for
+from harness import EX_OK, activated, configuration, proc_state, wait_for
 from programs import listener, write_script
 
 # Each answers GET with its number; at TERM each accepts no more, and ends what it has. Some have to
@@ -194,13 +194,15 @@ class Requests:
         wait_for(lambda: self.done >= least, what=f"{number} more requests")
 
     def kill(self, pid):
-        self.kills.append(time.monotonic())
+        began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: proc_state(pid) in (None, "Z"))
+        self.kills.append((began, time.monotonic()))
 
     def lost(self):
         """Those that no killed copy had."""
         return [(round(ended - began, 3), why) for began, ended, why in self.failed
-                if not any(began <= kill <= ended for kill in self.kills)]
+                if not any(began <= gone and kill <= ended for kill, gone in self.kills)]
 
 
 @pytest.fixture
