@@ -125,7 +125,7 @@ def test_whoever_exits_beside_a_client_does_not_spin(tcpd, mark, tmp_path, copie
                          stop_timeout="1s")
     with tcpd(conf) as daemon:
         wait_rest(daemon, mark, copies)
-        assert len(daemon.log_matches("^started$")) == copies
+        wait_for(lambda: len(daemon.log_matches("^started$")) == copies)
         with daemon.connect("program"):
             wait_for(lambda: len(daemon.log_matches("died early")) >= 3)
             assert len(daemon.log_matches("^started$")) < 40

@@ -35,11 +35,12 @@ ASYNCIO = f"""\
         writer.close()
 
     async def main():
-        server = await asyncio.start_server(serve, sock=socket.socket(fileno=3))
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        stop = asyncio.Event()  # before it accepts, or it would be killed with its first client
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        await asyncio.start_server(serve, sock=socket.socket(fileno=3))
         await stop.wait()
-        server.close()
+        loop.remove_reader(3)  # Server.close() would drop what was accepted in this moment
         while others := asyncio.all_tasks() - {{asyncio.current_task()}}:
             await asyncio.wait(others)
 
@@ -48,7 +49,7 @@ ASYNCIO = f"""\
 
 UVICORN = f"""\
     #!{sys.executable}
-    import os, uvicorn
+    import asyncio, os, uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Protocol(H11Protocol):
@@ -62,7 +63,14 @@ UVICORN = f"""\
         await send({{"type": "http.response.start", "status": 200, "headers": []}})
         await send({{"type": "http.response.body", "body": b"%d" % os.getpid()}})
 
-    uvicorn.run(app, fd=3, http=Protocol, log_level="warning", lifespan="off")
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets=None):  # asyncio's would drop what was just accepted
+            for listening in self.servers[0].sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(0.01)
+            await super().shutdown(sockets)
+
+    Server(uvicorn.Config(app, fd=3, http=Protocol, log_level="warning", lifespan="off")).run()
 """
 
 # WEBrick shuts down what it listens on when it ends: for all copies, and whoever waits is reset. And
