@@ -27,7 +27,8 @@ BUILD_DEPS := gcc libc6-dev $(shell sed -nE '/^Build-Depends/,/^[^ ]/s/^ (pkgcon
 RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
-              systemd-container mmdebstrap debian-archive-keyring
+              systemd-container mmdebstrap debian-archive-keyring \
+              python3-uvicorn ruby-webrick puma libnet-server-perl nodejs
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))

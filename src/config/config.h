@@ -51,6 +51,7 @@ struct service {
     uid_t socket_uid; // as config_find_owners() has found them, -1: none
     gid_t socket_gid;
     bool accepts_itself; // no session is tcpd's: handler->become() takes its place
+    uint64_t ready_usec; // what accepts by itself is ready when it has lived for so long
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself
     struct problems left_out; // why it cannot be served where tcpd runs, though it is right
     char *file;               // where the section ends

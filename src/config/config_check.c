@@ -80,6 +80,20 @@ void config_check_service(struct service *service, const struct section *section
     service->socket_group_line = section_line(section, "socket_group");
 }
 
+void config_warn(const struct config *config, struct problems *warnings)
+{
+    for (size_t i = 0; config->exit_idle_usec > 0 && i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        if (service->accepts_itself)
+            problems_add(warnings, service->file, service->line,
+                         "exit_idle_time has no effect while a copy of the program of service "
+                         "\"%s\" runs: with program_mode = listener nobody but the program knows "
+                         "whether it is idle; it may exit with status 0 when it is",
+                         service->name);
+    }
+}
+
 static const char the_user[] = "the owner", the_group[] = "the group";
 
 // The number of a user or a group; 0 or an errno: ENOENT is for a name that nobody has.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks between the options of a configuration, for config_sections.c and run/ alone. What
-// is wrong goes to problems.
+// Checks between the options of a configuration, for config_sections.c, run/ and
+// the rehearsal. What is wrong goes to problems.
 #pragma once
 
 #include "config/config.h"
@@ -23,6 +23,9 @@ int config_find_owners(struct config *config, struct problems *problems);
 // service, to problems. 0, or -EDESTADDRREQ with problems.
 int config_check_left_out(const struct config *config, const struct config *running,
                           struct problems *problems, struct problems *warnings);
+
+// What is allowed and does not do what it looks like.
+void config_warn(const struct config *config, struct problems *warnings);
 
 // No address may be asked for twice, but for port 0.
 void config_check_addresses(const struct config *config, struct problems *problems);

@@ -97,6 +97,10 @@ enum listener_quiet listener_quiesce(const struct listener *listener, bool for_g
 // Undoes listener_quiesce() for TCP, if it was not for good.
 void listener_resume(const struct listener *listener);
 
+// Clears O_NONBLOCK, which whoever has a copy of the socket may set, and sets for all of them. Only
+// for a socket that no program has that accepts by itself: it may count on it. True: it was set.
+bool listener_make_blocking(const struct listener *listener);
+
 // Whether somebody has shut the socket down: shutdown(2) acts for all who have a copy of it.
 bool listener_is_shut(const struct listener *listener);
 

@@ -4,6 +4,7 @@
 // copy of it: what another process does to it, it does to us.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -45,6 +46,14 @@ bool listener_is_shut(const struct listener *listener)
         return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0;
     return getsockopt(listener->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 &&
            listening == 0;
+}
+
+bool listener_make_blocking(const struct listener *listener)
+{
+    int flags = fcntl(listener->fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_NONBLOCK) != 0 &&
+           fcntl(listener->fd, F_SETFL, flags & ~O_NONBLOCK) == 0;
 }
 
 // A filter on the listener drops every SYN, while handshakes under way still complete; a client

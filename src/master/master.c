@@ -82,7 +82,9 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si,
             continue;
         }
         pool->adjustment += step;
-        if (step < 0)
+        if (step < 0 && pool->rest.n > 0)
+            pool->rest.n--;
+        else if (step < 0)
             pool_drain_some(&master->pools, pool, 1, base_now_usec());
         log_info("%s: at least %" PRId64 " workers from now on", pool->name, min);
     }
@@ -180,7 +182,8 @@ static int on_balance(sd_event_source *source, void *userdata)
 static bool is_healthy(const struct master *master, uint64_t now)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->n_active + pool->n_old == 0 && !pool->closing && !pool_is_full(pool) &&
+        if (pool->n_active + pool->n_old + pool->rest.n == 0 && !pool->closing &&
+            !pool_is_full(pool) && !listener_is_shut(pool->listener) &&
             throttle_wait(&pool->deaths, now) == 0 && throttle_wait(&pool->forks, now) == 0 &&
             now - master->phase_usec > 10 * USEC_PER_SEC)
             return false;
@@ -207,6 +210,7 @@ static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
         throttle_reset(&pool->deaths);
     if (pool_scan(&master->pools, pool))
         pool_correct(&master->pools, pool);
+    pool->rest.called = true; // whoever is still in the queue
     counts = pool_sizing(pool);
     pool_rouse(&master->pools, pool, counts.queued);
     if (!pool->closing && master->phase == MASTER_RUNNING)

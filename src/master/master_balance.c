@@ -13,6 +13,8 @@
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_idle.h"
+#include "master/master_listeners.h"
+#include "master/master_resting.h"
 #include "master/master_status.h"
 #include "master/master_stop.h"
 #include "master/reload.h"
@@ -24,9 +26,13 @@
 
 static uint64_t throttled(const struct pool *pool, uint64_t now)
 {
-    uint64_t deaths = throttle_wait(&pool->deaths, now), forks = throttle_wait(&pool->forks, now);
+    const struct throttle *throttles[] = {&pool->deaths, &pool->forks, &pool->rest.doubts};
+    uint64_t longest = 0;
 
-    return deaths > forks ? deaths : forks;
+    for (size_t i = 0; i < ELEMENTS(throttles); i++)
+        if (throttle_wait(throttles[i], now) > longest)
+            longest = throttle_wait(throttles[i], now);
+    return longest;
 }
 
 // A fork that failed is tried again later; before READY=1 it is fatal, as the configuration cannot
@@ -60,6 +66,8 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
 
     if (throttled(pool, now) > 0)
         return false;
+    if (pool->service->accepts_itself && listener_is_shut(pool->listener))
+        return false; // they would only die; it is mended first
     counts = pool_sizing(pool);
     missing = sizing_missing(&limits, &counts);
     pool->starved = false;
@@ -88,7 +96,7 @@ static void say_full(struct pool *pool, uint64_t now)
     struct log_field fields[POOL_FIELDS];
     unsigned queued;
 
-    if (!pool_is_full(pool) || pool->counts.spare > 0)
+    if (!pool_is_full(pool) || pool->counts.spare > 0 || pool->service->accepts_itself)
         return;
     queued = listener_queued(pool->listener);
     if (queued == 0 || listener_is_shut(pool->listener))
@@ -116,6 +124,7 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
     struct listener *listener = pool->listener;
     bool empty, quiet;
 
+    master_forget_resting(pool);
     if (master->phase != MASTER_STOPPING)
         listener_unstore(listener);
     if (pool->quiet_usec == 0)
@@ -167,6 +176,8 @@ bool master_balance(struct master *master, uint64_t now_usec)
         next = pool->next;
         pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
         (void)pool_scan(&master->pools, pool);
+        master_mend_owed(master, pool, now_usec);
+        master_call_resting(pool);
         if (!pool->drained && grow(master, pool, now_usec))
             more = true;
         if (pool->closing)
@@ -194,6 +205,10 @@ uint64_t master_balance_due(const struct master *master, uint64_t now_usec)
             due = now_usec + LOOK_USEC;
         if (pool->stale && pool->scan_due_usec < due)
             due = pool->scan_due_usec;
+        if (pool->mends.owed && pool->mends.due_usec < due)
+            due = pool->mends.due_usec;
+        if (pool->trial_usec < due)
+            due = pool->trial_usec > pool->scan_due_usec ? pool->trial_usec : pool->scan_due_usec;
     }
     return due;
 }

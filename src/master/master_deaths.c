@@ -19,6 +19,7 @@
 #include "log/notify.h"
 #include "master/master_listeners.h"
 #include "master/master_orphans.h"
+#include "master/master_resting.h"
 #include "master/master_stop.h"
 #include "process/process.h"
 #include "session/session_log.h"
@@ -33,6 +34,9 @@ struct death {
     struct score score; // gossip: what it was doing
     siginfo_t info;
     uint64_t age_usec;
+    bool is_shut;  // a program whose listener somebody has shut down: nobody can serve
+    bool on_trial; // a program beside old ones, which has not shown that it runs
+    bool is_done;  // a program that had nothing to do any more
 };
 
 static bool is_crash(const siginfo_t *info)
@@ -66,14 +70,16 @@ static int exit_of(const struct death *death)
                : -1;
 }
 
+static bool says_done(const struct death *death)
+{
+    return is_program(death) && death->info.si_code == CLD_EXITED && death->info.si_status == 0;
+}
+
 // It did what it was told, or what it is for.
 static bool is_normal(const struct death *death)
 {
-    int status = death->info.si_status;
-
     if (is_program(death))
-        return death->worker->draining ||
-               (death->info.si_code == CLD_EXITED && status == 0 && death->age_usec >= YOUNG_USEC);
+        return death->worker->draining || death->is_done;
     return exit_of(death) == WORKER_EXIT_DRAINED || exit_of(death) == WORKER_EXIT_RETIRED;
 }
 
@@ -176,7 +182,8 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
 {
     struct pool *pool = death->worker->pool;
     bool young = (death->score.sessions == 0 && !is_program(death)) ||
-                 death->age_usec < YOUNG_USEC || exit_of(death) == WORKER_EXIT_PROGRAM;
+                 death->age_usec < YOUNG_USEC || death->on_trial ||
+                 exit_of(death) == WORKER_EXIT_PROGRAM;
     struct log_field fields[POOL_FIELDS];
     uint64_t wait;
 
@@ -185,7 +192,7 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
             throttle_reset(&pool->deaths);
         return;
     }
-    if (!young || master->phase == MASTER_STOPPING)
+    if (!young || death->is_shut || master->phase == MASTER_STOPPING)
         return;
     if (death->worker->started_usec < pool->death_usec)
         return; // of the same litter as one that was counted: only a new start can fail anew
@@ -225,11 +232,14 @@ static void bury(struct master *master, const siginfo_t *info)
     pool = worker->pool;
     death.age_usec = now - worker->started_usec;
     death.score = scoreboard_read(&master->pools.board, worker->slot);
+    death.is_shut = is_program(&death) && listener_is_shut(pool->listener);
+    death.on_trial = pool_is_on_trial(worker, now);
+    death.is_done = says_done(&death) && !death.on_trial && master_let_rest(master, worker, now);
     status = exit_of(&death);
     is_listener = worker->accepts_itself;
     note(master, &death);
     throttle(master, &death, now);
-    if (status == WORKER_EXIT_LISTENER_LOST && !worker->draining)
+    if (death.is_shut || (status == WORKER_EXIT_LISTENER_LOST && !worker->draining))
         master_lose_listener(master, pool, now);
     pool_remove(&master->pools, worker, &death.score, info->si_code != CLD_EXITED);
     if (master->phase == MASTER_STARTING &&

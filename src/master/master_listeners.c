@@ -14,15 +14,17 @@
 #include "log/log.h"
 #include "master/master_stop.h"
 
-#define SAY_USEC  (60 * USEC_PER_SEC)
-#define SHIFT_MAX 5 // attempts are up to 32 s apart: each that fails may have bothered who is there
+#define SAY_USEC   (60 * USEC_PER_SEC)
+#define QUICK_USEC (100 * USEC_PER_MSEC)
+#define N_QUICK    10 // mends in a row; those after them are a second apart
+#define SHIFT_MAX  5  // attempts are up to 32 s apart: each that fails may have bothered someone
 
 // Whether the last words about it are long enough ago; these are the next ones then.
-static bool may_say(struct pool *pool, uint64_t now)
+static bool may_say(uint64_t *said_usec, uint64_t now)
 {
-    if (pool->mends.said_usec != 0 && now < pool->mends.said_usec + SAY_USEC)
+    if (*said_usec != 0 && now < *said_usec + SAY_USEC)
         return false;
-    pool->mends.said_usec = now;
+    *said_usec = now;
     return true;
 }
 
@@ -31,20 +33,25 @@ static void note_failed(struct pool *pool, const char *fault, int error, uint64_
     unsigned shift = pool->mends.n_failures < SHIFT_MAX ? pool->mends.n_failures++ : SHIFT_MAX;
 
     pool->mends.due_usec = now + (USEC_PER_SEC << shift);
-    if (may_say(pool, now))
+    if (may_say(&pool->mends.said_usec, now))
         log_error("%s: %s, and it cannot listen again: %s; will keep trying", pool->name, fault,
                   strerror(error));
 }
 
-// Whoever does it again and again, as a module may in its open(), costs one attempt a second, and
-// its workers are held back as others that die early.
+// All copies of a program may do it when they end, one soon after the other. Whoever does it again
+// and again, as a module may in its open(), costs one attempt a second, and its workers are held
+// back as others that die early.
 static void note_mended(struct pool *pool, const char *fault, uint64_t now)
 {
-    bool was_said_to_fail = pool->mends.n_failures > 0;
+    struct pool_mends *mends = &pool->mends;
+    bool was_said_to_fail = mends->n_failures > 0;
 
-    pool->mends.n_failures = 0;
-    pool->mends.due_usec = now + USEC_PER_SEC;
-    if (!may_say(pool, now) && !was_said_to_fail)
+    if (now >= mends->due_usec + SAY_USEC)
+        mends->n_quick = 0;
+    mends->n_failures = 0;
+    mends->due_usec = now + (mends->n_quick < N_QUICK ? QUICK_USEC : USEC_PER_SEC);
+    mends->n_quick += mends->n_quick < N_QUICK;
+    if (!may_say(&pool->mends.said_usec, now) && !was_said_to_fail)
         return;
     log_error("%s: %s; listening again", pool->name, fault);
     throttle_reset(&pool->deaths); // what its workers died of is mended
@@ -95,7 +102,8 @@ static void mend(struct master *master, struct pool *pool, const char *fault, ui
     bool is_path = listener->family == AF_UNIX;
     int r;
 
-    if (now < pool->mends.due_usec)
+    pool->mends.owed = now < pool->mends.due_usec;
+    if (pool->mends.owed)
         return;
     if (is_path && listener->origin == LISTENER_ACTIVATED) {
         leave_to_systemd(master, pool);
@@ -124,16 +132,36 @@ static bool is_served(const struct master *master, const struct pool *pool)
                               master->phase == MASTER_RELOADING);
 }
 
+// Workers wait in accept(), each in its turn; where it does not block, they are all woken for each
+// client.
+static void make_blocking(struct pool *pool, uint64_t now)
+{
+    if (pool->n_copies == 0 && listener_make_blocking(pool->listener) &&
+        may_say(&pool->mends.blocking_said_usec, now))
+        log_warning("%s: someone made the listener non-blocking; undone", pool->name);
+}
+
 void master_mend_listeners(struct master *master, uint64_t now_usec)
 {
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        make_blocking(pool, now_usec);
         if (is_served(master, pool) && fault_of(pool->listener))
             mend(master, pool, fault_of(pool->listener), now_usec);
+    }
 }
 
 void master_lose_listener(struct master *master, struct pool *pool, uint64_t now_usec)
 {
     pool->listener->emptied = listener_is_shut(pool->listener);
     if (is_served(master, pool) && pool->listener->emptied)
+        mend(master, pool, fault_of(pool->listener), now_usec);
+}
+
+void master_mend_owed(struct master *master, struct pool *pool, uint64_t now_usec)
+{
+    if (!pool->mends.owed || now_usec < pool->mends.due_usec)
+        return;
+    pool->mends.owed = false;
+    if (is_served(master, pool) && fault_of(pool->listener))
         mend(master, pool, fault_of(pool->listener), now_usec);
 }

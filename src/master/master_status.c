@@ -36,6 +36,8 @@ static void append_pool(char *text, size_t size, const struct pool *pool, unsign
            pool_size(pool));
     if (pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->accepts_itself)
         append(text, size, " at maximum");
+    if (pool->rest.n > 0)
+        append(text, size, " %u resting", pool->rest.n);
     if (queued > 0)
         append(text, size, " %u queued", queued);
 }

@@ -77,6 +77,7 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
                         plan->is_elsewhere || plan->n_workers > 0 ? warnings : problems, warnings);
     if (problems->n > 0)
         return EX_OSERR;
+    config_warn(config, warnings);
     r = config_find_owners(config, problems);
     if (r >= 0)
         r = listen_plan_make(config, &listen, problems);

@@ -20,7 +20,7 @@
 #include "master/master_status.h"
 
 #define TOLD_USEC     (2 * USEC_PER_SEC) // old workers were told twice by then: they may only close
-#define PATIENCE_USEC (10 * USEC_PER_SEC) // then systemd is told, though some pool is not ready
+#define PATIENCE_USEC (10 * USEC_PER_SEC)
 
 static void finish(struct master *master, enum log_event event, const char *how)
 {
@@ -288,6 +288,18 @@ static bool is_switched(struct pool *pool, uint64_t now)
     return pool->n_old == 0 && pool->counts.leaving == 0;
 }
 
+// Then systemd is told, though some pool is not ready.
+static uint64_t patience_end(const struct master *master)
+{
+    uint64_t trial_usec = 0;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->n_old > 0 && pool->service->accepts_itself &&
+            pool->service->ready_usec > trial_usec)
+            trial_usec = pool->service->ready_usec;
+    return master->progress_usec + trial_usec + PATIENCE_USEC;
+}
+
 void reload_advance(struct master *master, uint64_t now_usec)
 {
     unsigned n_old = 0;
@@ -305,7 +317,7 @@ void reload_advance(struct master *master, uint64_t now_usec)
     if (all || (n_old == 0 && now_usec >= master->progress_usec + TOLD_USEC)) {
         finish(master, EVENT_RELOADED, "reloaded");
         master_say_reload_ended(master, true);
-    } else if (now_usec >= master->progress_usec + PATIENCE_USEC) {
+    } else if (now_usec >= patience_end(master)) {
         finish(master, EVENT_RELOAD_FAILED,
                "reload: some old workers continue to serve, as the new ones are not ready");
         master_say_reload_ended(master, false);

@@ -140,11 +140,13 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     pool->generation = generation;
     set_name(pool);
     pool->adjustment = 0;
+    pool->rest.n = 0;
     pool->floor = pool->counts.idle;
     pool->n_old += pool->n_active;
     pool->n_active = pool->counts.ready = pool->counts.spare = 0;
     sizing_grant(&pool->bucket, pool_limits(pool).min);
     throttle_reset(&pool->deaths);
+    throttle_reset(&pool->rest.doubts);
 }
 
 void pool_fields(const struct pool *pool, struct log_field *ret)
@@ -158,7 +160,7 @@ void pool_fields(const struct pool *pool, struct log_field *ret)
 struct sizing_limits pool_limits(const struct pool *pool)
 {
     const struct service *service = pool->service;
-    int64_t min = (int64_t)service->min_workers + pool->adjustment;
+    int64_t min = (int64_t)service->min_workers + pool->adjustment - (int64_t)pool->rest.n;
     struct sizing_limits limits = {.spare = service->spare_workers, .max = service->max_workers};
 
     if (min < (int64_t)pool->floor)
@@ -205,6 +207,15 @@ static uint64_t retire_time(const struct service *service, uint64_t now_usec)
     return now_usec + age - age / 1000 * arc4random_uniform(125);
 }
 
+// The first copy of a program that accepts by itself finds a socket that blocks, whatever others
+// have done to it. Those beside it may have made it non-blocking for a purpose, and would wait in
+// accept() for ever; once the last one has gone, it has no purpose.
+static void settle_blocking(const struct pool *pool)
+{
+    if (pool->n_copies == 0)
+        (void)listener_make_blocking(pool->listener);
+}
+
 static void list_add(struct pool *pool, struct worker *worker)
 {
     worker->next = pool->workers;
@@ -248,6 +259,8 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         return -ENOSPC;
     setup.slot = worker->slot;
     setup.retire_usec = retire_time(pool->service, now_usec);
+    if (pool->service->accepts_itself)
+        settle_blocking(pool);
     // The child must not run a handler, or take a signal, meant for the master (B27). _Fork()
     // leaves out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each
     // child.
@@ -267,10 +280,12 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->generation = pool->generation;
     worker->started_usec = now_usec;
     worker->accepts_itself = pool->service->accepts_itself;
+    worker->queued = worker->accepts_itself ? listener_queued(pool->listener) : 0;
     worker->loads_code = pool->service->handler->loads_code;
     worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = setup.retire_usec;
     list_add(pool, worker);
+    pool->n_copies += worker->accepts_itself;
     pool->n_active++;
     pool_count_in(worker);
     return 0;
@@ -298,9 +313,12 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     if (pool->n_old + pool->n_draining == 0)
         pool->widest = 0;
     pool->sessions_before += score->sessions;
-    if (score->sessions > 0)
+    if (score->sessions > 0 || worker->accepts_itself)
         pool->departed_usec = base_now_usec();
     list_remove(pool, worker);
+    pool->n_copies -= worker->accepts_itself;
+    if (worker->accepts_itself)
+        settle_blocking(pool);
     scoreboard_wipe(&pools->board, worker->slot);
     slots_release(pools->slots, worker);
 }

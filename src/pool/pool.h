@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
 #include "board/scoreboard.h"
 #include "config/config.h"
@@ -33,8 +34,20 @@ struct pool_counts {
 // A listener that somebody shuts down, or whose path goes away, is opened anew.
 struct pool_mends {
     uint64_t due_usec; // not before
+    bool owed;         // but then
+    unsigned n_quick;  // mends in a row
     unsigned n_failures;
-    uint64_t said_usec; // when that was last logged; 0: never
+    uint64_t said_usec;          // when that was last logged; 0: never
+    uint64_t blocking_said_usec; // the same of one that somebody made non-blocking
+};
+
+// Copies of a program that accepts by itself that have exited as they had nothing to do.
+struct pool_rest {
+    unsigned n;              // not to be started before a client comes
+    bool called;             // one has come since the last look
+    uint64_t client_usec;    // when the last one came that was seen
+    sd_event_source *source; // that sees them come; the master's, NULL: there is none
+    struct throttle doubts;  // copies that may have served nobody, though somebody waits
 };
 
 struct pool {
@@ -50,16 +63,19 @@ struct pool {
     struct worker *workers; // all that were not reaped yet
     struct pool_counts counts;
     uint64_t scan_due_usec; // when the scoreboard may be looked at again
+    uint64_t trial_usec;    // when the first of those on trial will have passed it; USEC_NEVER
     bool stale;             // somebody wanted to before
     struct reserve_drift drift;
     unsigned n_active; // of this generation
     unsigned n_old;    // of earlier ones, still accepting
     unsigned n_draining;
+    unsigned n_copies;        // of all these: programs that accept by themselves
+    struct pool_rest rest;    // of these: those that have nothing to do
     unsigned widest;          // the greatest max_workers that workers not of this generation had
     unsigned floor;           // keeps the capacity during a reload
     int adjustment;           // TTIN, TTOU
     uint64_t sessions_before; // by workers that are gone
-    uint64_t departed_usec;   // when the last of them that had served left
+    uint64_t departed_usec;   // when the last of them that had served, or may have, left
 
     struct throttle deaths, forks;
     uint64_t death_usec; // the last early death that was counted
@@ -122,6 +138,8 @@ bool pool_scan(const struct pools *pools, struct pool *pool);
 // Puts a worker into the counts, or takes it out, as it was last seen.
 void pool_count_in(struct worker *worker);
 void pool_count_out(struct worker *worker);
+// A program in its place is there beside old ones, and has not shown yet that it runs.
+bool pool_is_on_trial(const struct worker *worker, uint64_t now_usec);
 // What sizing wants to know, with the accept queue as it is now.
 struct sizing_counts pool_sizing(const struct pool *pool);
 // All workers, whatever their generation.

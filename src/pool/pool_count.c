@@ -6,8 +6,6 @@
 #include "base/base.h"
 #include "pool/pool.h"
 
-#define TRIAL_USEC (2 * USEC_PER_SEC)
-
 static void count(struct worker *worker, unsigned step)
 {
     struct pool *pool = worker->pool;
@@ -38,16 +36,26 @@ void pool_count_out(struct worker *worker)
 
 // A program in a worker's place says nothing of itself. It is taken to serve, so that old ones go,
 // when it has lived for a while: one that cannot even start ends at once.
+static uint64_t trial_end(const struct worker *worker)
+{
+    const struct pool *pool = worker->pool;
+    bool is_tried = worker->accepts_itself && pool->n_old > 0 &&
+                    worker->generation == pool->generation;
+
+    return is_tried ? worker->started_usec + pool->service->ready_usec : 0;
+}
+
+bool pool_is_on_trial(const struct worker *worker, uint64_t now_usec)
+{
+    return now_usec < trial_end(worker);
+}
+
 static enum worker_state look_at(const struct pools *pools, const struct worker *worker,
                                  uint64_t now_usec)
 {
-    const struct pool *pool = worker->pool;
     enum worker_state state = scoreboard_state(&pools->board, worker->slot);
-    bool is_on_trial = worker->accepts_itself && pool->n_old > 0 &&
-                       worker->generation == pool->generation &&
-                       now_usec - worker->started_usec < TRIAL_USEC;
 
-    return is_on_trial ? WORKER_STARTING : state;
+    return pool_is_on_trial(worker, now_usec) ? WORKER_STARTING : state;
 }
 
 bool pool_scan(const struct pools *pools, struct pool *pool)
@@ -57,9 +65,12 @@ bool pool_scan(const struct pools *pools, struct pool *pool)
     pool->stale = began < pool->scan_due_usec;
     if (pool->stale)
         return false;
+    pool->trial_usec = USEC_NEVER;
     for (struct worker *worker = pool->workers; worker; worker = worker->next) {
         enum worker_state state = look_at(pools, worker, began);
 
+        if (pool_is_on_trial(worker, began) && trial_end(worker) < pool->trial_usec)
+            pool->trial_usec = trial_end(worker);
         if (state == worker->seen)
             continue;
         pool_count_out(worker);
@@ -71,11 +82,14 @@ bool pool_scan(const struct pools *pools, struct pool *pool)
     return true;
 }
 
+// Copies of a program that accepts by itself are as many as they are to be, whoever waits.
 struct sizing_counts pool_sizing(const struct pool *pool)
 {
+    bool grows = !pool->service->accepts_itself;
+
     return (struct sizing_counts){.active = pool->n_active,
                                   .idle = pool->counts.spare,
-                                  .queued = listener_queued(pool->listener)};
+                                  .queued = grows ? listener_queued(pool->listener) : 0};
 }
 
 unsigned pool_size(const struct pool *pool)

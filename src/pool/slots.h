@@ -22,6 +22,7 @@ struct worker {
     bool loads_code;        // a module's, which may end the process
     enum worker_state seen; // on the scoreboard, when it was last looked at
     uint64_t started_usec;
+    unsigned queued;       // accepts itself: who waited when it was started
     bool told;             // draining: TERM was sent, ...
     bool told_twice;       // ... and sent again, as a net
     uint64_t drained_usec; // when TERM was last sent

@@ -7,6 +7,8 @@
 
 const struct throttle_rule throttle_deaths = {
     .n_free = 3, .first_usec = 100 * USEC_PER_MSEC, .max_usec = 30 * USEC_PER_SEC};
+const struct throttle_rule throttle_doubts = {
+    .n_free = 20, .first_usec = 100 * USEC_PER_MSEC, .max_usec = 100 * USEC_PER_MSEC};
 const struct throttle_rule throttle_forks = {
     .n_free = 0, .first_usec = 100 * USEC_PER_MSEC, .max_usec = 10 * USEC_PER_SEC};
 

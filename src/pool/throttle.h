@@ -18,6 +18,8 @@ struct throttle {
 
 // Early deaths: three are replaced at once, then 100 ms, 200 ms ... 30 s.
 extern const struct throttle_rule throttle_deaths;
+// Copies of a program that may have served nobody: after twenty, one each 100 ms.
+extern const struct throttle_rule throttle_doubts;
 // Failed forks: 100 ms, 200 ms ... 10 s.
 extern const struct throttle_rule throttle_forks;
 

@@ -61,6 +61,8 @@ static void check_mode(const struct check *check)
                                        "bound the whole session";
     static const char accepts_itself[] = "with program_mode = listener the program accepts its "
                                          "clients by itself, and tcpd sees no session";
+    static const char is_not_tried[] = "only a program that accepts by itself, program_mode = "
+                                       "listener, takes a time until it is considered ready";
     static const char copies[] = "with program_mode = listener there are min_workers copies of the "
                                  "program, no more and no fewer";
     static const struct {
@@ -80,6 +82,8 @@ static void check_mode(const struct check *check)
          "that the program has to end"},
         {"max_sessions_per_worker", PROGRAM_LISTENER, accepts_itself},
         {"success_status", PROGRAM_LISTENER, accepts_itself},
+        {"ready_time", PROGRAM_CONNECTION, is_not_tried},
+        {"ready_time", PROGRAM_PRESTART, is_not_tried},
         {"max_workers", PROGRAM_LISTENER, copies},
         {"spare_workers", PROGRAM_LISTENER, copies},
     };
@@ -134,8 +138,9 @@ static void check_user(const struct check *check)
 
 // The processes that a worker has besides itself: its program, or one that serves and one that is
 // ready.
-static void count_processes(struct service *service, enum program_mode mode)
+static void count_processes(struct service *service, const struct program_options *options)
 {
+    enum program_mode mode = options->mode;
     static const struct {
         unsigned n_idle, n_busy;
     } beside[PROGRAM_MODES] = {[PROGRAM_CONNECTION] = {0, 1}, [PROGRAM_PRESTART] = {1, 2}};
@@ -143,6 +148,7 @@ static void count_processes(struct service *service, enum program_mode mode)
     service->n_idle_beside = beside[mode].n_idle;
     service->n_busy_beside = beside[mode].n_busy;
     service->accepts_itself = mode == PROGRAM_LISTENER;
+    service->ready_usec = options->ready_usec;
     if (service->accepts_itself) {
         service->max_workers = service->min_workers;
         service->spare_workers = 0;
@@ -211,5 +217,5 @@ void program_check(struct service *service, const struct section *section,
     check_success(&check);
     check_limits(&check);
     check_mode(&check);
-    count_processes(service, check.options->mode);
+    count_processes(service, check.options);
 }

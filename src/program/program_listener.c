@@ -5,7 +5,6 @@
 #include "program/program_listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,15 +32,6 @@ static int open_journal(const struct service *service, char *ret_stream, size_t 
     return fd;
 }
 
-// Whoever else has the socket may have made it not block; the program expects that it does.
-static void make_blocking(int listener)
-{
-    int flags = fcntl(listener, F_GETFL);
-
-    if (flags >= 0 && (flags & O_NONBLOCK) != 0)
-        (void)fcntl(listener, F_SETFL, flags & ~O_NONBLOCK); // a valid descriptor
-}
-
 void program_become_listener(const struct tcpd_worker *worker)
 {
     const struct service *service = worker->service;
@@ -63,7 +53,6 @@ void program_become_listener(const struct tcpd_worker *worker)
     if (r == 0) {
         child.environment = environment_for_listener(&environment, service->name,
                                                      journal >= 0 ? stream : NULL);
-        make_blocking(worker->listener);
         (void)sigfillset(&all);
         (void)sigprocmask(SIG_SETMASK, &all, NULL);
         if (tcpd_stopping())

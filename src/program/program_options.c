@@ -33,6 +33,7 @@ static const struct setting settings[] = {
     {OPTION("limit_nproc", LIMIT, limit_nproc), .initial = "inherit", .min = 1},
     {OPTION("program_timeout", SPAN, timeout_usec), .initial = "0"},
     {OPTION("kill_grace", SPAN, kill_grace_usec), .initial = "5s"},
+    {OPTION("ready_time", SPAN, ready_usec), .initial = "1s"},
     {OPTION("user", TEXT, identity.user)},
     {OPTION("group", TEXT, identity.group)},
 };

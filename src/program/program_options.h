@@ -35,6 +35,7 @@ struct program_options {
     uint64_t limit_cpu_usec;                                 // 0: as tcpd's
     uint64_t timeout_usec;                                   // of a session, 0: none
     uint64_t kill_grace_usec;                                // between TERM and KILL
+    uint64_t ready_usec;                                     // of a copy, 0: at once
     struct identity identity;
 };
 

@@ -5,7 +5,7 @@
 #include "worker/accept_error.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,15 +73,14 @@ static void pause_scarce(const struct accept_backoff *backoff)
     pause_usec(usec + arc4random_uniform((uint32_t)usec / 4));
 }
 
-// O_NONBLOCK belongs to the description that all workers and systemd share (B1).
-static void make_blocking(struct accept_backoff *backoff, int listener)
+// Somebody has made the listener non-blocking. A program that still has it, as at a reload that
+// puts a built-in service in its place, may count on that; the master clears it when there is none.
+// At TERM the number is the dead socket's, for which poll(2) does not wait.
+static void wait_for_client(int listener)
 {
-    int flags = fcntl(listener, F_GETFL);
+    struct pollfd queue = {.fd = listener, .events = POLLIN};
 
-    if (flags < 0 || (flags & O_NONBLOCK) == 0)
-        return;
-    log_seldom(backoff, "someone made the listener non-blocking; undone", EAGAIN);
-    (void)fcntl(listener, F_SETFL, flags & ~O_NONBLOCK);
+    (void)poll(&queue, 1, -1); // what ends it early ends in another accept()
 }
 
 enum accept_action accept_error_handle(struct accept_backoff *backoff, int listener, int error)
@@ -95,7 +94,7 @@ enum accept_action accept_error_handle(struct accept_backoff *backoff, int liste
     case CLASS_LISTENER:
         return ACCEPT_LISTENER_DEAD;
     case CLASS_AGAIN:
-        make_blocking(backoff, listener);
+        wait_for_client(listener);
         break;
     case CLASS_SCARCE:
         log_seldom(backoff, "the system is short of resources", error);

@@ -18,7 +18,7 @@ struct accept_backoff {
 };
 
 // Classifies the error, pauses where one is due (10 ms after 100 failures in a row, 100 ms to 1 s
-// when the system lacks memory or files, 100 ms when a firewall forbids; TERM ends a pause), clears
-// O_NONBLOCK from the listener, logs once a minute at most. Aborts on an error that only a bug
-// makes.
+// when the system lacks memory or files, 100 ms when a firewall forbids; TERM ends a pause), waits
+// for a client at a listener that does not block, logs once a minute at most. Aborts on an error
+// that only a bug makes.
 enum accept_action accept_error_handle(struct accept_backoff *backoff, int listener, int error);

@@ -13,7 +13,7 @@ static const struct throttle_rule flat = {.n_free = 0, .first_usec = 50, .max_us
 static const struct {
     const char *name;
     const struct throttle_rule *rule;
-    uint64_t want[16];
+    uint64_t want[24];
     size_t n;
 } rows[] = {
     {"deaths",
@@ -25,6 +25,10 @@ static const struct {
      &throttle_forks,
      {100000, 200000, 400000, 800000, 1600000, 3200000, 6400000, 10000000, 10000000},
      9},
+    {"doubts",
+     &throttle_doubts,
+     {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100000, 100000},
+     22},
     {"one free", &small, {0, 3, 6, 10, 10}, 5},
     {"first above max", &flat, {20, 20}, 2},
 };

@@ -15,6 +15,7 @@
 #define NO_CLIENT "with program_mode = prestart the program runs before there is a client"
 #define ACCEPTS   "with program_mode = listener the program accepts its clients by itself"
 #define COPIES    "with program_mode = listener there are min_workers copies"
+#define LISTENERS "only a program that accepts by itself, program_mode = listener"
 #define OURS      "of service \"p\": only tcpd sets this variable"
 #define NAME      "write NAME=VALUE"
 
@@ -107,6 +108,12 @@ static const struct {
       {"main.conf:8: ", "stop_timeout is the time"},
       {"main.conf:9: ", ACCEPTS},
       {"main.conf:10: ", ACCEPTS}}},
+    {"a trial of what is started for each client",
+     PROGRAM CAT "ready_time = 1s\n}",
+     {{"main.conf:3: ", LISTENERS}}},
+    {"a trial of what waits for its client",
+     PROGRAM CAT PRESTART "ready_time = 1s\n}",
+     {{"main.conf:4: ", LISTENERS}}},
     {"how many a listener has",
      PROGRAM CAT LISTENER "min_workers = 2\nmax_workers = 5\nspare_workers = 1\n}",
      {{"main.conf:5: ", COPIES}, {"main.conf:6: ", COPIES}}},
@@ -174,7 +181,7 @@ static void test_scripts(void **state)
 static const char *const taken[] = {
     PROGRAM CAT "}",
     PROGRAM CAT PRESTART "first_byte_timeout = 1s idle_timeout = 1s kill_grace = 0 }",
-    PROGRAM CAT LISTENER "min_workers = 300 max_worker_age = 1d }",
+    PROGRAM CAT LISTENER "min_workers = 300 max_worker_age = 1d ready_time = 0 }",
     PROGRAM CAT "send_timeout = 1s session_timeout = 1s program_timeout = 1s }",
     PROGRAM CAT "environment = {\"A=b\", \"_x1=\", \"PATH=/bin\", \"PROTOTYPE=x\"} }",
     PROGRAM "program = {\"/bin/sh\", \"-c\", \"echo $TCPREMOTEIP\"} }",

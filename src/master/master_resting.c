@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// Copies that have nothing to do. As a `wait` program of inetd says it by its end, so does one that
+// accepts by itself (program_mode = listener): status 0. It may have served one client, or waited
+// in vain for the next. It is started again when somebody comes; the listener is watched for that,
+// by edges, as it stays readable until a copy has begun. Whom a copy has served, nobody knows. One
+// that exits at once, again and again, and leaves those who wait in the queue, must not be started
+// without a pause; but in doubt it has served.
+
+#include "master/master_resting.h"
+
+#include <sys/epoll.h>
+
+#include "base/base.h"
+#include "log/log.h"
+
+#define YOUNG_USEC    USEC_PER_SEC
+#define PERIOD_USEC   (100 * USEC_PER_MSEC) // in which ...
+#define EVENTS_PERIOD 10                    // ... so many clients are noticed
+
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct master *master = userdata;
+
+    (void)fd;
+    (void)events;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        if (pool->rest.source != source)
+            continue;
+        pool->rest.client_usec = base_now_usec();
+        pool->rest.called = true;
+        if (pool->rest.n > 0)
+            master_look_again(master);
+    }
+    return 0;
+}
+
+// From the first copy that rests on; others serve without the master. What cannot be watched is
+// looked at by the clock.
+static void watch(struct master *master, struct pool *pool, uint64_t now)
+{
+    struct pool_rest *rest = &pool->rest;
+
+    if (rest->source || pool->closing ||
+        sd_event_add_io(master->event, &rest->source, pool->listener->fd, EPOLLIN | EPOLLET,
+                        on_client, master) < 0)
+        return;
+    rest->client_usec = now;
+    (void)sd_event_source_set_ratelimit(rest->source, PERIOD_USEC, EVENTS_PERIOD);
+    log_info("%s: its program has exited with status 0: it is started again when a client comes",
+             pool->name);
+}
+
+// Whether the queue shows that it has taken nobody: those who waited before are all there, and
+// nobody has come. For unix sockets the length is not known.
+static bool took_nobody(const struct pool *pool, const struct worker *worker, unsigned queued)
+{
+    const struct pool_rest *rest = &pool->rest;
+    bool sees_all = rest->source && sd_event_source_is_ratelimited(rest->source) == 0;
+
+    return pool->listener->family != AF_UNIX && sees_all && queued == worker->queued &&
+           rest->client_usec < worker->started_usec;
+}
+
+// It may have, or not.
+static void note_doubt(struct pool *pool, uint64_t now)
+{
+    struct throttle *doubts = &pool->rest.doubts;
+
+    if (throttle_fail(doubts, &throttle_doubts, now) > 0 &&
+        doubts->n_failures == throttle_doubts.n_free + 1)
+        log_warning("%s: copies of its program exit at once with status 0, and clients still wait: "
+                    "at most 10 a second are started from now on",
+                    pool->name);
+}
+
+bool master_let_rest(struct master *master, const struct worker *worker, uint64_t now_usec)
+{
+    struct pool *pool = worker->pool;
+    unsigned queued = listener_queued(pool->listener);
+
+    if (worker->draining || worker->generation != pool->generation)
+        return true;
+    watch(master, pool, now_usec);
+    pool->rest.n += queued == 0;
+    if (queued == 0 || queued < worker->queued) {
+        throttle_reset(&pool->rest.doubts);
+        if (worker->queued > 0)
+            throttle_reset(&pool->deaths);
+        return true;
+    }
+    if (now_usec - worker->started_usec >= YOUNG_USEC)
+        return true;
+    if (took_nobody(pool, worker, queued))
+        return false;
+    note_doubt(pool, now_usec);
+    return true;
+}
+
+void master_call_resting(struct pool *pool)
+{
+    struct pool_rest *rest = &pool->rest;
+    bool called = rest->called || pool->n_active == 0;
+    unsigned queued = called && rest->n > 0 ? listener_queued(pool->listener) : 0;
+
+    rest->n -= queued < rest->n ? queued : rest->n;
+    rest->called = false;
+}
+
+void master_forget_resting(struct pool *pool)
+{
+    pool->rest.source = sd_event_source_disable_unref(pool->rest.source);
+}
