@@ -42,8 +42,8 @@ int process_catch_signals(const struct process_duty *duty);
 // Whether TERM has come: it is to exit as soon as its session is closed. Async-signal-safe.
 bool process_stopping(void);
 
-// How long its session may wait for a client that is owed nothing, as tcpd stops: stop_idle_timeout.
-// 0: as long as ever, as it does not, or that is off.
+// How long its session may wait for a client that is owed nothing, as tcpd stops:
+// stop_idle_timeout. 0: as long as ever, as it does not, or that is off.
 uint64_t process_idle_usec(void);
 
 // Blocks a parked worker in the reserve until it is called (0), or TERM has come (-EINTR).

@@ -276,6 +276,13 @@ def hang_up(daemon, times):
         wait_for(lambda: len(daemon.log_matches("^tcpd: reloaded$")) > n, what="reload")
 
 
+def lone_idle_worker(daemon, n):
+    """Of n workers the one without a connection; None: there is none, or one is still being set up."""
+    n_fds = {pid: len(harness.proc_fds(pid)) for pid in daemon.workers()}
+    idle = [pid for pid, fds in n_fds.items() if fds == min(n_fds.values())]
+    return idle[0] if len(n_fds) == n and len(idle) == 1 else None
+
+
 def test_manager_that_does_not_read():
     """The master starts, reloads, grows and replaces a dead worker meanwhile. Then the manager hears
     of the last reload, that it is over, and the newest status."""
@@ -288,7 +295,7 @@ def test_manager_that_does_not_read():
                 client.sendall(b"x")
                 assert client.recv(1) == b"x"
                 daemon.wait_workers(lambda pids: len(pids) > n)
-            idle = min(daemon.workers(), key=lambda pid: len(harness.proc_fds(pid)))
+            idle = wait_for(lambda: lone_idle_worker(daemon, 6))
             os.kill(idle, signal.SIGKILL)
             daemon.wait_workers(lambda pids: idle not in pids and len(pids) > 5)
             daemon.read()
