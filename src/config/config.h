@@ -50,7 +50,8 @@ struct service {
     int socket_user_line, socket_group_line;
     uid_t socket_uid; // as config_find_owners() has found them, -1: none
     gid_t socket_gid;
-    bool accepts_itself; // no session is tcpd's: handler->become() takes its place
+    bool accepts_itself;   // no session is tcpd's: handler->become() takes its place
+    bool leaves_processes; // that live on when their session has ended
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself
     char *file;                            // where the section ends
     int line;

@@ -83,13 +83,15 @@ static const struct {
      {{"main.conf:3: ", NO_BYTE}, {"main.conf:4: ", NO_BYTE}}},
     {"what a listener decides by itself",
      PROGRAM CAT LISTENER "idle_timeout = 1s\nsend_timeout = 1s\nsession_timeout = 1s\n"
-                          "program_timeout = 1s\nkill_grace = 1s\nmax_sessions_per_worker = 1\n}",
+                          "program_timeout = 1s\nkill_mode = none\nkill_grace = 1s\n"
+                          "max_sessions_per_worker = 1\n}",
      {{"main.conf:4: ", ACCEPTS},
       {"main.conf:5: ", ACCEPTS},
       {"main.conf:6: ", ACCEPTS},
       {"main.conf:7: ", ACCEPTS},
-      {"main.conf:8: ", "stop_timeout is the time"},
-      {"main.conf:9: ", ACCEPTS}}},
+      {"main.conf:8: ", "ended as one"},
+      {"main.conf:9: ", "stop_timeout is the time"},
+      {"main.conf:10: ", ACCEPTS}}},
     {"how many a listener has",
      PROGRAM CAT LISTENER "min_workers = 2\nmax_workers = 5\nspare_workers = 1\n}",
      {{"main.conf:5: ", COPIES}, {"main.conf:6: ", COPIES}}},
