@@ -50,8 +50,9 @@ struct service {
     int socket_user_line, socket_group_line;
     uid_t socket_uid; // as config_find_owners() has found them, -1: none
     gid_t socket_gid;
-    bool accepts_itself; // no session is tcpd's: handler->become() takes its place
-    uint64_t ready_usec; // what accepts by itself is ready when it has lived for so long
+    bool accepts_itself;   // no session is tcpd's: handler->become() takes its place
+    bool leaves_processes; // that live on when their session has ended
+    uint64_t ready_usec;   // what accepts by itself is ready when it has lived for so long
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself
     struct problems left_out; // why it cannot be served where tcpd runs, though it is right
     char *file;               // where the section ends

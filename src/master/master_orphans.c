@@ -48,12 +48,32 @@ static void remember(struct master *master, pid_t pid)
     orphans->others[orphans->n_others++] = pid;
 }
 
-void master_adopt_orphans(struct master *master)
+// Once a service leaves processes on purpose, nobody can tell them from others: then none is
+// killed.
+static bool is_wanted(struct master *master)
 {
     bool wanted = false;
 
-    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
         wanted = wanted || pool->service->handler->starts_processes;
+        master->orphans.are_left = master->orphans.are_left || pool->service->leaves_processes;
+    }
+    return wanted && !master->orphans.are_left;
+}
+
+static void disown(struct orphans *orphans)
+{
+    if (orphans->are_adopted)
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 0); // cannot fail
+    orphans->are_adopted = orphans->are_due = false;
+}
+
+void master_adopt_orphans(struct master *master)
+{
+    bool wanted = is_wanted(master);
+
+    if (master->orphans.are_left)
+        disown(&master->orphans);
     if (!wanted || master->orphans.are_adopted || getpid() == 1)
         return;
     if (each_child(master, remember)) // of whoever was here before exec, say

@@ -4,8 +4,8 @@
 
 #include "master/master_state.h"
 
-// From now on it becomes a child of the master, if any service starts processes. Again after each
-// reload.
+// From now on it becomes a child of the master, if any service starts processes, and none leaves
+// them on purpose. Again after each reload.
 void master_adopt_orphans(struct master *master);
 // A child was reaped: a worker, or another one (NULL).
 void master_note_death(struct master *master, const struct worker *worker, pid_t pid, uint64_t now);

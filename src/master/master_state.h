@@ -28,6 +28,7 @@ enum master_phase {
 struct orphans {
     bool are_adopted;    // come to the master at all
     bool are_due;        // to be looked for
+    bool are_left;       // on purpose, by a service that there is or was
     uint64_t until_usec; // how long after a worker's death
     uint64_t stop_usec;  // stopping: when they are waited for no longer
     pid_t *others;       // children that are none of ours

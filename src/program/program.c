@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Running programs. A worker adopts what its programs leave behind (PR_SET_CHILD_SUBREAPER), so
-// that nothing of a session outlives it. SIGCHLD and SIGALRM are blocked but while program_poll()
-// waits.
+// that nothing of a session outlives it unknown to us. SIGCHLD and SIGALRM are blocked but while
+// program_poll() waits.
 
 #include "program/program.h"
 
@@ -30,11 +30,32 @@ static struct {
 } run;
 
 // Pipes for standard error, made once and used again, of the one that serves and the one that is
-// ready. The worker has both ends of them, so that none ever says that all writers are gone.
+// ready. The worker has both ends of them, so that none ever says that all writers are gone. Where
+// something of a program may live on, it has a pipe of its own, and the worker no end to write to.
 static struct program_pipe {
     int in, out; // -1: it is to be made
     bool is_taken;
 } pipes[2] = {{-1, -1, false}, {-1, -1, false}};
+
+static bool is_left(void)
+{
+    return run.worker->service->leaves_processes;
+}
+
+// The end to write to, open for reading as well: so whoever writes to it when the worker has closed
+// its own is not killed by SIGPIPE.
+static int reopen(int fd)
+{
+    char path[32];
+    int both;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    both = open(path, O_RDWR | O_CLOEXEC);
+    if (both < 0)
+        return fd; // without /proc
+    (void)close(fd);
+    return both;
+}
 
 static int make_pipe(struct program_pipe *pipe)
 {
@@ -45,7 +66,7 @@ static int make_pipe(struct program_pipe *pipe)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     pipe->out = ends[0];
-    pipe->in = ends[1];
+    pipe->in = is_left() ? reopen(ends[1]) : ends[1];
     return 0;
 }
 
@@ -58,15 +79,20 @@ static struct program_pipe *take_pipe(void)
     return pipe->is_taken ? pipe : NULL;
 }
 
+static void close_end(int *fd)
+{
+    base_close_fd(fd);
+    *fd = -1;
+}
+
 // is_clean: nobody writes to it any more, and what was written is read.
 static void give_pipe_back(struct program_pipe *pipe, bool is_clean)
 {
     pipe->is_taken = false;
-    if (is_clean)
+    if (is_clean && pipe->in >= 0)
         return;
-    base_close_fd(&pipe->in);
-    base_close_fd(&pipe->out);
-    pipe->in = pipe->out = -1;
+    close_end(&pipe->in);
+    close_end(&pipe->out);
 }
 
 static volatile sig_atomic_t is_late;
@@ -93,13 +119,14 @@ int program_open(const struct tcpd_worker *worker)
     struct sigaction alarm = {.sa_handler = on_alarm};
     const struct program_options *options = program_options(worker->service);
     sigset_t awaited;
-    int r = make_pipe(&pipes[0]);
+    int r;
 
+    run.worker = worker;
+    r = make_pipe(&pipes[0]);
     if (r == 0 && options->mode == PROGRAM_PRESTART)
         r = make_pipe(&pipes[1]);
     if (r < 0)
         return r;
-    run.worker = worker;
     (void)sigemptyset(&awaited);
     (void)sigaddset(&awaited, SIGCHLD);
     (void)sigaddset(&awaited, SIGALRM);
@@ -144,7 +171,6 @@ int program_start(struct program *program, int fd, const struct tcpd_session *se
         .in = fd,
         .out = fd,
         .listener = -1,
-        .death_signal = SIGKILL,
     };
     struct program_pipe *pipe = take_pipe();
     pid_t pid;
@@ -160,6 +186,7 @@ int program_start(struct program *program, int fd, const struct tcpd_session *se
         return r;
     }
     child.err = pipe->in;
+    child.death_signal = child.options->kill_mode == KILL_NONE ? 0 : SIGKILL;
     pid = program_child_start(&child);
     if (pid < 0) {
         give_pipe_back(pipe, true);
@@ -170,6 +197,8 @@ int program_start(struct program *program, int fd, const struct tcpd_session *se
     program->pid = program->group = pid;
     program->pipe = pipe;
     program->err = pipe->out;
+    if (is_left())
+        close_end(&pipe->in);
     return 0;
 }
 
@@ -282,6 +311,8 @@ void program_log(struct program *program, const struct tcpd_session *session)
         n = read(err.fd, text, sizeof(text));
         if (n > 0)
             take_text(program, session, text, (size_t)n);
+        if (n == 0)
+            program->err = err.fd = -1; // nobody has it any more
     }
 }
 

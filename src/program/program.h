@@ -22,8 +22,9 @@ struct program {
     pid_t group; // its process group, 0: it was never started
     pid_t pid;   // 0: none runs, or it has ended and was reaped
     struct program_pipe *pipe;
-    int err;             // where its standard error comes out, -1: nowhere
+    int err;             // where its standard error comes out, -1: nowhere, or nobody has it
     bool ended;          // the program itself; what it started may live
+    bool is_alone;       // nothing that it started lives
     int status;          // as wait(2) has it, once ended
     struct rusage usage; // of it and of all its children that it has waited for
     uint64_t started_usec;
@@ -58,9 +59,15 @@ void program_log(struct program *program, const struct tcpd_session *session);
 // The same at the end: also a last line that has no end. is_clean: nobody can write any more.
 void program_close_log(struct program *program, const struct tcpd_session *session, bool is_clean);
 
-// program_end.c. Ends what is left of the program: TERM to its group and to all it has left behind,
-// and KILL once kill_grace is over. `other` (NULL: none) runs on. Blocks for kill_grace and a
-// moment at most. Afterwards nothing of the program runs, and its last words are logged.
+// program_end.c. Whether the program, or what it has started, may have the socket open. One call
+// says no of a program that has ended and left nothing behind.
+bool program_holds(struct program *program, ino_t socket);
+
+// program_end.c. Ends what is left of the program, as kill_mode says: TERM to its group and to all
+// it has left behind, or to it alone, and KILL once kill_grace is over; without a session (NULL)
+// also where nobody is to be ended. `other` (NULL: none) runs on. Blocks for kill_grace and a
+// moment at most. Afterwards its last words are logged, and nothing of it runs, or the worker was
+// told to leave, so that what lives on is no child of it any more.
 void program_end(struct program *program, const struct program *other,
                  const struct tcpd_session *session);
 

@@ -77,6 +77,8 @@ static void check_mode(const struct check *check)
         {"send_timeout", PROGRAM_LISTENER, accepts_itself},
         {"session_timeout", PROGRAM_LISTENER, accepts_itself},
         {"program_timeout", PROGRAM_LISTENER, accepts_itself},
+        {"kill_mode", PROGRAM_LISTENER,
+         "with program_mode = listener a copy of the program is a worker, and is ended as one"},
         {"kill_grace", PROGRAM_LISTENER,
          "with program_mode = listener stop_timeout is the time "
          "that the program has to end"},
@@ -218,4 +220,5 @@ void program_check(struct service *service, const struct section *section,
     check_limits(&check);
     check_mode(&check);
     count_processes(service, check.options);
+    service->leaves_processes = check.options->kill_mode != KILL_GROUP;
 }

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Ending a program and all that it has started. What it leaves behind becomes a child of this
-// worker, so every process that is signalled here is a child that was not waited for: its number is
-// its own (B33), and so is its group's while it is in it. Nobody else in a worker calls kill().
+// Ending a program and what it has started, as kill_mode says. What it leaves behind becomes a
+// child of this worker, so every process that is signalled here is a child that was not waited for:
+// its number is its own (B33), and so is its group's while it is in it. Nobody else in a worker
+// calls kill(). What is to live on gets rid of the worker by the worker's exit: a child cannot be
+// given away otherwise, and the next session begins without any.
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #include "base/base.h"
+#include "process/process.h"
 #include "program/program.h"
+#include "program/program_left.h"
 
-#define LEFT_MAX      64                    // left behind, dealt with at once; then the next ones
 #define LOOK_USEC     (100 * USEC_PER_MSEC) // how often it is looked for more of them
 #define PATIENCE_USEC USEC_PER_SEC          // after KILL, for a process that the kernel holds
 
 struct remains {
-    pid_t pids[LEFT_MAX]; // children of ours, not yet waited for
-    size_t n;
+    struct left left;     // children of ours, not yet waited for
     pid_t told[LEFT_MAX]; // that have got TERM
     size_t n_told;
     bool is_unknown; // without /proc
@@ -39,33 +38,15 @@ static void signal_group(pid_t group, int signal)
     (void)kill(-group, signal);
 }
 
-// False: nobody can tell. The children of this process that are neither of two programs, nor what
-// the other one started.
-static bool find_remains(struct remains *remains, pid_t program, pid_t other)
-{
-    cleanup_close int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    char text[LEFT_MAX * 12];
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
-    char *next = text;
-
-    remains->n = 0;
-    text[n > 0 ? n : 0] = '\0';
-    for (pid_t pid; remains->n < LEFT_MAX && (pid = (pid_t)strtol(next, &next, 10)) > 1;)
-        if (pid != program && pid != other && *next != '\0' && // a number may be cut off
-            (other == 0 || getsid(pid) != other))
-            remains->pids[remains->n++] = pid;
-    return n > 0 || (fd >= 0 && n == 0);
-}
-
 // Waits for those that have ended; what they have left behind is found next time.
-static void reap(struct remains *remains)
+static void reap(struct left *left)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < remains->n; i++)
-        if (waitpid(remains->pids[i], NULL, WNOHANG) == 0)
-            remains->pids[n++] = remains->pids[i];
-    remains->n = n;
+    for (size_t i = 0; i < left->n; i++)
+        if (waitpid(left->pids[i], NULL, WNOHANG) == 0)
+            left->pids[n++] = left->pids[i];
+    left->n = n;
 }
 
 static bool is_among(const pid_t *pids, size_t n, pid_t pid)
@@ -83,7 +64,7 @@ static void forget_ended(struct remains *remains)
     size_t n = 0;
 
     for (size_t i = 0; i < remains->n_told; i++)
-        if (remains->told[i] < 0 || is_among(remains->pids, remains->n, remains->told[i]))
+        if (remains->told[i] < 0 || is_among(remains->left.pids, remains->left.n, remains->told[i]))
             remains->told[n++] = remains->told[i];
     remains->n_told = n;
 }
@@ -98,8 +79,8 @@ static void remember(struct remains *remains, pid_t pid)
 // reached through it.
 static void signal_remains(struct remains *remains, pid_t group, int signal)
 {
-    for (size_t i = 0; i < remains->n; i++) {
-        pid_t pid = remains->pids[i];
+    for (size_t i = 0; i < remains->left.n; i++) {
+        pid_t pid = remains->left.pids[i];
         pid_t whom = getpgid(pid) == group ? -group : pid;
 
         if (signal == SIGTERM &&
@@ -120,20 +101,46 @@ static bool look(struct program *program, const struct program *other, struct re
     bool found;
 
     (void)program_has_ended(program);
-    remains->is_unknown = !find_remains(remains, program->pid, other ? other->pid : 0);
-    found = remains->n > 0;
-    reap(remains);
+    remains->is_unknown = !left_find(&remains->left, program->pid, other ? other->pid : 0);
+    found = remains->left.n > 0;
+    reap(&remains->left);
     forget_ended(remains);
     return found || !program->ended;
 }
 
 // Nothing but the program was there, as nearly always: one call says so.
-static bool has_left_nothing(const struct program *program, const struct program *other)
+static bool has_left_nothing(struct program *program, const struct program *other)
 {
     siginfo_t info;
 
-    return program->ended && !other && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
-           errno == ECHILD;
+    if (program->ended && !program->is_alone && !other)
+        program->is_alone = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
+                            errno == ECHILD;
+    return program->is_alone;
+}
+
+static bool is_held(const struct program *program, ino_t socket)
+{
+    struct left left;
+
+    if (!left_find(&left, program->pid, 0) || left.n == LEFT_MAX)
+        return true;
+    reap(&left);
+    if (program->pid > 0)
+        left.pids[left.n++] = program->pid;
+    return left_holds(&left, socket);
+}
+
+// Looks twice: one that ends meanwhile leaves its children to us, unseen.
+bool program_holds(struct program *program, ino_t socket)
+{
+    bool holds = false;
+
+    if (has_left_nothing(program, NULL))
+        return false;
+    for (int i = 0; i < 2 && !holds; i++)
+        holds = is_held(program, socket);
+    return holds;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -153,16 +160,14 @@ static void urge(struct program *program, struct remains *remains, uint64_t kill
     program_poll(&err, 1, earlier(is_late ? USEC_NEVER : kill_usec, now + LOOK_USEC));
 }
 
-void program_end(struct program *program, const struct program *other,
-                 const struct tcpd_session *session)
+// True: nothing is left.
+static bool end_group(struct program *program, const struct program *other,
+                      const struct tcpd_session *session)
 {
-    uint64_t now = base_now_usec(), kill_usec;
-    struct remains remains = {0};
+    uint64_t now = base_now_usec(), kill_usec = now + program->options->kill_grace_usec;
+    struct remains remains = {.n_told = 0};
     bool is_clean;
 
-    if (program->group == 0)
-        return; // it was never started
-    kill_usec = now + program->options->kill_grace_usec;
     if (!program_has_ended(program)) {
         signal_group(program->group, SIGTERM);
         remember(&remains, -program->group);
@@ -170,10 +175,61 @@ void program_end(struct program *program, const struct program *other,
     is_clean = has_left_nothing(program, other);
     while (!is_clean && now < kill_usec + PATIENCE_USEC) {
         is_clean = !look(program, other, &remains);
-        if (remains.n > 0 || !program->ended)
+        if (remains.left.n > 0 || !program->ended)
             urge(program, &remains, kill_usec, now);
         program_log(program, session);
         now = base_now_usec();
     }
-    program_close_log(program, session, is_clean && !remains.is_unknown);
+    return is_clean && !remains.is_unknown;
+}
+
+// Whatever it has started is told nothing.
+static void end_alone(struct program *program, const struct tcpd_session *session)
+{
+    uint64_t now = base_now_usec(), kill_usec = now + program->options->kill_grace_usec;
+
+    if (!program_has_ended(program))
+        signal_child(program->pid, SIGTERM);
+    while (!program_has_ended(program) && now < kill_usec + PATIENCE_USEC) {
+        struct pollfd err = {.fd = program->err, .events = POLLIN};
+        bool is_late = now >= kill_usec;
+
+        if (is_late)
+            signal_child(program->pid, SIGKILL);
+        program_poll(&err, 1, is_late ? now + LOOK_USEC : kill_usec);
+        program_log(program, session);
+        now = base_now_usec();
+    }
+}
+
+// What lives on is no child of a worker that has exited.
+static void let_go(struct program *program, const struct program *other)
+{
+    struct remains remains = {.n_told = 0};
+
+    if (has_left_nothing(program, other))
+        return;
+    while (look(program, other, &remains))
+        if (remains.left.n > 0 || !program->ended) {
+            if (process_leave_reason() == WORKER_EXIT_DRAINED)
+                process_leave(WORKER_EXIT_RETIRED);
+            return;
+        }
+}
+
+void program_end(struct program *program, const struct program *other,
+                 const struct tcpd_session *session)
+{
+    enum kill_mode mode = program->options->kill_mode;
+    bool is_clean = false;
+
+    if (program->group == 0)
+        return; // it was never started
+    if (mode == KILL_GROUP)
+        is_clean = end_group(program, other, session);
+    else if (mode == KILL_PROGRAM || !session)
+        end_alone(program, session);
+    program_close_log(program, session, is_clean);
+    if (mode != KILL_GROUP)
+        let_go(program, other);
 }

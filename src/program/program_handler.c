@@ -9,6 +9,7 @@
 #include <linux/tcp.h> // libc's struct tcp_info is older
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/base.h"
 #include "config/handler.h"
@@ -20,60 +21,8 @@
 #include "program/program_options.h"
 #include "program/program_patience.h"
 #include "program/program_prestart.h"
+#include "program/program_watch.h"
 #include "session/session.h"
-
-// A client that does not read ends the connection by this; the program reads and writes by itself,
-// so no other deadline of ours can.
-static void limit_sending(const struct tcpd_session *session)
-{
-    uint64_t limit_ms = session->service->deadlines.send_usec / USEC_PER_MSEC;
-    unsigned timeout = limit_ms < UINT32_MAX / 2 ? (unsigned)limit_ms : UINT32_MAX / 2;
-
-    if (limit_ms > 0 && session->peer.any.sa_family != AF_UNIX)
-        (void)setsockopt(session->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-}
-
-// What poll(2) says of the client's socket. False: the client is gone. That both sides have ended
-// is no error. What it would say again at once is asked again at *look_usec only.
-static bool look_at_client(struct tcpd_session *session, struct pollfd *client, uint64_t *look_usec)
-{
-    bool is_error = (client->revents & POLLERR) != 0;
-
-    if (client->revents == 0) {
-        if (base_now_usec() >= *look_usec)
-            client->fd = session->fd;
-        return true;
-    }
-    if (is_error && program_client_is_dead(session)) {
-        session_stop(session, SESSION_RESET);
-        return false;
-    }
-    client->fd = -1;
-    *look_usec = is_error ? base_now_usec() + USEC_PER_SEC : USEC_NEVER;
-    return true;
-}
-
-// Until the program has ended, its time is over, or the client is gone.
-static void watch(struct program *program, struct tcpd_session *session)
-{
-    enum { CLIENT, ERR };
-    struct pollfd fds[] = {[CLIENT] = {.fd = session->fd}, [ERR] = {.events = POLLIN}};
-    enum session_result late;
-    uint64_t due = program_due(session, &late), look = USEC_NEVER;
-
-    while (!program_has_ended(program)) {
-        fds[ERR].fd = program->err;
-        program_poll(fds, ELEMENTS(fds), due < look || fds[CLIENT].fd >= 0 ? due : look);
-        if (fds[ERR].revents != 0)
-            program_log(program, session);
-        if (!look_at_client(session, &fds[CLIENT], &look))
-            return;
-        if (program_is_late() || (due != USEC_NEVER && base_now_usec() >= due)) {
-            session_stop(session, late);
-            return;
-        }
-    }
-}
 
 // What went through the socket past us. The kernel counts the peer's end as a byte; where both have
 // ended, or the peer has reset, the connection is closed.
@@ -113,20 +62,44 @@ static bool start(struct program *program, struct tcpd_session *session)
     return r == 0;
 }
 
+// Others have the connection as well, outside of the session from now on. It is theirs, and ends
+// when they close it; unless its time is over.
+static void give_away(struct tcpd_session *session)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    if (session->result == SESSION_SEND_TIMEOUT)
+        (void)connect(session->fd, &nobody, sizeof(nobody)); // resets it, whoever has it
+    else if (session->result == SESSION_TIMEOUT || session->result == SESSION_PROGRAM_TIMEOUT)
+        (void)shutdown(session->fd, SHUT_RDWR);
+    else
+        session->peer_ended = true; // our close ends nothing, so that there is nothing to wait for
+}
+
+static bool is_left_to_others(struct program *program, const struct tcpd_session *session)
+{
+    struct stat socket;
+
+    return program->options->kill_mode != KILL_GROUP && fstat(session->fd, &socket) == 0 &&
+           program_holds(program, socket.st_ino);
+}
+
 static void serve_connection(struct tcpd_session *session)
 {
     struct program program;
 
-    limit_sending(session);
     if (!start(&program, session))
         return;
-    watch(&program, session);
+    program_watch(&program, session);
     count_bytes(session);
-    if (program.ended)
+    if (program.ended && program.options->kill_mode == KILL_GROUP)
         (void)shutdown(session->fd, SHUT_WR); // whatever it has left behind
     program_end(&program, NULL, session);
+    if (is_left_to_others(&program, session))
+        give_away(session);
+    else
+        make_blocking(session->fd);
     program_report(&program, session);
-    make_blocking(session->fd);
 }
 
 static enum program_mode mode;
@@ -143,6 +116,7 @@ static int open_worker(const struct tcpd_worker *worker)
 
 static void serve(struct tcpd_session *session)
 {
+    session->program.timeout_usec = program_options(session->service)->timeout_usec;
     if (mode == PROGRAM_PRESTART)
         prestart_serve(session);
     else

@@ -13,6 +13,8 @@
 static const char *const modes[PROGRAM_MODES] = {[PROGRAM_CONNECTION] = "connection",
                                                  [PROGRAM_PRESTART] = "prestart",
                                                  [PROGRAM_LISTENER] = "listener"};
+static const char *const kill_modes[KILL_MODES] = {
+    [KILL_GROUP] = "group", [KILL_PROGRAM] = "program", [KILL_NONE] = "none"};
 
 #define OPTION(name, kind, field) FIELD(name, kind, struct program_options, field)
 
@@ -32,6 +34,7 @@ static const struct setting settings[] = {
     {OPTION("limit_core", LIMIT, limit_core), .initial = "inherit"},
     {OPTION("limit_nproc", LIMIT, limit_nproc), .initial = "inherit", .min = 1},
     {OPTION("program_timeout", SPAN, timeout_usec), .initial = "0"},
+    {OPTION("kill_mode", CHOICE, kill_mode), .initial = "group", CHOICES(kill_modes)},
     {OPTION("kill_grace", SPAN, kill_grace_usec), .initial = "5s"},
     {OPTION("ready_time", SPAN, ready_usec), .initial = "1s"},
     {OPTION("user", TEXT, identity.user)},

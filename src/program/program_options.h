@@ -11,6 +11,9 @@
 
 enum program_mode { PROGRAM_CONNECTION, PROGRAM_PRESTART, PROGRAM_LISTENER, PROGRAM_MODES };
 
+// Whom we end: a program and all it has started, the program alone, or nobody. systemd.kill(5).
+enum kill_mode { KILL_GROUP, KILL_PROGRAM, KILL_NONE, KILL_MODES };
+
 // Who a program runs as.
 struct identity {
     char *user, *group; // as written, NULL: not given
@@ -34,8 +37,9 @@ struct program_options {
     int64_t limit_nofile, limit_as, limit_core, limit_nproc; // or INHERIT, RLIM_INFINITY
     uint64_t limit_cpu_usec;                                 // 0: as tcpd's
     uint64_t timeout_usec;                                   // of a session, 0: none
-    uint64_t kill_grace_usec;                                // between TERM and KILL
-    uint64_t ready_usec;                                     // of a copy, 0: at once
+    enum kill_mode kill_mode;
+    uint64_t kill_grace_usec; // to finish, and between TERM and KILL
+    uint64_t ready_usec;      // of a copy, 0: at once
     struct identity identity;
 };
 

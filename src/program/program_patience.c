@@ -32,15 +32,39 @@ bool program_is_shortage(const struct service *service, int error)
            (error == -ENOMEM && program_options(service)->limit_as == INHERIT);
 }
 
-// An error queue that a program has asked for (MSG_ZEROCOPY) looks like an error to poll(2).
-bool program_client_is_dead(const struct tcpd_session *session)
+// An error queue that a program has asked for (MSG_ZEROCOPY) looks like an error to poll(2). The
+// kernel counts our end as a byte that the client has acknowledged: without it, what is closed was
+// not closed in order.
+bool program_client_is_dead(const struct tcpd_session *session, int revents)
 {
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
-    return session->peer.any.sa_family == AF_UNIX ||
-           getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
-           info.tcpi_state == CLOSED;
+    if (session->peer.any.sa_family == AF_UNIX)
+        return (revents & POLLERR) != 0;
+    if (getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
+        return true;
+    return info.tcpi_state == CLOSED &&
+           ((revents & POLLERR) != 0 ||
+            info.tcpi_bytes_acked <= info.tcpi_bytes_sent - info.tcpi_bytes_retrans);
+}
+
+void progress_note(struct progress *progress, uint64_t value, uint64_t now_usec)
+{
+    if (value != progress->value)
+        *progress = (struct progress){.value = value, .since_usec = now_usec};
+}
+
+bool program_was_left_long_enough(const struct tcpd_session *session, struct progress *reading,
+                                  uint64_t unread, uint64_t now_usec)
+{
+    const struct program_options *options = program_options(session->service);
+    uint64_t idle = session->service->deadlines.idle_usec;
+
+    progress_note(reading, unread, now_usec);
+    if (options->kill_mode == KILL_NONE || (unread > 0 && idle == 0))
+        return false;
+    return now_usec - reading->since_usec >= (unread > 0 ? idle : options->kill_grace_usec);
 }
 
 static bool wait_for_room(struct tcpd_session *session, unsigned *n_waits)
@@ -58,7 +82,7 @@ static bool wait_for_room(struct tcpd_session *session, unsigned *n_waits)
             return false;
         }
         program_poll(&client, 1, until < due ? until : due);
-        if (client.revents != 0 && program_client_is_dead(session)) {
+        if (client.revents != 0 && program_client_is_dead(session, client.revents)) {
             session_stop(session, SESSION_RESET);
             return false;
         }

@@ -23,6 +23,14 @@ struct instance {
     int fd; // our end of its socket pair, -1: none
 };
 
+// While it serves.
+struct attendance {
+    struct instance *instance;
+    struct relay relay;
+    struct progress reading; // of what a client has left that is gone
+    uint64_t let_go_usec;    // the program has ended: when others must have closed its socket
+};
+
 static struct instance waiting = {.fd = -1};
 
 static int start(struct instance *instance)
@@ -74,9 +82,57 @@ static bool has_failed_silently(const struct instance *instance, const struct tc
            ioctl(instance->fd, SIOCINQ, &unread) == 0 && unread == 0;
 }
 
-// One round: waits for something to happen and does what is to be done about it.
-static void attend(struct instance *instance, struct relay *relay)
+// Whether nobody has the program's end of the socket pair any more.
+static bool is_closed(const struct instance *instance)
 {
+    struct pollfd fd = {.fd = instance->fd};
+
+    return poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP) != 0;
+}
+
+// Those that an ended program has left behind, and that have its socket, may finish.
+static bool has_ended(struct attendance *attendance)
+{
+    struct program *program = &attendance->instance->program;
+
+    if (!program_has_ended(program))
+        return false;
+    if (is_closed(attendance->instance))
+        return true;
+    if (attendance->let_go_usec == USEC_NEVER)
+        attendance->let_go_usec = base_now_usec() + program->options->kill_grace_usec;
+    return base_now_usec() >= attendance->let_go_usec;
+}
+
+static bool was_left_long_enough(struct attendance *attendance)
+{
+    const struct relay *relay = &attendance->relay;
+
+    return relay->client_error != 0 &&
+           program_was_left_long_enough(relay->session, &attendance->reading, relay_unread(relay),
+                                        base_now_usec());
+}
+
+// When no event tells of what is waited for.
+static uint64_t next_look(const struct attendance *attendance)
+{
+    const struct program *program = &attendance->instance->program;
+    bool is_gone = attendance->relay.client_error != 0;
+    bool looks = program->ended || (is_gone && program->options->kill_mode != KILL_NONE);
+
+    return looks ? base_now_usec() + PROGRESS_LOOK_USEC : USEC_NEVER;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+// One round: waits for something to happen and does what is to be done about it.
+static void attend(struct attendance *attendance)
+{
+    struct instance *instance = attendance->instance;
+    struct relay *relay = &attendance->relay;
     enum { ERR = RELAY_ENDS, NEXT_ERR, FDS };
     struct pollfd fds[FDS] = {
         [ERR] = {.fd = instance->program.err, .events = POLLIN},
@@ -84,12 +140,13 @@ static void attend(struct instance *instance, struct relay *relay)
                       .events = POLLIN}};
     struct tcpd_session *session = relay->session;
     enum session_result late;
-    uint64_t due = relay_due(relay), its_due = program_due(session, &late);
+    uint64_t its_due = program_due(session, &late);
+    uint64_t due = earlier(its_due, earlier(relay_due(relay), next_look(attendance)));
 
     if (tcpd_stopping())
         dismiss(&waiting);
     relay_wants(relay, fds);
-    program_poll(fds, FDS, due < its_due ? due : its_due);
+    program_poll(fds, FDS, due);
     if (fds[ERR].revents != 0)
         program_log(&instance->program, session);
     if (fds[NEXT_ERR].revents != 0)
@@ -112,20 +169,25 @@ static void start_next(const struct tcpd_session *session)
 // The session is the program's: both sides may have ended long before it has.
 static void relay_session(struct instance *instance, struct tcpd_session *session, bool is_first)
 {
-    struct relay relay;
+    struct attendance attendance = {
+        .instance = instance, .reading = PROGRESS_NEW, .let_go_usec = USEC_NEVER};
+    struct relay *relay = &attendance.relay;
 
-    relay_open(&relay, session, instance->fd);
+    relay_open(relay, session, instance->fd);
     if (!program_has_ended(&instance->program))
-        (void)relay_step(&relay, NULL);
+        (void)relay_step(relay, NULL);
     if (is_first && !tcpd_stopping())
         start_next(session);
-    while (session->result == SESSION_OK && !program_has_ended(&instance->program))
-        attend(instance, &relay);
+    while (session->result == SESSION_OK && !has_ended(&attendance) &&
+           !was_left_long_enough(&attendance))
+        attend(&attendance);
+    if (session->result == SESSION_OK && relay->client_error != 0)
+        (void)session_stop_by_errno(session, relay->client_error);
     if (session->result == SESSION_OK && !has_failed_silently(instance, session))
-        relay_finish(&relay);
-    if (relay.far_error != 0)
-        tcpd_log(session, LOG_ERR, "the program's socket failed: %s", strerror(relay.far_error));
-    relay_close(&relay);
+        relay_finish(relay);
+    if (relay->far_error != 0)
+        tcpd_log(session, LOG_ERR, "the program's socket failed: %s", strerror(relay->far_error));
+    relay_close(relay);
 }
 
 // For a client that is there already. False: the session has ended.

@@ -89,6 +89,24 @@ static void fail(struct relay *relay, int error)
     session_stop(relay->session, SESSION_FAILED);
 }
 
+// It takes nothing any more; what it has sent is still there to be taken.
+static void lose_client(struct relay *relay, int error)
+{
+    if (relay->client_error != 0)
+        return;
+    relay->client_error = error;
+    relay->send_due_usec = USEC_NEVER;
+    relay->ways[RELAY_FAR] = (struct relay_way){.has_ended = true, .is_over = true};
+    (void)shutdown(relay->fds[RELAY_FAR], SHUT_RD); // so that its writing fails
+}
+
+static bool has_closed(int fd)
+{
+    struct pollfd end = {.fd = fd};
+
+    return poll(&end, 1, 0) > 0 && (end.revents & POLLHUP) != 0;
+}
+
 // Fills an empty way. True: it holds bytes now, or has ended; false: nothing came.
 static bool fill(struct relay *relay, enum relay_end from, size_t size)
 {
@@ -98,24 +116,25 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
 
     if (is_later(n))
         return false;
-    if (n < 0 && from == RELAY_CLIENT) {
-        (void)session_stop_by_errno(session, (int)-n);
-        return false;
-    }
-    if (n < 0 && n != -ECONNRESET && n != -EPIPE) {
+    if (n < 0 && from == RELAY_CLIENT)
+        lose_client(relay, (int)-n);
+    else if (n < 0 && n != -ECONNRESET && n != -EPIPE) {
         fail(relay, (int)-n);
         return false;
     }
     way->has_ended = n <= 0; // a far end that died with bytes unread resets the socket
     way->start = 0;
     way->n = n > 0 && !way->is_dropped ? (size_t)n : 0;
-    if (n > 0)
+    if (n > 0) {
         relay->moved_usec = base_now_usec();
+        relay->is_owed = from == RELAY_CLIENT && !way->is_dropped;
+    }
     if (from == RELAY_CLIENT) {
         session->bytes_in += n > 0 ? (uint64_t)n : 0;
         session->peer_ended = n == 0;
     } else if (n <= 0) {
         relay->end_due_usec = base_now_usec() + END_HELD_USEC;
+        relay->is_far_closed = has_closed(relay->fds[RELAY_FAR]);
     } else if (session->service->deadlines.send_usec > 0) {
         relay->send_due_usec = relay->moved_usec + session->service->deadlines.send_usec;
     }
@@ -151,7 +170,7 @@ static bool pour(struct relay *relay, enum relay_end from)
             return false;
         }
         if (n < 0) {
-            (void)session_stop_by_errno(session, (int)-n);
+            lose_client(relay, (int)-n);
             return false;
         }
         relay->moved_usec = base_now_usec();
@@ -200,20 +219,25 @@ static void move(struct relay *relay, enum relay_end from)
     }
 }
 
+static bool is_clients_turn(const struct relay *relay)
+{
+    return !relay->is_owed && !relay->is_far_closed && !relay->ways[RELAY_CLIENT].has_ended &&
+           relay->client_error == 0;
+}
+
 // The limit that is nearest, and its result.
 static uint64_t next_deadline(const struct relay *relay, enum session_result *ret_result)
 {
     const struct tcpd_session *session = relay->session;
     const struct deadlines *deadlines = &session->service->deadlines;
-    const struct relay_way *up = &relay->ways[RELAY_CLIENT];
-    bool is_first = session->bytes_in == 0 && !up->has_ended;
+    bool is_first = session->bytes_in == 0;
     uint64_t limit = is_first ? deadlines->first_byte_usec : deadlines->idle_usec;
     uint64_t due = USEC_NEVER;
 
     if (relay->send_due_usec != USEC_NEVER) { // the client has time to take, not to send
         due = relay->send_due_usec;
         *ret_result = SESSION_SEND_TIMEOUT;
-    } else if (limit > 0) {
+    } else if (limit > 0 && is_clients_turn(relay)) {
         due = relay->moved_usec + limit;
         *ret_result = is_first ? SESSION_FIRST_BYTE_TIMEOUT : SESSION_IDLE_TIMEOUT;
     }
@@ -265,7 +289,7 @@ static void look_at_client(struct relay *relay, const struct pollfd *client)
     relay->has_hung_up = true;
     if ((client->revents & POLLERR) &&
         getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0)
-        (void)session_stop_by_errno(relay->session, error);
+        lose_client(relay, error);
 }
 
 bool relay_step(struct relay *relay, const struct pollfd *fds)
@@ -282,6 +306,19 @@ bool relay_step(struct relay *relay, const struct pollfd *fds)
     keep_deadlines(relay);
     return session->result != SESSION_OK ||
            (relay->ways[RELAY_CLIENT].is_over && relay->ways[RELAY_FAR].is_over);
+}
+
+uint64_t relay_unread(const struct relay *relay)
+{
+    uint64_t n = relay->ways[RELAY_CLIENT].n;
+    int unread = 0;
+
+    if (ioctl(relay->fds[RELAY_CLIENT], SIOCINQ, &unread) == 0)
+        n += (uint64_t)unread;
+    unread = 0;
+    if (ioctl(relay->fds[RELAY_FAR], SIOCOUTQ, &unread) == 0)
+        n += (uint64_t)unread;
+    return n;
 }
 
 // Blocks until the client takes more. False: the session has ended.

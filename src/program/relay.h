@@ -2,9 +2,10 @@
 // The bytes of a session to and from another stream socket, both ways at once. In steps: the caller
 // polls, so that it can look after more than these two sockets. The end of either's output is
 // passed on when all before it was delivered; the far end's 100 ms later where no byte went either
-// way, so that the caller can find out before whether a program has failed. An error of the client
-// ends the session; a far end that reads no more ends its direction only, and what the client still
-// sends is dropped. Logs nothing.
+// way, so that the caller can find out before whether a program has failed. A client that is gone
+// leaves what it has sent, which is delivered, as is the end behind it; what the far end writes
+// then fails. A far end that reads no more ends its direction only, and what the client still sends
+// is dropped. Logs nothing.
 #pragma once
 
 #include <poll.h>
@@ -32,6 +33,9 @@ struct relay {
     uint64_t send_due_usec;            // when the client must have taken what is held for it
     uint64_t end_due_usec;             // when the far end's end is passed on, come what may
     int far_error;                     // what ended the session at the far end, 0: nothing did
+    int client_error;                  // by which the client is gone, 0: it is not
+    bool is_owed;                      // the client has sent something since the far end has
+    bool is_far_closed;                // which neither reads nor writes any more
     bool has_hung_up;                  // the client, both ways; that alone is not an error
 };
 
@@ -48,8 +52,13 @@ uint64_t relay_due(const struct relay *relay);
 
 // Moves what can be moved, 512 KiB each way at most. fds: as relay_wants() gave them and poll()
 // filled them in; NULL: tries all. True when both ways are over or the session has ended, by an
-// error or by a deadline: see its result. Does not block.
+// error of the far end or by a deadline: see its result. The client's deadlines run while it is to
+// send or to take something: not behind its end, nor while the far end owes an answer or is closed.
+// Does not block.
 bool relay_step(struct relay *relay, const struct pollfd *fds);
+
+// How many bytes of the client's the far end has not read yet, or somewhat more.
+uint64_t relay_unread(const struct relay *relay);
 
 // The program at the far end has died: delivers what it has written so far, whoever else holds that
 // socket, and ends writing. Blocks for send_timeout and the session's deadline at most.

@@ -36,6 +36,7 @@ struct session_program {
     bool ended; // else it had none, or it did not run
     int status; // as wait(2) has it
     uint64_t cpu_usec, memory_kib;
+    uint64_t timeout_usec; // how long it may take, as it is set
 };
 
 struct tcpd_session {

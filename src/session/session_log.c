@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "base/escape.h"
+#include "base/timespan.h"
 #include "log/log.h"
 
 static void mask(struct sockaddr_storage *address)
@@ -199,12 +200,36 @@ static const char *describe_program(const struct session_program *program, char 
     return text;
 }
 
+// " (send_timeout = 30s)": what has ended the session, where it was a setting
+static const char *describe_limit(const struct tcpd_session *session, char *text, size_t size)
+{
+    const struct deadlines *deadlines = &session->service->deadlines;
+    const struct {
+        const char *setting;
+        uint64_t usec;
+    } limits[SESSION_RESULTS] = {
+        [SESSION_FIRST_BYTE_TIMEOUT] = {"first_byte_timeout", deadlines->first_byte_usec},
+        [SESSION_IDLE_TIMEOUT] = {"idle_timeout", deadlines->idle_usec},
+        [SESSION_SEND_TIMEOUT] = {"send_timeout", deadlines->send_usec},
+        [SESSION_TIMEOUT] = {"session_timeout", deadlines->session_usec},
+        [SESSION_PROGRAM_TIMEOUT] = {"program_timeout", session->program.timeout_usec},
+    };
+    const char *setting = limits[session->result].setting;
+    char span[TIMESPAN_TEXT_MAX];
+
+    text[0] = '\0';
+    if (setting && limits[session->result].usec > 0)
+        (void)snprintf(text, size, " (%s = %s)", setting,
+                       timespan_format(limits[session->result].usec, span, sizeof(span)));
+    return text;
+}
+
 void session_log_closed(const struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota)
 {
     int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
-    char peer[ADDRESS_TEXT_MAX], program[160];
+    char peer[ADDRESS_TEXT_MAX], program[160], limit[100];
     uint64_t duration;
     size_t n = 0;
 
@@ -214,16 +239,17 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
     if (log_has_fields())
         n = add_figures(fields, add_ends(fields, session, config->log_addresses), session,
                         duration);
-    write_now(quota,
-              log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
-                       "%s: connection from %s closed: %s, %" PRIu64 " bytes in, %" PRIu64
-                       " bytes out, %" PRIu64 ".%03" PRIu64 " s%s",
-                       session->service->name,
-                       session_log_peer(&session->peer.any, session->peer_length,
-                                        config->log_addresses, peer, sizeof(peer)),
-                       session_result_names[session->result], session->bytes_in, session->bytes_out,
-                       duration / USEC_PER_SEC, duration % USEC_PER_SEC / USEC_PER_MSEC,
-                       describe_program(&session->program, program, sizeof(program))));
+    write_now(quota, log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
+                              "%s: connection from %s closed: %s%s, %" PRIu64 " bytes in, %" PRIu64
+                              " bytes out, %" PRIu64 ".%03" PRIu64 " s%s",
+                              session->service->name,
+                              session_log_peer(&session->peer.any, session->peer_length,
+                                               config->log_addresses, peer, sizeof(peer)),
+                              session_result_names[session->result],
+                              describe_limit(session, limit, sizeof(limit)), session->bytes_in,
+                              session->bytes_out, duration / USEC_PER_SEC,
+                              duration % USEC_PER_SEC / USEC_PER_MSEC,
+                              describe_program(&session->program, program, sizeof(program))));
 }
 
 void session_log_line(const struct tcpd_session *session, const struct service *service,

@@ -76,9 +76,11 @@ class Text:
 
     @staticmethod
     def closed(service, peer, result=r"[\w ]+"):
-        """The second line of a session; groups: result, bytes in and out, seconds."""
+        """The second line of a session; groups: result, the setting that has ended it, bytes in
+        and out, seconds."""
         return (
-            rf"{service}: connection from {re.escape(peer)} closed: (?P<result>{result}), "
+            rf"{service}: connection from {re.escape(peer)} closed: (?P<result>{result})"
+            r"(?: \((?P<setting>[a-z_]+ = [\w ]+)\))?, "
             r"(?P<bytes_in>\d+) bytes in, (?P<bytes_out>\d+) bytes out, (?P<seconds>[\d.]+) s"
         )
 

@@ -263,14 +263,15 @@ def test_program_ends_first(tcpd, tmp_path):
 # --- Programs that misbehave -------------------------------------------------------------------
 
 def test_never_reads(tcpd, tmp_path):
-    """The client's bytes go nowhere: idle_timeout ends it."""
-    program = Program(tmp_path, "never reads", idle_timeout="1s", kill_grace="5s", **ONE)
+    """The client's bytes go nowhere, as the program may be thinking: program_timeout ends it."""
+    program = Program(tmp_path, "never reads", idle_timeout="200ms", program_timeout="1s",
+                      kill_grace="5s", **ONE)
     with serving(tcpd, program) as daemon:
         [victim] = instances(program, 1)
         sock = daemon.connect("p")
         assert read_exactly(sock, 5) == b"ready"
         sender = send_behind(sock, b"x" * 50_000_000)
-        closed(daemon, peer_name(sock), "idle timeout")
+        closed(daemon, peer_name(sock), "program timeout")
         wait_for(lambda: proc_state(victim) is None, what="the program is gone")
         sock.close()
         sender.join(PATIENCE)

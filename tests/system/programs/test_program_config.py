@@ -52,6 +52,7 @@ WRONG = {
     "limit_cpu": (['limit_cpu = "soon"', CAT], ["limit_cpu", "soon"]),
     "limit_core": (['limit_core = "-1"', CAT], ["limit_core", "-1"]),
     "program_timeout": (['program_timeout = "-1s"', CAT], ["program_timeout", "-1s"]),
+    "kill_mode": (['kill_mode = "process"', CAT], ["kill_mode", "group", "program", "none"]),
     "kill_grace": (['kill_grace = "1 year"', CAT], ["kill_grace"]),
     "entry without =": (['environment = {"A"}', CAT], ["environment", '"A"', "NAME=VALUE"]),
     "entry without name": (['environment = {"=b"}', CAT], ["environment", "NAME=VALUE"]),
@@ -76,6 +77,7 @@ WRONG |= {f"listener, {name}": ([f"{name} = {value}", CAT, LISTENER], [name, "li
               ("first_byte_timeout", "5s", NO_SESSIONS), ("idle_timeout", "5s", NO_SESSIONS),
               ("send_timeout", "5s", NO_SESSIONS), ("session_timeout", "5s", NO_SESSIONS),
               ("program_timeout", "5s", NO_SESSIONS), ("kill_grace", "5s", "stop_timeout"),
+              ("kill_mode", "none", "ended as one"),
               ("max_sessions_per_worker", "5", NO_SESSIONS), ("max_workers", "9", COPIES),
               ("spare_workers", "2", COPIES)]}
 for _mode, _reason in ((PRESTART, FIXED), (LISTENER, NO_SESSIONS)):

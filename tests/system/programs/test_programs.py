@@ -340,7 +340,7 @@ def test_levels(tcpd, mark):
 def test_flood_of_standard_error(tcpd, mark, tmp_path):
     """A program that writes nothing but log holds nobody up, and ends with its client."""
     script = write_script(tmp_path / "flood", "exec yes 'so it goes' >&2\n")
-    with tcpd(configuration(program(script, mark, kill_grace="5s", **ONE))) as daemon:
+    with tcpd(configuration(program(script, mark, kill_grace="1s", **ONE))) as daemon:
         with daemon.connect("program") as sock:
             daemon.wait_log(said("so it goes"))
             daemon.wait_log(said(r"\d+ lines of the program were left out"))

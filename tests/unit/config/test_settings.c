@@ -252,6 +252,7 @@ static void test_defaults(void **state)
     check_number("nice", program.nice, INHERIT);
     check_number("limit_nofile", program.limit_nofile, INHERIT);
     check_number("program_timeout", program.timeout_usec, 0);
+    check_number("kill_mode", program.kill_mode, KILL_GROUP);
     check_number("kill_grace", program.kill_grace_usec, 5 * USEC_PER_SEC);
     check_number("ready_time", program.ready_usec, USEC_PER_SEC);
     form_done(&program_form, &program);

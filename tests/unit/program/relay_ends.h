@@ -21,6 +21,7 @@ struct end {
     bool is_mute;      // does not read
     bool holds;        // does not end its side behind the text
     bool sends_last;   // nothing before the other's end
+    bool answers;      // nothing before something has come
     uint8_t *got;      // of n_want bytes
     size_t n_got, n_want;
     bool has_shut, has_ended; // its own side, the other's
@@ -88,7 +89,7 @@ static inline void end_send(struct end *end)
     size_t size = end->piece > 0 && end->piece < left ? end->piece : left;
     ssize_t n;
 
-    if (end->sends_last && !end->has_ended)
+    if ((end->sends_last && !end->has_ended) || (end->answers && end->n_got == 0))
         return;
     if (left > 0) {
         n = send(end->fd, end->text + end->n_sent, size, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -131,7 +132,8 @@ static inline void end_act(struct end *end)
 static inline uint64_t relay_state(const struct relay *relay)
 {
     uint64_t state = relay->session->bytes_in * 31 + relay->session->bytes_out * 37 +
-                     (uint64_t)relay->session->result * 3 + relay->has_hung_up;
+                     (uint64_t)relay->session->result * 3 + relay->has_hung_up +
+                     (uint64_t)relay->client_error * 7;
 
     for (int i = 0; i < RELAY_ENDS; i++)
         state = state * 101 + relay->ways[i].n * 8 + relay->ways[i].has_ended * 4U +

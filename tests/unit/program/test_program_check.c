@@ -99,15 +99,16 @@ static const struct {
      {{"main.conf:3: ", NO_BYTE}, {"main.conf:4: ", NO_BYTE}}},
     {"what a listener decides by itself",
      PROGRAM CAT LISTENER "idle_timeout = 1s\nsend_timeout = 1s\nsession_timeout = 1s\n"
-                          "program_timeout = 1s\nkill_grace = 1s\nmax_sessions_per_worker = 1\n"
-                          "success_status = 1\n}",
+                          "program_timeout = 1s\nkill_mode = none\nkill_grace = 1s\n"
+                          "max_sessions_per_worker = 1\nsuccess_status = 1\n}",
      {{"main.conf:4: ", ACCEPTS},
       {"main.conf:5: ", ACCEPTS},
       {"main.conf:6: ", ACCEPTS},
       {"main.conf:7: ", ACCEPTS},
-      {"main.conf:8: ", "stop_timeout is the time"},
-      {"main.conf:9: ", ACCEPTS},
-      {"main.conf:10: ", ACCEPTS}}},
+      {"main.conf:8: ", "ended as one"},
+      {"main.conf:9: ", "stop_timeout is the time"},
+      {"main.conf:10: ", ACCEPTS},
+      {"main.conf:11: ", ACCEPTS}}},
     {"a trial of what is started for each client",
      PROGRAM CAT "ready_time = 1s\n}",
      {{"main.conf:3: ", LISTENERS}}},

@@ -19,6 +19,7 @@ static const struct {
     const char *name;
     struct deadlines deadlines;
     struct drip client, far;
+    bool far_answers; // not before something has come
     bool client_ends; // its side, behind what it sends
     enum session_result want;
     uint64_t at_least_ms;
@@ -40,21 +41,37 @@ static const struct {
      .deadlines = {.idle_usec = 50 * MS, .session_usec = 150 * MS},
      .want = SESSION_TIMEOUT,
      .at_least_ms = 150},
-    {.name = "idle behind a byte",
+    {.name = "idle behind an answer",
      .deadlines = {.first_byte_usec = 5000 * MS, .idle_usec = 50 * MS},
      .client = {1, 0},
+     .far = {1, 0},
+     .far_answers = true,
      .want = SESSION_IDLE_TIMEOUT,
      .at_least_ms = 50},
-    {.name = "idle behind the client's end",
-     .deadlines = {.first_byte_usec = 20 * MS, .idle_usec = 100 * MS},
+    {.name = "an answer that is owed",
+     .deadlines = {.first_byte_usec = 20 * MS, .idle_usec = 20 * MS, .session_usec = 150 * MS},
+     .client = {1, 0},
+     .want = SESSION_TIMEOUT,
+     .at_least_ms = 150},
+    {.name = "owed again with each byte of the client",
+     .deadlines = {.idle_usec = 40 * MS, .session_usec = 200 * MS},
+     .client = {5, 10},
+     .far = {1, 0},
+     .want = SESSION_TIMEOUT,
+     .at_least_ms = 200},
+    {.name = "behind the client's end",
+     .deadlines = {.first_byte_usec = 20 * MS, .idle_usec = 20 * MS, .session_usec = 150 * MS},
      .client_ends = true,
-     .want = SESSION_IDLE_TIMEOUT,
-     .at_least_ms = 50},
-    {.name = "idle starts again with each byte of the client",
-     .deadlines = {.idle_usec = 60 * MS},
-     .client = {5, 30},
-     .want = SESSION_IDLE_TIMEOUT,
-     .at_least_ms = 180},
+     .want = SESSION_TIMEOUT,
+     .at_least_ms = 150},
+    {.name = "behind the client's end and an answer",
+     .deadlines = {.first_byte_usec = 20 * MS, .idle_usec = 20 * MS, .session_usec = 150 * MS},
+     .client = {1, 0},
+     .far = {1, 0},
+     .far_answers = true,
+     .client_ends = true,
+     .want = SESSION_TIMEOUT,
+     .at_least_ms = 150},
     {.name = "idle starts again with each byte of the far end",
      .deadlines = {.first_byte_usec = 5000 * MS, .idle_usec = 60 * MS},
      .client = {1, 0},
@@ -113,6 +130,7 @@ static bool check_wait(const char *row, enum pair_kind kind, size_t i)
     set_drip(&bench, RELAY_CLIENT, &waits[i].client);
     set_drip(&bench, RELAY_FAR, &waits[i].far);
     bench.ends[RELAY_CLIENT].holds = !waits[i].client_ends;
+    bench.ends[RELAY_FAR].answers = waits[i].far_answers;
     if (ends_late(row, &bench, waits[i].want, waits[i].at_least_ms,
                   waits[i].at_least_ms + SLACK_MS))
         return false;
@@ -245,14 +263,15 @@ static void test_both_ways_over(void **state)
     struct bench bench;
 
     (void)state;
-    bench_open(&bench, PAIR_TCP, (struct deadlines){.idle_usec = 100 * MS});
+    bench_open(&bench, PAIR_TCP,
+               (struct deadlines){.idle_usec = 10 * MS, .session_usec = 100 * MS});
     bench_text(&bench, RELAY_CLIENT, text, 10);
     bench_text(&bench, RELAY_FAR, text, 10);
     bench_run("over", &bench);
     check_result("over", &bench, SESSION_OK);
     while (bench.session.result == SESSION_OK) // the program runs on
         check_true("over", bench_turn(&bench));
-    check_end("over", &bench, SESSION_IDLE_TIMEOUT, 100, 100 + LOOSE_MS);
+    check_end("over", &bench, SESSION_TIMEOUT, 100, 100 + LOOSE_MS);
     bench_close(&bench);
 }
 

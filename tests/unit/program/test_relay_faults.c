@@ -28,7 +28,19 @@ static const struct {
     {"behind its end", 1, 0, true, false},
 };
 
-// A client that resets the connection ends the session, whatever the relay waits for.
+// Until the relay has found out.
+static void run_until_gone(const char *row, struct bench *bench)
+{
+    uint64_t limit = base_now_usec() + PATIENCE_USEC;
+
+    while (bench->relay.client_error == 0) {
+        (void)bench_turn(bench);
+        check_true(row, base_now_usec() < limit);
+    }
+}
+
+// A client that resets the connection is gone, whatever the relay waits for, and nothing spins.
+// The far end's writing fails from then on.
 static void check_reset(const char *row, enum pair_kind kind, size_t i)
 {
     struct bench bench;
@@ -45,10 +57,61 @@ static void check_reset(const char *row, enum pair_kind kind, size_t i)
     bench_turns(row, &bench, 50);
     close_with_reset(&bench.near.client);
     bench.ends[RELAY_CLIENT].fd = -1;
-    bench_run(row, &bench);
-    check_result(row, &bench, SESSION_RESET);
+    run_until_gone(row, &bench);
+    for (int turns = 0; turns < 50; turns++)
+        (void)bench_turn(&bench);
+    check_result(row, &bench, SESSION_OK);
+    check_true(row, bench.relay.client_error == ECONNRESET || bench.relay.client_error == EPIPE);
     check_true(row, bench.n_idle <= 1);
+    check_number(row, send(bench.far.client, "x", 1, MSG_NOSIGNAL), -1);
+    check_number(row, errno, EPIPE);
     bench_close(&bench);
+}
+
+static const struct {
+    const char *name;
+    size_t n_up;
+    bool far_mute; // until the client is gone
+} farewells[] = {
+    {"little", 100, false},
+    {"little, unread", 100, true},
+    {"more than the relay holds", 300 * 1024, true},
+};
+
+// What it has sent before is still the far end's to read, with the end behind it.
+static void check_farewell(const char *row, enum pair_kind kind, size_t i)
+{
+    struct bench bench;
+    struct end *far = &bench.ends[RELAY_FAR];
+
+    bench_open(&bench, kind, (struct deadlines){0});
+    bench_text(&bench, RELAY_CLIENT, texts[0], farewells[i].n_up);
+    bench_text(&bench, RELAY_FAR, texts[1], 1);
+    bench.ends[RELAY_CLIENT].is_mute = true; // so that its close is a reset
+    bench.ends[RELAY_CLIENT].holds = far->holds = true;
+    far->is_mute = farewells[i].far_mute;
+    while (bench.ends[RELAY_CLIENT].n_sent < farewells[i].n_up || bench.session.bytes_out == 0)
+        check_true(row, !bench_turn(&bench));
+    base_close_fd(&bench.near.client);
+    bench.near.client = bench.ends[RELAY_CLIENT].fd = -1;
+    run_until_gone(row, &bench);
+    if (farewells[i].far_mute)
+        check_true(row, relay_unread(&bench.relay) >= farewells[i].n_up);
+    far->is_mute = false;
+    bench_run(row, &bench);
+    while (!far->has_ended)
+        end_act(far);
+    check_got(row, &bench, RELAY_FAR);
+    check_number(row, bench.session.bytes_in, farewells[i].n_up);
+    check_number(row, relay_unread(&bench.relay), 0);
+    check_result(row, &bench, SESSION_OK);
+    bench_close(&bench);
+}
+
+static void test_farewell(void **state)
+{
+    (void)state;
+    FOR_EACH(check_farewell, farewells);
 }
 
 static void test_reset(void **state)
@@ -222,9 +285,13 @@ static void test_urgent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reset),        cmocka_unit_test(test_far_end_reads_no_more),
-        cmocka_unit_test(test_far_end_dies), cmocka_unit_test(test_full_way),
-        cmocka_unit_test(test_hung_up),      cmocka_unit_test(test_urgent),
+        cmocka_unit_test(test_farewell),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_far_end_reads_no_more),
+        cmocka_unit_test(test_far_end_dies),
+        cmocka_unit_test(test_full_way),
+        cmocka_unit_test(test_hung_up),
+        cmocka_unit_test(test_urgent),
     };
 
     return run_relay_tests(tests, ELEMENTS(tests));

@@ -83,6 +83,22 @@ def running(machine, words):
     return {pid for pid, title in machine.processes().items() if words in title}
 
 
+def test_what_lives_on(tcpd):
+    """With kill_mode = none it does, whatever becomes of its worker, until the unit stops: then
+    systemd ends what is in its control group. A child that has the connection is seen from within
+    the sandbox, and may finish."""
+    code = "setsid sleep 4713 </dev/null >/dev/null 2>&1 & (sleep 0.3; echo late) & echo now"
+    configure(tcpd, service("leaves", "program", listen=["127.0.0.1:7006"], kill_mode="none",
+                            program=["/bin/sh", "-c", code], min_workers=1, spare_workers=0,
+                            max_workers=1))
+    for n in range(1, 4):
+        assert tcpd.exchange(7006) == b"now\nlate\n"
+        assert len(running(tcpd, "sleep 4713")) == n
+    tcpd.systemctl("stop", "tcpd.service")
+    assert not running(tcpd, "sleep 4713")
+    assert tcpd.show("tcpd.service", "Result")["Result"] == "success"
+
+
 def test_listener_is_reloaded(tcpd):
     """Issue 5: a reload starts the program anew, and nobody is refused."""
     configure(tcpd, *PROGRAMS)
