@@ -325,16 +325,19 @@ def test_draining_is_told_and_not_cut_off(own):
     own.put("/etc/systemd/system/tcpd.service.d/stop.conf", "[Service]\nTimeoutStopSec=1s\n")
     own.systemctl("daemon-reload")
     with own.connect(7007) as one, own.connect(7007, "::1") as two:
-        for sock in (one, two):
-            sock.sendall(b"a")
-            assert read_exactly(sock, 1) == b"a"
-        own.systemctl("stop", "--no-block", "tcpd.service")
+        def exchange():  # so none is idle for stop_idle_timeout
+            for sock in (one, two):
+                sock.sendall(b"a")
+                assert read_exactly(sock, 1) == b"a"
 
         def age():
+            exchange()
             text = own.systemctl("status", "tcpd.service", check=False).stdout
             found = re.search(r'Status: "stopping: .*; 2 sessions left, the oldest (\d+) s old', text)
             return int(found[1]) if found else -1
 
+        exchange()
+        own.systemctl("stop", "--no-block", "tcpd.service")
         wait_for(lambda: age() >= 3, what="STATUS= of a drain of 3 s")
         for sock in (one, two):
             sock.sendall(b"b")
