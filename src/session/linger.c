@@ -3,8 +3,7 @@
 // have ended by then, so that one or two are kept, and there is no more work than with a close that
 // waits. While it waits in accept() or serves, a timer's signal looks at all of them, whose handler
 // closes what is over. So the handler and the worker share the list: while the worker has it in its
-// hands, the handler only comes again. Few are kept, as cold ones cost time (32 that do not end: a
-// tenth of the speed).
+// hands, the handler only comes again. Few are kept: each costs a descriptor, and cold memory.
 
 #include "session/linger.h"
 
