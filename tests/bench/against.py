@@ -33,7 +33,7 @@ import programs
 import results
 import revision
 import world
-from bench import MOST_FOREIGN, REFERENCE_ROWS
+from bench import LAST_WORD_ROWS, MOST_FOREIGN, REFERENCE_ROWS
 from burst import MOST, POOL, Burst
 from crowd import CrowdTcpd, left_behind
 from judge import FEWEST, Figure, verdict
@@ -105,6 +105,8 @@ class Against:
         for handler, row in REFERENCE_ROWS:
             if row.name not in NOT_PLAIN:
                 yield self.load_row(row, functools.partial(Tcpd, mode=handler))
+        handler, _, row = LAST_WORD_ROWS[0]
+        yield self.load_row(row, functools.partial(Tcpd, mode=handler))
         words = "connection", programs.LAUNCHERS, build / "tests/bench/seven"
         yield self.load_row(programs.seven(self.rev, 8, label="7 bytes each"),
                             lambda folder: programs.program(folder, *words))

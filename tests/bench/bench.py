@@ -23,7 +23,7 @@ import report
 import results
 from packages import Missing, Packages
 from pairs import PAIRS_PER_SET, Row, Runner, echo_options, head, verdict
-from servers import GREETING, WORKERS, BenchError, Reference, Tcpd, cpu_nsec
+from servers import GREETING, TEXTS, WORKERS, BenchError, Reference, Tcpd, cpu_nsec
 
 STALL_MSEC = 40  # what a delayed ACK costs
 STALL_SIZES = (1, 2, 3, 7, 64, 536, 1448, 1460, 4096, 8192, 16384, 32768,
@@ -47,10 +47,30 @@ REFERENCE_ROWS = (
     ("echo", connect(1)), ("echo", connect(16)), ("echo", connect(64)),
     ("echo", message(64, "64 B", 0.95)), ("echo", message(16384, "16 KiB", 1.0)),
     ("echo", Row("messages", "bulk", ("--mode", "bulk"), 0.95)),
-    ("greeting", Row("messages", "greeting, 16 in flight",
-                     ("--mode", "greeting", "--in-flight", "16", "--expect", GREETING), 0.95)),
     ("discard", Row("messages", "discard", ("--mode", "discard"), 0.95)),
     ("chargen", Row("messages", "chargen", ("--mode", "chargen"), 0.95)),
+)
+
+# What speaks last, beside the bare server that closes in one of the ways of ref_close.c: at once,
+# with one socket kept aside as tcpd does, or by a process that is handed the sockets.
+SAYING = {
+    "greeting": ("--expect", GREETING),
+    "hello": ("--expect", TEXTS["hello"], "--half-close"),
+    "daytime": ("--size", str(len(time.strftime("%A, %B %d, %Y %H:%M:%S-%Z\r\n")))),
+    "time": ("--size", "4"),
+}
+
+
+def last_word(handler, close="plain", least=0.88, cpu=1.2):
+    name = f"{handler}, 16 in flight" + (f": {close}" if close != "plain" else "")
+    options = ("--mode", "greeting", "--in-flight", "16", *SAYING[handler])
+    return handler, close, Row("last word", name, options, least, cpu)
+
+
+LAST_WORD_ROWS = (
+    *(last_word(handler) for handler in SAYING),
+    *(last_word(handler, "aside", 0.96, 0.0) for handler in SAYING),
+    last_word("greeting", "wait", 0.0, 0.0), last_word("greeting", "closer", 0.0, 0.0),
 )
 
 
@@ -101,6 +121,14 @@ class Bench:
             if self.wants(row.name):
                 self.runner.measure(row, functools.partial(self.subject, handler),
                                     functools.partial(self.reference, handler))
+
+    def last_words(self):
+        print()
+        head(self.subject.func.name, "ref")
+        for handler, close, row in LAST_WORD_ROWS:
+            if self.wants(row.name, row.section):
+                self.runner.measure(row, functools.partial(self.subject, handler),
+                                    functools.partial(self.reference, handler, close=close))
 
     def against_peers(self):
         print()
@@ -179,6 +207,7 @@ class Bench:
 
     def run(self):
         self.against_reference()
+        self.last_words()
         self.against_peers()
         self.in_container()
         self.text()

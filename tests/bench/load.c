@@ -145,7 +145,7 @@ static ssize_t receive_some(struct connection *c)
 
     size_t expected = left < (uint64_t)n ? (size_t)left : (size_t)n;
 
-    if (memcmp(input, window_at(c, c->received), expected) != 0)
+    if (mode_knows_text() && memcmp(input, window_at(c, c->received), expected) != 0)
         return -EBADMSG;
     if (expected < (size_t)n)
         return -EOVERFLOW;
@@ -210,7 +210,7 @@ static bool leave_goal(struct connection *c)
     }
     c->awaits_end = true;
     c->limit_usec = now_usec + option.limit_usec;
-    if (next != NEXT_PEER_ENDS)
+    if (next != NEXT_PEER_ENDS || option.half_close)
         (void)shutdown(c->fd, SHUT_WR); // where the peer was faster, recv() tells
     return false;
 }

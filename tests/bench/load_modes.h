@@ -42,6 +42,12 @@ static struct {
     int lines; // what is sent comes in lines of option.size bytes
 } option = {.mode = &modes[0], .n_in_flight = 1, .limit_usec = 10 * USEC_PER_SEC};
 
+// False: of a greeting only the size is known, as of one that has the time.
+static inline bool mode_knows_text(void)
+{
+    return option.mode->next != NEXT_PEER_ENDS || option.expect;
+}
+
 // NULL when there is no mode of that name.
 static inline const struct mode *mode_find(const char *name)
 {

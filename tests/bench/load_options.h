@@ -66,8 +66,10 @@ static inline void options_complete(void)
 {
     bool sized = option.size > 0;
 
-    if ((option.mode->next == NEXT_PEER_ENDS) != (option.expect != NULL))
+    if (option.expect && option.mode->next != NEXT_PEER_ENDS)
         errx(64, "--expect TEXT belongs to --mode greeting");
+    if (!option.expect && !sized && option.mode->next == NEXT_PEER_ENDS)
+        errx(64, "--mode greeting needs --expect TEXT, or --size BYTES of any text");
     if (option.hold && option.mode->next != NEXT_HOLD)
         errx(64, "--hold belongs to --mode burst");
     if (option.mode->next == NEXT_HOLD)

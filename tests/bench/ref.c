@@ -3,9 +3,11 @@
 // on one shared listener and serve with plain calls; no deadline, no log. A worker that dies is
 // replaced, and all die with the parent; TERM ends all. Prints its port, then serves. With --grow
 // MOST it forks on demand and keeps as many spare as it started with; with --epoll each worker
-// serves many connections. `program` starts one for each connection.
+// serves many connections; --close WAY says how a connection is closed (ref_close.c). `program`
+// starts one for each connection.
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <err.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -24,13 +27,15 @@
 
 #define BACKLOG 4096
 #define BLOCK   65536
-#define LINE    74   // RFC 864: 72 characters, CR, LF
-#define RING    7030 // 95 lines, after which the stream repeats
+#define LINE    74                   // RFC 864: 72 characters, CR, LF
+#define RING    7030                 // 95 lines, after which the stream repeats
+#define SINCE   UINT64_C(2208988800) // RFC 868: seconds from 1900 to 1970
 
 static char buffer[BLOCK];
 static char lines[RING + BLOCK];
 static const char *text = "";
 static pid_t parent;
+static ref_serve close_connection;
 
 static void serve_echo(int fd)
 {
@@ -44,6 +49,33 @@ static void serve_echo(int fd)
 static void serve_greeting(int fd)
 {
     (void)send(fd, text, strlen(text), MSG_NOSIGNAL); // a client that left is no concern of ours
+}
+
+// Speaks first, and reads to the client's end.
+static void serve_hello(int fd)
+{
+    serve_greeting(fd);
+    while (recv(fd, buffer, BLOCK, 0) > 0)
+        ;
+}
+
+static void serve_daytime(int fd)
+{
+    time_t now = time(NULL);
+    struct tm local;
+    size_t n;
+
+    if (!localtime_r(&now, &local))
+        return;
+    n = strftime(buffer, BLOCK, "%A, %B %d, %Y %H:%M:%S-%Z\r\n", &local);
+    (void)send(fd, buffer, n, MSG_NOSIGNAL);
+}
+
+static void serve_time(int fd)
+{
+    uint32_t seconds = htobe32((uint32_t)((uint64_t)time(NULL) + SINCE));
+
+    (void)send(fd, &seconds, sizeof(seconds), MSG_NOSIGNAL);
 }
 
 static void serve_discard(int fd)
@@ -70,7 +102,8 @@ static const struct {
     const char *name;
     ref_serve serve;
 } modes[] = {
-    {"echo", serve_echo},       {"greeting", serve_greeting}, {"discard", serve_discard},
+    {"echo", serve_echo},       {"greeting", serve_greeting}, {"hello", serve_hello},
+    {"daytime", serve_daytime}, {"time", serve_time},         {"discard", serve_discard},
     {"chargen", serve_chargen}, {"program", serve_program},
 };
 
@@ -120,7 +153,7 @@ __attribute__((noreturn)) static void work(int listener, ref_serve serve)
         if (fd < 0)
             continue;
         serve(fd);
-        close(fd);
+        close_connection(fd);
     }
 }
 
@@ -172,7 +205,8 @@ int main(int argc, char **argv)
 {
     static int uses_epoll;
     static const struct option names[] = {
-        {"grow", 1, NULL, 'g'}, {"epoll", 0, &uses_epoll, 1}, {0}};
+        {"grow", 1, NULL, 'g'}, {"epoll", 0, &uses_epoll, 1}, {"close", 1, NULL, 'c'}, {0}};
+    const char *way = "plain";
     ref_serve serve = NULL;
     unsigned n_workers = 0, most = 0;
     int c;
@@ -180,6 +214,8 @@ int main(int argc, char **argv)
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1)
         if (c == 'g')
             most = (unsigned)strtoul(optarg, NULL, 10);
+        else if (c == 'c')
+            way = optarg;
         else if (c == '?')
             exit(64);
     if (argc > optind + 1) {
@@ -187,8 +223,8 @@ int main(int argc, char **argv)
         n_workers = (unsigned)strtoul(argv[optind + 1], NULL, 10);
     }
     if (!serve || n_workers < 1 || (uses_epoll && serve != serve_echo))
-        errx(64, "usage: ref [--grow MOST | --epoll] echo|greeting|discard|chargen|program WORKERS "
-                 "[TEXT | PATH]");
+        errx(64, "usage: ref [--grow MOST | --epoll] [--close plain|wait|aside|closer] "
+                 "echo|greeting|hello|daytime|time|discard|chargen|program WORKERS [TEXT | PATH]");
     if (argc > optind + 2)
         text = argv[optind + 2];
     fill_lines();
@@ -200,6 +236,7 @@ int main(int argc, char **argv)
 
     int listener = listen_on_loopback();
 
+    close_connection = ref_close(way);
     if (most > 0)
         ref_grow(listener, serve, n_workers, n_workers, most);
     keep_workers(listener, serve, n_workers, uses_epoll);

@@ -16,3 +16,7 @@ __attribute__((noreturn)) void ref_epoll(int listener);
 
 // Starts the program at path with fd as its standard input and output, and waits for its end.
 void ref_program(int fd, const char *path);
+
+// How a worker closes: plain, wait, aside or closer, which starts its process here. Exits when
+// `way` is none of them.
+ref_serve ref_close(const char *way);

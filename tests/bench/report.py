@@ -11,7 +11,7 @@ import results
 from packages import Missing, Packages
 
 HEADINGS = {
-    "connections": "Connections", "messages": "Messages and streams",
+    "connections": "Connections", "messages": "Messages and streams", "last word": "The last word",
     "peers": "Beside the servers of others", "log": "Logging of every session",
     "programs": "Programs and modules", "master": "The master",
     "memory": "Memory of an idle worker", "stalls": "Stalls", "noise": "Noise",

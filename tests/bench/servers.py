@@ -19,6 +19,7 @@ from pathlib import Path
 
 WORKERS = 64
 GREETING = "http://c.biancheng.net/socket/"
+TEXTS = {"greeting": GREETING, "hello": "Welcome!"}
 PATIENCE = 15.0
 QUIET_SECONDS = 0.01
 PR_SET_PDEATHSIG = 1
@@ -187,15 +188,18 @@ class Server:
 
 
 class Reference(Server):
+    """`close` is how it closes a connection, see ref_close.c."""
+
     name = "ref"
 
-    def __init__(self, build, mode="echo", n_workers=WORKERS):
+    def __init__(self, build, mode="echo", n_workers=WORKERS, close="plain"):
         super().__init__(mode, n_workers)
         self.program = build / "tests/bench/ref"
-        self.text = GREETING
+        self.text = TEXTS.get(mode, "")
+        self.close = close
 
     def start(self):
-        command = [self.program, self.mode, str(self.n_workers), self.text]
+        command = [self.program, "--close", self.close, self.mode, str(self.n_workers), self.text]
         self.spawn(command, stdout=subprocess.PIPE, text=True)
         with self.process.stdout as lines:
             self.port = int(lines.readline() or 0)

@@ -26,12 +26,15 @@ def nothing():
 
 
 class Load:
-    """Connects, sends 64 bytes, wants the same 64 back, closes; over and over, in threads. A
-    connection that was refused found nobody listening, which is for the caller to judge; one that
-    was established and not answered in full is lost. Each one served is told by a byte to `told`."""
+    """Connects, sends 64 bytes, wants the same 64 back, closes; over and over, in threads. Of a
+    server that speaks by itself it wants the `greeting` and the end, and every other client sends
+    the 64 bytes, which nobody reads. A connection that was refused found nobody listening, which is
+    for the caller to judge; one that was established and not answered in full is lost. Each one
+    served is told by a byte to `told`."""
 
-    def __init__(self, host, port, threads, told):
+    def __init__(self, host, port, threads, told, greeting=""):
         self.address = (host, int(port))
+        self.greeting = greeting.encode()
         self.told = int(told)
         self.stopping = threading.Event()
         self.results = nothing()
@@ -61,18 +64,21 @@ class Load:
 
     def one(self, rng):
         data = rng.randbytes(64)
+        wanted = self.greeting or data
         at = "connect"
         with socket.socket() as sock:
             sock.settimeout(HANG)
             try:
                 sock.connect(self.address)
                 at = "send"
-                sock.sendall(data)
+                if wanted is data or rng.random() < 0.5:
+                    sock.sendall(data)
                 at = "receive"
                 if rng.random() < 0.5:
                     sock.shutdown(socket.SHUT_WR)
                 back = b""
-                while len(back) < 64 and (chunk := sock.recv(64 - len(back))):
+                while ((wanted is not data or len(back) < len(wanted))
+                       and (chunk := sock.recv(65536))):
                     back += chunk
             except ConnectionRefusedError:
                 return ("refused", None) if at == "connect" else ("lost", f"refused in {at}")
@@ -81,7 +87,9 @@ class Load:
                 return "refused" if at == "connect" else "hung", f"no answer to {at} in {HANG} s"
             except OSError as error:
                 return "lost", f"{at}: {error}"
-        return ("done", None) if back == data else ("lost", f"{len(back)} of 64 bytes, or wrong")
+        if back == wanted:
+            return "done", None
+        return "lost", f"{len(back)} of {len(wanted)} bytes, or wrong"
 
 
 def main(*args):
@@ -98,11 +106,11 @@ def main(*args):
 class Clients:
     """Several processes of load, and the sum of what they saw."""
 
-    def __init__(self, address, processes=3, threads=4):
+    def __init__(self, address, processes=3, threads=4, greeting=""):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self.told = os.memfd_create("told")
         fcntl.fcntl(self.told, fcntl.F_SETFL, os.O_APPEND)
-        args = map(str, (*address, threads, self.told))
+        args = map(str, (*address, threads, self.told, greeting))
         command = [sys.executable, __file__, *args]
         self.processes = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -100,6 +100,13 @@ def pour(lines, end=None):
     return serve
 
 
+def say_and_hear_out(text):
+    def serve(connection, n):
+        connection.sendall(text)
+        discard(connection, n)
+    return serve
+
+
 # --- Echo servers, honest but for `change`: (position, data, n) -> what is sent instead ---
 
 def echo(change=lambda _position, data, _n: data, at_end=b"", end=None):
@@ -215,6 +222,9 @@ HONEST = {
     "bulk for a time": (("--mode", "bulk", "--seconds", "0.1"), echo(), 1, None),
     "greeting": (GREET, say(GREETING), 3, 90),
     "greeting in pieces": (GREET, say(GREETING[:7], GREETING[7:8], GREETING[8:]), 3, 90),
+    "greeting of any text": (("--mode", "greeting", "--size", "30", "--count", "3"),
+                             say(bytes(range(30))), 3, 90),
+    "greeting, half-closing": ((*GREET, "--half-close"), say_and_hear_out(GREETING), 3, 90),
     "discard": (DISCARD, discard, 1, MEGABYTE),
     "discard for a time": (("--mode", "discard", "--seconds", "0.1"), discard, 1, None),
     "chargen": (CHARGEN, pour(LINES), 1, MEGABYTE),
@@ -258,6 +268,10 @@ LIES = {
     "greeting: cut short": (GREET, say(GREETING[:-1]), "short"),
     "greeting: nothing": (GREET, say(), "short"),
     "greeting: reset": (GREET, say(end=Reset), "reset"),
+    "greeting of any text: a byte too many": (("--mode", "greeting", "--size", "30"),
+                                              say(GREETING + b"x"), "excess"),
+    "greeting of any text: cut short": (("--mode", "greeting", "--size", "31"), say(GREETING),
+                                        "short"),
     "greeting: no FIN": ((*GREET, *IMPATIENT), say(GREETING, end=Silence), "timeout"),
     "discard: an answer": (DISCARD, answer_then_discard, "excess"),
     "discard: a FIN too early": (("--mode", "discard", "--seconds", "5"), say(end=Cut), "short"),
@@ -355,12 +369,26 @@ def test_wrong_command_line(options):
     ("echo", ("--mode", "connect", "--in-flight", "16")),
     ("echo", ("--mode", "message", "--in-flight", "4", "--size", "100000")),
     ("echo", ("--mode", "bulk", "--in-flight", "2")),
-    ("greeting", ("--mode", "greeting", "--in-flight", "8", "--expect", GREETING.decode())),
     ("discard", ("--mode", "discard")),
     ("chargen", ("--mode", "chargen")),
-], ids=["connect", "message", "bulk", "greeting", "discard", "chargen"])
+], ids=["connect", "message", "bulk", "discard", "chargen"])
 def test_reference_is_honest(mode, options):
-    command = [PROGRAMS / "ref", mode, "16", GREETING.decode()]
+    judge_reference((mode, "16"), *options)
+
+
+@pytest.mark.parametrize("close", ["plain", "wait", "aside", "closer"])
+@pytest.mark.parametrize("mode, options", [
+    ("greeting", ("--expect", GREETING.decode())),
+    ("hello", ("--expect", GREETING.decode(), "--half-close")),
+    ("time", ("--size", "4")),
+], ids=["greeting", "hello", "time"])
+def test_reference_closes(mode, options, close):
+    judge_reference(("--close", close, mode, "16", GREETING.decode()),
+                    "--mode", "greeting", "--in-flight", "8", *options)
+
+
+def judge_reference(words, *options):
+    command = [PROGRAMS / "ref", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reference:
         try:
             port = int(reference.stdout.readline())

@@ -508,4 +508,4 @@ def test_core_queue_is_served_at_the_end(tcpd, tmp_path, echo_is_a_module, host,
 @pytest.mark.parametrize("test", [drain.test_soak_stop_one_worker, drain.test_soak_reload,
                                   drain.test_soak_restart])
 def test_core_soak(tcpd, record_property, echo_is_a_module, test):
-    test(tcpd, record_property)
+    test(tcpd, record_property, "echo")
