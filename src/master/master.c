@@ -111,8 +111,8 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userd
     (void)source;
     (void)events;
     // A hint: how many does not matter. O_NONBLOCK is every worker's as well, who may clear it.
-    if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP)
-        (void)eventfd_read(fd, &count); // a kernel before 5.8
+    if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno != EAGAIN)
+        (void)eventfd_read(fd, &count); // a kernel before 5.8, or a filter that allows no preadv2()
     master_look_again(userdata);
     return 0;
 }

@@ -51,6 +51,17 @@ def test_dead_workers_that_could_not_be_reaped(tcpd, error):
         assert daemon.stop() == EX_OK
 
 
+@pytest.mark.parametrize("error", ["EOPNOTSUPP", "ENOSYS", "EPERM", "ENOMEM", "EINVAL"])
+def test_wake_that_could_not_be_read_without_waiting(tcpd, error):
+    """An old kernel, a filter of system calls: it is read in another way, and the master waits for
+    the next one instead of turning round."""
+    with tcpd(configuration(service("echo")), prefix=injected(f"preadv2:error={error}")) as daemon:
+        assert daemon.is_serving()
+        daemon.reload()
+        assert daemon.is_serving()
+        assert daemon.stop() == EX_OK
+
+
 def test_what_the_masters_is_could_not_be_closed():
     """Issue 12: a worker that keeps the master's descriptors does not serve."""
     prefix = injected("close_range:error=ENOSYS", follow=True)
