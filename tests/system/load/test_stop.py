@@ -2,6 +2,7 @@
 """A stop and its slowest clients: stop_idle_timeout."""
 
 import contextlib
+import os
 import select
 import signal
 import threading
@@ -60,6 +61,43 @@ def test_busy_clients_are_served_on(tcpd):
         half.close()
         assert daemon.process.wait(PATIENCE) == 0
         assert not daemon.log_matches("closed: stopped")
+
+
+def prestarted(script, **options):
+    return configuration(service("p", "program", program=["/bin/sh", "-c", script], min_workers=1,
+                                 program_mode="prestart", **options), stop_idle_timeout="1s")
+
+
+@pytest.mark.parametrize("limits", [{}, NO_LIMITS], ids=["timeouts", "without"])
+@pytest.mark.parametrize("script, data, answer", [
+    ("cat", b"", b""), ("cat", b"x", b"x"), ("echo hello; cat", b"", b"hello\n"),
+    ("trap '' TERM; echo hello; cat", b"x", b"hello\nx")])
+def test_idle_clients_of_programs(tcpd, script, data, answer, limits):
+    """Issue 13: a prestarted program owes nothing once it has written since the last input."""
+    with tcpd(prestarted(script, kill_grace="1s", **limits)) as daemon, daemon.connect("p") as sock:
+        sock.sendall(data)
+        assert read_exactly(sock, len(answer)) == answer
+        begin = begin_stop(daemon)
+        assert read_all(sock) == b""
+        assert 0.9 < time.monotonic() - begin < 3 + LATE
+        daemon.wait_log(f"{peer_name(sock)} closed: stopped")
+        assert daemon.process.wait(PATIENCE) == 0
+
+
+def test_program_that_owes_is_waited_for(tcpd, tmp_path):
+    """A prestarted program that has taken input answers it; then its client is idle."""
+    os.mkfifo(tmp_path / "go")
+    script = f"while read line; do read go <{tmp_path}/go; echo $line; done"
+    with tcpd(prestarted(script)) as daemon, daemon.connect("p") as sock:
+        sock.sendall(b"question\n")
+        begin_stop(daemon)
+        assert not select.select([sock], [], [], 3)[0]
+        (tmp_path / "go").write_text("go\n")
+        assert read_exactly(sock, 9) == b"question\n"
+        begin = time.monotonic()
+        assert read_all(sock) == b""
+        assert 0.9 < time.monotonic() - begin < 2 + LATE
+        assert daemon.process.wait(PATIENCE) == 0
 
 
 def test_off(tcpd):
