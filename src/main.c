@@ -382,7 +382,7 @@ int main(int argc, char **argv)
         return fail(&options, &problems, config, listeners_exit_status(r));
     if (options.check)
         return tell(config);
-    inherited_close();
+    inherited_close(config->n_left_out > 0);
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);
     store_listeners(&set);

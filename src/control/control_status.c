@@ -121,6 +121,8 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     (void)append_number(reply, "queue", listener_queued(listener));
     (void)append_number(reply, "queue_limit", listener->effective_backlog);
     (void)append_long(reply, "sessions", count_sessions(pools, pool));
+    (void)append_number(reply, "old", pool->n_old);
+    (void)append_number(reply, "resting", pool->rest.n);
     (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
     return sd_bus_message_close_container(reply);
 }

@@ -24,7 +24,7 @@ struct daemon {
 struct pool {
     const char *service, *listener, *origin;
     uint64_t min, spare, max, workers, idle, busy, draining, queue, queue_limit, sessions;
-    uint64_t throttled_ms;
+    uint64_t old, resting, throttled_ms;
 };
 
 struct field {
@@ -49,11 +49,12 @@ static const struct field daemon_fields[] = {
     NUMBER(daemon, draining)};
 
 static const struct field pool_fields[] = {
-    TEXT(pool, service),    TEXT(pool, listener),      TEXT(pool, origin),
-    NUMBER(pool, min),      NUMBER(pool, spare),       NUMBER(pool, max),
-    NUMBER(pool, workers),  NUMBER(pool, idle),        NUMBER(pool, busy),
-    NUMBER(pool, draining), NUMBER(pool, queue),       NUMBER(pool, queue_limit),
-    NUMBER(pool, sessions), NUMBER(pool, throttled_ms)};
+    TEXT(pool, service),       TEXT(pool, listener), TEXT(pool, origin),
+    NUMBER(pool, min),         NUMBER(pool, spare),  NUMBER(pool, max),
+    NUMBER(pool, workers),     NUMBER(pool, idle),   NUMBER(pool, busy),
+    NUMBER(pool, draining),    NUMBER(pool, queue),  NUMBER(pool, queue_limit),
+    NUMBER(pool, sessions),    NUMBER(pool, old),    NUMBER(pool, resting),
+    NUMBER(pool, throttled_ms)};
 
 // Reads the variant that comes next into the field; one of another type is passed over.
 static int read_field(sd_bus_message *message, const struct field *field, void *into)
@@ -163,6 +164,16 @@ static void set_number(char *cell, uint64_t number)
     (void)snprintf(cell, CELL, "%" PRIu64, number);
 }
 
+// Adds what is not the rule.
+static void note(char *cell, uint64_t number, const char *before, const char *behind)
+{
+    size_t used = strlen(cell);
+
+    if (number > 0)
+        (void)snprintf(cell + used, CELL - used, "%s%s%" PRIu64 "%s", used > 0 ? ", " : "", before,
+                       number, behind);
+}
+
 static void fill_row(struct row *row, const struct pool *pool)
 {
     char(*cells)[CELL] = row->cells;
@@ -176,8 +187,9 @@ static void fill_row(struct row *row, const struct pool *pool)
         set_number(cells[TEXTS + i], numbers[i]);
     (void)snprintf(cells[9], CELL, "%" PRIu64 "/%" PRIu64, pool->queue, pool->queue_limit);
     set_number(cells[10], pool->sessions);
-    if (pool->throttled_ms > 0)
-        (void)snprintf(cells[11], CELL, "throttled for %" PRIu64 " ms", pool->throttled_ms);
+    note(cells[11], pool->old, "", " old");
+    note(cells[11], pool->resting, "", " resting");
+    note(cells[11], pool->throttled_ms, "throttled for ", " ms");
 }
 
 static void fill_total(struct row *row, const struct pool *pools, size_t n)

@@ -342,8 +342,6 @@ static int open_all(const struct opening *opening)
 
     for (size_t i = 0; i < config->n_services; i++)
         take_named(config, &config->services[i], opening->old, opening->set);
-    for (size_t i = 0; i < config->n_left_out; i++)
-        inherited_drop_named(config->services[config->n_services + i].name);
     for (size_t i = 0; i < config->n_services; i++) {
         int r = open_service(opening, i);
 

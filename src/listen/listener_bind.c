@@ -234,6 +234,10 @@ void listener_undo(struct listener *fresh)
 {
     if (fresh->replaces)
         fresh->replaces->replaced = false;
+    if (fresh->origin == LISTENER_ACTIVATED) {
+        inherited_give_back(fresh->fd);
+        fresh->fd = -1;
+    }
     listener_close(fresh);
 }
 

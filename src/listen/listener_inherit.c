@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sockets handed over. They live in the environment of the start only, so does this state.
+// Sockets handed over. They live in the environment of the start only, so does this state, but for
+// those of services that a reload may bring.
 
 #include "listen/listener_inherit.h"
 
@@ -185,14 +186,6 @@ int inherited_take_named(const char *service, bool alone)
     return -1;
 }
 
-void inherited_drop_named(const char *service)
-{
-    int fd;
-
-    while ((fd = inherited_take_named(service, false)) >= 0)
-        (void)close(fd); // systemd has it, too
-}
-
 static int find_address(const struct address *address)
 {
     int i = 0;
@@ -257,6 +250,11 @@ int inherited_take_stored(const struct address *address, struct path_object *ret
     return -1;
 }
 
+void inherited_give_back(int fd)
+{
+    inherited.sockets[fd - SD_LISTEN_FDS_START].fd = fd;
+}
+
 bool inherited_any(void)
 {
     return inherited.any;
@@ -267,14 +265,16 @@ int inherited_take_control(void)
     return base_take_fd(&control);
 }
 
-void inherited_close(void)
+void inherited_close(bool are_kept)
 {
     for (int i = 0; i < inherited.n; i++)
-        if (inherited.sockets[i].fd >= 0)
+        if (inherited.sockets[i].fd >= 0 && !(are_kept && is_of_unit(i)))
             drop(i, inherited.sockets[i].dead ? inherited.sockets[i].dead
                     : is_stored(inherited.sockets[i].name)
                         ? "the configuration no longer has its address"
                         : "no service has that name or address");
+    if (are_kept)
+        return;
     for (int i = 0; i < inherited.n; i++)
         free(inherited.sockets[i].name);
     free(inherited.sockets);

@@ -23,8 +23,8 @@ int inherited_open(struct problems *problems);
 // which a lone socket without a name of its own belongs.
 int inherited_take_named(const char *service, bool alone);
 int inherited_take_address(const struct address *address);
-// Closes those of a service that is not served here.
-void inherited_drop_named(const char *service);
+// Undoes either. fd: as it was given.
+void inherited_give_back(int fd);
 // ret: what a path led to when it was stored, all 0: not known.
 int inherited_take_stored(const struct address *address, struct path_object *ret);
 
@@ -35,8 +35,9 @@ bool inherited_has_address(const struct address *address);
 // The socket named "@control"; -1: there is none. It is no service's, and stays for this call.
 int inherited_take_control(void);
 
-// Logs and closes those of the others that are left.
-void inherited_close(void);
+// Logs and closes those of the others that are left. are_kept: not those of units, as a service
+// that is left out now may take them at a reload.
+void inherited_close(bool are_kept);
 
 // The name, INHERITED_MAX bytes, that a bound socket with this address has in the store. object: of
 // a path; the one that takes its place has another.

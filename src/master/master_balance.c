@@ -117,6 +117,16 @@ static bool is_ready(const struct pool *pool)
     return pool->counts.ready >= pool_limits(pool).min;
 }
 
+// Whom a program that accepts by itself leaves in the queue, nobody can serve; its copies are to
+// have some time between TERM and the end of stop_timeout all the same.
+static bool has_waited_enough(const struct master *master, const struct pool *pool, uint64_t now)
+{
+    uint64_t limit = master->config->stop_timeout_usec;
+
+    return master->phase == MASTER_STOPPING && pool->service->accepts_itself && limit > 0 &&
+           now - master->phase_usec >= limit / 2;
+}
+
 // Takes a listener out of service without losing what its queue holds (B8): no new connection, the
 // workers empty the queue, then they leave, then it is closed.
 static void close_step(struct master *master, struct pool *pool, uint64_t now)
@@ -129,10 +139,13 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
         listener_unstore(listener);
     if (pool->quiet_usec == 0)
         pool->quiet = listener_quiesce(listener, master->phase == MASTER_STOPPING);
-    empty = pool->quiet == LISTENER_OPEN || listener_queued(listener) == 0;
+    empty = pool->quiet == LISTENER_OPEN || has_waited_enough(master, pool, now) ||
+            listener_queued(listener) == 0;
     if (pool->quiet_usec == 0 || !empty)
         pool->quiet_usec = now;
     quiet = pool->quiet == LISTENER_QUIET ? now - pool->quiet_usec >= QUIET_USEC : empty;
+    if (!pool->drained && !empty)
+        pool_hurry(pool, now);
     if (!pool->drained && quiet) {
         pool->drained = true;
         pool_drain_all(pool, now);

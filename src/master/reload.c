@@ -81,7 +81,7 @@ static int check_room(const struct master *master, struct listener_set *set,
                  n_new, n_free);
     for (size_t i = 0; i < set->n; i++)
         if (!find_pool(master, set->items[i].listener))
-            listener_close(set->items[i].listener);
+            listener_undo(set->items[i].listener);
     listeners_forget(set);
     return -ENOSPC;
 }

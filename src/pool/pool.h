@@ -175,6 +175,9 @@ void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, u
 void pool_drain_old(struct pool *pool, uint64_t now_usec);
 // Drains all. Those that were told before are told again if there is stop_idle_ms now.
 void pool_drain_all(struct pool *pool, uint64_t now_usec);
+// While a stop waits for the queue to be emptied: tells workers how long clients may be idle, so
+// that those who wait get their turn; once a second, as a call that is about to block may miss it.
+void pool_hurry(struct pool *pool, uint64_t now_usec);
 // Drains workers past their age that have no session (others leave after it); tells again those
 // that could not be told, or were told more than a second ago.
 void pool_tend(const struct pools *pools, struct pool *pool, uint64_t now_usec);

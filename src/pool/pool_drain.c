@@ -58,6 +58,16 @@ void pool_drain_all(struct pool *pool, uint64_t now_usec)
         }
 }
 
+void pool_hurry(struct pool *pool, uint64_t now_usec)
+{
+    for (struct worker *worker = pool->workers; worker && pool->stop_idle_ms > 0;
+         worker = worker->next)
+        if (!worker->accepts_itself && now_usec - worker->hurried_usec >= USEC_PER_SEC) {
+            worker->hurried_usec = now_usec;
+            (void)slots_terminate(worker, -pool->stop_idle_ms);
+        }
+}
+
 // One with a session sees to it by itself, so that it is no draining one for that long; but not a
 // program in a worker's place, of which nobody knows its sessions.
 static bool is_due(const struct pools *pools, const struct worker *worker, uint64_t now_usec)

@@ -26,6 +26,7 @@ struct worker {
     bool told;             // draining: TERM was sent, ...
     bool told_twice;       // ... and sent again, as a net
     uint64_t drained_usec; // when TERM was last sent
+    uint64_t hurried_usec; // when it was last told how long clients may be idle as tcpd stops
     uint64_t retire_usec;  // when it is too old; USEC_NEVER
     struct pool *pool;
     struct worker *next, *previous; // of the pool
@@ -48,5 +49,6 @@ void slots_release(struct slots *slots, struct worker *worker);
 int slots_kill_orphan(struct slots *slots, pid_t pid);
 // Sends a signal to a worker that was not reaped yet. 0 or -errno.
 int slots_signal(const struct worker *worker, int signal);
-// The same with TERM and a number that it comes with: see process_idle_usec(). sigqueue(3).
+// The same with TERM and a number that it comes with: see process_idle_usec(). Negative: the worker
+// takes note of it, and goes on. sigqueue(3).
 int slots_terminate(const struct worker *worker, int idle_ms);

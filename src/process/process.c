@@ -22,11 +22,14 @@ static enum worker_exit leave_reason;
 static void on_term(int signal, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
+    int ms = info->si_code == SI_QUEUE ? info->si_value.sival_int : 0;
 
     (void)signal;
     (void)context;
-    if (info->si_code == SI_QUEUE)
-        idle_ms = info->si_value.sival_int;
+    if (ms != 0)
+        idle_ms = ms > 0 ? ms : -ms;
+    if (ms < 0)
+        return; // it is to serve those in the queue first
     stopping = 1;
     (void)dup3(the_dead_socket, the_listener, O_CLOEXEC); // both are open, so it cannot fail
     if (parked_in)

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 
 #include "base/base.h"
+#include "process/process.h"
 
 #define PAGE   4096         // of memory; of larger ones a multiple
 #define ROOM   (128 * 1024) // a buffer's: what many programs read and write at once
@@ -225,6 +226,15 @@ static bool is_clients_turn(const struct relay *relay)
            relay->client_error == 0;
 }
 
+// As tcpd stops, a client that is owed nothing has less time, which begins with the stop.
+static uint64_t stop_due(const struct relay *relay)
+{
+    bool is_idle = is_clients_turn(relay) && relay->ways[RELAY_FAR].n == 0;
+    uint64_t since = relay->moved_usec > relay->stop_usec ? relay->moved_usec : relay->stop_usec;
+
+    return is_idle && relay->stop_usec > 0 ? since + process_idle_usec() : USEC_NEVER;
+}
+
 // The limit that is nearest, and its result.
 static uint64_t next_deadline(const struct relay *relay, enum session_result *ret_result)
 {
@@ -240,6 +250,10 @@ static uint64_t next_deadline(const struct relay *relay, enum session_result *re
     } else if (limit > 0 && is_clients_turn(relay)) {
         due = relay->moved_usec + limit;
         *ret_result = is_first ? SESSION_FIRST_BYTE_TIMEOUT : SESSION_IDLE_TIMEOUT;
+    }
+    if (stop_due(relay) < due) {
+        due = stop_due(relay);
+        *ret_result = SESSION_STOPPED;
     }
     if (session->deadline_usec <= due) {
         due = session->deadline_usec;
@@ -296,6 +310,8 @@ bool relay_step(struct relay *relay, const struct pollfd *fds)
 {
     const struct tcpd_session *session = relay->session;
 
+    if (relay->stop_usec == 0 && process_idle_usec() > 0)
+        relay->stop_usec = base_now_usec();
     if (fds)
         look_at_client(relay, &fds[RELAY_CLIENT]);
     for (int i = 0; i < RELAY_ENDS; i++)

@@ -30,6 +30,7 @@ struct relay {
     int fds[RELAY_ENDS];
     struct relay_way ways[RELAY_ENDS]; // by the end where they begin
     uint64_t moved_usec;               // when the last byte went in or out
+    uint64_t stop_usec;                // when tcpd was first seen to stop, 0: it does not
     uint64_t send_due_usec;            // when the client must have taken what is held for it
     uint64_t end_due_usec;             // when the far end's end is passed on, come what may
     int far_error;                     // what ended the session at the far end, 0: nothing did
@@ -54,6 +55,7 @@ uint64_t relay_due(const struct relay *relay);
 // filled them in; NULL: tries all. True when both ways are over or the session has ended, by an
 // error of the far end or by a deadline: see its result. The client's deadlines run while it is to
 // send or to take something: not behind its end, nor while the far end owes an answer or is closed.
+// Where nothing is owed, nor held, a stop has one of its own: process_idle_usec().
 // Does not block.
 bool relay_step(struct relay *relay, const struct pollfd *fds);
 

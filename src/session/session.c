@@ -200,10 +200,11 @@ static void note_wait(struct tcpd_session *session, struct waiting *waiting, int
 
 static ssize_t receive(struct tcpd_session *session, const struct session_place *to, size_t size)
 {
-    struct waiting waiting = {.began_usec = session->is_ticking ? base_now_usec() : 0,
-                              .is_stopping = process_idle_usec() > 0};
+    struct waiting waiting = {.is_stopping = process_idle_usec() > 0};
     uint64_t wait;
 
+    session->is_ticking = session->is_ticking || waiting.is_stopping;
+    waiting.began_usec = session->is_ticking ? base_now_usec() : 0;
     for (;;) {
         ssize_t n;
 

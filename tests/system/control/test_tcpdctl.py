@@ -178,7 +178,7 @@ def test_json_status():
         del echo["listener"], echo["workers"], echo["idle"]
         assert echo == {"service": "echo", "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
-                        "throttled_ms": 0}
+                        "old": 0, "resting": 0, "throttled_ms": 0}
 
 
 def test_sessions_of_workers_that_left():
@@ -213,6 +213,32 @@ def test_queue_and_throttle():
         wait_for(lambda: killed_again(lambda: control.pool()["throttled_ms"]), what="in JSON")
         wait_for(lambda: killed_again(lambda: re.search(shown, control.run("status")[1], re.M)),
                  what="in the table")
+
+
+RESTS = ["/usr/bin/python3", "-c", "import select; select.select([3], [], [], 0.2)"]
+STAYS = ["/usr/bin/python3", "-c", "import signal; signal.pause()"]
+
+
+def copies(program):
+    """A service whose copies accept by themselves, or do not."""
+    return configuration(service("copies", "program", program=program, program_mode="listener",
+                                 min_workers=2, ready_time="1min"))
+
+
+def test_copies():
+    """Issue 13: those that rest, and those of the configuration before that stay as the new ones
+    have yet to show that they run."""
+    with Control(copies(RESTS)) as control:
+        wait_for(lambda: control.pool("copies")["resting"] == 2, what="two that rest")
+        assert re.search(r"^copies .* 0  2 resting$", control.run("status")[1], re.M)
+        control.daemon.reload(copies(STAYS))
+        wait_for(lambda: control.status()["daemon"]["generation"] == 2, what="a reload")
+        wait_for(lambda: control.pool("copies")["workers"] == 2, what="two that stay")
+        assert (control.pool("copies")["old"], control.pool("copies")["resting"]) == (0, 0)
+        control.daemon.path.write_text(copies([*STAYS, "again"]))
+        control.daemon.signal(signal.SIGHUP)
+        wait_for(lambda: control.pool("copies")["old"] == 2, what="two of before")
+        assert re.search(r"^copies .* 0  2 old$", control.run("status")[1], re.M)
 
 
 def test_table():

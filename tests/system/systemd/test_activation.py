@@ -105,6 +105,37 @@ def test_reload_keeps_what_was_left_out_at_start(listening):
         assert not daemon.log_matches(Text.reload_failed)
 
 
+HIDES_HOME = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /home && exec "$@"', "sh"]
+
+
+@pytest.mark.skipif(not can_become_others(), reason="cannot mount")
+@pytest.mark.parametrize("name", ["quiz", "another"])
+def test_service_left_out_comes_back_by_a_reload(listening, name):
+    """Issue 13, 7: its socket is kept, also through a reload that fails. Who has connected
+    meanwhile is served then, as are all after that."""
+    socks, port = [listening(), listening()], free_port()
+
+    def conf(program, *more):
+        return configuration(service("echo", listen=[address(socks[0]), *more]),
+                             service("quiz", "program", program=[program], min_workers=1,
+                                     listen=address(socks[1])))
+
+    with activated(conf("/home/quiz"), socks, ["echo", name], prefix=HIDES_HOME,
+                   env={"INVOCATION_ID": "1"}) as daemon:
+        daemon.wait_log(r'"quiz": /home is hidden by ProtectHome= .*; the service is left out$')
+        assert echoes(socks[0].getsockname()) and not daemon.log_matches("is closed")
+        with socket.create_connection(socks[1].getsockname(), timeout=30) as early:
+            daemon.reload(conf("/home/quiz"))
+            daemon.reload(conf("/bin/cat", f"127.0.0.1:{port}"))
+            daemon.wait_log(Text.reload_failed)
+            daemon.reload(conf("/bin/cat"))
+            early.sendall(b"x")
+            assert early.recv(1) == b"x"
+        daemon.reload(conf("/bin/cat"))
+        assert echoes(socks[1].getsockname()) and echoes(socks[0].getsockname())
+        assert len(daemon.log_matches(Text.reload_failed)) == 1
+
+
 def test_control_socket_is_no_service(listening, tmp_path):
     """The socket named @control belongs to no service, not even to the only one."""
     with socket.socket(socket.AF_UNIX) as control:
