@@ -67,6 +67,15 @@ static inline void check_elapsed(const char *row, uint64_t start_usec, uint64_t 
                  (uintmax_t)at_most_ms);
 }
 
+// The processor time that this process has used: what others take of a machine is not in it.
+static inline uint64_t used_usec(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
 // Bytes of any value; names the first that differs.
 static inline void check_bytes(const char *row, const void *got, size_t n_got, const void *want,
                                size_t n_want)

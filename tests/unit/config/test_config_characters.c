@@ -139,7 +139,7 @@ static void test_many(void **state)
 {
     static char text[900 * 1024];
     struct problems problems = {0};
-    uint64_t start = base_now_usec();
+    uint64_t start = used_usec();
 
     (void)state;
     for (size_t i = 0; i + 3 <= sizeof(text); i += 3)
@@ -148,7 +148,7 @@ static void test_many(void **state)
     (void)config_unref(config_read(config_dir_path("main.conf"), handlers, &problems));
     check_number("many", problems.n, PROBLEMS_MAX);
     problems_done(&problems);
-    check_true("at once", is_in_time(start, 0, 10000));
+    check_true("at once", used_usec() - start < 10 * USEC_PER_SEC);
 }
 
 int main(void)
