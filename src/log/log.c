@@ -19,7 +19,8 @@
 #include "base/base.h"
 #include "log/output.h"
 
-#define PATIENCE_MS 20
+#define PATIENCE_MS      20
+#define LAST_PATIENCE_MS 1000
 #define TEXT_MAX    1024
 #define KEPT_MAX    (16 * 1024)
 
@@ -44,9 +45,10 @@ static const char *const message_ids[LOG_EVENTS] = {
 static struct {
     int journal_fd; // -1: text on standard error
     bool verbose, levels;
+    unsigned patience_ms;
     unsigned n_dropped;
     uint64_t dropping_until_usec;
-} target = {.journal_fd = -1};
+} target = {.journal_fd = -1, .patience_ms = PATIENCE_MS};
 
 // Records that are ready to be written as they are.
 static struct {
@@ -76,12 +78,20 @@ static bool is_datagram_socket(int fd)
            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_DGRAM;
 }
 
+static void set_patience(void)
+{
+    struct timeval patience = {.tv_sec = target.patience_ms / 1000,
+                               .tv_usec = target.patience_ms % 1000 * 1000};
+
+    if (target.journal_fd >= 0) // fails on a dead one only
+        (void)setsockopt(target.journal_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+}
+
 // libsystemd keeps its socket to itself. A worker that closed it unknowingly would one day log into
 // a client's connection of the same number, so the first record tells which number it took: the
 // lowest free one. Without that knowledge records go to standard error.
 static void find_journal_fd(void)
 {
-    struct timeval patience = {.tv_usec = (suseconds_t)(PATIENCE_MS * USEC_PER_MSEC)};
     int lowest = dup(STDERR_FILENO);
 
     if (lowest < 0)
@@ -92,8 +102,8 @@ static void find_journal_fd(void)
                           NULL);
     if (!is_datagram_socket(lowest))
         return;
-    (void)setsockopt(lowest, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     target.journal_fd = lowest;
+    set_patience();
 }
 
 void log_open(bool verbose, bool levels)
@@ -103,6 +113,13 @@ void log_open(bool verbose, bool levels)
     output_open();
     if (target.journal_fd < 0 && !levels && is_under_journal())
         find_journal_fd();
+}
+
+void log_be_patient(void)
+{
+    target.patience_ms = LAST_PATIENCE_MS;
+    target.dropping_until_usec = 0;
+    set_patience();
 }
 
 int log_fd(void)
@@ -121,7 +138,7 @@ static int write_text(const char *identifier, int priority, const char *text)
     int n = target.levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", priority, identifier, text)
                           : snprintf(line, sizeof(line), "%s: %s\n", identifier, text);
 
-    return output_write(line, (size_t)n, PATIENCE_MS) < 0 ? -EAGAIN : 0;
+    return output_write(line, (size_t)n, target.patience_ms) < 0 ? -EAGAIN : 0;
 }
 
 static int write_journal(const char *identifier, int priority, enum log_event event,
@@ -170,23 +187,25 @@ static int report_dropped(void)
     return 0;
 }
 
-// Writes it now or never: what finds no way out is counted.
-static void write_or_drop(const char *identifier, int priority, enum log_event event,
+// Writes it now or never: what finds no way out is counted. False: it was dropped.
+static bool write_or_drop(const char *identifier, int priority, enum log_event event,
                           const struct log_field *fields, size_t n_fields, const char *text)
 {
     int saved_errno = errno;
+    bool is_written = false;
 
-    if (target.n_dropped > 0 && base_now_usec() < target.dropping_until_usec) {
-        target.n_dropped++;
-    } else if (report_dropped() < 0 ||
-               write_record(identifier, priority, event, fields, n_fields, text) < 0) {
-        target.n_dropped++;
-        target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
+    if (target.n_dropped == 0 || base_now_usec() >= target.dropping_until_usec) {
+        is_written = report_dropped() == 0 &&
+                     write_record(identifier, priority, event, fields, n_fields, text) >= 0;
+        if (!is_written)
+            target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
     }
+    target.n_dropped += !is_written;
     errno = saved_errno;
+    return is_written;
 }
 
-void log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
+bool log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
                 const char *format, ...)
 {
     char text[TEXT_MAX];
@@ -194,12 +213,12 @@ void log_record(int priority, enum log_event event, const struct log_field *fiel
     int saved_errno = errno;
 
     if (priority == LOG_DEBUG && !target.verbose)
-        return;
+        return true;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     errno = saved_errno;
-    write_or_drop(OWN, priority, event, fields, n_fields, text);
+    return write_or_drop(OWN, priority, event, fields, n_fields, text);
 }
 
 void log_foreign(const char *identifier, int priority, const struct log_field *fields,
@@ -207,7 +226,7 @@ void log_foreign(const char *identifier, int priority, const struct log_field *f
 {
     priority = LOG_PRI(priority);
     if (priority != LOG_DEBUG || target.verbose)
-        write_or_drop(identifier, priority, EVENT_NONE, fields, n_fields, text);
+        (void)write_or_drop(identifier, priority, EVENT_NONE, fields, n_fields, text);
 }
 
 // A pipe takes so much whole or not at all.
@@ -301,7 +320,7 @@ static int send_kept(bool may_wait)
 // A terminal or a socket may take some of the lines.
 static int write_kept_lines(bool may_wait)
 {
-    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? PATIENCE_MS : 0);
+    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? target.patience_ms : 0);
 
     if (n < 0)
         return (int)n;

@@ -38,11 +38,14 @@ struct log_field {
 // Finds out where to log. `levels`: "<N>" before each text line, as systemd reads it.
 void log_open(bool verbose, bool levels);
 
+// From now on a slow reader delays a record by a second: who calls it has nothing else to do.
+void log_be_patient(void);
+
 // What records are written to, which a worker must leave open; -1: none but standard error.
 int log_fd(void);
 
-// Writes a record with an event and fields (NULL, 0 for none).
-void log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
+// Writes a record with an event and fields (NULL, 0 for none). False: it was dropped, and counted.
+bool log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 // Writes a line of somebody else's: a record under that identifier instead of ours. As any other it

@@ -289,14 +289,19 @@ void session_log_report(struct log_quota *quota, const char *pool_name, const st
     uint32_t n[LOG_LOSSES];
 
     log_quota_renew(quota, base_now_usec(), n);
-    if (n[LOG_LOSS_SOURCE] > 0)
+    if (n[LOG_LOSS_SOURCE] > 0 &&
         log_warning("%s: %u session records were left out: more than %u for one client in 10 s",
-                    pool_name, n[LOG_LOSS_SOURCE], LOG_QUOTA);
-    if (n[LOG_LOSS_RATE] > 0)
+                    pool_name, n[LOG_LOSS_SOURCE], LOG_QUOTA))
+        n[LOG_LOSS_SOURCE] = 0;
+    if (n[LOG_LOSS_RATE] > 0 &&
         log_warning("%s: %u session records were left out: log_sessions_rate = %u was exceeded",
-                    pool_name, n[LOG_LOSS_RATE], config->log_sessions_rate);
-    if (n[LOG_LOSS_READER] > 0)
+                    pool_name, n[LOG_LOSS_RATE], config->log_sessions_rate))
+        n[LOG_LOSS_RATE] = 0;
+    if (n[LOG_LOSS_READER] > 0 &&
         log_warning("%s: %u session records were lost: %s does not read fast enough", pool_name,
                     n[LOG_LOSS_READER],
-                    log_has_fields() ? "the journal" : "the reader of this log");
+                    log_has_fields() ? "the journal" : "the reader of this log"))
+        n[LOG_LOSS_READER] = 0;
+    for (int i = 0; i < LOG_LOSSES; i++)
+        log_quota_count(quota, (enum log_loss)i, n[i]); // said the next time
 }

@@ -267,6 +267,26 @@ def test_stalled_journal_blocks_nobody(journal):
     assert sum(session_records(journal)) + losses(journal, "lost") == 80
 
 
+def test_last_words_have_time(journal):
+    """With a journal that reads nothing during a stop until the workers are gone, what was lost is
+    still counted."""
+    daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))
+    journal.wait(MESSAGE="^ready: ")
+    journal.stall()
+    for _ in range(40):
+        ping(daemon)
+    workers = daemon.workers()
+    daemon.signal(signal.SIGTERM)
+    for pid in workers:
+        wait_for(lambda: harness.proc_state(pid) is None, what="a worker's end")
+    time.sleep(0.2)  # as long as a journal without a processor may need
+    journal.resume()
+    assert daemon.wait_exit() == 0
+    journal.wait(MESSAGE="^stopped$")
+    assert losses(journal, "lost: the journal does not read fast enough") > 0
+    assert sum(session_records(journal)) + losses(journal, "lost") == 80
+
+
 def test_a_stalled_journal_costs_a_session_nothing(journal):
     """A worker that is alone never waits for the journal, which has no room after 200 sessions."""
     conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
