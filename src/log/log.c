@@ -19,10 +19,10 @@
 #include "base/base.h"
 #include "log/output.h"
 
-#define PATIENCE_MS      20
-#define LAST_PATIENCE_MS 1000
+#define PATIENCE_MS 20
 #define TEXT_MAX    1024
-#define KEPT_MAX    (16 * 1024)
+#define KEPT_MAX    (16 * 1024) // bytes
+#define KEPT_COUNT  64          // records
 
 #define OWN            "tcpd"
 #define IDENTIFIER_MAX 80 // "tcpd/" and a service's name
@@ -45,15 +45,15 @@ static const char *const message_ids[LOG_EVENTS] = {
 static struct {
     int journal_fd; // -1: text on standard error
     bool verbose, levels;
-    unsigned patience_ms;
     unsigned n_dropped;
     uint64_t dropping_until_usec;
-} target = {.journal_fd = -1, .patience_ms = PATIENCE_MS};
+} target = {.journal_fd = -1};
 
 // Records that are ready to be written as they are.
 static struct {
     unsigned n_records;
     size_t used;
+    size_t ends[KEPT_COUNT]; // of each record
     char bytes[KEPT_MAX];
 } kept;
 
@@ -78,20 +78,12 @@ static bool is_datagram_socket(int fd)
            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_DGRAM;
 }
 
-static void set_patience(void)
-{
-    struct timeval patience = {.tv_sec = target.patience_ms / 1000,
-                               .tv_usec = target.patience_ms % 1000 * 1000};
-
-    if (target.journal_fd >= 0) // fails on a dead one only
-        (void)setsockopt(target.journal_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-}
-
 // libsystemd keeps its socket to itself. A worker that closed it unknowingly would one day log into
 // a client's connection of the same number, so the first record tells which number it took: the
 // lowest free one. Without that knowledge records go to standard error.
 static void find_journal_fd(void)
 {
+    struct timeval patience = {.tv_usec = (suseconds_t)(PATIENCE_MS * USEC_PER_MSEC)};
     int lowest = dup(STDERR_FILENO);
 
     if (lowest < 0)
@@ -102,8 +94,8 @@ static void find_journal_fd(void)
                           NULL);
     if (!is_datagram_socket(lowest))
         return;
+    (void)setsockopt(lowest, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     target.journal_fd = lowest;
-    set_patience();
 }
 
 void log_open(bool verbose, bool levels)
@@ -113,13 +105,6 @@ void log_open(bool verbose, bool levels)
     output_open();
     if (target.journal_fd < 0 && !levels && is_under_journal())
         find_journal_fd();
-}
-
-void log_be_patient(void)
-{
-    target.patience_ms = LAST_PATIENCE_MS;
-    target.dropping_until_usec = 0;
-    set_patience();
 }
 
 int log_fd(void)
@@ -138,7 +123,7 @@ static int write_text(const char *identifier, int priority, const char *text)
     int n = target.levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", priority, identifier, text)
                           : snprintf(line, sizeof(line), "%s: %s\n", identifier, text);
 
-    return output_write(line, (size_t)n, target.patience_ms) < 0 ? -EAGAIN : 0;
+    return output_write(line, (size_t)n, PATIENCE_MS) < 0 ? -EAGAIN : 0;
 }
 
 static int write_journal(const char *identifier, int priority, enum log_event event,
@@ -256,14 +241,12 @@ static void keep_field(const char *name, const char *value)
     keep_end();
 }
 
-// The journal's native protocol; an empty line between records of one datagram.
+// The journal's native protocol.
 static void keep_entry(char priority, enum log_event event, const struct log_field *fields,
                        size_t n_fields, const char *text)
 {
     const char level[] = {priority, '\0'};
 
-    if (kept.used > 0)
-        keep_end();
     keep_field("MESSAGE", text);
     keep_field("PRIORITY", level);
     keep_field("SYSLOG_IDENTIFIER", "tcpd");
@@ -290,6 +273,8 @@ bool log_keep(int priority, enum log_event event, const struct log_field *fields
     size_t before = kept.used;
     va_list arguments;
 
+    if (kept.n_records == KEPT_COUNT)
+        return false;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
@@ -301,33 +286,66 @@ bool log_keep(int priority, enum log_event event, const struct log_field *fields
         kept.used = before;
         return false;
     }
-    kept.n_records++;
+    kept.ends[kept.n_records++] = kept.used;
     return true;
 }
 
+// Forgets the first n records, which are out.
+static void forget_kept(unsigned n)
+{
+    size_t out = n > 0 ? kept.ends[n - 1] : 0;
+
+    kept.n_records -= n;
+    kept.used -= out;
+    memmove(kept.bytes, kept.bytes + out, kept.used);
+    for (unsigned i = 0; i < kept.n_records; i++)
+        kept.ends[i] = kept.ends[i + n] - out;
+}
+
+// A datagram for each: of several records in one, systemd 257 takes the first and drops the others.
 static int send_kept(bool may_wait)
 {
     static const struct sockaddr_un journal = {.sun_family = AF_UNIX,
                                                .sun_path = "/run/systemd/journal/socket"};
     int flags = MSG_NOSIGNAL | (may_wait ? 0 : MSG_DONTWAIT); // SO_SNDTIMEO is set
+    size_t begin = 0;
+    unsigned n = 0;
+    int r = 0;
 
-    return sendto(target.journal_fd, kept.bytes, kept.used, flags,
-                  (const struct sockaddr *)&journal, sizeof(journal)) < 0
-               ? -errno
-               : 0;
+    while (n < kept.n_records && r == 0) {
+        if (sendto(target.journal_fd, kept.bytes + begin, kept.ends[n] - begin, flags,
+                   (const struct sockaddr *)&journal, sizeof(journal)) < 0)
+            r = -errno;
+        else
+            begin = kept.ends[n++];
+    }
+    forget_kept(n);
+    return r;
+}
+
+// The same by bytes, of which the last record may be cut.
+static void forget_bytes(size_t size)
+{
+    unsigned n = 0;
+
+    while (n < kept.n_records && kept.ends[n] <= size)
+        n++;
+    size -= n > 0 ? kept.ends[n - 1] : 0;
+    forget_kept(n);
+    kept.used -= size;
+    memmove(kept.bytes, kept.bytes + size, kept.used);
+    for (unsigned i = 0; i < kept.n_records; i++)
+        kept.ends[i] -= size;
 }
 
 // A terminal or a socket may take some of the lines.
 static int write_kept_lines(bool may_wait)
 {
-    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? target.patience_ms : 0);
+    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? PATIENCE_MS : 0);
 
     if (n < 0)
         return (int)n;
-    for (ssize_t i = 0; i < n; i++)
-        kept.n_records -= kept.bytes[i] == '\n';
-    kept.used -= (size_t)n;
-    memmove(kept.bytes, kept.bytes + n, kept.used);
+    forget_bytes((size_t)n);
     return kept.used == 0 ? 0 : -EAGAIN;
 }
 

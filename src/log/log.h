@@ -38,9 +38,6 @@ struct log_field {
 // Finds out where to log. `levels`: "<N>" before each text line, as systemd reads it.
 void log_open(bool verbose, bool levels);
 
-// From now on a slow reader delays a record by a second: who calls it has nothing else to do.
-void log_be_patient(void);
-
 // What records are written to, which a worker must leave open; -1: none but standard error.
 int log_fd(void);
 

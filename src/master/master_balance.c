@@ -153,8 +153,6 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
     if (pool->drained && empty && pool->counts.leaving == 0)
         listener_release(listener); // sessions may last; the address is free
     if (pool->drained && pool->workers == NULL && (empty || master->at_once)) {
-        if (master->phase == MASTER_STOPPING)
-            log_be_patient(); // nobody comes after us to say what was lost
         pool_free(&master->pools, pool);
         return;
     }

@@ -63,8 +63,8 @@ class Journal:
             while datagram := self.socket.recv(1 << 16):
                 if datagram == b"stall":
                     return
-                for record in parse_native(datagram):
-                    self.records.append(record)
+                # Of several records in one datagram systemd 257 takes the first.
+                self.records.append(parse_native(datagram)[0])
 
     def stall(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as writer:
@@ -262,26 +262,6 @@ def test_stalled_journal_blocks_nobody(journal):
         re.search(r"^\d+ log records were dropped$", r["MESSAGE"]) for r in journal.records.items)),
         what="count of dropped records")
     assert daemon.stop() == 0
-    journal.wait(MESSAGE="^stopped$")
-    assert losses(journal, "lost: the journal does not read fast enough") > 0
-    assert sum(session_records(journal)) + losses(journal, "lost") == 80
-
-
-def test_last_words_have_time(journal):
-    """With a journal that reads nothing during a stop until the workers are gone, what was lost is
-    still counted."""
-    daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))
-    journal.wait(MESSAGE="^ready: ")
-    journal.stall()
-    for _ in range(40):
-        ping(daemon)
-    workers = daemon.workers()
-    daemon.signal(signal.SIGTERM)
-    for pid in workers:
-        wait_for(lambda: harness.proc_state(pid) is None, what="a worker's end")
-    time.sleep(0.2)  # as long as a journal without a processor may need
-    journal.resume()
-    assert daemon.wait_exit() == 0
     journal.wait(MESSAGE="^stopped$")
     assert losses(journal, "lost: the journal does not read fast enough") > 0
     assert sum(session_records(journal)) + losses(journal, "lost") == 80

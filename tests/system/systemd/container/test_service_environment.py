@@ -52,9 +52,10 @@ def of_tcpd(machine, *options):
     """What a program that tcpd runs has."""
     command = " ".join(quoted(word) for word in ("tcpd-run", "-l", "unix:/run/variables", *options,
                                                  *LIST.split()))
-    with_client = f"{command} & until [ -S /run/variables ]; do :; done; " \
+    # It says where it listens; that must not come between what the client prints.
+    with_client = f"rm -f /run/said; {command} >/run/said & until [ -s /run/said ]; do :; done; " \
         "tcpc unix:/run/variables </dev/null; kill $!; wait $!"
-    return parse(machine.run("bash", "-c", with_client).stdout.partition("\n")[2])
+    return parse(machine.run("bash", "-c", with_client).stdout)
 
 
 @pytest.mark.parametrize("user", ["root", "nobody", "games", "ordinary", "homeless", "4321"])
