@@ -1,5 +1,5 @@
 # tcpd: one Makefile, non-recursive. `make help` lists the targets.
-# Variables: CC (gcc, clang), SANITIZE (address,undefined), PREFIX, DESTDIR, CFLAGS, WERROR=1.
+# Variables: CC (gcc, clang), SANITIZE (address,undefined), STAGE (xor), PREFIX, DESTDIR, CFLAGS, WERROR=1.
 
 VERSION   := 0.1.0
 PREFIX    ?= /usr/local
@@ -8,7 +8,7 @@ PYTHON    ?= /usr/bin/python3
 comma     := ,
 
 # Each compiler and sanitizer has objects of its own; the plain gcc build is build/ itself.
-variant   := $(strip $(filter-out gcc,$(notdir $(CC))) $(subst $(comma),-,$(SANITIZE)))
+variant   := $(strip $(filter-out gcc,$(notdir $(CC))) $(subst $(comma),-,$(SANITIZE)) $(STAGE))
 BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
@@ -54,10 +54,13 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANITIZER) $(LDFLAG
 
 # --- Sources -----------------------------------------------------------------------------------
 # The storeys of the daemon, from the ground up: docs/architecture.md.
-STOREYS    := base log board config process listen session program module handlers worker pool \
+STOREYS    := base log board config process listen transport session program module handlers worker pool \
               master control run
 BASE_SRC   := $(wildcard src/base/*.c)
 DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))
+ifdef STAGE # test stages between each session and its socket: tests/stage/stack.c
+DAEMON_SRC := $(patsubst src/transport/stack.c,tests/stage/stack.c,$(DAEMON_SRC))
+endif
 CLIENT_SRC := $(wildcard src/client/*.c) $(BASE_SRC)
 CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)

@@ -66,7 +66,19 @@ static void serve_by_splice(struct tcpd_session *session, const struct ends *pip
             return;
 }
 
-static void serve(struct tcpd_session *session)
+// Messages keep their borders, and may be of any size.
+static void serve_messages(struct tcpd_session *session)
+{
+    uint8_t *buffer = tcpd_buffer();
+    size_t n;
+    int r;
+
+    while ((r = tcpd_read_part(session, buffer, TCPD_BUFFER_SIZE, &n)) > 0)
+        if (tcpd_write_part(session, buffer, n, r == TCPD_LAST) < 0)
+            return;
+}
+
+static void serve_stream(struct tcpd_session *session)
 {
     struct ends pipe = {-1, -1};
     socklen_t length;
@@ -78,6 +90,14 @@ static void serve(struct tcpd_session *session)
     serve_by_copy(session);
     base_close_fd(&pipe.in);
     base_close_fd(&pipe.out);
+}
+
+static void serve(struct tcpd_session *session)
+{
+    if (tcpd_kind(session) == TCPD_MESSAGES)
+        serve_messages(session);
+    else
+        serve_stream(session);
 }
 
 static int open_worker(const struct tcpd_worker *worker)

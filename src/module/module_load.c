@@ -14,7 +14,8 @@
 #include "base/base.h"
 #include "module/module_file.h"
 
-#define SYMBOL "tcpd_handler"
+#define SYMBOL     "tcpd_handler"
+#define OLDEST_ABI 1
 
 struct complaint {
     char *text;
@@ -35,7 +36,7 @@ static bool check_face(const struct tcpd_handler *face, const struct complaint *
 {
     if (!face)
         complain(complaint, "exports no " SYMBOL);
-    else if (face->abi != TCPD_HANDLER_ABI)
+    else if (face->abi < OLDEST_ABI || face->abi > TCPD_HANDLER_ABI)
         complain(complaint, "was built for version %u of the interface; this tcpd has version %u",
                  face->abi, TCPD_HANDLER_ABI);
     else if (!face->serve)

@@ -21,6 +21,7 @@
 struct instance {
     struct program program;
     int fd; // our end of its socket pair, -1: none
+    bool has_spoken;
 };
 
 // While it serves.
@@ -33,7 +34,8 @@ struct attendance {
 
 static struct instance waiting = {.fd = -1};
 
-static int start(struct instance *instance)
+// session: it is there already, and the program's environment is of it; NULL: it is not.
+static int start(struct instance *instance, const struct tcpd_session *session)
 {
     int ends[2], r;
 
@@ -44,7 +46,7 @@ static int start(struct instance *instance)
             tcpd_log(NULL, LOG_ERR, "no socket pair for a program: %s", strerror(-r));
         return r;
     }
-    r = program_start(&instance->program, ends[1], NULL);
+    r = program_start(&instance->program, ends[1], session);
     (void)close(ends[1]); // the program's alone
     if (r < 0)
         (void)close(ends[0]);
@@ -78,7 +80,7 @@ static bool has_failed_silently(const struct instance *instance, const struct tc
 
     return instance->program.ended &&
            !program_is_success(instance->program.options, instance->program.status) &&
-           session->result == SESSION_OK && session->bytes_in == 0 && session->bytes_out == 0 &&
+           session->result == SESSION_OK && session->bytes_in == 0 && !instance->has_spoken &&
            ioctl(instance->fd, SIOCINQ, &unread) == 0 && unread == 0;
 }
 
@@ -160,7 +162,7 @@ static void attend(struct attendance *attendance)
 // the worker is to leave, as it cannot serve.
 static void start_next(const struct tcpd_session *session)
 {
-    int r = start(&waiting);
+    int r = start(&waiting, NULL);
 
     if (r < 0 && !program_is_shortage(session->service, r))
         process_leave(WORKER_EXIT_PROGRAM);
@@ -181,6 +183,7 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
     while (session->result == SESSION_OK && !has_ended(&attendance) &&
            !was_left_long_enough(&attendance))
         attend(&attendance);
+    instance->has_spoken = relay->has_far_spoken;
     if (session->result == SESSION_OK && relay->client_error != 0)
         (void)session_stop_by_errno(session, relay->client_error);
     if (session->result == SESSION_OK && !has_failed_silently(instance, session))
@@ -190,14 +193,16 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
     relay_close(relay);
 }
 
-// For a client that is there already. False: the session has ended.
-static bool start_for(struct instance *instance, struct tcpd_session *session)
+// For a client that is there already; `known`: whose environment the program has, or NULL. False:
+// the session has ended.
+static bool start_for(struct instance *instance, struct tcpd_session *session,
+                      const struct tcpd_session *known)
 {
     unsigned n_waits = 0;
-    int r = start(instance);
+    int r = start(instance, known);
 
     while (r < 0 && program_tries_again(session, r, &n_waits))
-        r = start(instance);
+        r = start(instance, known);
     return r == 0;
 }
 
@@ -206,7 +211,7 @@ static bool replace(struct instance *instance, struct tcpd_session *session)
 {
     end(instance, &waiting, session);
     tcpd_log(session, LOG_WARNING, "the waiting program failed; starting it once more");
-    return start_for(instance, session);
+    return start_for(instance, session, NULL);
 }
 
 static void serve_with(struct instance *instance, struct tcpd_session *session)
@@ -231,15 +236,26 @@ void prestart_serve(struct tcpd_session *session)
     struct instance instance = waiting;
 
     waiting = (struct instance){.fd = -1};
-    if (instance.fd >= 0 || start_for(&instance, session))
+    if (instance.fd >= 0 || start_for(&instance, session, NULL))
         serve_with(&instance, session);
     if (waiting.fd < 0 && !tcpd_stopping() && process_leave_reason() == WORKER_EXIT_DRAINED)
         start_next(session); // what has served has made room
 }
 
+void prestart_serve_late(struct tcpd_session *session)
+{
+    struct instance instance;
+
+    if (!start_for(&instance, session, session))
+        return;
+    relay_session(&instance, session, false);
+    end(&instance, NULL, session);
+    program_report(&instance.program, session);
+}
+
 int prestart_open(const struct tcpd_worker *worker)
 {
-    int r = start(&waiting);
+    int r = start(&waiting, NULL);
 
     return program_is_shortage(worker->service, r) ? 0 : r;
 }

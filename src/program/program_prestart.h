@@ -13,5 +13,9 @@ int prestart_open(const struct tcpd_worker *worker);
 // the one that has served runs. Where none can be started the worker is told to leave.
 void prestart_serve(struct tcpd_session *session);
 
+// Serves as connection mode does, but on a socket pair: with a program that is started now, and
+// knows its client. For a session with stages, of whose bytes a program has no use.
+void prestart_serve_late(struct tcpd_session *session);
+
 // Ends the instance that waits. Blocks for kill_grace at most.
 void prestart_close(void);

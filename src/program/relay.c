@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "process/process.h"
+#include "program/relay_private.h"
 
 #define PAGE   4096         // of memory; of larger ones a multiple
 #define ROOM   (128 * 1024) // a buffer's: what many programs read and write at once
@@ -59,8 +60,13 @@ void relay_close(struct relay *relay)
 // Takes at most size bytes. > 0: how many; 0: the end; or -errno.
 static ssize_t take(const struct relay *relay, enum relay_end from, size_t size)
 {
-    ssize_t n = recv(relay->fds[from], buffers[from], size < ROOM ? size : ROOM, MSG_DONTWAIT);
+    ssize_t n;
 
+    size = size < ROOM ? size : ROOM;
+    if (from == RELAY_CLIENT)
+        n = session_take_now(relay->session, buffers[from], size);
+    else
+        n = recv(relay->fds[from], buffers[from], size, MSG_DONTWAIT);
     return n < 0 ? -errno : n;
 }
 
@@ -68,8 +74,10 @@ static ssize_t take(const struct relay *relay, enum relay_end from, size_t size)
 static ssize_t give(struct relay *relay, enum relay_end from)
 {
     struct relay_way *way = &relay->ways[from];
-    ssize_t n = send(relay->fds[!from], buffers[from] + way->start, way->n,
-                     MSG_DONTWAIT | MSG_NOSIGNAL);
+    const uint8_t *bytes = buffers[from] + way->start;
+    ssize_t n = from == RELAY_FAR
+                    ? session_give_now(relay->session, bytes, way->n)
+                    : send(relay->fds[RELAY_FAR], bytes, way->n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (n < 0)
         return -errno;
@@ -129,6 +137,7 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
     if (n > 0) {
         relay->moved_usec = base_now_usec();
         relay->is_owed = from == RELAY_CLIENT && !way->is_dropped;
+        relay->has_far_spoken |= from == RELAY_FAR;
     }
     if (from == RELAY_CLIENT) {
         session->bytes_in += n > 0 ? (uint64_t)n : 0;
@@ -183,19 +192,17 @@ static bool pour(struct relay *relay, enum relay_end from)
     return true;
 }
 
-// Passes the end on. A socket that cannot be told is dead, and whoever uses it next is told so.
+// Passes the end on, if it can be now. A socket that cannot be told is dead, and whoever uses it
+// next is told so.
 static void end_way(struct relay *relay, enum relay_end from)
 {
-    relay->ways[from].is_over = true;
-    (void)shutdown(relay->fds[!from], SHUT_WR);
-}
+    bool is_over = true;
 
-// The far end's, before any byte: it may be that of a program which has failed, as who has started
-// it is about to know.
-static bool is_held(const struct relay *relay, enum relay_end from)
-{
-    return from == RELAY_FAR && relay->session->bytes_in == 0 && relay->session->bytes_out == 0 &&
-           base_now_usec() < relay->end_due_usec;
+    if (from == RELAY_FAR)
+        is_over = session_end_output(relay->session);
+    else
+        (void)shutdown(relay->fds[RELAY_FAR], SHUT_WR);
+    relay->ways[from].is_over = is_over;
 }
 
 static void pass_ends_on(struct relay *relay)
@@ -203,7 +210,8 @@ static void pass_ends_on(struct relay *relay)
     for (int i = 0; i < RELAY_ENDS; i++) {
         const struct relay_way *way = &relay->ways[i];
 
-        if (way->has_ended && way->n == 0 && !way->is_over && !is_held(relay, (enum relay_end)i))
+        if (way->has_ended && way->n == 0 && !way->is_over &&
+            !relay_is_held(relay, (enum relay_end)i))
             end_way(relay, (enum relay_end)i);
     }
 }
@@ -220,76 +228,29 @@ static void move(struct relay *relay, enum relay_end from)
     }
 }
 
-static bool is_clients_turn(const struct relay *relay)
+// Whether the way waits for the end where it leads to: to take bytes, or their end.
+static bool is_full(const struct relay *relay, int from)
 {
-    return !relay->is_owed && !relay->is_far_closed && !relay->ways[RELAY_CLIENT].has_ended &&
-           relay->client_error == 0;
-}
+    const struct relay_way *way = &relay->ways[from];
 
-// As tcpd stops, a client that is owed nothing has less time, which begins with the stop.
-static uint64_t stop_due(const struct relay *relay)
-{
-    bool is_idle = is_clients_turn(relay) && relay->ways[RELAY_FAR].n == 0;
-    uint64_t since = relay->moved_usec > relay->stop_usec ? relay->moved_usec : relay->stop_usec;
-
-    return is_idle && relay->stop_usec > 0 ? since + process_idle_usec() : USEC_NEVER;
-}
-
-// The limit that is nearest, and its result.
-static uint64_t next_deadline(const struct relay *relay, enum session_result *ret_result)
-{
-    const struct tcpd_session *session = relay->session;
-    const struct deadlines *deadlines = &session->service->deadlines;
-    bool is_first = session->bytes_in == 0;
-    uint64_t limit = is_first ? deadlines->first_byte_usec : deadlines->idle_usec;
-    uint64_t due = USEC_NEVER;
-
-    if (relay->send_due_usec != USEC_NEVER) { // the client has time to take, not to send
-        due = relay->send_due_usec;
-        *ret_result = SESSION_SEND_TIMEOUT;
-    } else if (limit > 0 && is_clients_turn(relay)) {
-        due = relay->moved_usec + limit;
-        *ret_result = is_first ? SESSION_FIRST_BYTE_TIMEOUT : SESSION_IDLE_TIMEOUT;
-    }
-    if (stop_due(relay) < due) {
-        due = stop_due(relay);
-        *ret_result = SESSION_STOPPED;
-    }
-    if (session->deadline_usec <= due) {
-        due = session->deadline_usec;
-        *ret_result = SESSION_TIMEOUT;
-    }
-    return due;
-}
-
-uint64_t relay_due(const struct relay *relay)
-{
-    enum session_result result;
-    uint64_t due = next_deadline(relay, &result);
-
-    return is_held(relay, RELAY_FAR) && relay->end_due_usec < due ? relay->end_due_usec : due;
-}
-
-static void keep_deadlines(struct relay *relay)
-{
-    enum session_result result = SESSION_TIMEOUT;
-    uint64_t due = next_deadline(relay, &result);
-
-    if (due != USEC_NEVER && base_now_usec() >= due)
-        session_stop(relay->session, result);
+    return way->n > 0 ||
+           (way->has_ended && !way->is_over && !relay_is_held(relay, (enum relay_end)from));
 }
 
 void relay_wants(const struct relay *relay, struct pollfd ret_fds[RELAY_ENDS])
 {
     for (int i = 0; i < RELAY_ENDS; i++) {
-        const struct relay_way *from = &relay->ways[i], *to = &relay->ways[!i];
-        int events = (from->n == 0 && !from->has_ended ? POLLIN : 0) | (to->n > 0 ? POLLOUT : 0);
+        const struct relay_way *from = &relay->ways[i];
+        int events = (relay_way_is_open(from) ? POLLIN : 0) | (is_full(relay, !i) ? POLLOUT : 0);
         // A client's reset is of interest at any time; a program's end is seen elsewhere.
         bool is_watched = events != 0 || (i == RELAY_CLIENT && !relay->has_hung_up);
 
         ret_fds[i] = (struct pollfd){.fd = is_watched ? relay->fds[i] : -1,
                                      .events = (short)events};
     }
+    if (relay->session->stage)
+        ret_fds[RELAY_CLIENT].events = stage_wants(relay->session->stage,
+                                                   ret_fds[RELAY_CLIENT].events);
 }
 
 // An error of the client's socket that neither reading nor writing would meet now.
@@ -315,11 +276,12 @@ bool relay_step(struct relay *relay, const struct pollfd *fds)
     if (fds)
         look_at_client(relay, &fds[RELAY_CLIENT]);
     for (int i = 0; i < RELAY_ENDS; i++)
-        if (!fds || fds[relay->ways[i].n > 0 ? !i : i].revents != 0)
+        if (!fds || fds[relay->ways[i].n > 0 ? !i : i].revents != 0 ||
+            (i == RELAY_CLIENT && relay_stage_due(relay) <= base_now_usec()))
             move(relay, (enum relay_end)i);
     if (session->result == SESSION_OK)
         pass_ends_on(relay);
-    keep_deadlines(relay);
+    relay_keep_deadlines(relay);
     return session->result != SESSION_OK ||
            (relay->ways[RELAY_CLIENT].is_over && relay->ways[RELAY_FAR].is_over);
 }
@@ -345,7 +307,7 @@ static bool wait_for_client(struct relay *relay)
     struct timespec wait = base_timespec(due > now ? due - now : 0);
 
     (void)ppoll(&client, 1, due == USEC_NEVER ? NULL : &wait, NULL);
-    keep_deadlines(relay);
+    relay_keep_deadlines(relay);
     return relay->session->result == SESSION_OK;
 }
 

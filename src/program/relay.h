@@ -36,6 +36,7 @@ struct relay {
     int far_error;                     // what ended the session at the far end, 0: nothing did
     int client_error;                  // by which the client is gone, 0: it is not
     bool is_owed;                      // the client has sent something since the far end has
+    bool has_far_spoken;               // a byte at least
     bool is_far_closed;                // which neither reads nor writes any more
     bool has_hung_up;                  // the client, both ways; that alone is not an error
 };

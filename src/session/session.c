@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "process/process.h"
 #include "session/linger.h"
+#include "session/session_private.h"
 
 #define PAGE        4096
 #define UNIX_PIECE  (16 * 1024)
@@ -69,8 +70,11 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
     session->program.ended = false;
     session->result = SESSION_OK;
     session->peer_ended = false;
-    session->is_ticking = linger_has_any();
+    session->has_last = false;
+    session->is_ticking = linger_has_any() || session->stage; // whose waits are several
     session->owes = false;
+    if (session->stage)
+        stage_open(session->stage);
 }
 
 void session_stop(struct tcpd_session *session, enum session_result result)
@@ -83,6 +87,8 @@ int session_stop_by_errno(struct tcpd_session *session, int error)
 {
     if (error == ECONNRESET || error == EPIPE || error == ENOTCONN)
         session_stop(session, SESSION_RESET);
+    else if (error == EPROTO)
+        session_stop(session, SESSION_PROTOCOL_ERROR);
     else if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH)
         session_stop(session, SESSION_PEER_LOST); // keepalive or retransmission gave up
     else
@@ -112,8 +118,7 @@ static uint64_t shorter(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-// Makes sure that a blocking call returns within `wanted`; `exactly`: not before either.
-static void arm(int fd, int option, uint64_t *armed, uint64_t wanted, bool exactly)
+void session_arm(int fd, int option, uint64_t *armed, uint64_t wanted, bool exactly)
 {
     struct timeval timeout = {.tv_sec = (time_t)(wanted / USEC_PER_SEC),
                               .tv_usec = (suseconds_t)(wanted % USEC_PER_SEC)};
@@ -161,8 +166,13 @@ static int read_wait(struct tcpd_session *session, uint64_t waited, uint64_t *re
     return 0;
 }
 
-static ssize_t take(const struct tcpd_session *session, const struct session_place *to, size_t size)
+// Blocks for `wait` at most; `exactly`: not less either.
+static ssize_t take(struct tcpd_session *session, const struct session_place *to, size_t size,
+                    uint64_t wait, bool exactly)
 {
+    if (session->stage)
+        return session_stage_take(session, to, size, wait);
+    session_arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, wait, exactly);
     if (to->pipe >= 0)
         return splice(session->fd, NULL, to->pipe, NULL, size, SPLICE_F_MOVE);
     return recv(session->fd, to->data, size, to->flags);
@@ -210,11 +220,12 @@ static ssize_t receive(struct tcpd_session *session, const struct session_place 
 
         if (session->result != SESSION_OK || read_wait(session, waiting.usec, &wait) < 0)
             return -1;
-        arm(session->fd, SO_RCVTIMEO, &session->receive_armed_usec, wait, waiting.usec > 0);
-        n = take(session, to, size);
+        n = take(session, to, size, wait, waiting.usec > 0);
+        if (n == 0 && session->has_last && !to->is_part)
+            continue; // an empty message
         if (n >= 0) {
             session->bytes_in += (uint64_t)n;
-            session->peer_ended = n == 0;
+            session->peer_ended = n == 0 && !session->has_last;
             session->owes = (to->flags & MSG_TRUNC) == 0;
             return n;
         }
@@ -260,8 +271,8 @@ static int write_rest(struct tcpd_session *session, struct session_place from, s
                                                                      : SESSION_SEND_TIMEOUT);
             return -1;
         }
-        arm(session->fd, SO_SNDTIMEO, &session->send_armed_usec, shorter(left, limit),
-            deadline != USEC_NEVER);
+        session_arm(session->fd, SO_SNDTIMEO, &session->send_armed_usec, shorter(left, limit),
+                    deadline != USEC_NEVER);
         n = give(session, &from, size < piece ? size : piece);
         if (n < 0 && errno != EINTR && errno != EAGAIN)
             return session_stop_by_errno(session, errno);
@@ -295,6 +306,8 @@ int tcpd_write(struct tcpd_session *session, const void *data, size_t size)
     if (session->result != SESSION_OK)
         return -1;
     session->owes = false;
+    if (session->stage)
+        return session_stage_write(session, data, size, true);
     if (size <= SMALL_WRITE) { // no deadline is armed for what the kernel takes at once
         n = send(session->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n == (ssize_t)size) {
@@ -312,8 +325,18 @@ int tcpd_write(struct tcpd_session *session, const void *data, size_t size)
                      size - (size_t)n);
 }
 
+int tcpd_write_part(struct tcpd_session *session, const void *data, size_t size, bool is_last)
+{
+    if (!session->stage)
+        return tcpd_write(session, data, size);
+    session->owes = false;
+    return session->result == SESSION_OK ? session_stage_write(session, data, size, is_last) : -1;
+}
+
 int tcpd_splice_write(struct tcpd_session *session, int pipe, size_t size)
 {
+    if (session->stage)
+        return session_stage_splice_write(session, pipe, size);
     session->owes = false;
     return session->result != SESSION_OK
                ? -1
@@ -325,7 +348,8 @@ static bool has_last_word(const struct tcpd_session *session)
 {
     int unsent = 1;
 
-    if (session->peer_ended || session->result == SESSION_RESET ||
+    // Of a stage the peer's end is one of its own; the socket's may be still to come.
+    if ((session->peer_ended && !session->stage) || session->result == SESSION_RESET ||
         session->result == SESSION_PEER_LOST || session->result == SESSION_SEND_TIMEOUT)
         return false;
     return session->result != SESSION_STOPPED || ioctl(session->fd, SIOCOUTQ, &unsent) < 0 ||
@@ -338,6 +362,8 @@ void session_close(struct tcpd_session *session)
 
     if (session->result == SESSION_SEND_TIMEOUT)
         (void)setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    if (session->stage)
+        session_stage_close(session);
     if (has_last_word(session))
         linger_keep(session->fd, session->deadline_usec);
     else

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "tcpd/handler.h"
+#include "transport/stage.h"
 
 // Why a session ended; session_result_names has the words for the log.
 enum session_result {
@@ -42,6 +43,7 @@ struct session_program {
 struct tcpd_session {
     int fd;
     const struct service *service;
+    struct stage *stage; // between the session and its socket, NULL: none
     union {
         struct sockaddr any;
         struct sockaddr_storage storage;
@@ -52,20 +54,22 @@ struct tcpd_session {
     uint64_t message_deadline_usec; // of the message being read, USEC_NEVER
     uint64_t receive_armed_usec;    // what SO_RCVTIMEO is set to, 0: nothing
     uint64_t send_armed_usec;       // what SO_SNDTIMEO is set to, 0: nothing
-    uint64_t bytes_in, bytes_out;
-    const uint8_t *ahead; // n_ahead bytes that were read and not asked for yet
+    uint64_t stage_due_usec;        // when what a stage waits for must be over
+    uint64_t bytes_in, bytes_out;   // of the handler's, whatever a stage makes of them
+    const uint8_t *ahead;           // n_ahead bytes that were read and not asked for yet
     size_t n_ahead;
     unsigned n_turns; // in and out of tcpd_*() functions; odd: in one
     struct session_program program;
     enum session_result result;
     bool peer_ended; // its end of input was read
+    bool has_last;   // what was read last ends a message, if the session has such
     bool is_logged;  // session_log.c: has a record of its start
     bool owes;       // input was taken since the last output
     bool is_ticking; // signals come now and then, and must not prolong what is waited for
 };
 
-// Starts a session on a connected socket, which it owns from now on; peer and peer_length are
-// already set. No system call.
+// Starts a session on a connected socket, which it owns from now on; peer, peer_length and stage
+// are already set. No system call.
 void session_init(struct tcpd_session *session, int fd, const struct service *service);
 
 // Ends the session with a result; reading and writing fail from now on.
@@ -76,12 +80,23 @@ void session_stop(struct tcpd_session *session, enum session_result result);
 struct session_place {
     uint8_t *data;
     int pipe;
-    int flags; // of recv()
+    int flags;    // of recv()
+    bool is_part; // an empty message counts, too
 };
 // As tcpd_read(), past what was read ahead.
 ssize_t session_receive(struct tcpd_session *session, const struct session_place *to, size_t size);
 // Ends the session with what an error number of recv() or send() means for it; -1.
 int session_stop_by_errno(struct tcpd_session *session, int error);
+
+// --- For who polls the socket himself, and reads and writes what is there ---
+// As recv(2) and send(2) that do not block.
+ssize_t session_take_now(struct tcpd_session *session, void *data, size_t size);
+ssize_t session_give_now(struct tcpd_session *session, const void *data, size_t size);
+// Ends our output. False: the socket takes no more now, and it is to be called again.
+bool session_end_output(struct tcpd_session *session);
+
+// The socket of a session as the lower end of its stages; the cookie is the session.
+struct stage_end session_socket(struct tcpd_session *session);
 
 // Signs of life of the handler that n_turns does not show: calls that did not come to the socket.
 void session_sign(void);

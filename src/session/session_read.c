@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "process/process.h"
 #include "session/session.h"
+#include "session/session_private.h"
 
 static char lines[TCPD_LINE_MAX + 3]; // a line, its CRLF and a NUL
 static volatile unsigned n_signs;     // of life, for a signal handler
@@ -54,6 +55,29 @@ ssize_t tcpd_read(struct tcpd_session *session, void *buffer, size_t size)
     n = take_ahead(session, size, &ahead);
     memcpy(buffer, ahead, n);
     return (ssize_t)n;
+}
+
+static bool has_messages(const struct tcpd_session *session)
+{
+    return session->stage && session->stage->ops->has_messages;
+}
+
+int tcpd_kind(const struct tcpd_session *session)
+{
+    return has_messages(session) ? TCPD_MESSAGES : TCPD_STREAMS;
+}
+
+int tcpd_read_part(struct tcpd_session *session, void *buffer, size_t size, size_t *ret_n)
+{
+    struct session_place to = {.data = buffer, .pipe = -1, .is_part = true};
+    ssize_t n = session->n_ahead > 0 ? tcpd_read(session, buffer, size)
+                                     : session_receive(session, &to, size);
+    bool is_last = !has_messages(session) || (session->has_last && session->n_ahead == 0);
+
+    *ret_n = n > 0 ? (size_t)n : 0;
+    if (n < 0 || session->peer_ended)
+        return (int)n;
+    return is_last ? TCPD_LAST : TCPD_PART;
 }
 
 ssize_t tcpd_read_exactly(struct tcpd_session *session, void *buffer, size_t size)
@@ -125,6 +149,8 @@ ssize_t tcpd_splice_read(struct tcpd_session *session, int pipe, size_t size)
 {
     const uint8_t *ahead;
 
+    if (session->stage)
+        return session_stage_splice_read(session, pipe, size);
     if (session->n_ahead == 0 || session->result != SESSION_OK)
         return session_receive(session, &(struct session_place){.pipe = pipe}, size);
     size = take_ahead(session, size, &ahead);
@@ -148,7 +174,9 @@ bool tcpd_discard_pending(struct tcpd_session *session)
     session->n_ahead = 0;
     for (int i = 0; i < 16; i++) { // a peer that floods must not keep the handler here
         uint8_t dropped[4096];
-        ssize_t n = recv(session->fd, dropped, sizeof(dropped), MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t n = session->stage
+                        ? session_take_now(session, dropped, sizeof(dropped))
+                        : recv(session->fd, dropped, sizeof(dropped), MSG_DONTWAIT | MSG_TRUNC);
 
         if (n < 0 && errno == EINTR)
             continue;

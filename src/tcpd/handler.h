@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define TCPD_HANDLER_ABI 1
+#define TCPD_HANDLER_ABI 2
 #define TCPD_BUFFER_SIZE (64 * 1024)
 #define TCPD_LINE_MAX    (16 * 1024 - 1)
 #define TCPD_NEVER       UINT64_MAX
@@ -27,9 +27,13 @@ extern "C" {
 struct tcpd_worker;  // the process, for open()
 struct tcpd_session; // one connection, from accept() to close()
 
+// What a session's bytes are: a stream, as TCP's; messages with borders, as of a SOCK_SEQPACKET
+// socket: one write is one, and a read has bytes of one.
+enum tcpd_kind { TCPD_STREAMS = 1, TCPD_MESSAGES = 2 };
+
 // A module exports one of these with the name tcpd_handler.
 struct tcpd_handler {
-    unsigned abi; // TCPD_HANDLER_ABI
+    unsigned abi; // TCPD_HANDLER_ABI, with which it was built; modules of 1 are loaded, too
     // Optional. Once per worker, before its first connection. < 0: the worker cannot serve; say why
     // with tcpd_log() first.
     int (*open)(const struct tcpd_worker *worker);
@@ -37,6 +41,8 @@ struct tcpd_handler {
     void (*serve)(struct tcpd_session *session);
     // Optional. Once per worker that leaves in order, after its last connection.
     void (*close)(void);
+    // Since 2. What it can serve, of enum tcpd_kind; 0: streams and messages.
+    unsigned kinds;
 };
 extern const struct tcpd_handler tcpd_handler __attribute__((visibility("default")));
 
@@ -64,6 +70,11 @@ ssize_t tcpd_read_exactly(struct tcpd_session *session, void *buffer, size_t siz
 // call. >= 0: its length; -1: there is none, as the peer or the session has ended. What stands
 // before the peer's end is a line, too. A line of more than TCPD_LINE_MAX bytes is refused.
 ssize_t tcpd_read_line(struct tcpd_session *session, char **ret_line);
+// A part of a message, whose borders count. TCPD_LAST: the message ends with it, and *ret_n may be
+// 0; TCPD_PART: more of it comes; 0: the peer's end of input; -1: the session has ended. What a
+// stream has is the last part of a message each time. tcpd_read() skips empty messages. Since 2.
+enum tcpd_part { TCPD_LAST = 1, TCPD_PART };
+int tcpd_read_part(struct tcpd_session *session, void *buffer, size_t size, size_t *ret_n);
 // As tcpd_read(), but the bytes are dropped.
 ssize_t tcpd_discard(struct tcpd_session *session);
 // Drops what has come so far without waiting. True: the peer's end of input or an error was met.
@@ -75,6 +86,8 @@ void tcpd_expect_message(struct tcpd_session *session);
 // --- Writing. Blocks until the kernel has taken all of it or a deadline ---
 // 0, or -1: the session has ended.
 int tcpd_write(struct tcpd_session *session, const void *data, size_t size);
+// A part of a message, which is whole with is_last; a stream has no use for that. Since 2.
+int tcpd_write_part(struct tcpd_session *session, const void *data, size_t size, bool is_last);
 
 // --- Without copying: between the peer and an empty pipe of at least size bytes, splice(2) ---
 // As tcpd_read() and tcpd_write(). What was written to the pipe must be read from it at once.
@@ -88,6 +101,8 @@ int tcpd_pause(struct tcpd_session *session, uint64_t usec);
 // return -1 from now on.
 void tcpd_refuse(struct tcpd_session *session); // "protocol error"
 void tcpd_fail(struct tcpd_session *session);   // "failed"
+// What the session's bytes are, of enum tcpd_kind. Since 2.
+int tcpd_kind(const struct tcpd_session *session);
 // When the session must be over: session_timeout; TCPD_NEVER.
 uint64_t tcpd_deadline(const struct tcpd_session *session);
 // The peer's address, as accept(2) gave it. Belongs to the session.

@@ -37,7 +37,6 @@ struct self {
     bool announced;         // the master knows that it has come to accept()
 };
 
-// Few, so by insertion; qsort() would cost each worker a page of stack.
 // Gives the random part of a limit, so that workers started together do not retire together.
 static unsigned with_jitter(unsigned limit)
 {
@@ -165,11 +164,21 @@ static bool is_spent(struct self *self)
     return retire != USEC_NEVER && base_now_usec() >= retire;
 }
 
+static int socket_type(int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t length = sizeof(type);
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
+    return type;
+}
+
 static enum worker_exit accept_loop(struct self *self)
 {
     struct tcpd_session session = {.fd = -1};
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
+    session.stage = stage_stack(socket_type(self->setup->listener), session_socket(&session));
     for (;;) {
         int fd;
 

@@ -21,9 +21,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "plain(why): not for a build with test stages")
+    config.addinivalue_line("markers", "at_once: what is sent at once must be read at once")
+
+
 def pytest_collection_modifyitems(items):
     # The longest first, so that they do not run alone at the end.
     items.sort(key=lambda item: "soak" not in item.name)
+    for item in items if harness.STAGED else ():
+        if mark := item.get_closest_marker("plain"):
+            item.add_marker(pytest.mark.skip(reason=f"stages: {mark.args[0]}"))
+
+
+@pytest.fixture(autouse=True)
+def whole(request, monkeypatch):
+    """Test stages cut nothing into pieces where a test says so."""
+    if request.node.get_closest_marker("at_once"):
+        monkeypatch.setenv("TCPD_TEST_STAGES", "whole")
 
 
 @pytest.fixture

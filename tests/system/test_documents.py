@@ -142,6 +142,7 @@ def missing(step):
     return ""
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("document, chapter", PLAIN,
                          ids=[f"{document}-{chapter}".replace(" ", "_") for document, chapter in PLAIN])
 def test_sessions(reader, record_property, document, chapter):

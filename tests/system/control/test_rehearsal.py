@@ -207,6 +207,7 @@ def test_module_that_does_not_open(tmp_path):
         daemon.wait_log("reload failed; the old configuration stays in force")
 
 
+@pytest.mark.at_once
 @pytest.mark.skipif(subprocess.run(["unshare", "-rnm", "true"], check=False).returncode != 0,
                     reason="no namespaces: unshare -rnm is refused")
 def test_silent_name_server(tmp_path):

@@ -103,6 +103,12 @@ def test_what_it_is_told(tcpd, tmp_path):
         assert daemon.wait_exit() == EX_OK
 
 
+def test_module_of_version_1(tcpd, tmp_path):
+    """One that was built for the version before is loaded, and serves."""
+    with tcpd(configuration(module(tmp_path, "old_abi"))) as daemon:
+        assert daemon.exchange("old_abi", b"as ever") == b"as ever"
+
+
 def test_example_upper(tcpd, tmp_path):
     with tcpd(configuration(module(tmp_path, "upper", **ONE))) as daemon:
         data = b"Linux\r\n\nc socket\n" + b"x" * 16383 + b"\nlast"
@@ -250,7 +256,7 @@ def test_file_is_refused(tmp_path, change, text, args):
 
 LOADS = [
     ("no_symbol", {}, "exports no tcpd_handler"),
-    ("wrong_abi", {}, "was built for version 2 of the interface; this tcpd has version 1"),
+    ("wrong_abi", {}, "was built for version 3 of the interface; this tcpd has version 2"),
     ("no_serve", {}, r"has no serve\(\)"),
     ("unresolved", {}, "cannot be loaded: .*undefined symbol: tcpd_test_function_of_nobody"),
     ("faulty", {"module_options": ["open=fail"]}, r"its open\(\) returned -1"),

@@ -176,6 +176,7 @@ def test_ignores_term(mark, tmp_path, fault):
         daemon.wait_log(ended(peer, r"killed by signal 9 \(KILL\)", "program timeout"))
 
 
+@pytest.mark.plain("last words after TERM are not passed on")
 def test_kill_grace_is_used(mark, tmp_path):
     """A program that tidies up at TERM has the time for it, and its answer still arrives."""
     script = write_script(tmp_path / "tidy", """\
@@ -201,6 +202,7 @@ def test_client_resets_while_the_program_sleeps(mark, tmp_path):
             daemon.wait_log(ended(peer, r"killed by signal 15 \(TERM\)", "reset by peer"))
 
 
+@pytest.mark.plain("the program has no TCP socket")
 def test_error_queue_is_no_reset(mark, tmp_path):
     """A program that sends with MSG_ZEROCOPY goes on."""
     with faulty(mark, tmp_path) as daemon:

@@ -293,7 +293,7 @@ def test_module(handler, tmp_path):
 
 
 @pytest.mark.parametrize("name, words", [
-    ("./no/such.so", "No such file"), (str(BUILD / "tests/modules/wrong_abi.so"), "version 1"),
+    ("./no/such.so", "No such file"), (str(BUILD / "tests/modules/wrong_abi.so"), "version 2"),
     ("/etc/passwd", "cannot be loaded")])
 def test_module_that_cannot_serve(name, words):
     """It is tried first: one line, and nothing is started."""

@@ -206,7 +206,7 @@ def test_close_holds_no_worker(tcpd, name, options):
         for sock in clients:
             assert read_all(sock)
         assert time.monotonic() - begin < 2
-        assert kept_sockets(daemon) == n_before + 20
+        wait_for(lambda: kept_sockets(daemon) == n_before + 20)
         wait_for(lambda: kept_sockets(daemon) == n_before)
         assert 1.9 < time.monotonic() - begin < 4 + LATE
 

@@ -110,6 +110,7 @@ def test_no_listener_besides_the_configured(tcpd):
 
 # --- Unix sockets ------------------------------------------------------------------------------
 
+@pytest.mark.plain("small pieces fill a unix socket's buffers sooner")
 def test_unix_path(tcpd, tmp_path):
     """P1, P2: works like TCP, has the mode asked for, and goes with the daemon."""
     conf = configuration(service("echo", listen=f"unix:{tmp_path}/echo", socket_mode="0600"),
@@ -273,6 +274,7 @@ def test_effective_backlog_is_logged(tcpd, backlog):
         daemon.wait_log(rf"backlog {min(backlog, limit)}\b")
 
 
+@pytest.mark.at_once
 def test_connect_returns_while_all_workers_are_busy(tcpd):
     """P13: the kernel shakes hands; served later, in order."""
     conf = configuration(service("hello", min_workers=1, max_workers=1, spare_workers=0))

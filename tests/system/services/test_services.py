@@ -41,6 +41,7 @@ s.close()
 """
 
 
+@pytest.mark.at_once
 def test_hello_serves_the_notes_client(tcpd):
     """W1, W4: the notes' client, unchanged, prints its four lines. The only user of port 9999."""
     with tcpd(configuration(service("hello", listen="127.0.0.1:9999"))):
@@ -56,6 +57,7 @@ def test_hello_welcomes_before_it_reads(tcpd):
         assert read_all(sock) == b""
 
 
+@pytest.mark.at_once
 def test_hello_answers_a_chunk(tcpd):
     """W3: no terminator in either direction."""
     with tcpd(configuration(service("hello"))) as daemon, daemon.connect("hello") as sock:
@@ -65,6 +67,7 @@ def test_hello_answers_a_chunk(tcpd):
             assert read_exactly(sock, 8 + len(name)) == b"Hello, " + name + b"!"
 
 
+@pytest.mark.at_once
 def test_hello_delay(tcpd):
     """W3: delay = 1s reproduces the notes."""
     with tcpd(configuration(service("hello", delay="1s"))) as daemon:
@@ -76,6 +79,7 @@ def test_hello_delay(tcpd):
             assert time.monotonic() - begin >= 0.99
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("framing, bye", [
     ("chunk", b"exit"), ("line", b"exit\n"), ("line", b"exit\r\n"), ("length", b"\0\0\0\4exit")])
 def test_hello_ends_at_exit(tcpd, framing, bye):
@@ -88,6 +92,7 @@ def test_hello_ends_at_exit(tcpd, framing, bye):
             assert read_all(sock) == b""
 
 
+@pytest.mark.at_once
 def test_hello_burst_in_chunk_framing_is_one_message(tcpd):
     """T6, X9: what the notes do, documented: names in one segment are one chunk."""
     with tcpd(configuration(service("hello"))) as daemon, daemon.connect("hello") as sock:
@@ -196,6 +201,7 @@ def test_hello_split_character(tcpd):
         daemon.wait_log(Text.closed("hello", peer, "ok"))
 
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("framing", ["chunk", "line", "length"])
 def test_hello_any_byte(tcpd, framing):
     """X10: every byte value comes back (LF ends a line, so it is left out there)."""
@@ -614,6 +620,7 @@ def test_reset_session_is_logged_too(tcpd):
         daemon.wait_log(Text.closed("hello", peer, "reset by peer"))
 
 
+@pytest.mark.at_once
 def test_log_sessions_errors(tcpd):
     """Issue 2, 8: by default one line for a session that did not end well, none for others."""
     with tcpd(configuration(service("hello"))) as daemon:

@@ -68,6 +68,7 @@ def traced(tcpd, tmp_path):
     return trace
 
 
+@pytest.mark.plain("its calls are others")
 @needs_strace
 def test_order_of_the_servers_calls(traced):
     """W21: the master: socket, setsockopt, bind, listen; a worker: accept, send and receive, close,
@@ -100,6 +101,7 @@ def test_order_of_the_servers_calls(traced):
             if name != "accept4"} == {str(accepted[0][2])}
 
 
+@pytest.mark.plain("its calls are others")
 @needs_strace
 def test_order_of_calls_when_the_server_ends(traced):
     """W21, T5: a server that ends first ends its half, receives the client's end, then closes."""
@@ -114,6 +116,7 @@ def test_order_of_calls_when_the_server_ends(traced):
     assert served[:5] == ["accept4", "sendto", "shutdown", "recvfrom", "close"]
 
 
+@pytest.mark.at_once
 @needs_strace
 def test_order_of_the_clients_calls(tcpd, tmp_path):
     """W21, P4: socket, connect, send and receive, close; no bind."""

@@ -53,6 +53,7 @@ def unsent(sock):
 
 # --- Opening -----------------------------------------------------------------------------------
 
+@pytest.mark.at_once
 def test_three_way_handshake(net):
     """T1, T9: SYN j; SYN k, ACK j+1; ACK k+1. Then data: the confirmation is seq + bytes."""
     _, port = serve(net, "echo")
@@ -103,6 +104,7 @@ def test_states_of_opening(net):
         net.wait_states(ports, "ESTABLISHED", "ESTABLISHED")
 
 
+@pytest.mark.at_once
 def test_handshake_without_accept(net):
     """P13, W15: with its only worker busy the kernel goes on shaking hands, confirms what clients
     send, and keeps them in their order."""
@@ -227,6 +229,7 @@ def test_time_wait(net, timestamps):
     assert net.call(daemon.is_serving)
 
 
+@pytest.mark.plain("pieces end later")
 @pytest.mark.parametrize("how", ["close", "kill"])
 def test_close_drops_a_reference(net, how):
     """P25, P26: while another process refers to the connection, neither close() nor the death of
@@ -287,6 +290,7 @@ def test_send_returns_when_buffered(net):
         assert int(daemon.wait_log(Text.closed("discard", peer, "ok"))["bytes_in"]) == sent
 
 
+@pytest.mark.plain("it writes on in small pieces")
 def test_server_fills_the_window(net):
     """T8, B19: the same at the server's end, chargen to a client that does not read; when it
     does, the stream goes on where it stopped."""

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// A session with stages. A stage may receive many times before it has a byte for the handler, and
+// send many times for one write: so a deadline counts for all of that, by the clock, and the socket
+// has what is left of it whenever a stage comes to it.
+
+#include <errno.h>
+
+#include "base/base.h"
+#include "session/session.h"
+#include "session/session_private.h"
+
+#define PIECE           (64 * 1024) // of a long write
+#define LAST_WORDS_USEC (2 * USEC_PER_SEC)
+
+static uint8_t through[PIECE]; // what goes from the session to a pipe or back
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+// Sets the time of the socket's next call. False: there is none left.
+static bool arm_until(const struct tcpd_session *session, int option, uint64_t *armed)
+{
+    uint64_t due = session->stage_due_usec, now = base_now_usec();
+
+    if (now >= due)
+        return false;
+    session_arm(session->fd, option, armed, due == USEC_NEVER ? 0 : due - now, true);
+    return true;
+}
+
+static ssize_t take(void *cookie, void *data, size_t size, int flags)
+{
+    struct tcpd_session *session = cookie;
+
+    if (!(flags & MSG_DONTWAIT) && !arm_until(session, SO_RCVTIMEO, &session->receive_armed_usec)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return recv(session->fd, data, size, flags);
+}
+
+static ssize_t give(void *cookie, const void *data, size_t size, int flags)
+{
+    struct tcpd_session *session = cookie;
+
+    if (!(flags & MSG_DONTWAIT) && !arm_until(session, SO_SNDTIMEO, &session->send_armed_usec)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return send(session->fd, data, size, flags | MSG_NOSIGNAL);
+}
+
+struct stage_end session_socket(struct tcpd_session *session)
+{
+    return (struct stage_end){.take = take, .give = give, .cookie = session};
+}
+
+ssize_t session_stage_take(struct tcpd_session *session, const struct session_place *to,
+                           size_t size, uint64_t wait)
+{
+    session->stage_due_usec = earlier(base_now_usec() + wait, stage_wake_usec(session->stage));
+    return session->stage->ops->take(session->stage, to->data, size, 0, &session->has_last);
+}
+
+// When what is written now must have been taken.
+static uint64_t send_due(const struct tcpd_session *session)
+{
+    uint64_t limit = session->service->deadlines.send_usec;
+
+    return limit > 0 ? earlier(base_now_usec() + limit, session->deadline_usec)
+                     : session->deadline_usec;
+}
+
+// After a call that gave nothing. False: the session has ended.
+static bool may_give_again(struct tcpd_session *session, int error)
+{
+    if (error != EAGAIN && error != EINTR)
+        (void)session_stop_by_errno(session, error);
+    else if (base_now_usec() >= session->stage_due_usec)
+        session_stop(session, session->stage_due_usec == session->deadline_usec
+                                  ? SESSION_TIMEOUT
+                                  : SESSION_SEND_TIMEOUT);
+    return session->result == SESSION_OK;
+}
+
+static void write_all(struct tcpd_session *session, const uint8_t *data, size_t size, bool is_last)
+{
+    for (;;) {
+        size_t piece = size < PIECE ? size : PIECE;
+        ssize_t n = session->stage->ops->give(session->stage, data, piece, 0,
+                                              is_last && piece == size);
+
+        if (n < 0 && !may_give_again(session, errno))
+            return;
+        if (n < 0)
+            continue;
+        session->bytes_out += (uint64_t)n;
+        data += n;
+        size -= (size_t)n;
+        if (size == 0)
+            return;
+    }
+}
+
+int session_stage_write(struct tcpd_session *session, const void *data, size_t size, bool is_last)
+{
+    session->n_turns++;
+    session->stage_due_usec = send_due(session);
+    if (size > 0 || is_last)
+        write_all(session, data, size, is_last);
+    session->n_turns++;
+    return session->result == SESSION_OK ? 0 : -1;
+}
+
+ssize_t session_stage_splice_read(struct tcpd_session *session, int pipe, size_t size)
+{
+    ssize_t n = tcpd_read(session, through, size < PIECE ? size : PIECE);
+
+    return n > 0 ? write(pipe, through, (size_t)n) : n; // it is empty and has room
+}
+
+int session_stage_splice_write(struct tcpd_session *session, int pipe, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = read(pipe, through, size < PIECE ? size : PIECE);
+
+        if (n <= 0) // less was written to it than was said
+            tcpd_fail(session);
+        if (n <= 0 || tcpd_write(session, through, (size_t)n) < 0)
+            return -1;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+ssize_t session_take_now(struct tcpd_session *session, void *data, size_t size)
+{
+    ssize_t n;
+
+    if (!session->stage)
+        return recv(session->fd, data, size, MSG_DONTWAIT);
+    do
+        n = session->stage->ops->take(session->stage, data, size, MSG_DONTWAIT, &session->has_last);
+    while (n == 0 && session->has_last); // an empty message
+    return n;
+}
+
+ssize_t session_give_now(struct tcpd_session *session, const void *data, size_t size)
+{
+    if (!session->stage)
+        return send(session->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return session->stage->ops->give(session->stage, data, size, MSG_DONTWAIT, true);
+}
+
+bool session_end_output(struct tcpd_session *session)
+{
+    if (session->stage && stage_end_output(session->stage, STAGE_DONE, MSG_DONTWAIT) < 0 &&
+        (errno == EAGAIN || errno == EINTR))
+        return false;
+    (void)shutdown(session->fd,
+                   SHUT_WR); // one that cannot be told is dead, and the next use says so
+    return true;
+}
+
+static const enum stage_ending endings[SESSION_RESULTS] = {
+    [SESSION_OK] = STAGE_DONE,
+    [SESSION_FIRST_BYTE_TIMEOUT] = STAGE_LATE,
+    [SESSION_IDLE_TIMEOUT] = STAGE_LATE,
+    [SESSION_TIMEOUT] = STAGE_LATE,
+    [SESSION_PROTOCOL_ERROR] = STAGE_BROKEN,
+    [SESSION_FAILED] = STAGE_FAILED,
+    [SESSION_PROGRAM_TIMEOUT] = STAGE_LATE,
+    [SESSION_PROGRAM_FAILED] = STAGE_FAILED,
+    [SESSION_STOPPED] = STAGE_STOPPED,
+};
+
+void session_stage_close(struct tcpd_session *session)
+{
+    enum session_result result = session->result;
+
+    if (result == SESSION_RESET || result == SESSION_PEER_LOST || result == SESSION_SEND_TIMEOUT)
+        return;
+    session->stage_due_usec = earlier(base_now_usec() + LAST_WORDS_USEC, send_due(session));
+    while (stage_end_output(session->stage, endings[result], 0) < 0)
+        if ((errno != EAGAIN && errno != EINTR) || base_now_usec() >= session->stage_due_usec)
+            return;
+}

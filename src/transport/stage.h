@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// What may stand between a session and its socket, and turns bytes into bytes: TLS, WebSocket,
+// messages of a packet socket. Stages stand on one another, the lowest on the socket. A stage knows
+// no session: its lower end is handed in. It sets no deadline, logs nothing and closes nothing.
+//
+// Every call may fail as recv(2) and send(2) do, with -1 and errno. EAGAIN and EINTR change
+// nothing: what a stage has begun it keeps, in the middle of a header as well, and the call is made
+// again. EPROTO: the peer has broken the protocol, and nothing more comes of the stage.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// Where bytes come from and go to: the socket or the stage below, as recv(2) and send(2). Without
+// MSG_DONTWAIT they may block until a deadline, which is EAGAIN.
+struct stage_end {
+    ssize_t (*take)(void *cookie, void *data, size_t size, int flags);
+    ssize_t (*give)(void *cookie, const void *data, size_t size, int flags);
+    void *cookie;
+};
+
+// How a session ends, as far as a peer can be told.
+enum stage_ending { STAGE_DONE, STAGE_STOPPED, STAGE_LATE, STAGE_BROKEN, STAGE_FAILED };
+
+struct stage;
+
+struct stage_ops {
+    const char *name;
+    bool has_messages; // one write is one message, and a read never has bytes of two
+    // A new connection; nothing of the one before is left.
+    void (*open)(struct stage *stage);
+    // As recv(2). *ret_last: these bytes end a message; 0 and true: an empty one; 0 and false: the
+    // peer's end.
+    ssize_t (*take)(struct stage *stage, void *data, size_t size, int flags, bool *ret_last);
+    // As send(2), but what was not taken must be given again: it may be half on its way. `is_last`:
+    // a message ends with it.
+    ssize_t (*give)(struct stage *stage, const void *data, size_t size, int flags, bool is_last);
+    // The last words, after which nothing is given. Optional, as are all below. 0 or -1.
+    int (*end)(struct stage *stage, enum stage_ending ending, int flags);
+    // Whether there are bytes inside, of which poll(2) does not know.
+    bool (*has_more)(const struct stage *stage);
+    // What to poll the socket for in place of these events.
+    short (*wants)(const struct stage *stage, short events);
+    // When it wants to be called to take, though nothing came; USEC_NEVER.
+    uint64_t (*wake_usec)(const struct stage *stage);
+};
+
+struct stage {
+    const struct stage_ops *ops;
+    struct stage *under; // NULL: it stands on the socket
+    struct stage_end below;
+};
+
+// The stages of this worker's connections, the upper one, which stands on `socket`. NULL: none, the
+// session reads and writes the socket itself. `type` is the socket's, as SO_TYPE. For the life of
+// the process.
+struct stage *stage_stack(int type, struct stage_end socket);
+
+// Puts a stage on another one.
+void stage_put_on(struct stage *stage, struct stage *under);
+
+// --- Of a stage and all under it, for the session ---
+void stage_open(struct stage *stage);
+int stage_end_output(struct stage *stage, enum stage_ending ending, int flags);
+bool stage_has_more(const struct stage *stage);
+short stage_wants(const struct stage *stage, short events);
+uint64_t stage_wake_usec(const struct stage *stage);
