@@ -21,6 +21,48 @@ static_assert(sizeof(struct sockaddr) == 16, "struct sockaddr");
 static_assert(sizeof(struct sockaddr_in) == 16, "struct sockaddr_in");
 static_assert(sizeof(struct sockaddr_in6) == 28, "struct sockaddr_in6");
 
+const char *const address_speaks_names[SPEAKS_N] = {
+    [SPEAKS_PLAIN] = "plain", [SPEAKS_TLS] = "tls", [SPEAKS_WS] = "ws", [SPEAKS_WSS] = "wss"};
+
+#define BARE(example) "needs an address behind it, such as " example
+
+// What may stand before an address. A host of that name has a dot behind it: "udp.:7".
+static const struct prefix {
+    const char *text;
+    enum address_speaks speaks;
+    int type;
+    bool is_path;
+    const char *bare, *no_path; // what is wrong with a port or a path behind it
+} prefixes[] = {
+    {"unix:", SPEAKS_PLAIN, SOCK_STREAM, true, NULL, NULL},
+    {"unix-dgram:", SPEAKS_PLAIN, SOCK_DGRAM, true, NULL, NULL},
+    {"unix-seqpacket:", SPEAKS_PLAIN, SOCK_SEQPACKET, true, NULL, NULL},
+    {"udp:", SPEAKS_PLAIN, SOCK_DGRAM, false, BARE("udp:127.0.0.1:7007"),
+     "UDP has no paths: write unix-dgram:/PATH"},
+    {"tls:", SPEAKS_TLS, SOCK_STREAM, false, BARE("tls:127.0.0.1:7443"),
+     "TLS is for internet addresses: write unix:/PATH"},
+    {"ws:", SPEAKS_WS, SOCK_STREAM, false, BARE("ws:127.0.0.1:8007"),
+     "WebSocket needs a stream: write ws:unix:/PATH"},
+    {"wss:", SPEAKS_WSS, SOCK_STREAM, false, BARE("wss:127.0.0.1:8443"),
+     "TLS is for internet addresses: write ws:unix:/PATH"},
+};
+
+static const char no_such_prefix[] = "there is no such prefix: TCP has none, others are tls:, ws:, "
+                                     "wss:, udp:, unix:, unix-dgram: and unix-seqpacket:";
+
+static const struct prefix *find_prefix(const char *text)
+{
+    for (size_t i = 0; i < ELEMENTS(prefixes); i++)
+        if (strncmp(text, prefixes[i].text, strlen(prefixes[i].text)) == 0)
+            return &prefixes[i];
+    return NULL;
+}
+
+const char *address_type_name(int type)
+{
+    return type == SOCK_DGRAM ? "datagram" : type == SOCK_SEQPACKET ? "seqpacket" : "stream";
+}
+
 static const char *parse_unix(const char *path, struct address_spec *spec)
 {
     spec->kind = ADDRESS_UNIX;
@@ -52,11 +94,11 @@ static const char *parse_port(const char *port, struct address_spec *spec)
     return NULL;
 }
 
-// "udp:127.0.0.1:7", "tcp://host:7", "seqpacket:/run/x": a kind of socket before an address.
+// "tcp://host:7", "seqpacket:/run/x": what other programs call a kind of socket.
 static bool names_a_kind(const char *text)
 {
-    static const char *const kinds[] = {"tcp",      "udp",       "raw",    "rdm",  "packet",
-                                        "unixgram", "seqpacket", "stream", "dgram"};
+    static const char *const kinds[] = {"tcp",        "raw",       "rdm",    "packet", "unixgram",
+                                        "unixpacket", "seqpacket", "stream", "dgram"};
     size_t length = strcspn(text, ":");
 
     if (text[length] == '\0' || !strpbrk(text + length + 1, ":/"))
@@ -67,16 +109,11 @@ static bool names_a_kind(const char *text)
     return false;
 }
 
-const char *address_parse(const char *text, struct address_spec *ret_spec)
+static const char *parse_inet(const char *text, struct address_spec *spec)
 {
     const char *colon, *host = text;
     size_t length;
 
-    *ret_spec = (struct address_spec){.kind = ADDRESS_INET};
-    if (strncmp(text, "unix:", 5) == 0)
-        return parse_unix(text + 5, ret_spec);
-    if (names_a_kind(text))
-        return "only stream sockets are served: write ADDRESS:PORT or unix:/PATH";
     if (text[0] == '[') {
         const char *bracket = strchr(text, ']');
 
@@ -95,21 +132,43 @@ const char *address_parse(const char *text, struct address_spec *ret_spec)
         return "the port is missing: write ADDRESS:PORT";
     if (length == 0)
         return "the address is missing: write ADDRESS:PORT, *:PORT for all";
-    if (length >= sizeof(ret_spec->host))
+    if (length >= sizeof(spec->host))
         return "the host name is too long";
-    memcpy(ret_spec->host, host, length);
-    if (strpbrk(ret_spec->host, "[]"))
+    memcpy(spec->host, host, length);
+    if (strpbrk(spec->host, "[]"))
         return "the brackets do not match: write [ADDRESS]:PORT";
-    if (strcmp(ret_spec->host, "*") == 0)
-        ret_spec->kind = ADDRESS_WILDCARD;
-    return parse_port(colon + 1, ret_spec);
+    if (strcmp(spec->host, "*") == 0)
+        spec->kind = ADDRESS_WILDCARD;
+    return parse_port(colon + 1, spec);
+}
+
+const char *address_parse(const char *text, struct address_spec *ret_spec)
+{
+    const struct prefix *prefix = find_prefix(text), *second;
+    bool is_path;
+
+    *ret_spec = (struct address_spec){.kind = ADDRESS_INET, .type = SOCK_STREAM};
+    if (!prefix)
+        return names_a_kind(text) ? no_such_prefix : parse_inet(text, ret_spec);
+    text += strlen(prefix->text);
+    ret_spec->speaks = prefix->speaks;
+    ret_spec->type = prefix->type;
+    if (prefix->is_path)
+        return parse_unix(text, ret_spec);
+    second = find_prefix(text);
+    is_path = second && second->is_path;
+    if (is_path && prefix->speaks == SPEAKS_WS && second->type == SOCK_STREAM)
+        return parse_unix(text + strlen(second->text), ret_spec);
+    if (second)
+        return is_path ? prefix->no_path : "an address has one prefix";
+    return text[0] == '/' || !strchr(text, ':') ? prefix->bare : parse_inet(text, ret_spec);
 }
 
 static int resolve_unix(const struct address_spec *spec, struct address *ret)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&ret->storage;
 
-    *ret = (struct address){.length = sizeof(*un)};
+    *ret = (struct address){.length = sizeof(*un), .type = spec->type};
     un->sun_family = AF_UNIX;
     strcpy(un->sun_path, spec->path);
     return 1;
@@ -130,13 +189,14 @@ void address_unmap(struct address *address)
     address->length = sizeof(in);
 }
 
-static size_t copy_list(const struct addrinfo *found, bool dual_stack, struct address *list,
-                        size_t max)
+static size_t copy_list(const struct addrinfo *found, int type, bool dual_stack,
+                        struct address *list, size_t max)
 {
     size_t n = 0;
 
     for (const struct addrinfo *ai = found; ai && n < max; ai = ai->ai_next) {
-        list[n] = (struct address){.length = ai->ai_addrlen, .dual_stack = dual_stack};
+        list[n] = (struct address){
+            .length = ai->ai_addrlen, .type = type, .dual_stack = dual_stack};
         memcpy(&list[n].storage, ai->ai_addr, ai->ai_addrlen);
         address_unmap(&list[n++]);
     }
@@ -150,8 +210,8 @@ static int look_up(const struct address_spec *spec, int family, bool passive, st
     struct addrinfo *found = NULL;
     struct addrinfo hints = {
         .ai_family = wildcard && family == AF_UNSPEC ? AF_INET6 : family,
-        .ai_socktype = SOCK_STREAM,
-        .ai_protocol = IPPROTO_TCP,
+        .ai_socktype = spec->type,
+        .ai_protocol = spec->type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP,
         .ai_flags = passive ? AI_PASSIVE : 0,
     };
     size_t n;
@@ -160,7 +220,7 @@ static int look_up(const struct address_spec *spec, int family, bool passive, st
     r = getaddrinfo(wildcard ? NULL : spec->host, spec->port, &hints, &found);
     if (r != 0)
         return r;
-    n = copy_list(found, wildcard && hints.ai_family == AF_INET6, list, max);
+    n = copy_list(found, spec->type, wildcard && hints.ai_family == AF_INET6, list, max);
     freeaddrinfo(found);
     return (int)n;
 }
@@ -169,13 +229,14 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
                     size_t max)
 {
     const char *what = passive ? "an address to listen on," : "the address of";
-    char about[sizeof(spec->host) + sizeof(spec->port) + 16];
+    char about[sizeof(spec->host) + sizeof(spec->port) + 24];
     struct answer answer;
     int n;
 
     if (spec->kind == ADDRESS_UNIX)
         return max > 0 ? resolve_unix(spec, list) : 0;
-    (void)snprintf(about, sizeof(about), "%s:%s%s", spec->host, spec->port,
+    (void)snprintf(about, sizeof(about), "%s%s:%s%s", spec->type == SOCK_DGRAM ? "udp:" : "",
+                   spec->host, spec->port,
                    family == AF_INET    ? " (IPv4)"
                    : family == AF_INET6 ? " (IPv6)"
                                         : "");
@@ -247,6 +308,26 @@ const char *address_format(const struct sockaddr *address, socklen_t length, cha
     return text;
 }
 
+const char *address_spell(const struct address *address, enum address_speaks speaks, char *text,
+                          size_t size)
+{
+    bool is_path = address->any.sa_family == AF_UNIX;
+    const struct prefix *prefix = NULL; // TCP without more has none
+    char bare[ADDRESS_TEXT_MAX], *rest = bare;
+
+    for (size_t i = 0; i < ELEMENTS(prefixes); i++)
+        if (prefixes[i].speaks == speaks && prefixes[i].type == address->type &&
+            prefixes[i].is_path == (is_path && speaks == SPEAKS_PLAIN))
+            prefix = &prefixes[i];
+    (void)address_format(&address->any, address->length, bare, sizeof(bare));
+    if (address->dual_stack)
+        (void)snprintf(bare, sizeof(bare), "*:%u", address_port(&address->any));
+    if (is_path && speaks == SPEAKS_PLAIN)
+        rest += strlen("unix:");
+    (void)snprintf(text, size, "%s%s", prefix ? prefix->text : "", rest);
+    return text;
+}
+
 unsigned address_port(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)
@@ -271,6 +352,8 @@ bool address_is_same(const struct address *a, const struct address *b)
     const struct sockaddr_un *a_un = (const struct sockaddr_un *)(const void *)&a->storage;
     const struct sockaddr_un *b_un = (const struct sockaddr_un *)(const void *)&b->storage;
 
+    if (a->type != b->type)
+        return false;
     if (a->any.sa_family == AF_UNIX && b->any.sa_family == AF_UNIX) // lengths differ by the NUL
         return strncmp(a_un->sun_path, b_un->sun_path, sizeof(a_un->sun_path)) == 0;
     return a->length == b->length && a->dual_stack == b->dual_stack &&

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Addresses as people write them ("127.0.0.1:7", "[::1]:7", "*:daytime", "unix:/run/x") and as the
-// kernel takes them. Parsing and formatting are pure; only address_resolve() may block.
-// RFC 3493 (IPv6 sockets), RFC 5952 (IPv6 text), unix(7).
+// Addresses as people write them ("127.0.0.1:7", "*:daytime", "unix:/run/x", "ws:[::1]:8007") and
+// as the kernel takes them. Parsing and formatting are pure; only address_resolve() may block. RFC
+// 3493 (IPv6 sockets), RFC 5952 (IPv6 text), unix(7).
 #pragma once
 
 #include <stdbool.h>
@@ -9,13 +9,19 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-// Enough for every text that address_format() makes: "unix:" and a path, or "[v6%scope]:port".
-#define ADDRESS_TEXT_MAX (sizeof(struct sockaddr_un) + 8)
+// Enough for every text made here: "unix-seqpacket:" and a path, or "wss:[v6%scope]:port".
+#define ADDRESS_TEXT_MAX (sizeof(struct sockaddr_un) + 16)
 #define ADDRESS_MAX      16 // how many socket addresses one name may have; more are ignored
+
+// What is spoken there; the names are "plain", "tls" and so on.
+enum address_speaks { SPEAKS_PLAIN, SPEAKS_TLS, SPEAKS_WS, SPEAKS_WSS, SPEAKS_N };
+extern const char *const address_speaks_names[SPEAKS_N];
 
 // An address split into its parts, names not yet looked up.
 struct address_spec {
     enum { ADDRESS_INET, ADDRESS_WILDCARD, ADDRESS_UNIX } kind;
+    enum address_speaks speaks;
+    int type;       // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
     char host[256]; // inet: host name or number, brackets removed
     char port[64];  // inet, wildcard: number or service name
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // unix, NUL-terminated
@@ -28,6 +34,7 @@ struct address {
         struct sockaddr_storage storage;
     };
     socklen_t length;
+    int type;        // of the socket
     bool dual_stack; // IPv6 wildcard that takes IPv4 too ("*:port"): IPV6_V6ONLY is switched off
 };
 
@@ -46,6 +53,14 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
 // as '?'. Returns text.
 const char *address_format(const struct sockaddr *address, socklen_t length, char *text,
                            size_t size);
+
+// Writes an address as a configuration has it, with its prefix and "*" for all: "udp:*:7",
+// "ws:unix:/run/x". size: ADDRESS_TEXT_MAX is enough. Returns text.
+const char *address_spell(const struct address *address, enum address_speaks speaks, char *text,
+                          size_t size);
+
+// "stream", "datagram" or "seqpacket".
+const char *address_type_name(int type);
 
 // Makes an IPv4 address of one that is mapped into IPv6 (::ffff:127.0.0.1), which a socket of IPv6
 // alone cannot have.

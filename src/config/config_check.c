@@ -67,6 +67,30 @@ static bool is_good_name(const char *name)
     return length >= 1 && length <= 64 && strspn(name, config_name_characters) == length;
 }
 
+// What cannot be served yet, and why; NULL: it can be.
+static const char *listen_lacks(const struct address_spec *spec)
+{
+    if (spec->speaks == SPEAKS_TLS || spec->speaks == SPEAKS_WSS)
+        return "needs TLS, which is not built in yet";
+    if (spec->speaks == SPEAKS_WS)
+        return "needs WebSocket, which is not built in yet";
+    if (spec->type == SOCK_DGRAM)
+        return "needs datagrams, which are not built in yet";
+    return NULL;
+}
+
+static void check_listen(const struct service *service, struct problems *problems)
+{
+    for (size_t i = 0; i < service->listen.n; i++) {
+        const struct listen *entry = &service->listen.items[i];
+        const char *lacks = listen_lacks(&entry->spec);
+
+        if (lacks)
+            problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
+                         lacks);
+    }
+}
+
 void config_check_service(struct service *service, const struct section *section,
                           struct problems *problems)
 {
@@ -76,6 +100,7 @@ void config_check_service(struct service *service, const struct section *section
                      service->name);
     check_handler(service, section, problems); // it may know how many workers there are
     check_workers(service, section, problems);
+    check_listen(service, problems);
     service->socket_user_line = section_line(section, "socket_user");
     service->socket_group_line = section_line(section, "socket_group");
 }
@@ -155,8 +180,8 @@ int config_find_owners(struct config *config, struct problems *problems)
     return problems->n > before ? -EDESTADDRREQ : 0;
 }
 
-// Two entries that cannot both be bound: the same address, or one port with and without "*". Port 0
-// asks for any, so it may stand twice.
+// Two entries that cannot both be bound: the same address, or one port with and without "*", for
+// sockets of one type. Port 0 asks for any, so it may stand twice.
 static bool is_same_listen(const struct listen *a, const struct listen *b)
 {
     bool unix_path = a->spec.kind == ADDRESS_UNIX || b->spec.kind == ADDRESS_UNIX;
@@ -164,8 +189,8 @@ static bool is_same_listen(const struct listen *a, const struct listen *b)
 
     if (unix_path)
         return a->spec.kind == b->spec.kind && strcmp(a->spec.path, b->spec.path) == 0;
-    return strcmp(a->spec.port, b->spec.port) == 0 && strcmp(a->spec.port, "0") != 0 &&
-           (any_host || strcmp(a->spec.host, b->spec.host) == 0);
+    return a->spec.type == b->spec.type && strcmp(a->spec.port, b->spec.port) == 0 &&
+           strcmp(a->spec.port, "0") != 0 && (any_host || strcmp(a->spec.host, b->spec.host) == 0);
 }
 
 static void add_duplicate(struct problems *problems, const struct listen *entry,

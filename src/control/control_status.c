@@ -110,6 +110,8 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
         return r;
     (void)append_text(reply, "service", pool->service->name);
     (void)append_text(reply, "listener", listener->address);
+    (void)append_text(reply, "speaks", address_speaks_names[listener->speaks]);
+    (void)append_text(reply, "type", address_type_name(listener->bound.type));
     (void)append_text(reply, "origin", activated ? "handed over" : "bound");
     (void)append_number(reply, "min", limits.min);
     (void)append_number(reply, "spare", limits.spare);

@@ -32,7 +32,7 @@ static int try_address(const struct address *address)
         return 0;
     if (lacks_scope(address))
         return -EINVAL;
-    fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    fd = socket(address->any.sa_family, address->type | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     if (address->any.sa_family == AF_INET6) {

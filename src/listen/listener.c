@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "board/scoreboard.h"
 #include "listen/listener_bind.h"
+#include "listen/listener_handed.h"
 #include "listen/listener_inherit.h"
 #include "listen/listener_match.h"
 #include "listen/listener_path.h"
@@ -34,39 +35,12 @@ struct asked {
     size_t n;
 };
 
-static void add(struct listener_set *set, struct listener *listener, const struct service *service)
-{
-    set->items = reallocarray(set->items, set->n + 1, sizeof(set->items[0]));
-    if (!set->items)
-        base_out_of_memory();
-    listener->listed = false;
-    set->items[set->n].listener = listener;
-    set->items[set->n++].service = service;
-}
-
 static bool contains(const struct listener_set *set, const struct listener *listener)
 {
     for (size_t i = 0; set && i < set->n; i++)
         if (set->items[i].listener == listener)
             return true;
     return false;
-}
-
-// Takes what was handed over for the service, now or before.
-static void take_named(const struct config *config, const struct service *service,
-                       const struct listener_set *old, struct listener_set *set)
-{
-    int fd;
-
-    for (size_t i = 0; i < old->n; i++) {
-        struct listener *listener = old->items[i].listener;
-
-        if (listener->origin == LISTENER_ACTIVATED && strcmp(listener->service, service->name) == 0)
-            add(set, listener, service);
-    }
-    while ((fd = inherited_take_named(service->name,
-                                      config->n_services + config->n_left_out == 1)) >= 0)
-        add(set, listener_adopt(fd, service), service);
 }
 
 // The index in the set of a listener that was asked for with this address, or handed over with it,
@@ -80,15 +54,6 @@ static size_t find(const struct listener_set *set, const struct address *address
                           contains(taken, set->items[i].listener)))
         i++;
     return i;
-}
-
-static bool is_activated(const struct listener_set *set, const struct service *service)
-{
-    for (size_t i = 0; i < set->n; i++)
-        if (set->items[i].service == service &&
-            set->items[i].listener->origin == LISTENER_ACTIVATED)
-            return true;
-    return false;
 }
 
 static void add_problem(const struct opening *opening, const struct asked *asked, const char *why)
@@ -222,7 +187,7 @@ static int fail_address(const struct opening *opening, const struct asked *asked
     if (inherited_any() && is_forbidden(error, &planned->address))
         return leave_out(opening, asked);
     if (planned->error < 0 && has_other(asked)) {
-        (void)address_format(&planned->address.any, planned->address.length, text, sizeof(text));
+        (void)address_spell(&planned->address, asked->entry->spec.speaks, text, sizeof(text));
         (void)snprintf(why, sizeof(why), "is served without %s: %s", text,
                        listener_bind_strerror(error));
         add_warning(opening, asked, why);
@@ -230,6 +195,22 @@ static int fail_address(const struct opening *opening, const struct asked *asked
     }
     add_problem(opening, asked, listener_bind_strerror(error));
     return error;
+}
+
+static void mark_listed(struct listener_set *set, size_t index, const struct asked *asked)
+{
+    set->items[index].is_listed = true;
+    set->items[index].speaks = asked->entry->spec.speaks;
+}
+
+// For "*:PORT" there may be two.
+static void mark_handed_over(struct listener_set *set, const struct asked *asked,
+                             const struct address *address)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].service == asked->service &&
+            match_serves(set->items[i].listener, address))
+            mark_listed(set, i, asked);
 }
 
 static int open_address(const struct opening *opening, const struct asked *asked,
@@ -244,10 +225,10 @@ static int open_address(const struct opening *opening, const struct asked *asked
     int r;
 
     if (same < set->n && set->items[same].service == asked->service) {
-        set->items[same].listener->listed = true;
+        mark_handed_over(set, asked, address);
         return 0; // handed over, or a name that resolves to one address twice
     }
-    if (is_activated(set, asked->service) && (same < set->n || !inherited_has_address(address)))
+    if (handed_any(set, asked->service) && (same < set->n || !inherited_has_address(address)))
         return leave_out(opening, asked);
     if (same < set->n) {
         (void)snprintf(why, sizeof(why), " is taken by service \"%s\"",
@@ -258,7 +239,8 @@ static int open_address(const struct opening *opening, const struct asked *asked
     r = obtain(opening, asked, planned, &listener);
     if (r < 0)
         return fail_address(opening, asked, planned, r);
-    add(set, listener, asked->service);
+    listener_set_add(set, listener, asked->service);
+    mark_listed(set, set->n - 1, asked);
     return 0;
 }
 
@@ -275,28 +257,12 @@ static int open_entry(const struct opening *opening, const struct asked *asked)
     return first_error;
 }
 
-// Somebody may believe that a closed door is one that stands open.
-static void warn_of_unlisted(const struct opening *opening, const struct service *service)
-{
-    for (size_t i = 0; service->listen.n > 0 && i < opening->set->n; i++) {
-        const struct listener *listener = opening->set->items[i].listener;
-
-        if (opening->set->items[i].service == service && listener->origin == LISTENER_ACTIVATED &&
-            !listener->listed)
-            problems_add(opening->request->warnings, service->file, service->line,
-                         "service \"%s\": %s is served, as systemd handed it over, though listen "
-                         "does not have it; \"systemctl daemon-reload\" and a restart of "
-                         "tcpd.socket close it",
-                         service->name, listener->address);
-    }
-}
-
 static int open_service(const struct opening *opening, size_t index)
 {
     const struct service *service = &opening->request->config->services[index];
-    int first_error = 0;
+    int first_error = 0, r;
 
-    if (service->listen.n == 0 && !is_activated(opening->set, service) && !opening->only_looks) {
+    if (service->listen.n == 0 && !handed_any(opening->set, service) && !opening->only_looks) {
         problems_add(opening->request->problems, service->file, service->line,
                      "service \"%s\" has no listen = {\"ADDRESS:PORT\"}, and no socket of that "
                      "name was handed over",
@@ -305,16 +271,14 @@ static int open_service(const struct opening *opening, size_t index)
     }
     for (size_t i = 0; i < service->listen.n; i++) {
         struct asked asked = {.service = service, .entry = &service->listen.items[i]};
-        int r;
 
         asked.n = listen_plan_find(opening->request->plan, index, i, &asked.planned);
         r = open_entry(opening, &asked);
-
         if (r < 0 && first_error == 0)
             first_error = r;
     }
-    warn_of_unlisted(opening, service);
-    return first_error;
+    r = handed_check(opening->request, opening->set, service);
+    return first_error < 0 ? first_error : r;
 }
 
 // What only the whole set shows.
@@ -341,7 +305,7 @@ static int open_all(const struct opening *opening)
     int first_error = 0;
 
     for (size_t i = 0; i < config->n_services; i++)
-        take_named(config, &config->services[i], opening->old, opening->set);
+        handed_take(config, &config->services[i], opening->old, opening->set);
     for (size_t i = 0; i < config->n_services; i++) {
         int r = open_service(opening, i);
 
@@ -372,6 +336,9 @@ static int open_set(const struct listeners_request *request, bool only_looks,
 
     if (r < 0 || only_looks)
         close_new(opening.old, set);
+    for (size_t i = 0; i < set->n; i++)
+        if (!contains(opening.old, set->items[i].listener)) // listener_keep() is for the others
+            listener_speak(set->items[i].listener, set->items[i].speaks);
     return r;
 }
 

@@ -23,14 +23,14 @@ enum listener_origin { LISTENER_BOUND, LISTENER_ACTIVATED };
 struct listener {
     int fd;
     enum listener_origin origin;
-    char *service;                  // whose it is; the key for activated ones
-    struct address wanted;          // as resolved; the key for bound ones
-    struct address bound;           // as the kernel has it
-    char address[ADDRESS_TEXT_MAX]; // where it listens, a chosen port included
+    char *service;         // whose it is; the key for activated ones
+    struct address wanted; // as resolved; the key for bound ones
+    struct address bound;  // as the kernel has it
+    enum address_speaks speaks;
+    char address[ADDRESS_TEXT_MAX]; // as an entry is written, numbers for names
     int family;
     unsigned backlog;           // as asked for; 0: systemd's
     unsigned effective_backlog; // as the kernel has it
-    bool listed;                // `listen` has its address
     bool stored;                // systemd keeps it for the next start, too
     bool taken_back;            // from before a restart
     bool misplaced;             // taken back, though its path leads elsewhere by now
@@ -45,6 +45,8 @@ struct listener_set {
     struct {
         struct listener *listener;
         const struct service *service;
+        bool is_listed;             // `listen` has its address
+        enum address_speaks speaks; // as its entry says
     } * items;
     size_t n;
 };
@@ -75,8 +77,10 @@ int listeners_check(const struct listeners_request *request);
 // The exit status of sysexits.h for a failure to open.
 int listeners_exit_status(int error);
 
-// An open listener that stays for a (maybe other) service: its backlog follows. 0 or -errno.
-int listener_keep(struct listener *listener, const struct service *service);
+// An open listener that stays for a (maybe other) service: its backlog and what it speaks follow. 0
+// or -errno.
+int listener_keep(struct listener *listener, const struct service *service,
+                  enum address_speaks speaks);
 
 // Frees the set, not its listeners.
 void listeners_forget(struct listener_set *set);

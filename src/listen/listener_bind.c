@@ -61,6 +61,12 @@ static unsigned effective_backlog(int fd, unsigned backlog)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_sacked : backlog;
 }
 
+void listener_speak(struct listener *listener, enum address_speaks speaks)
+{
+    listener->speaks = speaks;
+    (void)address_spell(&listener->bound, speaks, listener->address, sizeof(listener->address));
+}
+
 // Fills in what the socket itself knows.
 static struct listener *make(int fd, const char *service, enum listener_origin origin,
                              unsigned backlog)
@@ -75,8 +81,7 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
     if (!listener->service)
         base_out_of_memory();
     listener->bound = inherited_address(fd);
-    (void)address_format(&listener->bound.any, listener->bound.length, listener->address,
-                         sizeof(listener->address));
+    listener_speak(listener, SPEAKS_PLAIN);
     listener->family = listener->bound.any.sa_family;
     listener->backlog = backlog;
     listener->effective_backlog = effective_backlog(fd, backlog);
@@ -132,7 +137,7 @@ struct listener *listener_take_back(int fd, const struct service *service,
 
 static int bind_inet(const struct address *address, int *ret_fd)
 {
-    cleanup_close int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    cleanup_close int fd = socket(address->any.sa_family, address->type | SOCK_CLOEXEC, 0);
     int on = 1, v6only = !address->dual_stack;
 
     if (fd < 0)
@@ -153,7 +158,7 @@ static int bind_inet(const struct address *address, int *ret_fd)
 static int bind_wildcard(const struct address *address, int *ret_fd)
 {
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->storage;
-    struct address v4 = {.length = sizeof(struct sockaddr_in)};
+    struct address v4 = {.length = sizeof(struct sockaddr_in), .type = address->type};
     struct sockaddr_in *in = (struct sockaddr_in *)&v4.storage;
     int r = bind_inet(address, ret_fd);
 
@@ -164,7 +169,8 @@ static int bind_wildcard(const struct address *address, int *ret_fd)
     return bind_inet(&v4, ret_fd);
 }
 
-int listener_keep(struct listener *listener, const struct service *service)
+int listener_keep(struct listener *listener, const struct service *service,
+                  enum address_speaks speaks)
 {
     char *name = strdup(service->name);
     int r = 0;
@@ -173,6 +179,7 @@ int listener_keep(struct listener *listener, const struct service *service)
         base_out_of_memory();
     free(listener->service);
     listener->service = name;
+    listener_speak(listener, speaks);
     if (listener->origin != LISTENER_BOUND)
         return 0; // backlog, mode and owner are the socket unit's
     if (listener->family == AF_UNIX)
@@ -226,7 +233,7 @@ int listener_bind_again(struct listener *listener, const struct service *service
         return r;
     (*ret)->replaces = listener;
     listener->replaced = true;
-    (*ret)->listed = listener->listed;
+    listener_speak(*ret, listener->speaks);
     return 0;
 }
 

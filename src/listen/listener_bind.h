@@ -11,6 +11,9 @@ int listener_bind(const struct service *service, const struct address *address,
 // Makes a listener of a socket that was handed over; owns fd from now on.
 struct listener *listener_adopt(int fd, const struct service *service);
 
+// What is spoken to its clients from now on, which shows in its address.
+void listener_speak(struct listener *listener, enum address_speaks speaks);
+
 // What a failure of listener_bind() means, in words.
 const char *listener_bind_strerror(int error);
 

@@ -49,8 +49,7 @@ static void drop(int i, const char *why)
     const char *name = inherited.sockets[i].name;
     char text[ADDRESS_TEXT_MAX];
 
-    (void)address_format(&inherited.sockets[i].address.any, inherited.sockets[i].address.length,
-                         text, sizeof(text));
+    (void)address_spell(&inherited.sockets[i].address, SPEAKS_PLAIN, text, sizeof(text));
     log_warning("the socket handed over as \"%s\" (%s) is closed: %s", name, text, why);
     base_close_fd(&inherited.sockets[i].fd);
     inherited.sockets[i].fd = -1;
@@ -64,7 +63,8 @@ struct address inherited_address(int fd)
     int v6only = 1;
     socklen_t length = sizeof(v6only);
 
-    if (getsockname(fd, &address.any, &address.length) < 0)
+    if (getsockname(fd, &address.any, &address.length) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &address.type, &(socklen_t){sizeof(int)}) < 0)
         return (struct address){0};
     address_unmap(&address);
     if (address.any.sa_family == AF_INET6 && address_is_wildcard(&address.any)) {
@@ -75,25 +75,32 @@ struct address inherited_address(int fd)
 }
 
 // A socket that somebody has shut down, or that never listened, may listen all the same; not one
-// without an address of its own, which would get any. A unix socket is shut down for ever.
+// without an address of its own, which would get any. A unix socket is shut down for ever. For
+// datagrams an address is all it takes.
 static bool can_listen(int fd, const struct address *address)
 {
     struct pollfd end = {.fd = fd, .events = POLLRDHUP};
     bool is_path = address->any.sa_family == AF_UNIX;
+    bool has_name = is_path ? address->length > sizeof(sa_family_t)
+                            : address_port(&address->any) > 0;
 
-    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 0) > 0)
-        return (is_path ? address->length > sizeof(sa_family_t)
-                        : address_port(&address->any) > 0) &&
-               listen(fd, SOMAXCONN) == 0;
-    return sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0 &&
+    if (address->type == SOCK_DGRAM)
+        return has_name;
+    if (address->type != SOCK_STREAM && address->type != SOCK_SEQPACKET)
+        return false;
+    if (sd_is_socket(fd, AF_UNSPEC, address->type, 0) > 0)
+        return has_name && listen(fd, SOMAXCONN) == 0;
+    return sd_is_socket(fd, AF_UNSPEC, address->type, 1) > 0 &&
            !(is_path && poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0);
 }
 
 // Why it cannot be the control socket, NULL: it is. No service is the worse for it.
 static const char *take_control(int i)
 {
-    if (inherited.sockets[i].address.any.sa_family != AF_UNIX)
-        return "it is not a unix socket";
+    const struct address *address = &inherited.sockets[i].address;
+
+    if (address->any.sa_family != AF_UNIX || address->type != SOCK_STREAM)
+        return "it is not a unix stream socket";
     if (control >= 0)
         return "there is one already";
     control = base_take_fd(&inherited.sockets[i].fd);
@@ -105,7 +112,7 @@ static const char *take_control(int i)
 static int take_in(int i, struct problems *problems)
 {
     static const char no_listener[] =
-        "it is not a listening stream socket, or somebody has shut it down";
+        "it is neither a listening socket nor one for datagrams, or somebody has shut it down";
     const char *name = inherited.sockets[i].name;
     bool can = can_listen(inherited.sockets[i].fd, &inherited.sockets[i].address);
 
@@ -314,9 +321,7 @@ void inherited_store_name(const struct address *address, const struct path_objec
         name_path((const struct sockaddr_un *)(const void *)&address->storage, object, name);
         return;
     }
-    (void)address_format(&address->any, address->length, text, sizeof(text));
-    if (address->dual_stack)
-        (void)snprintf(text, sizeof(text), "*:%u", address_port(&address->any));
+    (void)address_spell(address, SPEAKS_PLAIN, text, sizeof(text));
     (void)snprintf(name, INHERITED_MAX, INHERITED_STORED "%s", text);
     for (char *c = name; *c; c++)
         if (*c == ':')

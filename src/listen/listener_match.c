@@ -13,7 +13,8 @@ bool match_serves(const struct listener *listener, const struct address *address
     if (listener->origin == LISTENER_BOUND)
         return address_is_same(&listener->wanted, address);
     return address_is_same(&listener->bound, address) ||
-           (address->dual_stack && address_is_wildcard(&listener->bound.any) &&
+           (address->dual_stack && listener->bound.type == address->type &&
+            address_is_wildcard(&listener->bound.any) &&
             address_port(&listener->bound.any) == address_port(&address->any));
 }
 
@@ -24,7 +25,8 @@ static bool overlaps(const struct address *a, const struct address *b)
 
     if (unix_path)
         return a->any.sa_family == b->any.sa_family && path_is_same(a, b);
-    if (address_port(&a->any) != address_port(&b->any) || address_port(&a->any) == 0)
+    if (a->type != b->type || address_port(&a->any) != address_port(&b->any) ||
+        address_port(&a->any) == 0)
         return false;
     if (a->dual_stack || b->dual_stack)
         return true;

@@ -178,7 +178,7 @@ static void unlock_path(int folder, const char *name)
 // Removes a path that no server listens on any more. 0, or -errno: something is there.
 static int remove_stale(const struct address *address, int folder, const char *name)
 {
-    cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    cleanup_close int fd = socket(AF_UNIX, address->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct stat st = {0};
 
     if (fd < 0)
@@ -216,7 +216,7 @@ static int bind_and_listen(const struct service *service, const struct address *
 
     if (r < 0)
         return r;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, address->type | SOCK_CLOEXEC, 0);
     if (fd < 0 || fchmod(fd, 0) < 0 || bind(fd, &address->any, address->length) < 0)
         return -errno;
     r = take_new(folder, name, service, ret);

@@ -50,9 +50,10 @@ static struct pool *find_pool(const struct master *master, const struct listener
 }
 
 // A pool stays, or comes back while it was being closed.
-static void keep(struct pool *pool, struct listener *listener, const struct service *service)
+static void keep(struct pool *pool, struct listener *listener, const struct service *service,
+                 enum address_speaks speaks)
 {
-    int r = listener_keep(listener, service);
+    int r = listener_keep(listener, service, speaks);
 
     if (r < 0)
         log_warning("%s: cannot change backlog, mode or owner: %s", pool->name, strerror(-r));
@@ -99,7 +100,7 @@ static void commit(struct master *master, struct config *config, struct listener
         struct pool *pool = find_pool(master, listener);
 
         if (pool) {
-            keep(pool, listener, service);
+            keep(pool, listener, service, set->items[i].speaks);
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);
             pool_renew(pool, config, service, master->generation);

@@ -41,7 +41,8 @@ class Text:
 
     # "4 workers: 4 idle, 0 busy, 0 draining; echo 127.0.0.1:40123 0/4, hello [::1]:40125 1/4"
     listener = re.compile(
-        r"(?:^|[;,] )(?P<name>[\w.-]+) (?P<address>unix:/[^\s,;]+|(?:\[[^\]\s]+\]|[\w.]+):\d+)"
+        r"(?:^|[;,] )(?P<name>[\w.-]+) (?P<address>(?:ws:)?unix[a-z-]*:/[^\s,;]+|"
+        r"(?:(?:udp|tls|wss?):)?(?:\[[^\]\s]+\]|\*|[\w.]+):\d+)"
     )
     counts = re.compile(
         r"(?P<workers>\d+) workers: (?P<idle>\d+) idle, (?P<busy>\d+) busy, "
@@ -56,7 +57,7 @@ class Text:
     reload_failed = r"reload failed"
     nonblock = r"O_NONBLOCK"
     unclaimed = r"no service has that name"
-    not_listening = r"not a listening stream socket"
+    not_listening = r"neither a listening socket nor one for datagrams"
     not_in_time = r"stop_timeout is over"
     sanitizer = r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer"
 
@@ -566,11 +567,11 @@ class Tcpd:
         with contextlib.suppress(Timeout):
             wait_for(lambda: name in self.addresses, 5)
         for text in self.addresses.get(name, []):
-            if text.startswith("unix:"):
-                address, its = text[5:], socket.AF_UNIX
+            if "unix" in text:
+                address, its = text[text.index(":/") + 1:], socket.AF_UNIX
             else:
-                host, _, port = text.rpartition(":")
-                address = (host.strip("[]"), int(port))
+                host, _, port = re.sub(r"^(?:udp|tls|wss?):", "", text).rpartition(":")
+                address = (host.strip("[]").replace("*", "::"), int(port))
                 its = socket.AF_INET6 if ":" in host else socket.AF_INET
             if family in (None, its):
                 return address
@@ -580,14 +581,15 @@ class Tcpd:
     def ports(self):
         """Service name to the port of its first TCP address."""
         return {name: int(list_[0].rpartition(":")[2]) for name, list_ in self.addresses.items()
-                if not list_[0].startswith("unix:")}
+                if "unix" not in list_[0]}
 
     def connect(self, name, *, timeout=PATIENCE, family=None, rcvbuf=None, source=None):
         """A new connection to a service."""
         address = self.address(name, family)
         unix = isinstance(address, str)
         kind = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        sock = socket.socket(kind, socket.SOCK_STREAM)
+        messages = unix and f"unix-seqpacket:{address}" in self.addresses[name]
+        sock = socket.socket(kind, socket.SOCK_SEQPACKET if messages else socket.SOCK_STREAM)
         sock.settimeout(timeout)
         if rcvbuf:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)

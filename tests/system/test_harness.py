@@ -118,6 +118,9 @@ STATUSES = [
      {"echo": ["127.0.0.1:7", "[::1]:40125"], "a-b.c": ["unix:/run/x"]}),
     ("echo 127.0.0.1:40123, hello [::]:9999 1 queued", {"echo": ["127.0.0.1:40123"],
                                                         "hello": ["[::]:9999"]}),
+    ("echo *:7 0/4, echo ws:*:8007 0/4, echo udp:[::1]:7 0/4, echo ws:unix:/run/w 0/4, "
+     "echo unix-seqpacket:/run/x 0/4",
+     {"echo": ["*:7", "ws:*:8007", "udp:[::1]:7", "ws:unix:/run/w", "unix-seqpacket:/run/x"]}),
     ("reload failed: /tmp/tcpd.conf:3: no such option", {}),
     ("", {}),
 ]

@@ -176,7 +176,8 @@ def test_json_status():
         echo = pools[0]
         assert echo["listener"] == "127.0.0.1:%d" % control.daemon.ports["echo"]
         del echo["listener"], echo["workers"], echo["idle"]
-        assert echo == {"service": "echo", "origin": "bound", "min": 2, "spare": 1, "max": 7,
+        assert echo == {"service": "echo", "speaks": "plain", "type": "stream",
+                        "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
                         "old": 0, "resting": 0, "throttled_ms": 0}
 
@@ -284,7 +285,7 @@ def test_control_socket_that_is_none():
     """A TCP socket named @control is refused; a second one too; the daemon serves."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         with Control(configuration(service("echo")), [("@control", sock)]) as control:
-            assert control.daemon.log_matches("@control.*not a unix socket")
+            assert control.daemon.log_matches("@control.*not a unix stream socket")
             assert control.is_well()
 
 

@@ -36,6 +36,15 @@ static const struct {
     {"a port with zeros", "h:00007", ADDRESS_INET, "h", "00007", ""},
     {"the longest host", HOST_255 ":7", ADDRESS_INET, HOST_255, "7", ""},
     {"the longest port", "h:" PORT_63, ADDRESS_INET, "h", PORT_63, ""},
+    {"a host called udp", "udp.:7", ADDRESS_INET, "udp.", "7", ""},
+    {"a host called ws, in brackets", "[ws]:7", ADDRESS_INET, "ws", "7", ""},
+    {"a host that begins as a prefix", "wsx:7", ADDRESS_INET, "wsx", "7", ""},
+    {"udp", "udp:localhost:7", ADDRESS_INET, "localhost", "7", ""},
+    {"udp for all", "udp:*:7", ADDRESS_WILDCARD, "*", "7", ""},
+    {"WebSocket, IPv6", "ws:[::1]:7", ADDRESS_INET, "::1", "7", ""},
+    {"WebSocket at a host called udp", "ws:udp.:7", ADDRESS_INET, "udp.", "7", ""},
+    {"WebSocket at a path", "ws:unix:/run/x", ADDRESS_UNIX, "", "", "/run/x"},
+    {"messages", "unix-seqpacket:/run/x", ADDRESS_UNIX, "", "", "/run/x"},
     {"unix", "unix:/run/x", ADDRESS_UNIX, "", "", "/run/x"},
     {"unix with colons", "unix:/run/x:7", ADDRESS_UNIX, "", "", "/run/x:7"},
     {"the longest path", "unix:" PATH_107, ADDRESS_UNIX, "", "", PATH_107},
@@ -56,15 +65,20 @@ static void test_parse_good(void **state)
     }
 }
 
-#define NO_PORT     "the port is missing: write ADDRESS:PORT"
-#define NO_HOST     "the address is missing: write ADDRESS:PORT, *:PORT for all"
-#define NO_NUMBER   "a port is a number from 0 to 65535"
-#define NO_SERVICE  "a port is a number from 0 to 65535 or a service name"
-#define BRACKETS    "an IPv6 address needs brackets: write [ADDRESS]:PORT"
-#define NO_BRACKET  "the closing bracket is missing: write [ADDRESS]:PORT"
-#define ABSOLUTE    "a unix address needs an absolute path: unix:/run/name"
-#define ONLY_STREAM "only stream sockets are served: write ADDRESS:PORT or unix:/PATH"
-#define LONG_PATH   "the path of a unix address has at most 107 bytes"
+#define NO_PORT    "the port is missing: write ADDRESS:PORT"
+#define NO_HOST    "the address is missing: write ADDRESS:PORT, *:PORT for all"
+#define NO_NUMBER  "a port is a number from 0 to 65535"
+#define NO_SERVICE "a port is a number from 0 to 65535 or a service name"
+#define BRACKETS   "an IPv6 address needs brackets: write [ADDRESS]:PORT"
+#define NO_BRACKET "the closing bracket is missing: write [ADDRESS]:PORT"
+#define ABSOLUTE   "a unix address needs an absolute path: unix:/run/name"
+#define NO_PREFIX                                                               \
+    "there is no such prefix: TCP has none, others are tls:, ws:, wss:, udp:, " \
+    "unix:, unix-dgram: and unix-seqpacket:"
+#define LONG_PATH "the path of a unix address has at most 107 bytes"
+#define BARE      "needs an address behind it, such as "
+#define NO_TLS    "TLS is for internet addresses: write "
+#define ONE       "an address has one prefix"
 
 static const struct {
     const char *name, *text;
@@ -104,10 +118,32 @@ static const struct {
     {"a port too long", "h:" PORT_63 "x", "the port's name is too long"},
     {"a host too long", HOST_255 "x:7", "the host name is too long"},
     {"a host too long in brackets", "[" HOST_255 "x]:7", "the host name is too long"},
-    {"another kind of socket", "udp:127.0.0.1:7", ONLY_STREAM},
-    {"another kind, IPv6", "udp:[::1]:7", ONLY_STREAM},
-    {"another kind, a path", "seqpacket:/run/x", ONLY_STREAM},
-    {"a URL", "tcp://localhost:7", ONLY_STREAM},
+    {"another kind of socket", "raw:127.0.0.1:7", NO_PREFIX},
+    {"another kind, IPv6", "tcp:[::1]:7", NO_PREFIX},
+    {"another kind, a path", "seqpacket:/run/x", NO_PREFIX},
+    {"a URL", "tcp://localhost:7", NO_PREFIX},
+    {"udp and a port", "udp:7007", BARE "udp:127.0.0.1:7007"},
+    {"tls and a port", "tls:7443", BARE "tls:127.0.0.1:7443"},
+    {"ws and a port", "ws:8007", BARE "ws:127.0.0.1:8007"},
+    {"wss and a port", "wss:https", BARE "wss:127.0.0.1:8443"},
+    {"a prefix alone", "udp:", BARE "udp:127.0.0.1:7007"},
+    {"a URL of WebSocket", "ws://localhost:7", BARE "ws:127.0.0.1:8007"},
+    {"a path without unix", "ws:/run/x", BARE "ws:127.0.0.1:8007"},
+    {"IPv6 without brackets behind udp", "udp:::1:7", BRACKETS},
+    {"no port behind udp", "udp:[::1]", NO_PORT},
+    {"no host behind udp", "udp::7", NO_HOST},
+    {"TLS at a path", "tls:unix:/run/x", NO_TLS "unix:/PATH"},
+    {"WebSocket and TLS at a path", "wss:unix:/run/x", NO_TLS "ws:unix:/PATH"},
+    {"UDP at a path", "udp:unix:/run/x", "UDP has no paths: write unix-dgram:/PATH"},
+    {"WebSocket over messages", "ws:unix-seqpacket:/run/x",
+     "WebSocket needs a stream: write ws:unix:/PATH"},
+    {"two prefixes", "ws:tls:127.0.0.1:7", ONE},
+    {"one prefix twice", "udp:udp:7", ONE},
+    {"WebSocket at a relative path", "ws:unix:run/x", ABSOLUTE},
+    {"messages at no path", "unix-seqpacket:", ABSOLUTE},
+    {"datagrams at a folder", "unix-dgram:/run/",
+     "a unix address is the path of a socket, not of a directory"},
+    {"messages at a path too long", "unix-seqpacket:" PATH_107 "x", LONG_PATH},
     {"unix without a path", "unix:", ABSOLUTE},
     {"unix with a relative path", "unix:run/x", ABSOLUTE},
     {"unix abstract", "unix:@x", ABSOLUTE},
@@ -179,6 +215,77 @@ static void test_resolve(void **state)
     }
 }
 
+static const struct {
+    const char *text; // which spells an address as it is written here
+    int type;
+    enum address_speaks speaks;
+    const char *want; // NULL: the same
+} spelled[] = {
+    {"127.0.0.1:7", SOCK_STREAM, SPEAKS_PLAIN, NULL},
+    {"[::1]:7", SOCK_STREAM, SPEAKS_PLAIN, NULL},
+    {"*:7", SOCK_STREAM, SPEAKS_PLAIN, NULL},
+    {"[::]:7", SOCK_STREAM, SPEAKS_PLAIN, NULL},
+    {"0.0.0.0:7", SOCK_STREAM, SPEAKS_PLAIN, NULL},
+    {"*:daytime", SOCK_STREAM, SPEAKS_PLAIN, "*:13"},
+    {"unix:/run/x", SOCK_STREAM, SPEAKS_PLAIN, NULL},
+    {"unix:/run/udp:7", SOCK_STREAM, SPEAKS_PLAIN, NULL},
+    {"unix-dgram:/run/x", SOCK_DGRAM, SPEAKS_PLAIN, NULL},
+    {"unix-seqpacket:/run/x", SOCK_SEQPACKET, SPEAKS_PLAIN, NULL},
+    {"unix-seqpacket:" PATH_107, SOCK_SEQPACKET, SPEAKS_PLAIN, NULL},
+    {"udp:127.0.0.1:7", SOCK_DGRAM, SPEAKS_PLAIN, NULL},
+    {"udp:[::1]:7", SOCK_DGRAM, SPEAKS_PLAIN, NULL},
+    {"udp:*:7", SOCK_DGRAM, SPEAKS_PLAIN, NULL},
+    {"udp:*:tftp", SOCK_DGRAM, SPEAKS_PLAIN, "udp:*:69"}, // which TCP has not
+    {"tls:127.0.0.1:7", SOCK_STREAM, SPEAKS_TLS, NULL},
+    {"tls:*:7", SOCK_STREAM, SPEAKS_TLS, NULL},
+    {"ws:*:7", SOCK_STREAM, SPEAKS_WS, NULL},
+    {"ws:[::1]:7", SOCK_STREAM, SPEAKS_WS, NULL},
+    {"ws:unix:/run/x", SOCK_STREAM, SPEAKS_WS, NULL},
+    {"wss:[::]:7", SOCK_STREAM, SPEAKS_WSS, NULL},
+};
+
+static void test_spell(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(spelled); i++) {
+        const char *row = spelled[i].text;
+        struct address address = resolve_one(row, row, AF_UNSPEC, true);
+        struct address_spec spec;
+        char text[ADDRESS_TEXT_MAX];
+
+        (void)address_parse(row, &spec);
+        check_number(row, spec.type, spelled[i].type);
+        check_number(row, spec.speaks, spelled[i].speaks);
+        check_number(row, address.type, spelled[i].type);
+        check_text(row, address_spell(&address, spec.speaks, text, sizeof(text)),
+                   spelled[i].want ? spelled[i].want : row);
+    }
+}
+
+static const struct {
+    const char *a, *b;
+    bool same;
+} pairs[] = {
+    {"127.0.0.1:7", "127.0.0.1:7", true},
+    {"127.0.0.1:7", "udp:127.0.0.1:7", false},
+    {"127.0.0.1:7", "ws:127.0.0.1:7", true}, // one socket, whatever is spoken there
+    {"*:7", "[::]:7", false},
+    {"unix:/run/x", "ws:unix:/run/x", true},
+    {"unix:/run/x", "unix-seqpacket:/run/x", false},
+    {"unix-dgram:/run/x", "unix-seqpacket:/run/x", false},
+};
+
+static void test_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(pairs); i++) {
+        struct address a = resolve_one(pairs[i].a, pairs[i].a, AF_UNSPEC, true);
+        struct address b = resolve_one(pairs[i].b, pairs[i].b, AF_UNSPEC, true);
+
+        check_number(pairs[i].b, address_is_same(&a, &b), pairs[i].same);
+    }
+}
+
 static void test_resolve_fails(void **state)
 {
     struct address_spec spec;
@@ -231,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_parse_good), cmocka_unit_test(test_parse_bad),
         cmocka_unit_test(test_resolve),    cmocka_unit_test(test_resolve_fails),
         cmocka_unit_test(test_wire),       cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_spell),      cmocka_unit_test(test_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
