@@ -37,18 +37,18 @@ void taken_addresses_done(struct taken_addresses *taken)
     *taken = (struct taken_addresses){0};
 }
 
-// False when the address is in a unit already.
-static bool take(struct taken_addresses *taken, const char *text)
+// False when the address is in a unit already, for sockets of this type.
+static bool take(struct taken_addresses *taken, const char *setting, const char *address)
 {
+    cleanup_free char *text = NULL;
+
+    if (asprintf(&text, "%s=%s", setting, address) < 0)
+        base_out_of_memory();
     for (size_t i = 0; i < taken->n; i++)
         if (strcmp(taken->texts[i], text) == 0)
             return false;
-    taken->texts = reallocarray(taken->texts, taken->n + 1, sizeof(taken->texts[0]));
-    if (!taken->texts)
-        base_out_of_memory();
-    taken->texts[taken->n] = strdup(text);
-    if (!taken->texts[taken->n++])
-        base_out_of_memory();
+    taken->texts = base_checked(reallocarray(taken->texts, taken->n + 1, sizeof(taken->texts[0])));
+    taken->texts[taken->n++] = base_checked(strdup(text));
     return true;
 }
 
@@ -74,6 +74,14 @@ static void write_value(FILE *stream, const char *name, const char *value)
     (void)fputc('\n', stream);
 }
 
+// The setting for sockets of a type.
+static const char *listen_setting(int type)
+{
+    return type == SOCK_DGRAM       ? "ListenDatagram"
+           : type == SOCK_SEQPACKET ? "ListenSequentialPacket"
+                                    : "ListenStream";
+}
+
 static bool write_path(FILE *stream, const struct listen *entry, struct taken_addresses *taken,
                        struct problems *problems)
 {
@@ -82,9 +90,9 @@ static bool write_path(FILE *stream, const struct listen *entry, struct taken_ad
                      "listen = \"%s\": such a path cannot stand in a socket unit", entry->text);
         return false;
     }
-    if (!take(taken, entry->text))
+    if (!take(taken, listen_setting(entry->spec.type), entry->spec.path))
         return false; // the check of the configuration has told
-    write_value(stream, "ListenStream", entry->spec.path);
+    write_value(stream, listen_setting(entry->spec.type), entry->spec.path);
     return true;
 }
 
@@ -113,7 +121,7 @@ static bool can_have(const struct listen *entry, const struct address *address,
                      struct problems *problems)
 {
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)&address->storage;
-    cleanup_close int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cleanup_close int fd = socket(address->any.sa_family, address->type | SOCK_CLOEXEC, 0);
 
     if (fd < 0 && errno == EAFNOSUPPORT && !address->dual_stack) {
         problems_add(problems, entry->file, entry->line,
@@ -132,21 +140,23 @@ static bool can_have(const struct listen *entry, const struct address *address,
     return true;
 }
 
-static bool write_address(FILE *stream, const struct listen *entry, const struct address *address,
-                          bool split, struct taken_addresses *taken)
+static bool write_address(FILE *stream, const struct address *address, bool split,
+                          struct taken_addresses *taken)
 {
     char text[ADDRESS_TEXT_MAX + IF_NAMESIZE];
+    const char *setting = listen_setting(address->type);
     unsigned port = address_port(&address->any);
 
-    format(address, text, sizeof(text));
-    if (!take(taken, address->dual_stack ? entry->text : text))
-        return false; // the check of the configuration has told, or a name is there twice
-    if (!address->dual_stack)
-        write_value(stream, "ListenStream", text);
-    else if (split)
-        (void)fprintf(stream, "ListenStream=0.0.0.0:%u\nListenStream=[::]:%u\n", port, port);
+    if (address->dual_stack)
+        (void)snprintf(text, sizeof(text), "%u", port); // [::], or 0.0.0.0 without IPv6
     else
-        (void)fprintf(stream, "ListenStream=%u\n", port); // [::], or 0.0.0.0 without IPv6
+        format(address, text, sizeof(text));
+    if (!take(taken, setting, text))
+        return false; // the check of the configuration has told, or a name is there twice
+    if (address->dual_stack && split)
+        (void)fprintf(stream, "%s=0.0.0.0:%u\n%s=[::]:%u\n", setting, port, setting, port);
+    else
+        write_value(stream, setting, text);
     return true;
 }
 
@@ -172,7 +182,7 @@ static size_t write_inet(FILE *stream, const struct listen *entry, bool split,
     }
     for (int i = 0; i < n; i++)
         if (can_have(entry, &list[i], problems))
-            n_written += write_address(stream, entry, &list[i], split, taken);
+            n_written += write_address(stream, &list[i], split, taken);
     return n_written;
 }
 
