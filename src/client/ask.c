@@ -124,6 +124,7 @@ enum status ask_run(const struct ask *ask, struct peer *peer)
     cleanup_inbox struct inbox inbox;
     int r = inbox_init(&inbox, peer);
 
+    inbox.by_message = peer->has_messages;
     return r < 0 ? status_tell(peer->name, r) : converse(ask, &inbox);
 }
 

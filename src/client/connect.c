@@ -142,7 +142,7 @@ static int attempt_open(const struct connect_request *request, const struct addr
     cleanup_close int fd = -1;
     int r;
 
-    fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | (is_unix ? 0 : SOCK_NONBLOCK), 0);
+    fd = socket(to->any.sa_family, to->type | SOCK_CLOEXEC | (is_unix ? 0 : SOCK_NONBLOCK), 0);
     if (fd < 0)
         return -errno;
     if (request->has_source) {
@@ -183,7 +183,7 @@ static int try_each(const struct connect_request *request, const struct address 
         struct attempt *attempt = &attempts[i];
 
         *attempt = (struct attempt){.step = ""};
-        (void)address_format(&list[i].any, list[i].length, attempt->name, sizeof(attempt->name));
+        (void)address_spell(&list[i], SPEAKS_PLAIN, attempt->name, sizeof(attempt->name));
         trace_say("trying %s", attempt->name);
         attempt->error = attempt_open(request, &list[i], attempt, ret_fd);
         if (attempt->error == 0)
@@ -208,7 +208,9 @@ enum status connect_open(const struct connect_request *request, struct peer *ret
         return tell_unresolved(target, n);
     taken = try_each(request, list, n, attempts, &fd);
     if (taken < n) {
-        *ret_peer = (struct peer){.fd = fd, .timeout_usec = request->timeout_usec};
+        *ret_peer = (struct peer){.fd = fd,
+                                  .has_messages = target->type == SOCK_SEQPACKET,
+                                  .timeout_usec = request->timeout_usec};
         memcpy(ret_peer->name, attempts[taken].name, sizeof(ret_peer->name));
         tell_connected(fd, ret_peer->name);
         return STATUS_DONE;

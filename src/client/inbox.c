@@ -23,7 +23,9 @@ void inbox_done(struct inbox *inbox)
 
 bool inbox_is_open(const struct inbox *inbox)
 {
-    return !inbox->ended && inbox->error == 0 && inbox->end - inbox->start < INBOX_MAX;
+    size_t held = inbox->end - inbox->start;
+
+    return !inbox->ended && inbox->error == 0 && held < (inbox->by_message ? 1 : INBOX_MAX);
 }
 
 static void make_room(struct inbox *inbox)

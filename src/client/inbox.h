@@ -16,8 +16,9 @@ struct inbox {
     struct peer *peer;
     uint8_t *data; // INBOX_MAX bytes, owned
     size_t start, end;
-    bool ended; // the peer's end was read; the data may hold more messages
-    int error;  // a read or a wait failed (negative errno); the data may hold more messages
+    bool by_message; // reads the peer's next message only when it holds none
+    bool ended;      // the peer's end was read; the data may hold more messages
+    int error;       // a read or a wait failed (negative errno); the data may hold more messages
 };
 
 int inbox_init(struct inbox *inbox, struct peer *peer);

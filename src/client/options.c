@@ -147,9 +147,11 @@ static enum status set_target(int n, char *const *operands, struct options *opti
                                         "see tcpc --help");
     wrong = n == 1 ? address_parse(operands[0], &request->target)
                    : parse_pair(operands[0], operands[1], &request->target);
+    if (!wrong && (request->target.speaks != SPEAKS_PLAIN || request->target.type == SOCK_DGRAM))
+        wrong = "tcpc speaks plain TCP, unix: and unix-seqpacket: only";
     if (!wrong && request->target.kind == ADDRESS_WILDCARD)
         wrong = "* is for servers: name one host";
-    if (!wrong && n == 2 && strncmp(operands[0], "unix:", 5) == 0)
+    if (!wrong && n == 2 && strncmp(operands[0], "unix", 4) == 0 && strchr(operands[0], '/'))
         wrong = "a unix address has no port";
     if (!wrong && request->target.kind == ADDRESS_UNIX &&
         (request->has_source || request->family != AF_UNSPEC))
@@ -174,6 +176,10 @@ static enum status set_mode(struct options *options)
         ask->framing = FRAMING_CHUNK;
     else if (options->mode != OPTIONS_ASK)
         return status_say(STATUS_USAGE, "--framing needs -s or -g");
+    else if (options->request.target.type == SOCK_SEQPACKET && ask->framing != FRAMING_CHUNK)
+        return status_say(STATUS_USAGE,
+                          "--framing %s is for streams: unix-seqpacket: has messages of its own",
+                          framing_names[ask->framing]);
     for (size_t i = 0; i < ask->n_texts; i++)
         if (ask->framing == FRAMING_CHUNK && ask->texts[i][0] == '\0')
             return status_say(STATUS_USAGE, "-s '': an empty text is nothing in chunk framing; "

@@ -41,13 +41,16 @@ int peer_wait(const struct peer *peer, short events)
 
 ssize_t peer_read(struct peer *peer, void *data, size_t size)
 {
+    int flags = MSG_DONTWAIT | (peer->has_messages ? MSG_TRUNC : 0); // tells a message's length
     ssize_t n;
 
     do
-        n = recv(peer->fd, data, size, MSG_DONTWAIT);
+        n = recv(peer->fd, data, size, flags);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
+    if ((size_t)n > size)
+        return -EMSGSIZE;
     if (n == 0)
         trace_say("peer closed");
     peer->n_received += (uint64_t)n;

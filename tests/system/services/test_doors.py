@@ -14,7 +14,9 @@ from harness import (BUILD, EX_CONFIG, EX_OK, EX_UNAVAILABLE, PATIENCE, Text, ac
                      configuration, proc_title, read_all, run, service, wait_for)
 from programs import listener, program, write_python
 
+TCPC = BUILD / "tcpc"
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
+NAMES = ["Michael", "Tracy", "Sarah"]
 
 
 def at(path):
@@ -128,6 +130,17 @@ def test_status_tells_what_is_spoken(tmp_path):
         assert [(pool["speaks"], pool["type"]) for pool in json.loads(told)["pools"]] == [
             ("plain", "stream"), ("plain", "seqpacket")]
 
+
+
+def test_tcpd_run_by_messages(tcpd, tmp_path):
+    """tcpd run -l takes the prefix, and prints it; tcpc has the answers one by one."""
+    path = tmp_path / "s"
+    with tcpd(None, args=["run", "-l", at(path), "--handler", "hello"]) as daemon:
+        assert list(daemon.out.items) == [f"listening on {at(path)}"]
+        texts = [part for name in NAMES for part in ("-s", name)]
+        done = subprocess.run([TCPC, "-g", *texts, at(path)], capture_output=True, text=True,
+                              timeout=PATIENCE)
+        assert done.stdout.splitlines() == ["Welcome!", *(f"Hello, {name}!" for name in NAMES)]
 
 
 ECHO = """\

@@ -12,11 +12,13 @@ import errno
 import fcntl
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import termios
 import threading
 import time
@@ -35,11 +37,11 @@ DONE, SYSTEM, USAGE, UNKNOWN, REFUSED, TIMED_OUT, UNREACHABLE, RESET, CUT_SHORT 
 class Peer:
     """Listens, accepts one connection and hands it to serve(connection) in a thread of its own."""
 
-    def __init__(self, serve, path=None, receive_buffer=None):
+    def __init__(self, serve, path=None, receive_buffer=None, kind=socket.SOCK_STREAM):
         self.serve = serve
         self.failure = None
         self.client = None
-        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET, kind)
         if receive_buffer:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.listener.bind(str(path) if path else ("127.0.0.1", 0))
@@ -119,6 +121,24 @@ def readable(stream):
     waiting = array.array("i", [0])
     fcntl.ioctl(stream, termios.FIONREAD, waiting)
     return waiting[0]
+
+
+def read_exactly_of(stream, size):
+    """Of a pipe, as soon as they are there."""
+    data = b""
+    while len(data) < size:
+        piece = os.read(stream.fileno(), size - len(data))
+        assert piece, f"end after {len(data)} of {size} bytes"
+        data += piece
+    return data
+
+
+def wait_until_read(stream):
+    """Until the other end of a pipe has taken all that is in it."""
+    give_up = time.monotonic() + LIMIT
+    while readable(stream) > 0:
+        assert time.monotonic() < give_up
+        time.sleep(0.005)
 
 
 def await_readable(stream, size):
@@ -463,6 +483,98 @@ def test_unix_socket(tmp_path):
         assert (process.returncode, process.stdout.strip(), process.stderr) == (DONE, b"text", b"")
 
 
+# --- Messages ----------------------------------------------------------------------------------
+
+def by_messages(tmp_path, serve):
+    return Peer(serve, path=tmp_path / "s", kind=socket.SOCK_SEQPACKET)
+
+
+def test_each_read_is_a_message(tmp_path):
+    """TRANSPORT.md, 5.6: a read of standard input is a message, and its end the end; what comes is
+    printed as it comes."""
+    got, go_on = [], threading.Event()
+
+    def serve(connection):
+        connection.send(b"first,")
+        go_on.wait(LIMIT)
+        connection.send(b"second")
+        got.extend(iter(lambda: connection.recv(1 << 20), b""))
+
+    with by_messages(tmp_path, serve), started(f"unix-seqpacket:{tmp_path}/s") as process:
+        assert read_exactly_of(process.stdout, 6) == b"first,"
+        go_on.set()
+        assert read_exactly_of(process.stdout, 6) == b"second"
+        for piece in (b"one", b"two"):
+            process.stdin.write(piece)
+            process.stdin.flush()
+            wait_until_read(process.stdin)
+        process.stdin.close()
+        assert process.wait(LIMIT) == DONE
+    assert got == [b"one", b"two"]
+
+
+def test_large_input_by_messages(tmp_path):
+    """What is larger than a read is several messages of 64 KiB at most; the echo is all of it."""
+    data = random.Random(14).randbytes(1 << 20)
+    sizes = []
+
+    def serve(connection):
+        while message := connection.recv(1 << 20):
+            sizes.append(len(message))
+            connection.send(message)
+
+    with by_messages(tmp_path, serve), tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        process = run(f"unix-seqpacket:{tmp_path}/s", stdin=file)
+    ends_well(process, data)
+    assert sizes == [65536] * 16
+
+
+def test_each_text_is_a_message(tmp_path):
+    """-s: a text is a message. Replies are told apart by their messages, also those that come at
+    once; so is the greeting."""
+    got = []
+
+    def serve(connection):
+        for text in (b"Welcome!", b"not asked for"):
+            connection.send(text)
+        while message := connection.recv(1 << 20):
+            got.append(message)
+            connection.send(b"re " + message)
+
+    with by_messages(tmp_path, serve):
+        process = run("-g", "-s", "one", "-s", "two\n", f"unix-seqpacket:{tmp_path}/s")
+    ends_well(process, b"Welcome!\nnot asked for\nre one\nre two\\x0a\n")
+    assert got == [b"one", b"two\n"]
+
+
+def test_all_messages_on_one_line(tmp_path):
+    """--prefix alone prints all that comes."""
+    def serve(connection):
+        for text in (b"one ", b"two"):
+            connection.send(text)
+
+    with by_messages(tmp_path, serve):
+        process = run("--prefix", f"unix-seqpacket:{tmp_path}/s")
+    ends_well(process, b"Message from server: one two\n")
+
+
+def test_message_that_is_too_long(tmp_path):
+    """Half a message is not printed: the failure is told."""
+    with by_messages(tmp_path, lambda connection: connection.send(b"x" * 65537)):
+        fails(run(f"unix-seqpacket:{tmp_path}/s"), SYSTEM, "longer than 65536 bytes")
+
+
+def test_socket_of_another_type(tmp_path):
+    """A stream where messages are served, and the other way round."""
+    for kind, prefix in ((socket.SOCK_SEQPACKET, "unix:"), (socket.SOCK_STREAM, "unix-seqpacket:")):
+        with socket.socket(socket.AF_UNIX, kind) as sock:
+            sock.bind(str(tmp_path / kind.name))
+            sock.listen()
+            fails(run(f"{prefix}{tmp_path}/{kind.name}"), SYSTEM, "of another type is there")
+
+
 # --- Exit statuses -----------------------------------------------------------------------------
 
 
@@ -478,6 +590,13 @@ def test_unix_socket(tmp_path):
     (["unix:relative"], "absolute path"),
     (["unix:/x", "7"], "no port"),
     (["-4", "unix:/x"], "for internet addresses"),
+    (["unix-seqpacket:/x", "7"], "no port"),
+    (["-4", "unix-seqpacket:/x"], "for internet addresses"),
+    (["--framing", "line", "-s", "x", "unix-seqpacket:/x"], "has messages of its own"),
+    (["udp:127.0.0.1:7"], "speaks plain TCP"),
+    (["unix-dgram:/x"], "speaks plain TCP"),
+    (["ws:127.0.0.1:7"], "speaks plain TCP"),
+    (["udp:7"], "needs an address behind it"),
     (["--bogus", "h:7"], "--bogus"),
     (["-s"], "requires an argument"),
     (["-s", "", "h:7"], "empty text"),

@@ -178,11 +178,17 @@ def test_foreign_sockets(own):
     assert echoes(own)
 
 
-@pytest.mark.parametrize("kind", ["ListenDatagram=127.0.0.1:7007",
-                                  "ListenSequentialPacket=/run/extra.seq",
-                                  "ListenFIFO=/run/extra.fifo"])
-def test_sockets_that_cannot_be_served(own, kind):
-    """Issue 12, 4: what cannot be listened on is refused: half a service is none."""
+NOT_LISTED = "in no listen entry, so what it speaks is unknown; it is not served"
+NO_LISTENER = "LISTEN_FDS: descriptor .*\"echo\", cannot be served: it is neither a listening"
+
+
+@pytest.mark.parametrize("kind, words", [
+    ("ListenDatagram=127.0.0.1:7007", f"socket udp:127.0.0.1:7007 of echo is {NOT_LISTED}"),
+    ("ListenDatagram=/run/extra.dgram", f"socket unix-dgram:/run/extra.dgram of echo is {NOT_LISTED}"),
+    ("ListenFIFO=/run/extra.fifo", NO_LISTENER)])
+def test_sockets_that_cannot_be_served(own, kind, words):
+    """Issue 12, 4; issue 14: what cannot be listened on is refused: half a service is none. A
+    datagram socket is never served as a stream."""
     configure(own, ECHO, start="tcpd.socket")
     own.put("/etc/systemd/system/other.socket",
             f"[Socket]\nService=tcpd.service\n{kind}\nFileDescriptorName=echo\n")
@@ -190,8 +196,24 @@ def test_sockets_that_cannot_be_served(own, kind):
     own.systemctl("start", "other.socket")
     cursor = own.cursor()
     assert own.systemctl("start", "tcpd", check=False).returncode != 0
-    own.wait_journal("LISTEN_FDS: descriptor .*\"echo\", cannot be served: it is not a listening",
+    own.wait_journal(words, "-u", "tcpd", since=cursor)
+    assert own.show("tcpd.service", "ExecMainStatus") == {"ExecMainStatus": "78"}
+
+
+def test_socket_with_messages_beside_the_listed(own):
+    """Issue 14: one that a unit has for the service and no entry lists is served as what it is, where
+    all entries are plain, and a warning says so."""
+    configure(own, ECHO, start="tcpd.socket")
+    own.put("/etc/systemd/system/other.socket", "[Socket]\nService=tcpd.service\n"
+            "ListenSequentialPacket=/run/extra.seq\nFileDescriptorName=echo\n")
+    own.systemctl("daemon-reload")
+    own.systemctl("start", "other.socket")
+    cursor = own.cursor()
+    assert echoes(own)
+    own.wait_journal("unix-seqpacket:/run/extra.seq is served, as systemd handed it over, though",
                      "-u", "tcpd", since=cursor)
+    assert own.run("tcpc", "-s", "one", "-s", "two",
+                   "unix-seqpacket:/run/extra.seq").stdout == "one\ntwo\n"
 
 
 def test_connected_socket(own):

@@ -79,6 +79,28 @@ def test_first_connection_starts_it(tcpd):
     wait_active(tcpd)
 
 
+def test_messages_start_it(tcpd):
+    """Issue 14: tcpd-generator makes a ListenSequentialPacket= of unix-seqpacket: in the service's
+    one unit; the first message starts tcpd, which keeps messages apart."""
+    path = "/run/tcpd/hello"
+    configure(tcpd, service("hello", listen=["127.0.0.1:9999", f"unix-seqpacket:{path}"],
+                            socket_mode="0660"), start="tcpd.socket")
+    unit = tcpd.run("cat", "/run/systemd/generator/tcpd-hello.socket").stdout
+    assert f"ListenStream=127.0.0.1:9999\nListenSequentialPacket={path}\n" in unit
+    assert states(tcpd, "tcpd.service", "tcpd-hello.socket") == ["inactive", "active"]
+    said = tcpd.run("tcpc", "-g", "-s", "Michael", "-s", "Tracy", f"unix-seqpacket:{path}").stdout
+    assert said == "Welcome!\nHello, Michael!\nHello, Tracy!\n"
+    wait_active(tcpd)
+    assert f"unix-seqpacket:{path}" in tcpd.run("tcpdctl", "status").stdout
+    told = json.loads(tcpd.run("tcpdctl", "--json", "status").stdout)
+    assert {(pool["listener"], pool["type"], pool["origin"]) for pool in told["pools"]} == {
+        ("127.0.0.1:9999", "stream", "handed over"),
+        (f"unix-seqpacket:{path}", "seqpacket", "handed over")}
+    tcpd.systemctl("reload", "tcpd")
+    assert tcpd.run("tcpc", "-s", "x", "-s", "Sarah",
+                    f"unix-seqpacket:{path}").stdout == "Welcome!\nHello, x!\nHello, Sarah!\n"
+
+
 def test_restarts_of_the_sockets(tcpd):
     """Issue 3: each succeeds, however many: no start limit, and no port in use by a child of PID 1
     that still removes PrivateTmp=."""
