@@ -33,6 +33,7 @@ struct attendance {
 };
 
 static struct instance waiting = {.fd = -1};
+static int socket_type = SOCK_STREAM; // the listener's: a program meets messages as they were sent
 
 // session: it is there already, and the program's environment is of it; NULL: it is not.
 static int start(struct instance *instance, const struct tcpd_session *session)
@@ -40,7 +41,7 @@ static int start(struct instance *instance, const struct tcpd_session *session)
     int ends[2], r;
 
     *instance = (struct instance){.fd = -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+    if (socketpair(AF_UNIX, socket_type | SOCK_CLOEXEC, 0, ends) < 0) {
         r = -errno;
         if (!program_is_said_already(-r))
             tcpd_log(NULL, LOG_ERR, "no socket pair for a program: %s", strerror(-r));
@@ -176,6 +177,7 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
     struct relay *relay = &attendance.relay;
 
     relay_open(relay, session, instance->fd);
+    relay->has_messages = socket_type == SOCK_SEQPACKET;
     if (!program_has_ended(&instance->program))
         (void)relay_step(relay, NULL);
     if (is_first && !tcpd_stopping())
@@ -255,8 +257,11 @@ void prestart_serve_late(struct tcpd_session *session)
 
 int prestart_open(const struct tcpd_worker *worker)
 {
-    int r = start(&waiting, NULL);
+    socklen_t length = sizeof(socket_type);
+    int r;
 
+    (void)getsockopt(worker->listener, SOL_SOCKET, SO_TYPE, &socket_type, &length);
+    r = start(&waiting);
     return program_is_shortage(worker->service, r) ? 0 : r;
 }
 

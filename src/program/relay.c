@@ -19,10 +19,11 @@
 #include "process/process.h"
 #include "program/relay_private.h"
 
-#define PAGE   4096         // of memory; of larger ones a multiple
-#define ROOM   (128 * 1024) // a buffer's: what many programs read and write at once
-#define PIECES 4            // of each way in one step
-#define KEPT   (64 * 1024)  // bytes of a session that leave the buffers where they are
+#define PAGE    4096         // of memory; of larger ones a multiple
+#define ROOM    (128 * 1024) // a buffer's: what many programs read and write at once
+#define MESSAGE (64 * 1024)  // the longest
+#define PIECES  4            // of each way in one step
+#define KEPT    (64 * 1024)  // bytes of a session that leave the buffers where they are
 
 #define END_HELD_USEC (100 * USEC_PER_MSEC)
 
@@ -57,17 +58,19 @@ void relay_close(struct relay *relay)
         (void)madvise(buffers, sizeof(buffers), MADV_DONTNEED); // an idle worker needs no memory
 }
 
-// Takes at most size bytes. > 0: how many; 0: the end; or -errno.
+// Takes at most size bytes. > 0: how many; 0: the end; or -errno, -EMSGSIZE for a message that does
+// not fit.
 static ssize_t take(const struct relay *relay, enum relay_end from, size_t size)
 {
+    int flags = MSG_DONTWAIT | (relay->has_messages ? MSG_TRUNC : 0);
     ssize_t n;
 
-    size = size < ROOM ? size : ROOM;
-    if (from == RELAY_CLIENT)
-        n = session_take_now(relay->session, buffers[from], size);
-    else
-        n = recv(relay->fds[from], buffers[from], size, MSG_DONTWAIT);
-    return n < 0 ? -errno : n;
+    if (size > (relay->has_messages ? MESSAGE : ROOM))
+        size = relay->has_messages ? MESSAGE : ROOM;
+    n = recv(relay->fds[from], buffers[from], size, flags);
+    if (n < 0)
+        return -errno;
+    return (size_t)n > size ? -EMSGSIZE : n;
 }
 
 // Gives what is held, or a part of it. How many bytes, or -errno.
@@ -125,6 +128,10 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
 
     if (is_later(n))
         return false;
+    if (n == -EMSGSIZE && from == RELAY_CLIENT) {
+        tcpd_refuse(session);
+        return false;
+    }
     if (n < 0 && from == RELAY_CLIENT)
         lose_client(relay, (int)-n);
     else if (n < 0 && n != -ECONNRESET && n != -EPIPE) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The bytes of a session to and from another stream socket, both ways at once. In steps: the caller
+// The bytes of a session to and from another socket, both ways at once. In steps: the caller
 // polls, so that it can look after more than these two sockets. The end of either's output is
 // passed on when all before it was delivered; the far end's 100 ms later where no byte went either
 // way, so that the caller can find out before whether a program has failed. A client that is gone
@@ -35,15 +35,16 @@ struct relay {
     uint64_t end_due_usec;             // when the far end's end is passed on, come what may
     int far_error;                     // what ended the session at the far end, 0: nothing did
     int client_error;                  // by which the client is gone, 0: it is not
+    bool has_messages;                 // each is one read and one write, at most 64 KiB
     bool is_owed;                      // the client has sent something since the far end has
     bool has_far_spoken;               // a byte at least
     bool is_far_closed;                // which neither reads nor writes any more
     bool has_hung_up;                  // the client, both ways; that alone is not an error
 };
 
-// Begins. far is a connected stream socket; it and the session stay the caller's. Both become
-// O_NONBLOCK. Until relay_close() the session's socket is the relay's. A process has one relay
-// at a time.
+// Begins. far is a connected socket of the session's type; it and the session stay the caller's.
+// Both become O_NONBLOCK. Until relay_close() the session's socket is the relay's. A process has
+// one relay at a time.
 void relay_open(struct relay *relay, struct tcpd_session *session, int far);
 
 // What to wait for; an fd that is -1 is not waited for.

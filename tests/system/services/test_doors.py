@@ -131,7 +131,6 @@ def test_status_tells_what_is_spoken(tmp_path):
             ("plain", "stream"), ("plain", "seqpacket")]
 
 
-
 def test_tcpd_run_by_messages(tcpd, tmp_path):
     """tcpd run -l takes the prefix, and prints it; tcpc has the answers one by one."""
     path = tmp_path / "s"
@@ -152,10 +151,12 @@ ECHO = """\
 """
 
 
-def test_program_by_messages(tcpd, mark, tmp_path):
-    """TRANSPORT.md, 5.4: a program has the socket: messages stay whole, both ways."""
+@pytest.mark.parametrize("mode", ["connection", "prestart"])
+def test_program_by_messages(tcpd, mark, tmp_path, mode):
+    """TRANSPORT.md, 5.4: a program has the socket, or a pair of the same type: messages stay whole,
+    both ways."""
     script = write_python(tmp_path / "echo", ECHO)
-    conf = configuration(program([script], mark, listen=at(tmp_path / "s")))
+    conf = configuration(program([script], mark, listen=at(tmp_path / "s"), program_mode=mode))
     with tcpd(conf) as daemon, connect(tmp_path / "s") as sock:
         for message in (b"one", b"two", b"x" * 50000):
             sock.send(message)
@@ -163,6 +164,20 @@ def test_program_by_messages(tcpd, mark, tmp_path):
         assert messages(sock) == [b"3:one", b"3:two", b"50000:" + b"x" * 50000]
         daemon.wait_log("SOCK_SEQPACKET$")
 
+
+def test_message_that_is_too_long_to_be_passed_on(tcpd, mark, tmp_path):
+    """program_mode = prestart: half a message is none; the session ends, and says why."""
+    script = write_python(tmp_path / "echo", ECHO)
+    conf = configuration(program([script], mark, listen=at(tmp_path / "s"),
+                                 program_mode="prestart", **ONE))
+    with tcpd(conf) as daemon:
+        with connect(tmp_path / "s") as sock:
+            sock.send(b"x" * 65537)
+            assert messages(sock) == []
+            daemon.wait_log("protocol error")
+        with connect(tmp_path / "s") as sock:
+            sock.send(b"y" * 65530)
+            assert sock.recv(1 << 20) == b"65530:" + b"y" * 65530
 
 
 def test_program_that_accepts_messages(tcpd, mark, tmp_path):
