@@ -47,6 +47,8 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 # valgrind 3.19 cannot read clang's DWARF 5.
 CFLAGS    ?= -O2 $(if $(findstring clang,$(CC)),-gdwarf-4,-g)
 LIBS      := libsystemd libconfuse
+# Of websocket.so alone; libwslay brings no file for pkg-config.
+WEBSOCKET_LIBS = -lwslay $(shell pkg-config --libs libmd)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
              -DTCPD_CONFIG_DIR='"/etc/tcpd"' -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)
@@ -66,6 +68,8 @@ CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
+WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c \
+                 src/base/framing.c
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
 
@@ -73,6 +77,7 @@ CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
+WEBSOCKET_OBJ := $(WEBSOCKET_SRC:%.c=$(BUILD)/pic/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%) $(BENCH_MOD:%.c=$(BUILD)/%.so)
 EXAMPLE_SO := $(patsubst %.c,$(BUILD)/%.so,$(wildcard examples/modules/*.c))
@@ -82,7 +87,7 @@ LIB        := $(BUILD)/libtcpd.a
 
 programs: all $(UNIT_BIN) $(BENCH_BIN) $(MODULES) ## build these and what tests and benchmarks need
 
-all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator) ## build the daemon, its tools, the client
+all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator private/websocket.so) ## build the daemon, its tools, the client
 
 examples: $(EXAMPLE_SO) ## build the example modules
 
@@ -100,6 +105,15 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
 
+# What it needs is its own: it calls nothing of the program that loads it.
+$(BUILD)/private/websocket.so: $(WEBSOCKET_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $^ $(WEBSOCKET_LIBS)
+
+$(BUILD)/libwebsocket.a: $(WEBSOCKET_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
 $(BUILD)/tcpdctl: $(CTL_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
 
@@ -107,14 +121,21 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+$(BUILD)/pic/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
 
 $(BUILD)/tests/unit/%.o: EXTRA_INCLUDES = -Itests/unit
 
+$(BUILD)/tests/unit/transport/%: UNIT_LIBS = $(WEBSOCKET_LIBS)
+$(filter $(BUILD)/tests/unit/transport/%,$(UNIT_BIN)): $(BUILD)/libwebsocket.a
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS) cmocka)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(shell pkg-config --libs $(LIBS) cmocka)
 
 $(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ref_*.c))
 

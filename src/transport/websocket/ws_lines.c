@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Line mode: what a line is, base/framing.c knows.
+
+#include "transport/websocket/ws_lines.h"
+
+#include "transport/websocket/utf8.h"
+
+bool ws_line_take(struct ws_line *line, const uint8_t *piece, size_t length, bool last)
+{
+    bool wants_newline;
+
+    if (length > 0)
+        line->ends_in_newline = piece[length - 1] == '\n';
+    wants_newline = last && !line->ends_in_newline;
+    if (last)
+        line->ends_in_newline = false;
+    return wants_newline;
+}
+
+int ws_lines_next(const uint8_t *data, size_t length, bool at_end, struct message *ret)
+{
+    return framing_next(FRAMING_LINE, data, length, at_end, ret);
+}
+
+size_t ws_text_length(const uint8_t *data, size_t length, bool at_end)
+{
+    return at_end ? length : utf8_whole_length(data, length);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+// Writing. A frame is built as a whole in `out`, header before payload, and leaves with one send;
+// what does not fit into one frame goes on in the next, and between two a pong may pass. A frame is
+// built only when the one before it is out.
+
+#include "transport/websocket/ws_stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <wslay/wslay.h>
+
+#include "base/base.h"
+#include "transport/websocket/ws_stream_private.h"
+
+ssize_t ws_stream_put(const uint8_t *data, size_t length, int flags, void *cookie)
+{
+    struct ws_stream *stream = cookie;
+
+    (void)flags; // the payload follows its header into `out`
+    assert(length <= sizeof(stream->out) - stream->out_end);
+    memcpy(stream->out + stream->out_end, data, length);
+    stream->out_end += length;
+    return (ssize_t)length;
+}
+
+static void build(struct ws_stream *stream, uint8_t opcode, bool last, const uint8_t *data,
+                  size_t length)
+{
+    struct wslay_frame_iocb frame = {.fin = last,
+                                     .opcode = opcode,
+                                     .payload_length = length,
+                                     .data = data,
+                                     .data_length = length};
+    ssize_t r = wslay_frame_send(stream->frames, &frame);
+
+    assert(r == (ssize_t)length);
+    (void)r; // it takes what put() takes
+}
+
+static bool build_control(struct ws_stream *stream, uint8_t opcode, struct ws_control *control)
+{
+    if (!control->is_due)
+        return false;
+    build(stream, opcode, true, control->payload, control->length);
+    control->is_due = false;
+    return true;
+}
+
+// The Close comes last.
+static bool build_next(struct ws_stream *stream)
+{
+    if (stream->is_closed)
+        return false;
+    if (build_control(stream, WSLAY_PONG, &stream->pong) ||
+        build_control(stream, WSLAY_PING, &stream->ping))
+        return true;
+    stream->is_closed = build_control(stream, WSLAY_CONNECTION_CLOSE, &stream->close);
+    return stream->is_closed;
+}
+
+int ws_stream_flush(struct ws_stream *stream, int flags)
+{
+    do {
+        while (stream->out_begin < stream->out_end) {
+            ssize_t r = stream->below.give(stream->below.cookie, stream->out + stream->out_begin,
+                                           stream->out_end - stream->out_begin, flags);
+
+            if (r < 0)
+                return -1;
+            stream->out_begin += (size_t)r;
+        }
+        stream->out_begin = stream->out_end = 0;
+    } while (build_next(stream));
+    return 0;
+}
+
+bool ws_stream_wants_to_send(const struct ws_stream *stream)
+{
+    return stream->out_begin < stream->out_end ||
+           (!stream->is_closed &&
+            (stream->pong.is_due || stream->ping.is_due || stream->close.is_due));
+}
+
+void ws_control_set(struct ws_control *control, const uint8_t *payload, size_t length)
+{
+    control->is_due = true;
+    control->length = length;
+    if (length > 0)
+        memcpy(control->payload, payload, length);
+}
+
+void ws_stream_close(struct ws_stream *stream, const uint8_t *payload, size_t length)
+{
+    if (!ws_stream_is_closing(stream))
+        ws_control_set(&stream->close, payload, length);
+}
+
+int ws_stream_end(struct ws_stream *stream, enum ws_code code, const char *reason, int flags)
+{
+    uint8_t payload[WS_CONTROL_MAX];
+
+    ws_stream_close(stream, payload, ws_close_write(code, reason, payload));
+    return ws_stream_flush(stream, flags);
+}
+
+// The type of a message that begins.
+static enum ws_type choose_type(const struct ws_stream *stream)
+{
+    if (stream->options.type != WS_AUTO)
+        return stream->options.type;
+    return stream->last_received != WS_AUTO ? stream->last_received : stream->options.initial;
+}
+
+static bool is_text_good(struct ws_stream *stream, const uint8_t *data, size_t length, bool last)
+{
+    return stream->sending != WS_TEXT ||
+           (utf8_take(&stream->sending_text, data, length) == length &&
+            (!last || utf8_is_whole(&stream->sending_text)));
+}
+
+// Builds the next frame of a message. False: it would not be UTF-8.
+static bool build_data(struct ws_stream *stream, const uint8_t *data, size_t length, bool last)
+{
+    uint8_t opcode = WSLAY_CONTINUATION_FRAME;
+
+    if (stream->sending == WS_AUTO) {
+        stream->sending = choose_type(stream);
+        stream->sending_text = (struct utf8){0};
+        opcode = (uint8_t)stream->sending;
+    }
+    if (!is_text_good(stream, data, length, last))
+        return false;
+    build(stream, opcode, last, data, length);
+    if (last)
+        stream->sending = WS_AUTO;
+    return true;
+}
+
+ssize_t ws_stream_give(struct ws_stream *stream, const void *data, size_t size, int flags,
+                       bool last)
+{
+    size_t done = 0;
+
+    if (!ws_stream_is_closing(stream) && ws_stream_flush(stream, flags) < 0)
+        return -1;
+    while (done < size || last) {
+        size_t n = size - done < WS_BUFFER_SIZE ? size - done : WS_BUFFER_SIZE;
+        bool is_end = last && done + n == size;
+
+        errno = ws_stream_is_closing(stream) ? EPIPE : EILSEQ;
+        if (errno == EPIPE || !build_data(stream, (const uint8_t *)data + done, n, is_end))
+            return -1;
+        done += n;
+        if (ws_stream_flush(stream, flags) < 0)
+            return errno == EAGAIN && (flags & MSG_DONTWAIT) ? (ssize_t)done : -1;
+        if (is_end)
+            break;
+    }
+    return (ssize_t)done;
+}
+
+uint64_t ws_stream_wake_usec(const struct ws_stream *stream)
+{
+    uint64_t ping_usec = stream->options.ping_usec;
+
+    if (ping_usec == 0 || ws_stream_is_closing(stream))
+        return USEC_NEVER;
+    return (stream->pinged_usec ? stream->pinged_usec : stream->heard_usec) + ping_usec;
+}
+
+int ws_stream_wake(struct ws_stream *stream, uint64_t now_usec, int flags)
+{
+    if (now_usec < ws_stream_wake_usec(stream))
+        return 0;
+    if (stream->pinged_usec) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    stream->pinged_usec = now_usec;
+    ws_control_set(&stream->ping, NULL, 0);
+    return ws_stream_flush(stream, flags) < 0 && errno != EAGAIN ? -1 : 0;
+}
