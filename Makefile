@@ -14,7 +14,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help all programs examples run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-against bench-programs \
-        lint format units \
+        fuzz lint format units \
         install install-server install-dev uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
@@ -70,6 +70,7 @@ BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their p
 BENCH_MOD  := tests/modules/echo.c
 WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c \
                  src/base/framing.c
+FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
 
@@ -193,6 +194,25 @@ bench-programs:
 	@tools/deps $(BUILD_DEPS) python3
 	@tools/deps $(BENCH_DEPS) || echo "bench: what needs these is left out"
 	@$(MAKE) --no-print-directory all $(BENCH_BIN)
+
+# --- Fuzz --------------------------------------------------------------------------------------
+FUZZ_DEPS := clang libclang-rt-14-dev # of Debian 12
+TIME      ?= 60s
+
+# Whole sources at once, as they are small; clang, whatever CC is.
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(WEBSOCKET_SRC) Makefile
+	@mkdir -p $(@D)
+	clang -std=gnu17 -D_GNU_SOURCE -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(WEBSOCKET_SRC) $(WEBSOCKET_LIBS)
+
+fuzz: ## feed invented input to what reads the network's; TIME=60s for each target
+	@tools/deps $(BUILD_DEPS)
+	@if tools/deps $(FUZZ_DEPS); then \
+	    $(MAKE) --no-print-directory $(FUZZ_BIN) && tools/fuzz $(BUILD) $(TIME) $(notdir $(FUZZ_BIN)); \
+	else \
+	    echo "fuzz: left out, as clang's libFuzzer is not there"; \
+	    echo "0 passed, 0 failed, $(words $(FUZZ_BIN)) skipped"; \
+	fi
 
 # --- Lint --------------------------------------------------------------------------------------
 lint: ## formatting, limits on length, clang-tidy, cppcheck, man pages
