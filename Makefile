@@ -47,8 +47,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 # valgrind 3.19 cannot read clang's DWARF 5.
 CFLAGS    ?= -O2 $(if $(findstring clang,$(CC)),-gdwarf-4,-g)
 LIBS      := libsystemd libconfuse
-# Of websocket.so alone; libwslay brings no file for pkg-config.
-WEBSOCKET_LIBS = -lwslay $(shell pkg-config --libs libmd)
+WEBSOCKET_LIBS = $(shell pkg-config --libs libmd) # of websocket.so alone
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
              -DTCPD_CONFIG_DIR='"/etc/tcpd"' -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a stream of frames means, by RFC 6455, for one that is there as a whole: what is read of it,
-// what is answered, how it ends. Knows nothing of libwslay or ws_stream.
+// what is answered, how it ends. Knows nothing of ws_stream.
 #pragma once
 
 #include <errno.h>
@@ -115,7 +115,7 @@ static inline int read_header(const uint8_t *data, size_t n, struct ws_header *r
     ret->mask = data + need;
     need += ret->masked ? 4 : 0;
     ret->payload = data + need;
-    return n >= need + (ret->length > 0); // it is looked at with its first byte of payload
+    return n >= need;
 }
 
 static inline int judge_header(struct ws_reader *reader, const struct ws_header *header)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 BUILD = Path(os.environ["TCPD_BUILD"])
-OF_WEBSOCKET = {"libwslay.so.1", "libmd.so.0"}
+OF_WEBSOCKET = {"libmd.so.0"}
 
 
 def needed(path):

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Reading. libwslay takes the header apart, checks that lengths are minimal and below 2^63 and that
-// control frames are whole and short, and unmasks. Reserved bits, opcodes, masks, and the order of
-// fragments are checked here, once for each frame, with its first byte of payload (libwslay tells
-// of it no earlier). What has been found wrong comes after everything that was right before it, so
-// that the way in which the bytes were cut is not seen above.
+// Reading. Each frame is judged by its header, as soon as that is there; payload is unmasked on its
+// way from `in` to the caller. What has been found wrong comes after everything that was right
+// before it, so that the way in which the bytes were cut is not seen above.
 
 #include "transport/websocket/ws_stream.h"
 
@@ -11,51 +9,39 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <wslay/wslay.h>
 
 #include "base/base.h"
 #include "transport/websocket/ws_stream_private.h"
 
-// Reads ahead. > 0, or what take() shall say.
-static ssize_t fill(struct ws_stream *stream)
+// Reads ahead, behind a header of which only a part is there. False: there is nothing, or what is
+// below may not be asked.
+static bool fill(struct ws_stream *stream)
 {
-    ssize_t r = stream->below.take(stream->below.cookie, stream->in, sizeof(stream->in),
-                                   stream->flags);
+    size_t n = stream->in_end - stream->in_begin;
+    ssize_t r;
 
-    if (r > 0) {
-        stream->in_begin = 0;
-        stream->in_end = (size_t)r;
-        stream->heard_usec = base_now_usec();
-        stream->pinged_usec = 0;
-    }
+    stream->is_dry = true;
+    if (!stream->may_take)
+        return false;
+    memmove(stream->in, stream->in + stream->in_begin, n);
+    stream->in_begin = 0;
+    stream->in_end = n;
+    r = stream->below.take(stream->below.cookie, stream->in + n, sizeof(stream->in) - n,
+                           stream->flags);
     stream->is_ended = r == 0;
     stream->below_errno = r < 0 ? errno : 0;
-    return r;
-}
-
-static ssize_t feed(uint8_t *data, size_t size, int flags, void *cookie)
-{
-    struct ws_stream *stream = cookie;
-    size_t n;
-
-    (void)flags; // none are defined
-    if (stream->in_begin == stream->in_end && (!stream->may_take || fill(stream) <= 0)) {
-        stream->is_dry = true;
-        return -1;
-    }
-    n = stream->in_end - stream->in_begin;
-    n = n < size ? n : size;
-    memcpy(data, stream->in + stream->in_begin, n);
-    stream->in_begin += n;
-    stream->n_inside += n;
-    return (ssize_t)n;
+    if (r <= 0)
+        return false;
+    stream->is_dry = false;
+    stream->in_end += (size_t)r;
+    stream->heard_usec = base_now_usec();
+    stream->pinged_usec = 0;
+    return true;
 }
 
 struct ws_stream *ws_stream_new(const struct ws_below *below, const struct ws_options *options,
                                 const void *early, size_t n_early)
 {
-    static const struct wslay_frame_callbacks callbacks = {.recv_callback = feed,
-                                                           .send_callback = ws_stream_put};
     struct ws_stream *stream = malloc(sizeof(*stream));
 
     assert(n_early <= sizeof(stream->in));
@@ -68,83 +54,73 @@ struct ws_stream *ws_stream_new(const struct ws_below *below, const struct ws_op
     if (n_early > 0)
         memcpy(stream->in, early, n_early);
     stream->in_end = n_early;
-    if (wslay_frame_context_init(&stream->frames, &callbacks, stream) == 0)
-        return stream;
-    free(stream);
-    return NULL;
+    return stream;
 }
 
 void ws_stream_free(struct ws_stream *stream)
 {
-    if (stream)
-        wslay_frame_context_free(stream->frames);
     free(stream);
 }
 
 static void refuse(struct ws_stream *stream, enum ws_code code)
 {
     stream->fault = code;
-    stream->n_chunk = 0;
-}
-
-static bool is_control(uint8_t opcode)
-{
-    return wslay_is_ctrl_frame(opcode);
 }
 
 static bool is_begin(uint8_t opcode)
 {
-    return opcode == WSLAY_TEXT_FRAME || opcode == WSLAY_BINARY_FRAME;
+    return opcode == WS_FRAME_TEXT || opcode == WS_FRAME_BINARY;
 }
 
 static bool is_in_order(const struct ws_stream *stream, uint8_t opcode)
 {
-    if (is_control(opcode))
-        return opcode <= WSLAY_PONG;
-    return stream->message == WS_AUTO ? is_begin(opcode) : opcode == WSLAY_CONTINUATION_FRAME;
+    if (ws_is_control(opcode))
+        return opcode <= WS_FRAME_PONG;
+    return stream->message == WS_AUTO ? is_begin(opcode) : opcode == WS_FRAME_CONTINUATION;
 }
 
 // What a frame adds to its message.
-static uint64_t cost(const struct wslay_frame_iocb *frame)
+static uint64_t cost(const struct ws_header *header)
 {
-    return frame->payload_length == 0 && !frame->fin ? WS_EMPTY_COST : frame->payload_length;
+    return header->length == 0 && !header->is_last ? WS_EMPTY_COST : header->length;
 }
 
-static void begin_message(struct ws_stream *stream, enum ws_type type)
+static void begin_data(struct ws_stream *stream, const struct ws_header *header)
 {
-    stream->message = stream->last_received = type;
-    stream->n_message = 0;
-}
-
-static void begin_data(struct ws_stream *stream, const struct wslay_frame_iocb *frame)
-{
-    if (is_begin(frame->opcode))
-        begin_message(stream, (enum ws_type)frame->opcode);
-    if (cost(frame) > stream->options.message_max - stream->n_message)
+    if (is_begin(header->opcode)) {
+        stream->message = stream->last_received = (enum ws_type)header->opcode;
+        stream->n_message = 0;
+    }
+    if (cost(header) > stream->options.message_max - stream->n_message)
         refuse(stream, WS_TOO_BIG);
     else
-        stream->n_message += cost(frame);
+        stream->n_message += cost(header);
 }
 
-static size_t header_length(const struct wslay_frame_iocb *frame)
+static void begin_frame(struct ws_stream *stream, const struct ws_header *header)
 {
-    size_t extended = frame->payload_length < 126 ? 0 : frame->payload_length < 65536 ? 2 : 8;
-
-    return 2 + extended + (frame->mask ? 4 : 0);
-}
-
-static void begin_frame(struct ws_stream *stream, const struct wslay_frame_iocb *frame)
-{
-    stream->n_inside -= header_length(frame);
-    stream->frame = (struct ws_frame){.is_open = true,
-                                      .is_last = frame->fin,
-                                      .opcode = frame->opcode,
-                                      .n_left = frame->payload_length};
+    stream->in_begin += header->size;
+    stream->frame = (struct ws_frame){.header = *header, .n_left = header->length};
     stream->control.length = 0;
-    if (frame->rsv || !frame->mask || !is_in_order(stream, frame->opcode))
+    if (header->reserved || !header->is_masked || !is_in_order(stream, header->opcode))
         refuse(stream, WS_PROTOCOL_ERROR);
-    else if (!is_control(frame->opcode))
-        begin_data(stream, frame);
+    else if (!ws_is_control(header->opcode))
+        begin_data(stream, header);
+}
+
+// Moves payload of the frame out of `in`, without its mask; returns how much.
+static size_t take_payload(struct ws_stream *stream, uint8_t *data, size_t size)
+{
+    struct ws_frame *frame = &stream->frame;
+    size_t n = stream->in_end - stream->in_begin;
+
+    n = n < size ? n : size;
+    n = n < frame->n_left ? n : (size_t)frame->n_left;
+    ws_unmask(data, stream->in + stream->in_begin, n, frame->header.mask,
+              frame->header.length - frame->n_left);
+    stream->in_begin += n;
+    frame->n_left -= n;
+    return n;
 }
 
 // After a Close nothing is read any more.
@@ -160,74 +136,82 @@ static void on_close(struct ws_stream *stream, const struct ws_control *control)
     ws_stream_close(stream, control->payload, control->length < 2 ? 0 : 2);
 }
 
-static void take_control(struct ws_stream *stream, const struct wslay_frame_iocb *frame)
+static void take_control(struct ws_stream *stream)
 {
     struct ws_control *control = &stream->control;
 
-    assert(control->length + frame->data_length <= sizeof(control->payload)); // libwslay saw to it
-    if (frame->data_length > 0)
-        memcpy(control->payload + control->length, frame->data, frame->data_length);
-    control->length += frame->data_length;
-    if (stream->frame.is_open)
+    control->length += take_payload(stream, control->payload + control->length,
+                                    sizeof(control->payload) - control->length);
+    if (stream->frame.n_left > 0)
         return;
-    if (stream->frame.opcode == WSLAY_PING)
+    if (stream->frame.header.opcode == WS_FRAME_PING)
         ws_control_set(&stream->pong, control->payload, control->length);
-    else if (stream->frame.opcode == WSLAY_CONNECTION_CLOSE)
+    else if (stream->frame.header.opcode == WS_FRAME_CLOSE)
         on_close(stream, control);
 }
 
-static void take_frame(struct ws_stream *stream, const struct wslay_frame_iocb *frame)
+static bool is_in_control(const struct ws_stream *stream)
 {
-    if (!stream->frame.is_open)
-        begin_frame(stream, frame);
-    stream->n_inside -= frame->data_length;
-    if (stream->fault)
-        return;
-    stream->frame.n_left -= frame->data_length;
-    stream->frame.is_open = stream->frame.n_left > 0;
-    if (is_control(stream->frame.opcode)) {
-        take_control(stream, frame);
-        return;
-    }
-    stream->chunk = frame->data;
-    stream->n_chunk = frame->data_length;
+    return ws_is_control(stream->frame.header.opcode);
 }
 
-// Lets libwslay go on, which asks below at most once. False: that has nothing, or may not be asked.
+// Reads the header of the next frame, and of a control frame what is there. False: as fill().
 static bool next_frame(struct ws_stream *stream)
 {
-    struct wslay_frame_iocb frame = {0};
-    ssize_t r;
+    struct ws_header header;
+    int r = ws_header_read(stream->in + stream->in_begin, stream->in_end - stream->in_begin,
+                           &header);
 
-    stream->is_dry = false;
-    r = wslay_frame_recv(stream->frames, &frame);
-    if (r >= 0)
-        take_frame(stream, &frame);
-    else if (r != WSLAY_ERR_WANT_READ)
+    if (r == 0)
+        return fill(stream);
+    if (r < 0)
         refuse(stream, WS_PROTOCOL_ERROR);
-    return !stream->is_dry;
+    else
+        begin_frame(stream, &header);
+    if (!stream->fault && is_in_control(stream))
+        take_control(stream);
+    return true;
+}
+
+// Goes on with the frame in hand, of which nothing is there, or with the next. False: as fill().
+static bool step(struct ws_stream *stream)
+{
+    if (stream->frame.n_left == 0)
+        return next_frame(stream);
+    if (!fill(stream))
+        return false;
+    if (is_in_control(stream))
+        take_control(stream);
+    return true;
+}
+
+static bool has_payload(const struct ws_stream *stream)
+{
+    return !is_in_control(stream) && stream->frame.n_left > 0 && stream->in_begin < stream->in_end;
 }
 
 // Whether the data frame in hand has nothing more to give, and its message neither.
 static bool is_message_over(const struct ws_stream *stream)
 {
-    return stream->message != WS_AUTO && !stream->frame.is_open && stream->n_chunk == 0 &&
-           stream->frame.is_last && !is_control(stream->frame.opcode);
+    return stream->message != WS_AUTO && !is_in_control(stream) && stream->frame.header.is_last &&
+           stream->frame.n_left == 0;
 }
 
-// Copies what may be handed out of the chunk; a text that breaks is refused behind it.
-static size_t copy_chunk(struct ws_stream *stream, uint8_t *data, size_t size)
+// Takes payload that is there; a text that breaks is refused behind what was good.
+static size_t take_data(struct ws_stream *stream, uint8_t *data, size_t size)
 {
-    size_t n = stream->n_chunk < size ? stream->n_chunk : size;
-    size_t good = stream->message == WS_TEXT ? utf8_take(&stream->text, stream->chunk, n) : n;
+    size_t n = take_payload(stream, data, size);
+    size_t good = stream->message == WS_TEXT ? utf8_take(&stream->text, data, n) : n;
 
-    if (good > 0)
-        memcpy(data, stream->chunk, good);
-    stream->chunk += good;
-    stream->n_chunk -= good;
     if (good < n || (is_message_over(stream) && !utf8_is_whole(&stream->text)))
         refuse(stream, WS_BAD_TEXT);
     return good;
+}
+
+static bool is_within(const struct ws_stream *stream)
+{
+    return stream->message != WS_AUTO || stream->frame.n_left > 0 ||
+           stream->in_begin < stream->in_end;
 }
 
 // Says what take() says when there are no bytes.
@@ -240,7 +224,7 @@ static ssize_t say_nothing(struct ws_stream *stream)
     if (stream->peer_code == 0)
         stream->peer_code = WS_NO_CLOSE;
     errno = ECONNRESET;
-    return stream->message != WS_AUTO || stream->frame.is_open || stream->n_inside > 0 ? -1 : 0;
+    return is_within(stream) ? -1 : 0;
 }
 
 static ssize_t say_fault(struct ws_stream *stream)
@@ -265,7 +249,7 @@ static int answer(struct ws_stream *stream)
 // Whether there are bytes, a border, a fault or an end to tell of.
 static bool is_telling(const struct ws_stream *stream)
 {
-    return stream->n_chunk > 0 || is_message_over(stream) || stream->fault ||
+    return has_payload(stream) || is_message_over(stream) || stream->fault ||
            (stream->peer_code && stream->peer_code != WS_NO_CLOSE);
 }
 
@@ -277,7 +261,7 @@ static int advance(struct ws_stream *stream)
             return -1;
         if (is_telling(stream))
             return 0;
-        if (!next_frame(stream))
+        if (!step(stream))
             return 1;
     }
 }
@@ -292,9 +276,9 @@ ssize_t ws_stream_take(struct ws_stream *stream, void *data, size_t size, int fl
     stream->flags = flags;
     stream->may_take = true;
     while (!*ret_last && n < size && (r = advance(stream)) == 0) {
-        if (stream->fault || (stream->n_chunk == 0 && !is_message_over(stream)))
+        if (stream->fault || (!has_payload(stream) && !is_message_over(stream)))
             break;
-        n += copy_chunk(stream, (uint8_t *)data + n, size - n);
+        n += take_data(stream, (uint8_t *)data + n, size - n);
         *ret_last = is_message_over(stream) && !stream->fault;
         stream->may_take = n == 0;
     }
@@ -309,8 +293,7 @@ ssize_t ws_stream_take(struct ws_stream *stream, void *data, size_t size, int fl
 
 bool ws_stream_has_more(const struct ws_stream *stream)
 {
-    return is_telling(stream) || stream->in_begin < stream->in_end ||
-           (stream->n_inside > 0 && !stream->is_dry);
+    return is_telling(stream) || (stream->in_begin < stream->in_end && !stream->is_dry);
 }
 
 enum ws_code ws_stream_peer_code(const struct ws_stream *stream)

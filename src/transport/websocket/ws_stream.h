@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Messages of a WebSocket over a stream of bytes, as the server has them (RFC 6455). libwslay's
-// frame layer cuts and builds the frames; what they mean is decided here. Never waits by itself:
-// what is below may, by its flags, and what it says (EAGAIN) is passed up with everything kept,
-// within a header or a half-written frame, too. Logs nothing. One stream takes 33 KiB, of which
-// small messages touch 12.
+// Messages of a WebSocket over a stream of bytes, as the server has them (RFC 6455). Never waits by
+// itself: what is below may, by its flags, and what it says (EAGAIN) is passed up with everything
+// kept, within a header or a half-written frame, too. Logs nothing. One stream takes 33 KiB, of
+// which small messages touch 12.
 #pragma once
 
 #include <stdbool.h>

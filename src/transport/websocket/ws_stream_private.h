@@ -3,9 +3,8 @@
 #pragma once
 
 #include "transport/websocket/utf8.h"
+#include "transport/websocket/ws_frame.h"
 #include "transport/websocket/ws_stream.h"
-
-#define WS_HEADER_MAX 4 // of a frame of ours, whose payload is WS_BUFFER_SIZE at most
 
 struct ws_control {
     bool is_due;
@@ -13,30 +12,25 @@ struct ws_control {
     uint8_t payload[WS_CONTROL_MAX];
 };
 
-struct ws_frame { // of the peer, being read
-    bool is_open, is_last;
-    uint8_t opcode;
+struct ws_frame { // of the peer, being read; open while some of its payload is to come
+    struct ws_header header;
     uint64_t n_left;
 };
 
 struct ws_stream {
     struct ws_below below;
     struct ws_options options;
-    struct wslay_frame_context *frames;
     int flags; // of the call in hand
 
     enum ws_code peer_code, fault;
 
     struct ws_frame frame;
-    const uint8_t *chunk; // payload of it that is still to be handed out, within libwslay
-    size_t n_chunk;
     enum ws_type message;       // that is being received; WS_AUTO: none
     enum ws_type last_received; // ... WS_AUTO: no message yet
     uint64_t n_message;         // what has come of it
     struct utf8 text;           // of a text; each ends whole
     struct ws_control control;  // of the peer, being read
-    size_t n_inside;            // bytes within libwslay that are not of `chunk`
-    bool is_dry;                // it waits for more from below
+    bool is_dry;                // what is in `in` is of no use without more from below
     bool may_take;              // it may ask below
     bool is_ended;              // below said so
     int below_errno;
@@ -50,9 +44,6 @@ struct ws_stream {
     size_t in_begin, in_end, out_begin, out_end;
     uint8_t in[WS_BUFFER_SIZE], out[WS_HEADER_MAX + WS_BUFFER_SIZE];
 };
-
-// The callback with which libwslay gives away a frame: always taken, into `out`.
-ssize_t ws_stream_put(const uint8_t *data, size_t length, int flags, void *stream);
 
 // A frame that is to be sent as soon as the one in hand is out; a newer one takes its place.
 void ws_control_set(struct ws_control *control, const uint8_t *payload, size_t length);

@@ -9,34 +9,18 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <wslay/wslay.h>
 
 #include "base/base.h"
 #include "transport/websocket/ws_stream_private.h"
 
-ssize_t ws_stream_put(const uint8_t *data, size_t length, int flags, void *cookie)
-{
-    struct ws_stream *stream = cookie;
-
-    (void)flags; // the payload follows its header into `out`
-    assert(length <= sizeof(stream->out) - stream->out_end);
-    memcpy(stream->out + stream->out_end, data, length);
-    stream->out_end += length;
-    return (ssize_t)length;
-}
-
 static void build(struct ws_stream *stream, uint8_t opcode, bool last, const uint8_t *data,
                   size_t length)
 {
-    struct wslay_frame_iocb frame = {.fin = last,
-                                     .opcode = opcode,
-                                     .payload_length = length,
-                                     .data = data,
-                                     .data_length = length};
-    ssize_t r = wslay_frame_send(stream->frames, &frame);
-
-    assert(r == (ssize_t)length);
-    (void)r; // it takes what put() takes
+    assert(stream->out_end == 0 && length <= WS_BUFFER_SIZE);
+    stream->out_end = ws_header_write(last, opcode, length, stream->out);
+    if (length > 0)
+        memcpy(stream->out + stream->out_end, data, length);
+    stream->out_end += length;
 }
 
 static bool build_control(struct ws_stream *stream, uint8_t opcode, struct ws_control *control)
@@ -53,10 +37,10 @@ static bool build_next(struct ws_stream *stream)
 {
     if (stream->is_closed)
         return false;
-    if (build_control(stream, WSLAY_PONG, &stream->pong) ||
-        build_control(stream, WSLAY_PING, &stream->ping))
+    if (build_control(stream, WS_FRAME_PONG, &stream->pong) ||
+        build_control(stream, WS_FRAME_PING, &stream->ping))
         return true;
-    stream->is_closed = build_control(stream, WSLAY_CONNECTION_CLOSE, &stream->close);
+    stream->is_closed = build_control(stream, WS_FRAME_CLOSE, &stream->close);
     return stream->is_closed;
 }
 
@@ -123,7 +107,7 @@ static bool is_text_good(struct ws_stream *stream, const uint8_t *data, size_t l
 // Builds the next frame of a message. False: it would not be UTF-8.
 static bool build_data(struct ws_stream *stream, const uint8_t *data, size_t length, bool last)
 {
-    uint8_t opcode = WSLAY_CONTINUATION_FRAME;
+    uint8_t opcode = WS_FRAME_CONTINUATION;
 
     if (stream->sending == WS_AUTO) {
         stream->sending = choose_type(stream);
