@@ -59,8 +59,8 @@ STOREYS    := base log board config process listen transport session program mod
               master control run
 BASE_SRC   := $(wildcard src/base/*.c)
 DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))
-ifdef STAGE # test stages between each session and its socket: tests/stage/stack.c
-DAEMON_SRC := $(patsubst src/transport/stack.c,tests/stage/stack.c,$(DAEMON_SRC))
+ifdef STAGE # test stages between each session and its socket: tests/stage/plain.c
+DAEMON_SRC := $(patsubst src/transport/plain.c,tests/stage/plain.c,$(DAEMON_SRC))
 endif
 CLIENT_SRC := $(wildcard src/client/*.c) $(BASE_SRC)
 CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
@@ -124,6 +124,15 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+
+# Bytes of a file as C has them in an array.
+$(BUILD)/page/%.inc: src/transport/websocket/page/%
+	@mkdir -p $(@D)
+	od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' >$@
+
+PAGE := $(patsubst src/transport/websocket/%,$(BUILD)/%.inc,$(wildcard src/transport/websocket/page/*))
+$(BUILD)/pic/src/transport/websocket/page.o: EXTRA_INCLUDES = -I$(BUILD)
+$(BUILD)/pic/src/transport/websocket/page.o: $(PAGE)
 
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
@@ -199,9 +208,9 @@ FUZZ_DEPS := clang libclang-rt-14-dev # of Debian 12
 TIME      ?= 60s
 
 # Whole sources at once, as they are small; clang, whatever CC is.
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(WEBSOCKET_SRC) Makefile
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(WEBSOCKET_SRC) $(PAGE) Makefile
 	@mkdir -p $(@D)
-	clang -std=gnu17 -D_GNU_SOURCE -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
+	clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -I$(BUILD) -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(WEBSOCKET_SRC) $(WEBSOCKET_LIBS)
 
 fuzz: ## feed invented input to what reads the network's; TIME=60s for each target

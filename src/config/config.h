@@ -23,10 +23,29 @@ struct handler;
 
 // Times of a session, 0 is off.
 struct deadlines {
+    uint64_t handshake_usec;
     uint64_t first_byte_usec;
     uint64_t idle_usec;
     uint64_t send_usec;
     uint64_t session_usec;
+};
+
+enum ws_messages {
+    WS_MESSAGES_AUTO,
+    WS_MESSAGES_LINE,
+    WS_MESSAGES_TEXT,
+    WS_MESSAGES_BINARY,
+    WS_MESSAGES_N
+};
+
+// What a service's `ws:` entries do with requests and messages.
+struct websocket {
+    struct text_list origins, hosts, protocols;
+    char *path;
+    enum ws_messages messages;
+    uint64_t ping_usec;  // 0: off
+    int64_t message_max; // bytes
+    int has_page;
 };
 
 // How fast workers may be started: `burst` at once, then `per_sec`.
@@ -45,6 +64,7 @@ struct service {
     unsigned max_sessions_per_worker; // 0: no limit
     uint64_t max_worker_age_usec;     // 0: no limit
     struct deadlines deadlines;
+    struct websocket websocket;
     unsigned socket_mode;             // unix sockets
     char *socket_user, *socket_group; // unix sockets, NULL: as tcpd runs
     int socket_user_line, socket_group_line;

@@ -68,12 +68,12 @@ static bool is_good_name(const char *name)
 }
 
 // What cannot be served yet, and why; NULL: it can be.
-static const char *listen_lacks(const struct address_spec *spec)
+static const char *listen_lacks(const struct service *service, const struct address_spec *spec)
 {
     if (spec->speaks == SPEAKS_TLS || spec->speaks == SPEAKS_WSS)
         return "needs TLS, which is not built in yet";
-    if (spec->speaks == SPEAKS_WS)
-        return "needs WebSocket, which is not built in yet";
+    if (spec->speaks == SPEAKS_WS && service->accepts_itself)
+        return "is not for program_mode = listener: the program would meet frames, not messages";
     if (spec->type == SOCK_DGRAM)
         return "needs datagrams, which are not built in yet";
     return NULL;
@@ -83,7 +83,7 @@ static void check_listen(const struct service *service, struct problems *problem
 {
     for (size_t i = 0; i < service->listen.n; i++) {
         const struct listen *entry = &service->listen.items[i];
-        const char *lacks = listen_lacks(&entry->spec);
+        const char *lacks = listen_lacks(service, &entry->spec);
 
         if (lacks)
             problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
@@ -101,6 +101,7 @@ void config_check_service(struct service *service, const struct section *section
     check_handler(service, section, problems); // it may know how many workers there are
     check_workers(service, section, problems);
     check_listen(service, problems);
+    config_check_websocket(service, section, problems);
     service->socket_user_line = section_line(section, "socket_user");
     service->socket_group_line = section_line(section, "socket_group");
 }

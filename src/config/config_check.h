@@ -10,6 +10,10 @@
 extern const char config_name_characters[];
 
 // A service whose section has just ended. Lets the handler prepare itself, which may read a file.
+// Of its WebSockets.
+void config_check_websocket(const struct service *service, const struct section *section,
+                            struct problems *problems);
+
 void config_check_service(struct service *service, const struct section *section,
                           struct problems *problems);
 

@@ -34,6 +34,7 @@ struct handler {
 
     bool starts_processes; // which a dead worker may leave behind
     bool loads_code;       // somebody's, which may do anything in the worker
+    bool is_binary;        // what it sends is no text
 };
 
 // A table of handlers ends with NULL. The one of that name; NULL: there is none.

@@ -11,6 +11,10 @@ static const char *const log_sessions_names[LOG_SESSIONS_N] = {
 static const char *const log_addresses_names[LOG_ADDRESSES_N] = {[LOG_ADDRESSES_FULL] = "full",
                                                                  [LOG_ADDRESSES_MASKED] = "masked",
                                                                  [LOG_ADDRESSES_NONE] = "none"};
+static const char *const ws_messages_names[WS_MESSAGES_N] = {[WS_MESSAGES_AUTO] = "auto",
+                                                             [WS_MESSAGES_LINE] = "line",
+                                                             [WS_MESSAGES_TEXT] = "text",
+                                                             [WS_MESSAGES_BINARY] = "binary"};
 static const char *const no_yes[] = {"no", "yes"};
 
 #define OF_FILE(name, kind, field)    FIELD(name, kind, struct config, field)
@@ -42,6 +46,7 @@ static const struct setting of_service[] = {
     {OF_SERVICE("max_sessions_per_worker", COUNT, max_sessions_per_worker), .initial = "0",
      .max = 1000000000},
     {OF_SERVICE("max_worker_age", SPAN, max_worker_age_usec), .initial = "0"},
+    {OF_SERVICE("handshake_timeout", SPAN, deadlines.handshake_usec), .initial = "10s"},
     {OF_SERVICE("first_byte_timeout", SPAN, deadlines.first_byte_usec), .initial = "30s"},
     {OF_SERVICE("idle_timeout", SPAN, deadlines.idle_usec), .initial = "60s"},
     {OF_SERVICE("send_timeout", SPAN, deadlines.send_usec), .initial = "30s"},
@@ -49,6 +54,15 @@ static const struct setting of_service[] = {
     {OF_SERVICE("socket_mode", MODE, socket_mode), .initial = "0666", .max = 0777},
     {OF_SERVICE("socket_user", TEXT, socket_user)},
     {OF_SERVICE("socket_group", TEXT, socket_group)},
+    {OF_SERVICE("ws_origins", LIST, websocket.origins)},
+    {OF_SERVICE("ws_hosts", LIST, websocket.hosts)},
+    {OF_SERVICE("ws_path", TEXT, websocket.path), .initial = "/"},
+    {OF_SERVICE("ws_protocols", LIST, websocket.protocols)},
+    {OF_SERVICE("ws_messages", CHOICE, websocket.messages), .initial = "auto",
+     CHOICES(ws_messages_names)},
+    {OF_SERVICE("ws_ping", SPAN, websocket.ping_usec), .initial = "30s"},
+    {OF_SERVICE("ws_message_max", LIMIT, websocket.message_max), .initial = "16M"},
+    {OF_SERVICE("ws_page", CHOICE, websocket.has_page), .initial = "no", CHOICES(no_yes)},
 };
 // clang-format on
 

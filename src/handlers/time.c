@@ -19,5 +19,5 @@ static void serve(struct tcpd_session *session)
     (void)tcpd_write(session, &seconds, sizeof(seconds)); // the session keeps the result
 }
 
-const struct handler handler_time = {.name = "time",
-                                     .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}};
+const struct handler handler_time = {
+    .name = "time", .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}, .is_binary = true};

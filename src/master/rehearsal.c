@@ -27,6 +27,7 @@
 #include "module/module_try.h"
 #include "process/own_memory.h"
 #include "process/process.h"
+#include "transport/transport.h"
 
 #define SPARE (UINT64_C(1) << 20) // for what is done with a configuration later
 
@@ -89,6 +90,7 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
                      strerror(-r));
         return EX_OSERR;
     }
+    transport_load(config, problems);
     module_try_all(config, problems);
     return problems->n > 0 ? EX_CONFIG : EX_OK;
 }
@@ -228,10 +230,15 @@ static bool is_room(void)
 
 static struct config *load(const struct rehearsal_plan *plan, struct problems *problems)
 {
+    struct config *config = NULL;
+
     if (is_room())
-        return plan->source->load(plan->source, problems);
-    problems_add(problems, plan->source->name, 0, "cannot be read: out of memory");
-    return NULL;
+        config = plan->source->load(plan->source, problems);
+    else
+        problems_add(problems, plan->source->name, 0, "cannot be read: out of memory");
+    if (config)
+        transport_load(config, problems);
+    return problems->n > 0 ? config_unref(config) : config;
 }
 
 struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,

@@ -242,6 +242,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     struct worker_setup setup = {
         .master_pid = getpid(),
         .listener = pool->listener->fd,
+        .speaks = pool->listener->speaks,
         .dead_socket = pools->dead_socket,
         .scoreboard = pools->board.fd,
         .wake = pools->wake,

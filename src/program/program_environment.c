@@ -119,6 +119,11 @@ static struct maker begin(struct environment *environment)
     return (struct maker){.environment = environment, .n = environment->n_common};
 }
 
+static bool has_room(const struct maker *maker)
+{
+    return maker->n - maker->environment->n_common < ENVIRONMENT_OF_SESSION;
+}
+
 // Adds an entry; one that has no room is left out whole.
 __attribute__((format(printf, 2, 3))) static void add(struct maker *maker, const char *format, ...)
 {
@@ -130,8 +135,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct maker *maker, const
     va_start(arguments, format);
     n = vsnprintf(text, room, format, arguments);
     va_end(arguments);
-    if (n < 0 || (size_t)n >= room ||
-        maker->n - maker->environment->n_common == ENVIRONMENT_OF_SESSION)
+    if (n < 0 || (size_t)n >= room || !has_room(maker))
         return;
     maker->environment->entries[maker->n++] = text;
     maker->used += (size_t)n + 1;
@@ -209,6 +213,9 @@ char *const *environment_for(struct environment *environment, const struct tcpd_
         add_internet(&maker, (const struct sockaddr *)&local, &session->peer.any);
     if (getsockopt(session->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0)
         add(&maker, "SO_COOKIE=%" PRIu64, cookie);
+    for (const char *const *fact = stage_facts(session->stage); *fact; fact++)
+        if (has_room(&maker))
+            environment->entries[maker.n++] = (char *)(uintptr_t)*fact; // the stage's
     return end(&maker);
 }
 
@@ -227,8 +234,11 @@ char *const *environment_for_listener(struct environment *environment, const cha
 
 bool environment_is_of_peer(const char *name, size_t length)
 {
-    static const char *const names[] = {"PROTO",       "TCPLOCAL*",   "TCPREMOTE*",  "UNIXLOCAL*",
-                                        "UNIXREMOTE*", "REMOTE_ADDR", "REMOTE_PORT", "SO_COOKIE"};
+    static const char *const names[] = {
+        "PROTO",           "TCPLOCAL*",   "TCPREMOTE*",  "UNIXLOCAL*",
+        "UNIXREMOTE*",     "REMOTE_ADDR", "REMOTE_PORT", "SO_COOKIE",
+        "PATH_INFO",       "REQUEST_URI", "HTTP_HOST",   "QUERY_STRING",
+        "HTTP_USER_AGENT", "HTTP_ORIGIN", "HTTP_COOKIE", "SEC_WEBSOCKET_PROTOCOL"};
 
     return is_among(names, ELEMENTS(names), name, length);
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The environment of a program: tcpd's own, or little of it, whom the program runs as, what the
 // configuration says, and who the client is in the words of UCSPI (PROTO, TCPREMOTEIP ...) and of
-// systemd (REMOTE_ADDR ...). systemd.exec(5). Only validated data, never a peer's bytes (B51). Logs
-// nothing.
+// systemd (REMOTE_ADDR ...). systemd.exec(5). Only validated data (B51); a peer's own words are
+// there as printable ASCII, under names of a fixed list. Logs nothing.
 #pragma once
 
 #include "program/program_options.h"
 #include "session/session.h"
 
-#define ENVIRONMENT_OF_SESSION 16 // entries that a session adds at most
+#define ENVIRONMENT_OF_SESSION 24 // entries that a session adds at most
 #define ENVIRONMENT_TEXT       1024
+#define ENVIRONMENT_FACTS      4096 // bytes of what stages know of the peer
 
 struct environment {
     char **entries; // what all sessions have, then room for one's own, then NULL

@@ -119,7 +119,7 @@ static void serve(struct tcpd_session *session)
     session->program.timeout_usec = program_options(session->service)->timeout_usec;
     if (mode == PROGRAM_PRESTART)
         prestart_serve(session);
-    else if (session->stage)
+    else if (session->stage && !session->stage->ops->is_thin)
         prestart_serve_late(session);
     else
         serve_connection(session);

@@ -261,7 +261,7 @@ int prestart_open(const struct tcpd_worker *worker)
     int r;
 
     (void)getsockopt(worker->listener, SOL_SOCKET, SO_TYPE, &socket_type, &length);
-    r = start(&waiting);
+    r = start(&waiting, NULL);
     return program_is_shortage(worker->service, r) ? 0 : r;
 }
 

@@ -185,7 +185,8 @@ void program_check_size(const struct check *check)
         base_out_of_memory();
     sum = measure(program_arguments(options), max, &argument) +
           measure(environment.entries, max, &variable) + strlen(program_file(options)) + 1 +
-          ENVIRONMENT_TEXT + ENVIRONMENT_OF_SESSION * sizeof(char *) + OF_INTERPRETER;
+          ENVIRONMENT_TEXT + ENVIRONMENT_FACTS + ENVIRONMENT_OF_SESSION * sizeof(char *) +
+          OF_INTERPRETER;
     free(environment.entries);
     if (argument)
         refuse_text(check, "program", argument, 20, max);

@@ -58,16 +58,17 @@ void relay_close(struct relay *relay)
         (void)madvise(buffers, sizeof(buffers), MADV_DONTNEED); // an idle worker needs no memory
 }
 
-// Takes at most size bytes. > 0: how many; 0: the end; or -errno, -EMSGSIZE for a message that does
-// not fit.
+// Takes at most size bytes. > 0: how many; 0: the end; or -errno. -EMSGSIZE: a message of the far
+// end does not fit; -EPROTO: the client's does not, or breaks its protocol in another way.
 static ssize_t take(const struct relay *relay, enum relay_end from, size_t size)
 {
+    size_t most = relay->has_messages ? MESSAGE : ROOM;
     int flags = MSG_DONTWAIT | (relay->has_messages ? MSG_TRUNC : 0);
     ssize_t n;
 
-    if (size > (relay->has_messages ? MESSAGE : ROOM))
-        size = relay->has_messages ? MESSAGE : ROOM;
-    n = recv(relay->fds[from], buffers[from], size, flags);
+    size = size < most ? size : most;
+    n = from == RELAY_CLIENT ? session_take_now(relay->session, buffers[from], size)
+                             : recv(relay->fds[from], buffers[from], size, flags);
     if (n < 0)
         return -errno;
     return (size_t)n > size ? -EMSGSIZE : n;
@@ -128,7 +129,7 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
 
     if (is_later(n))
         return false;
-    if (n == -EMSGSIZE && from == RELAY_CLIENT) {
+    if (n == -EPROTO && from == RELAY_CLIENT) {
         tcpd_refuse(session);
         return false;
     }
@@ -282,6 +283,8 @@ bool relay_step(struct relay *relay, const struct pollfd *fds)
         relay->stop_usec = base_now_usec();
     if (fds)
         look_at_client(relay, &fds[RELAY_CLIENT]);
+    if (session->stage && fds && (fds[RELAY_CLIENT].revents & POLLOUT))
+        (void)stage_flush(session->stage, MSG_DONTWAIT); // what fails there fails again
     for (int i = 0; i < RELAY_ENDS; i++)
         if (!fds || fds[relay->ways[i].n > 0 ? !i : i].revents != 0 ||
             (i == RELAY_CLIENT && relay_stage_due(relay) <= base_now_usec()))

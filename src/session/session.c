@@ -37,6 +37,8 @@ const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_PROGRAM_TIMEOUT] = "program timeout",
     [SESSION_PROGRAM_FAILED] = "program failed",
     [SESSION_STOPPED] = "stopped",
+    [SESSION_HANDSHAKE_TIMEOUT] = "handshake timeout",
+    [SESSION_REFUSED] = "request refused",
 };
 
 uint8_t *tcpd_buffer(void)
@@ -87,6 +89,8 @@ int session_stop_by_errno(struct tcpd_session *session, int error)
 {
     if (error == ECONNRESET || error == EPIPE || error == ENOTCONN)
         session_stop(session, SESSION_RESET);
+    else if (error == EBADMSG)
+        session_stop(session, SESSION_REFUSED);
     else if (error == EPROTO)
         session_stop(session, SESSION_PROTOCOL_ERROR);
     else if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH)

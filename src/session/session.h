@@ -27,6 +27,8 @@ enum session_result {
     SESSION_PROGRAM_TIMEOUT,
     SESSION_PROGRAM_FAILED,
     SESSION_STOPPED,
+    SESSION_HANDSHAKE_TIMEOUT,
+    SESSION_REFUSED, // a stage did
     SESSION_RESULTS,
 };
 
@@ -71,6 +73,9 @@ struct tcpd_session {
 // Starts a session on a connected socket, which it owns from now on; peer, peer_length and stage
 // are already set. No system call.
 void session_init(struct tcpd_session *session, int fd, const struct service *service);
+
+// What its stages have to say first, within handshake_timeout. False: there is nothing to serve.
+bool session_begin(struct tcpd_session *session);
 
 // Ends the session with a result; reading and writing fail from now on.
 void session_stop(struct tcpd_session *session, enum session_result result);

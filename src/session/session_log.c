@@ -173,6 +173,8 @@ static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_
     add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
     add_number(fields, &n, "TCPD_DURATION_USEC", duration);
     add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
+    if (session->stage && stage_wrong(session->stage))
+        add(fields, &n, "TCPD_REASON", stage_wrong(session->stage));
     if (session->program.ended)
         n = add_program(fields, n, &session->program);
     return add_tcp_info(fields, n, session->fd);
@@ -200,14 +202,16 @@ static const char *describe_program(const struct session_program *program, char 
     return text;
 }
 
-// " (send_timeout = 30s)": what has ended the session, where it was a setting
-static const char *describe_limit(const struct tcpd_session *session, char *text, size_t size)
+// " (send_timeout = 30s)", " (403, the path is not ws_path)": what has ended the session, where
+// that was a setting, or what a stage has to say.
+static const char *describe_reason(const struct tcpd_session *session, char *text, size_t size)
 {
     const struct deadlines *deadlines = &session->service->deadlines;
     const struct {
         const char *setting;
         uint64_t usec;
     } limits[SESSION_RESULTS] = {
+        [SESSION_HANDSHAKE_TIMEOUT] = {"handshake_timeout", deadlines->handshake_usec},
         [SESSION_FIRST_BYTE_TIMEOUT] = {"first_byte_timeout", deadlines->first_byte_usec},
         [SESSION_IDLE_TIMEOUT] = {"idle_timeout", deadlines->idle_usec},
         [SESSION_SEND_TIMEOUT] = {"send_timeout", deadlines->send_usec},
@@ -215,12 +219,15 @@ static const char *describe_limit(const struct tcpd_session *session, char *text
         [SESSION_PROGRAM_TIMEOUT] = {"program_timeout", session->program.timeout_usec},
     };
     const char *setting = limits[session->result].setting;
+    const char *wrong = session->stage ? stage_wrong(session->stage) : NULL;
     char span[TIMESPAN_TEXT_MAX];
 
     text[0] = '\0';
     if (setting && limits[session->result].usec > 0)
         (void)snprintf(text, size, " (%s = %s)", setting,
                        timespan_format(limits[session->result].usec, span, sizeof(span)));
+    else if (wrong && session->result != SESSION_OK)
+        (void)snprintf(text, size, " (%s)", wrong);
     return text;
 }
 
@@ -229,7 +236,7 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
 {
     int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
-    char peer[ADDRESS_TEXT_MAX], program[160], limit[100];
+    char peer[ADDRESS_TEXT_MAX], program[160], reason[160];
     uint64_t duration;
     size_t n = 0;
 
@@ -246,7 +253,7 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
                               session_log_peer(&session->peer.any, session->peer_length,
                                                config->log_addresses, peer, sizeof(peer)),
                               session_result_names[session->result],
-                              describe_limit(session, limit, sizeof(limit)), session->bytes_in,
+                              describe_reason(session, reason, sizeof(reason)), session->bytes_in,
                               session->bytes_out, duration / USEC_PER_SEC,
                               duration % USEC_PER_SEC / USEC_PER_MSEC,
                               describe_program(&session->program, program, sizeof(program))));

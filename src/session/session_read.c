@@ -67,6 +67,16 @@ int tcpd_kind(const struct tcpd_session *session)
     return has_messages(session) ? TCPD_MESSAGES : TCPD_STREAMS;
 }
 
+const char *tcpd_fact(const struct tcpd_session *session, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *const *fact = stage_facts(session->stage); *fact; fact++)
+        if (strncmp(*fact, name, length) == 0 && (*fact)[length] == '=')
+            return *fact + length + 1;
+    return NULL;
+}
+
 int tcpd_read_part(struct tcpd_session *session, void *buffer, size_t size, size_t *ret_n)
 {
     struct session_place to = {.data = buffer, .pipe = -1, .is_part = true};

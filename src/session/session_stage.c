@@ -6,11 +6,13 @@
 #include <errno.h>
 
 #include "base/base.h"
+#include "process/process.h"
 #include "session/session.h"
 #include "session/session_private.h"
 
 #define PIECE           (64 * 1024) // of a long write
 #define LAST_WORDS_USEC (2 * USEC_PER_SEC)
+#define LOOK_USEC       USEC_PER_MSEC
 
 static uint8_t through[PIECE]; // what goes from the session to a pipe or back
 
@@ -57,10 +59,54 @@ struct stage_end session_socket(struct tcpd_session *session)
     return (struct stage_end){.take = take, .give = give, .cookie = session};
 }
 
+// When the handshake must be over, and what the session is if it is not. A client that has not said
+// what it wants is owed nothing, once tcpd stops.
+static enum session_result begin_due(struct tcpd_session *session, uint64_t *stop_usec)
+{
+    uint64_t limit = session->service->deadlines.handshake_usec;
+    uint64_t due = limit > 0 ? session->started_usec + limit : USEC_NEVER;
+    enum session_result late = SESSION_HANDSHAKE_TIMEOUT;
+
+    if (process_idle_usec() > 0 && *stop_usec == USEC_NEVER)
+        *stop_usec = base_now_usec() + process_idle_usec();
+    if (session->deadline_usec <= due) {
+        due = session->deadline_usec;
+        late = SESSION_TIMEOUT;
+    }
+    if (*stop_usec <= due) {
+        due = *stop_usec;
+        late = SESSION_STOPPED;
+    }
+    session->stage_due_usec = due;
+    return late;
+}
+
+bool session_begin(struct tcpd_session *session)
+{
+    uint64_t stop_usec = USEC_NEVER;
+
+    while (session->stage && session->result == SESSION_OK) {
+        enum session_result late = begin_due(session, &stop_usec);
+        int r = stage_begin(session->stage, 0);
+
+        if (r >= 0)
+            return r > 0;
+        if (errno != EAGAIN && errno != EINTR)
+            (void)session_stop_by_errno(session, errno);
+        else if (base_now_usec() >= session->stage_due_usec)
+            session_stop(session, late);
+    }
+    return session->result == SESSION_OK;
+}
+
 ssize_t session_stage_take(struct tcpd_session *session, const struct session_place *to,
                            size_t size, uint64_t wait)
 {
-    session->stage_due_usec = earlier(base_now_usec() + wait, stage_wake_usec(session->stage));
+    uint64_t now = base_now_usec(), wake = stage_wake_usec(session->stage);
+
+    // Late for its turn, it looks at the socket all the same: there may be what it waits for.
+    wake = wake > now + LOOK_USEC ? wake : now + LOOK_USEC;
+    session->stage_due_usec = earlier(now + wait, wake);
     return session->stage->ops->take(session->stage, to->data, size, 0, &session->has_last);
 }
 
@@ -76,6 +122,8 @@ static uint64_t send_due(const struct tcpd_session *session)
 // After a call that gave nothing. False: the session has ended.
 static bool may_give_again(struct tcpd_session *session, int error)
 {
+    if (error == ESHUTDOWN)
+        return false; // the peer has ended both ways, as it may
     if (error != EAGAIN && error != EINTR)
         (void)session_stop_by_errno(session, error);
     else if (base_now_usec() >= session->stage_due_usec)
@@ -85,7 +133,8 @@ static bool may_give_again(struct tcpd_session *session, int error)
     return session->result == SESSION_OK;
 }
 
-static void write_all(struct tcpd_session *session, const uint8_t *data, size_t size, bool is_last)
+// False: the session takes nothing more, whatever its result.
+static bool write_all(struct tcpd_session *session, const uint8_t *data, size_t size, bool is_last)
 {
     for (;;) {
         size_t piece = size < PIECE ? size : PIECE;
@@ -93,25 +142,31 @@ static void write_all(struct tcpd_session *session, const uint8_t *data, size_t 
                                               is_last && piece == size);
 
         if (n < 0 && !may_give_again(session, errno))
-            return;
+            return false;
         if (n < 0)
             continue;
         session->bytes_out += (uint64_t)n;
         data += n;
         size -= (size_t)n;
         if (size == 0)
-            return;
+            break;
     }
+    while (stage_flush(session->stage, 0) < 0)
+        if (!may_give_again(session, errno))
+            return false;
+    return true;
 }
 
 int session_stage_write(struct tcpd_session *session, const void *data, size_t size, bool is_last)
 {
+    bool is_written = true;
+
     session->n_turns++;
     session->stage_due_usec = send_due(session);
     if (size > 0 || is_last)
-        write_all(session, data, size, is_last);
+        is_written = write_all(session, data, size, is_last);
     session->n_turns++;
-    return session->result == SESSION_OK ? 0 : -1;
+    return is_written ? 0 : -1;
 }
 
 ssize_t session_stage_splice_read(struct tcpd_session *session, int pipe, size_t size)
@@ -149,9 +204,12 @@ ssize_t session_take_now(struct tcpd_session *session, void *data, size_t size)
 
 ssize_t session_give_now(struct tcpd_session *session, const void *data, size_t size)
 {
+    ssize_t n;
+
     if (!session->stage)
         return send(session->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return session->stage->ops->give(session->stage, data, size, MSG_DONTWAIT, true);
+    n = session->stage->ops->give(session->stage, data, size, MSG_DONTWAIT, true);
+    return n < 0 && errno == ESHUTDOWN ? (ssize_t)size : n; // nobody wants it any more
 }
 
 bool session_end_output(struct tcpd_session *session)
@@ -174,6 +232,8 @@ static const enum stage_ending endings[SESSION_RESULTS] = {
     [SESSION_PROGRAM_TIMEOUT] = STAGE_LATE,
     [SESSION_PROGRAM_FAILED] = STAGE_FAILED,
     [SESSION_STOPPED] = STAGE_STOPPED,
+    [SESSION_HANDSHAKE_TIMEOUT] = STAGE_LATE,
+    [SESSION_REFUSED] = STAGE_BROKEN,
 };
 
 void session_stage_close(struct tcpd_session *session)

@@ -103,6 +103,11 @@ void tcpd_refuse(struct tcpd_session *session); // "protocol error"
 void tcpd_fail(struct tcpd_session *session);   // "failed"
 // What the session's bytes are, of enum tcpd_kind. Since 2.
 int tcpd_kind(const struct tcpd_session *session);
+// What the peer has said of itself before its first byte, in printable ASCII, and not to be
+// trusted: of a WebSocket REQUEST_URI, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN,
+// HTTP_COOKIE, HTTP_USER_AGENT, SEC_WEBSOCKET_PROTOCOL. NULL: nothing of that name. Belongs to the
+// session. Since 2.
+const char *tcpd_fact(const struct tcpd_session *session, const char *name);
 // When the session must be over: session_timeout; TCPD_NEVER.
 uint64_t tcpd_deadline(const struct tcpd_session *session);
 // The peer's address, as accept(2) gave it. Belongs to the session.

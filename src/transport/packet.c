@@ -79,6 +79,7 @@ static bool has_more(const struct stage *stage)
 
 static const struct stage_ops ops = {.name = "packet",
                                      .has_messages = true,
+                                     .is_thin = true,
                                      .open = start,
                                      .take = take,
                                      .give = give,

@@ -34,6 +34,53 @@ void stage_open(struct stage *stage)
         stage->ops->open(stage);
 }
 
+// The lowest first: of those that have begun already each says so at once.
+static int begin_at(struct stage *stage, size_t depth, int flags)
+{
+    for (; depth > 0; depth--)
+        stage = stage->under;
+    return stage->ops->begin ? stage->ops->begin(stage, flags) : 1;
+}
+
+int stage_begin(struct stage *stage, int flags)
+{
+    size_t depth = 0;
+    int r;
+
+    for (const struct stage *under = stage->under; under; under = under->under)
+        depth++;
+    do
+        r = begin_at(stage, depth, flags);
+    while (r > 0 && depth-- > 0);
+    return r;
+}
+
+const char *stage_wrong(const struct stage *stage)
+{
+    const char *wrong = NULL;
+
+    for (; stage && !wrong; stage = stage->under)
+        wrong = stage->ops->wrong ? stage->ops->wrong(stage) : NULL;
+    return wrong;
+}
+
+const char *const *stage_facts(const struct stage *stage)
+{
+    static const char *const none[] = {NULL};
+
+    while (stage && !stage->ops->facts)
+        stage = stage->under;
+    return stage ? stage->ops->facts(stage) : none;
+}
+
+int stage_flush(struct stage *stage, int flags)
+{
+    for (; stage; stage = stage->under)
+        if (stage->ops->flush && stage->ops->flush(stage, flags) < 0)
+            return -1;
+    return 0;
+}
+
 int stage_end_output(struct stage *stage, enum stage_ending ending, int flags)
 {
     for (; stage; stage = stage->under)

@@ -5,7 +5,9 @@
 //
 // Every call may fail as recv(2) and send(2) do, with -1 and errno. EAGAIN and EINTR change
 // nothing: what a stage has begun it keeps, in the middle of a header as well, and the call is made
-// again. EPROTO: the peer has broken the protocol, and nothing more comes of the stage.
+// again. EPROTO: the peer has broken the protocol, and nothing more comes of the stage. ESHUTDOWN,
+// when giving: the peer has ended both ways, and takes nothing more. EILSEQ: what is given cannot
+// be said in this protocol.
 #pragma once
 
 #include <stdbool.h>
@@ -29,20 +31,32 @@ struct stage;
 struct stage_ops {
     const char *name;
     bool has_messages; // one write is one message, and a read never has bytes of two
+    bool is_thin;      // the socket itself has these bytes: a program may have it
     // A new connection; nothing of the one before is left.
     void (*open)(struct stage *stage);
+    // Optional. What comes before the first byte, a handshake. 1: bytes may follow; 0: the session
+    // is over, and all is well; -1: as any call, or EBADMSG: the peer was refused. Called again
+    // after EAGAIN and EINTR.
+    int (*begin)(struct stage *stage, int flags);
     // As recv(2). *ret_last: these bytes end a message; 0 and true: an empty one; 0 and false: the
     // peer's end.
     ssize_t (*take)(struct stage *stage, void *data, size_t size, int flags, bool *ret_last);
     // As send(2), but what was not taken must be given again: it may be half on its way. `is_last`:
     // a message ends with it.
     ssize_t (*give)(struct stage *stage, const void *data, size_t size, int flags, bool is_last);
-    // The last words, after which nothing is given. Optional, as are all below. 0 or -1.
+    // Optional, as are all below. Sends what was taken and waits inside. 0 or -1.
+    int (*flush)(struct stage *stage, int flags);
+    // The last words, after which nothing is given. 0 or -1.
     int (*end)(struct stage *stage, enum stage_ending ending, int flags);
     // Whether there are bytes inside, of which poll(2) does not know.
     bool (*has_more)(const struct stage *stage);
     // What to poll the socket for in place of these events.
     short (*wants)(const struct stage *stage, short events);
+    // What was wrong with the peer, for the log; NULL: nothing. Of a peer's bytes nothing is in it.
+    const char *(*wrong)(const struct stage *stage);
+    // What is known of the peer since begin(): "NAME=value", printable ASCII as the peer has sent
+    // it, behind the last one NULL; valid until the next open().
+    const char *const *(*facts)(const struct stage *stage);
     // When it wants to be called to take, though nothing came; USEC_NEVER.
     uint64_t (*wake_usec)(const struct stage *stage);
 };
@@ -53,16 +67,15 @@ struct stage {
     struct stage_end below;
 };
 
-// The stages of this worker's connections, the upper one, which stands on `socket`. NULL: none, the
-// session reads and writes the socket itself. `type` is the socket's, as SO_TYPE. For the life of
-// the process.
-struct stage *stage_stack(int type, struct stage_end socket);
-
 // Puts a stage on another one.
 void stage_put_on(struct stage *stage, struct stage *under);
 
 // --- Of a stage and all under it, for the session ---
 void stage_open(struct stage *stage);
+int stage_begin(struct stage *stage, int flags);
+const char *stage_wrong(const struct stage *stage);
+const char *const *stage_facts(const struct stage *stage); // of the upper one that has some
+int stage_flush(struct stage *stage, int flags);
 int stage_end_output(struct stage *stage, enum stage_ending ending, int flags);
 bool stage_has_more(const struct stage *stage);
 short stage_wants(const struct stage *stage, short events);

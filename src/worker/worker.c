@@ -21,6 +21,7 @@
 #include "session/serving.h"
 #include "session/session.h"
 #include "session/session_log.h"
+#include "transport/transport.h"
 #include "worker/accept_error.h"
 
 #define ORPHAN_SEC     30 // where stop_timeout is off
@@ -131,7 +132,8 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
     session_init(session, fd, setup->service);
     enter_busy(self, session);
     session_log_opened(session, setup->config, quota);
-    self->face->serve(session);
+    if (session_begin(session))
+        self->face->serve(session);
     session_log_closed(session, setup->config, quota);
     session_close(session);
     session_log_flush(quota, setup->listener);
@@ -164,28 +166,21 @@ static bool is_spent(struct self *self)
     return retire != USEC_NEVER && base_now_usec() >= retire;
 }
 
-static int socket_type(int fd)
-{
-    int type = SOCK_STREAM;
-    socklen_t length = sizeof(type);
-
-    (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
-    return type;
-}
-
 static enum worker_exit accept_loop(struct self *self)
 {
+    const struct worker_setup *setup = self->setup;
+    const struct door door = {setup->service, setup->speaks, setup->listener};
     struct tcpd_session session = {.fd = -1};
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
-    session.stage = stage_stack(socket_type(self->setup->listener), session_socket(&session));
+    session.stage = transport_stack(&door, session_socket(&session));
     for (;;) {
         int fd;
 
         enter_idle(self);
         session.peer_length = sizeof(session.peer);
         session.peer.any.sa_family = AF_UNSPEC;
-        fd = accept4(self->setup->listener, &session.peer.any, &session.peer_length, SOCK_CLOEXEC);
+        fd = accept4(setup->listener, &session.peer.any, &session.peer_length, SOCK_CLOEXEC);
         if (fd < 0) {
             if (leave_after_error(self, errno, &reason))
                 return reason;

@@ -12,7 +12,8 @@
 struct worker_setup {
     pid_t master_pid;
     int listener;
-    int dead_socket; // never listening; takes the listener's number at TERM
+    enum address_speaks speaks; // to its clients
+    int dead_socket;            // never listening; takes the listener's number at TERM
     int scoreboard;
     int wake; // eventfd of the master
     unsigned slot, pool;

@@ -28,7 +28,7 @@ import pytest
 BUILD = Path(os.environ.get("TCPD_BUILD", Path(__file__).parents[2] / "build")).resolve()
 TCPD = BUILD / "tcpd"
 SANITIZED = b"__asan_init" in TCPD.read_bytes() if TCPD.exists() else False
-STAGED = (BUILD / "tests/stage/stack.o").exists()  # see tests/stage/stack.c
+STAGED = (BUILD / "tests/stage/plain.o").exists()  # see tests/stage/plain.c
 SOAK = os.environ.get("TCPD_SOAK") == "full"
 PATIENCE = 30.0  # a deadline for what should be a matter of milliseconds, on a machine under load
 

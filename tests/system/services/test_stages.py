@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One test stage between sessions and their sockets, whose bytes on the wire are others: whatever
 misses the stage, in either direction, is seen. With two of them, which undo each other, all other
-tests run in the same build (`make check-system STAGE=xor`); tests/stage/stack.c.
+tests run in the same build (`make check-system STAGE=xor`); tests/stage/plain.c.
 """
 
 import random

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// In place of src/transport/stack.c, for `make STAGE=xor`: every stream has two stages. Each turns
+// In place of src/transport/plain.c, for `make STAGE=xor`: every stream has two stages. Each turns
 // every byte into another one, by its position, and both together into what it was: so all that
 // passes through both is right, and what misses one of them is wrong. They do all that a stage may
 // do: keep bytes inside, take pieces of any size, fail with EAGAIN and EINTR in the middle, want to
@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "transport/packet.h"
+#include "transport/transport.h"
 
 #define ROOM 5000
 
@@ -142,7 +143,7 @@ static short wants(const struct stage *stage, short events)
 static const struct stage_ops ops = {
     .name = "xor", .open = start, .take = take, .give = give, .has_more = has_more, .wants = wants};
 
-struct stage *stage_stack(int type, struct stage_end socket)
+struct stage *transport_plain(int type, struct stage_end socket)
 {
     const char *how = getenv("TCPD_TEST_STAGES");
 

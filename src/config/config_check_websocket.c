@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// What tcpd.conf says of WebSockets.
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "config/config_check.h"
+
+#define PROTOCOL_MAX 128 // characters
+#define MESSAGE_MOST (INT64_C(1) << 30)
+
+struct at {
+    const struct service *service;
+    const struct section *section;
+    struct problems *problems;
+};
+
+__attribute__((format(printf, 3, 4))) static void complain(const struct at *at, const char *name,
+                                                           const char *format, ...)
+{
+    int line = section_line(at->section, name);
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    problems_add(at->problems, at->service->file, line > 0 ? line : at->service->line,
+                 "%s of service \"%s\": %s", name, at->service->name, text);
+}
+
+// A token (RFC 9110, 5.6.2), as a name of a protocol is.
+static bool is_token(const char *text)
+{
+    size_t n = strspn(text, "!#$%&'*+-.^_`|~0123456789"
+                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+    return n > 0 && n <= PROTOCOL_MAX && text[n] == '\0';
+}
+
+// As browsers write one: a scheme, a host in small letters, a port that is not the scheme's own.
+static bool is_origin(const char *text)
+{
+    size_t scheme = strcspn(text, ":/");
+
+    return strcmp(text, "same") == 0 || strcmp(text, "*") == 0 ||
+           (scheme > 0 && strncmp(text + scheme, "://", 3) == 0 && text[scheme + 3] != '\0' &&
+            strpbrk(text + scheme + 3, "/@ ?#") == NULL &&
+            strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == NULL);
+}
+
+void config_check_websocket(const struct service *service, const struct section *section,
+                            struct problems *problems)
+{
+    const struct websocket *ws = &service->websocket;
+    const struct at at = {service, section, problems};
+
+    for (size_t i = 0; i < ws->origins.n; i++)
+        if (!is_origin(ws->origins.items[i]))
+            complain(&at, "ws_origins",
+                     "\"%s\" is no origin; \"same\", \"*\", or as a browser sends it, "
+                     "such as \"https://www.example.org\"",
+                     ws->origins.items[i]);
+    for (size_t i = 0; i < ws->protocols.n; i++)
+        if (!is_token(ws->protocols.items[i]))
+            complain(&at, "ws_protocols",
+                     "\"%s\" is no name of a protocol: letters, digits and "
+                     "!#$%%&'*+-.^_`|~, up to 128 of them",
+                     ws->protocols.items[i]);
+    if (ws->path && ws->path[0] != '/' && strcmp(ws->path, "*") != 0)
+        complain(&at, "ws_path", "\"%s\" is no path: it begins with '/', or is \"*\"", ws->path);
+    if (ws->message_max < 1 || ws->message_max > MESSAGE_MOST)
+        complain(&at, "ws_message_max", "must be between 1 and 1G");
+}

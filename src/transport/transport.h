@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// What the listeners of a configuration need besides plain sockets.
+#pragma once
+
+#include "base/problems.h"
+#include "config/config.h"
+#include "transport/stage.h"
+
+// Loads what the entries of the configuration's listen need. Called in the master, so that workers
+// have it, and before that in a child, which may die of it. Adds what cannot be had to the
+// problems.
+void transport_load(const struct config *config, struct problems *problems);
+
+// A listener, as far as its connections' bytes go.
+struct door {
+    const struct service *service;
+    enum address_speaks speaks;
+    int fd;
+};
+
+// The stages of a listener's connections in this worker, the upper one, which stands on `socket`.
+// NULL: none, the session reads and writes the socket itself. For the life of the process.
+struct stage *transport_stack(const struct door *door, struct stage_end socket);
+
+// The same of a plain listener; `type` is its socket's.
+struct stage *transport_plain(int type, struct stage_end socket);
