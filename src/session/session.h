@@ -97,7 +97,8 @@ int session_stop_by_errno(struct tcpd_session *session, int error);
 // As recv(2) and send(2) that do not block.
 ssize_t session_take_now(struct tcpd_session *session, void *data, size_t size);
 ssize_t session_give_now(struct tcpd_session *session, const void *data, size_t size);
-// Ends our output. False: the socket takes no more now, and it is to be called again.
+// Ends our output; of a stage the last words are those of the session's result. False: the socket
+// takes no more now, and it is to be called again; or the session has ended.
 bool session_end_output(struct tcpd_session *session);
 
 // The socket of a session as the lower end of its stages; the cookie is the session.

@@ -22,9 +22,9 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 }
 
 // Sets the time of the socket's next call. False: there is none left.
-static bool arm_until(const struct tcpd_session *session, int option, uint64_t *armed)
+static bool arm_until(const struct tcpd_session *session, int option, uint64_t due, uint64_t *armed)
 {
-    uint64_t due = session->stage_due_usec, now = base_now_usec();
+    uint64_t now = base_now_usec();
 
     if (now >= due)
         return false;
@@ -36,22 +36,42 @@ static ssize_t take(void *cookie, void *data, size_t size, int flags)
 {
     struct tcpd_session *session = cookie;
 
-    if (!(flags & MSG_DONTWAIT) && !arm_until(session, SO_RCVTIMEO, &session->receive_armed_usec)) {
+    if (!(flags & MSG_DONTWAIT) &&
+        !arm_until(session, SO_RCVTIMEO, session->stage_due_usec, &session->receive_armed_usec)) {
         errno = EAGAIN;
         return -1;
     }
     return recv(session->fd, data, size, flags);
 }
 
+// When what is written now must have been taken.
+static uint64_t send_due(const struct tcpd_session *session)
+{
+    uint64_t limit = session->service->deadlines.send_usec;
+
+    return limit > 0 ? earlier(base_now_usec() + limit, session->deadline_usec)
+                     : session->deadline_usec;
+}
+
+// A stage sends while it reads, too, as answers to pings; a peer that does not take them has no
+// longer than for what a handler writes.
 static ssize_t give(void *cookie, const void *data, size_t size, int flags)
 {
     struct tcpd_session *session = cookie;
+    uint64_t due = session->stage_due_usec, limit;
+    ssize_t n;
 
-    if (!(flags & MSG_DONTWAIT) && !arm_until(session, SO_SNDTIMEO, &session->send_armed_usec)) {
+    if (flags & MSG_DONTWAIT)
+        return send(session->fd, data, size, flags | MSG_NOSIGNAL);
+    limit = send_due(session);
+    if (!arm_until(session, SO_SNDTIMEO, earlier(due, limit), &session->send_armed_usec)) {
         errno = EAGAIN;
         return -1;
     }
-    return send(session->fd, data, size, flags | MSG_NOSIGNAL);
+    n = send(session->fd, data, size, flags | MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN && limit < due)
+        session_stop(session, SESSION_SEND_TIMEOUT);
+    return n;
 }
 
 struct stage_end session_socket(struct tcpd_session *session)
@@ -108,15 +128,6 @@ ssize_t session_stage_take(struct tcpd_session *session, const struct session_pl
     wake = wake > now + LOOK_USEC ? wake : now + LOOK_USEC;
     session->stage_due_usec = earlier(now + wait, wake);
     return session->stage->ops->take(session->stage, to->data, size, 0, &session->has_last);
-}
-
-// When what is written now must have been taken.
-static uint64_t send_due(const struct tcpd_session *session)
-{
-    uint64_t limit = session->service->deadlines.send_usec;
-
-    return limit > 0 ? earlier(base_now_usec() + limit, session->deadline_usec)
-                     : session->deadline_usec;
 }
 
 // After a call that gave nothing. False: the session has ended.
@@ -212,16 +223,6 @@ ssize_t session_give_now(struct tcpd_session *session, const void *data, size_t 
     return n < 0 && errno == ESHUTDOWN ? (ssize_t)size : n; // nobody wants it any more
 }
 
-bool session_end_output(struct tcpd_session *session)
-{
-    if (session->stage && stage_end_output(session->stage, STAGE_DONE, MSG_DONTWAIT) < 0 &&
-        (errno == EAGAIN || errno == EINTR))
-        return false;
-    (void)shutdown(session->fd,
-                   SHUT_WR); // one that cannot be told is dead, and the next use says so
-    return true;
-}
-
 static const enum stage_ending endings[SESSION_RESULTS] = {
     [SESSION_OK] = STAGE_DONE,
     [SESSION_FIRST_BYTE_TIMEOUT] = STAGE_LATE,
@@ -236,14 +237,36 @@ static const enum stage_ending endings[SESSION_RESULTS] = {
     [SESSION_REFUSED] = STAGE_BROKEN,
 };
 
+bool session_end_output(struct tcpd_session *session)
+{
+    int r = 0;
+
+    if (session->stage)
+        r = stage_end_output(session->stage, endings[session->result], MSG_DONTWAIT);
+    if (r < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (r < 0 && errno == EILSEQ) { // what it has kept for the end; and the close says so
+        session_stop(session, SESSION_FAILED);
+        return false;
+    }
+    (void)shutdown(session->fd, SHUT_WR); // a socket that cannot be told is dead
+    return true;
+}
+
 void session_stage_close(struct tcpd_session *session)
 {
     enum session_result result = session->result;
+    enum stage_ending ending = endings[result];
+    int flags = MSG_DONTWAIT; // what there is room for leaves, however late it is
 
     if (result == SESSION_RESET || result == SESSION_PEER_LOST || result == SESSION_SEND_TIMEOUT)
         return;
     session->stage_due_usec = earlier(base_now_usec() + LAST_WORDS_USEC, send_due(session));
-    while (stage_end_output(session->stage, endings[result], 0) < 0)
-        if ((errno != EAGAIN && errno != EINTR) || base_now_usec() >= session->stage_due_usec)
+    while (stage_end_output(session->stage, ending, flags) < 0) {
+        if (errno == EILSEQ && ending == STAGE_DONE)
+            ending = STAGE_FAILED;
+        else if ((errno != EAGAIN && errno != EINTR) || base_now_usec() >= session->stage_due_usec)
             return;
+        flags = 0;
+    }
 }

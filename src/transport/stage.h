@@ -46,7 +46,8 @@ struct stage_ops {
     ssize_t (*give)(struct stage *stage, const void *data, size_t size, int flags, bool is_last);
     // Optional, as are all below. Sends what was taken and waits inside. 0 or -1.
     int (*flush)(struct stage *stage, int flags);
-    // The last words, after which nothing is given. 0 or -1.
+    // The last words, after which nothing is given. 0 or -1; EILSEQ: what was kept for the end
+    // cannot be said, and STAGE_FAILED can.
     int (*end)(struct stage *stage, enum stage_ending ending, int flags);
     // Whether there are bytes inside, of which poll(2) does not know.
     bool (*has_more)(const struct stage *stage);

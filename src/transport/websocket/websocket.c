@@ -361,9 +361,11 @@ static int end(struct stage *stage, enum stage_ending ending, int flags)
     }
     if (ws.phase != PHASE_MESSAGES)
         return 0;
-    if (ending == STAGE_DONE && !ws.is_message && ws.n_piece > 0)
+    if ((ending == STAGE_DONE || ending == STAGE_FAILED) && !ws.is_message && ws.n_piece > 0 &&
+        ws.wrong[0] == '\0')
         end_line(); // the last one has no end
-    if (give_piece(flags) < 0 && (errno == EAGAIN || errno == EINTR))
+    if (give_piece(flags) < 0 &&
+        (errno == EAGAIN || errno == EINTR || (errno == EILSEQ && ending == STAGE_DONE)))
         return -1;
     return ws_stream_end(ws.stream, codes[ending].code, codes[ending].reason, flags);
 }
