@@ -169,6 +169,16 @@ static void start_next(const struct tcpd_session *session)
         process_leave(WORKER_EXIT_PROGRAM);
 }
 
+// What it has written, and then how it has ended, which the last words may tell.
+static void finish(struct relay *relay, const struct instance *instance)
+{
+    relay_finish(relay);
+    if (relay->session->result != SESSION_OK)
+        return;
+    program_report(&instance->program, relay->session);
+    relay_end(relay);
+}
+
 // The session is the program's: both sides may have ended long before it has.
 static void relay_session(struct instance *instance, struct tcpd_session *session, bool is_first)
 {
@@ -189,7 +199,7 @@ static void relay_session(struct instance *instance, struct tcpd_session *sessio
     if (session->result == SESSION_OK && relay->client_error != 0)
         (void)session_stop_by_errno(session, relay->client_error);
     if (session->result == SESSION_OK && !has_failed_silently(instance, session))
-        relay_finish(relay);
+        finish(relay, instance);
     if (relay->far_error != 0)
         tcpd_log(session, LOG_ERR, "the program's socket failed: %s", strerror(relay->far_error));
     relay_close(relay);

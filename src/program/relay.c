@@ -187,6 +187,10 @@ static bool pour(struct relay *relay, enum relay_end from)
             fail(relay, (int)-n);
             return false;
         }
+        if (n == -EILSEQ) { // the program's fault, not the client's end
+            tcpd_fail(session);
+            return false;
+        }
         if (n < 0) {
             lose_client(relay, (int)-n);
             return false;
@@ -338,6 +342,10 @@ void relay_finish(struct relay *relay)
             break;
         unread -= (int)way->n;
     }
-    if (relay->session->result == SESSION_OK && !way->is_over)
+}
+
+void relay_end(struct relay *relay)
+{
+    if (!relay->ways[RELAY_FAR].is_over)
         end_way(relay, RELAY_FAR);
 }

@@ -65,8 +65,11 @@ bool relay_step(struct relay *relay, const struct pollfd *fds);
 uint64_t relay_unread(const struct relay *relay);
 
 // The program at the far end has died: delivers what it has written so far, whoever else holds that
-// socket, and ends writing. Blocks for send_timeout and the session's deadline at most.
+// socket. Blocks for send_timeout and the session's deadline at most.
 void relay_finish(struct relay *relay);
+
+// Ends writing, as the session's result says.
+void relay_end(struct relay *relay);
 
 // Ends it; the session's socket blocks again. The far end's stays as it is.
 void relay_close(struct relay *relay);

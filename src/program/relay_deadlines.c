@@ -5,9 +5,17 @@
 #include "process/process.h"
 #include "program/relay_private.h"
 
+// Where the end would say too early that all is well: another program may take the place of one
+// that has failed without a word, and the last words of a stage tell how it has ended.
+static bool is_end_early(const struct tcpd_session *session)
+{
+    return (session->bytes_in == 0 && session->bytes_out == 0) ||
+           (session->stage && session->stage->ops->end);
+}
+
 bool relay_is_held(const struct relay *relay, enum relay_end from)
 {
-    return from == RELAY_FAR && relay->session->bytes_in == 0 && relay->session->bytes_out == 0 &&
+    return from == RELAY_FAR && is_end_early(relay->session) &&
            base_now_usec() < relay->end_due_usec;
 }
 

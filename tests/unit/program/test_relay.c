@@ -134,6 +134,7 @@ static void check_finish(const char *row, enum pair_kind kind, size_t i)
     check_true(row, n_sent > 0 || sizes[i].n_down == 0);
     relay_finish(&bench.relay);
     check_result(row, &bench, SESSION_OK);
+    relay_end(&bench.relay);
     check_number(row, bench.session.bytes_out, n_sent);
     while (!bench.ends[RELAY_CLIENT].has_ended)
         end_receive(&bench.ends[RELAY_CLIENT]);
