@@ -53,6 +53,15 @@ static void check_arguments(const struct check *check)
             refuse(check, "program", argv->items[i], reason);
 }
 
+// Whether tcpd passes the bytes of some clients on: a program does not speak what they speak.
+static bool is_relayed(const struct service *service)
+{
+    for (size_t i = 0; i < service->listen.n; i++)
+        if (service->listen.items[i].spec.speaks == SPEAKS_WS)
+            return true;
+    return false;
+}
+
 // Options that were given, and that the mode cannot honour.
 static void check_mode(const struct check *check)
 {
@@ -92,6 +101,7 @@ static void check_mode(const struct check *check)
 
     for (size_t i = 0; i < ELEMENTS(rules); i++)
         if (rules[i].mode == check->options->mode &&
+            !(rules[i].reason == reads_itself && is_relayed(check->service)) &&
             section_line(check->section, rules[i].setting) != 0)
             refuse(check, rules[i].setting, NULL, rules[i].reason);
 }
