@@ -86,6 +86,11 @@ class Text:
             r"(?P<bytes_in>\d+) bytes in, (?P<bytes_out>\d+) bytes out, (?P<seconds>[\d.]+) s"
         )
 
+    @staticmethod
+    def closed_why(result):
+        """The same line of a session that a stage has ended; group: why."""
+        return rf"closed: {result} \((?P<why>[^)]*)\), "
+
 
 class Timeout(AssertionError):
     """Something did not happen before its deadline."""
