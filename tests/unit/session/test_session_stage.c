@@ -250,6 +250,8 @@ static void test_last_words(void **state)
         {SESSION_PROGRAM_TIMEOUT, true, STAGE_LATE},
         {SESSION_PROGRAM_FAILED, true, STAGE_FAILED},
         {SESSION_STOPPED, true, STAGE_STOPPED},
+        {SESSION_HANDSHAKE_TIMEOUT, true, STAGE_LATE},
+        {SESSION_REFUSED, true, STAGE_BROKEN},
     };
 
     (void)state;
