@@ -133,7 +133,7 @@ def test_tcpd_run_by_messages(tcpd, tmp_path):
     """tcpd run -l takes the prefix, and prints it; tcpc has the answers one by one."""
     path = tmp_path / "s"
     with tcpd(None, args=["run", "-l", at(path), "--handler", "hello"]) as daemon:
-        assert list(daemon.out.items) == [f"listening on {at(path)}"]
+        wait_for(lambda: list(daemon.out.items) == [f"listening on {at(path)}"], what="its address")
         texts = [part for name in NAMES for part in ("-s", name)]
         done = subprocess.run([TCPC, "-g", *texts, at(path)], capture_output=True, text=True,
                               timeout=PATIENCE)
