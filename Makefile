@@ -28,7 +28,7 @@ RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring \
-              python3-uvicorn ruby-webrick puma libnet-server-perl nodejs
+              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
@@ -238,6 +238,8 @@ LIBEXECDIR ?= $(PREFIX)/libexec/tcpd
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/tcpd-server
 MODULEDIR  ?= $(PREFIX)/lib/tcpd
+# Where tcpd looks for objects of its own: src/transport/websocket_load.c.
+PRIVATEDIR := $(abspath $(LIBEXECDIR)/../../lib/tcpd/private)
 INCLUDEDIR ?= $(PREFIX)/include
 PCDIR      ?= $(PREFIX)/share/pkgconfig
 COMPLETION ?= $(PREFIX)/share/bash-completion/completions
@@ -267,7 +269,7 @@ $(BUILD)/systemd/%.service: systemd/%.service.in $(wildcard systemd/*.inc) FORCE
 	sed -e '/^@START_LIMIT@$$/{r systemd/start-limit.inc' -e 'd}' \
 	    -e '/^@SANDBOX@$$/{r systemd/sandbox.inc' -e 'd}' $< | \
 	    sed -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' \
-	        -e 's:@PRIVATETMP@:$(PRIVATETMP):' >$@
+	        -e 's:@PRIVATEDIR@:$(PRIVATEDIR):g' -e 's:@PRIVATETMP@:$(PRIVATETMP):' >$@
 
 $(BUILD)/tcpd.pc: tcpd.pc.in FORCE
 	@mkdir -p $(@D)
@@ -281,6 +283,7 @@ install: install-server install-dev ## install below $(DESTDIR)$(PREFIX)
 
 install-server: all units ## the daemon, its tools and units
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
+	$(call put,644,$(PRIVATEDIR),$(BUILD)/private/websocket.so)
 	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
 	ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
 	$(call put,755,$(GENDIR),$(BUILD)/tcpd-generator)
@@ -305,7 +308,7 @@ install-dev: $(BUILD)/tcpd.pc ## what modules are written and built with
 	$(call put,644,$(DOCDIR)/examples/modules,$(wildcard examples/modules/*.c) examples/modules/Makefile)
 
 uninstall: ## remove what install put there; the configuration stays
-	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(DOCDIR)'
+	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(PRIVATEDIR)' '$(DESTDIR)$(DOCDIR)'
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/tcpd'
 	rmdir '$(DESTDIR)$(MODULEDIR)' 2>/dev/null || : # somebody's modules stay
 	rm -f $(DESTDIR)$(PCDIR)/tcpd.pc $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \

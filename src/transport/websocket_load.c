@@ -8,7 +8,8 @@
 
 #include "base/base.h"
 
-static const char *const folders[] = {"private", "../lib/tcpd/private"};
+// As it is built, and as it is installed: /usr/libexec/tcpd/tcpd has /usr/lib/tcpd/private.
+static const char *const folders[] = {"private", "../../lib/tcpd/private"};
 
 // The folder of tcpd's own file.
 static int find_own_folder(char *folder, size_t size)

@@ -1,5 +1,6 @@
+# SPDX-License-Identifier: MIT
 """Libraries that only some services need stay out of tcpd: they are linked into objects of their own,
-which call nothing of the program that loads them."""
+which call nothing of the program that loads them. `make install` puts them where tcpd looks."""
 
 import os
 import subprocess
@@ -7,14 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from harness import EX_OK, configuration, service
+
+TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ["TCPD_BUILD"])
+OBJECT = "private/websocket.so"
 OF_WEBSOCKET = {"libmd.so.0"}
+BY_WEBSOCKET = configuration(service("echo", listen="ws:127.0.0.1:0"))
+
+
+def read_elf(path, *what):
+    return subprocess.check_output(["readelf", "-W", *what, path], text=True).splitlines()
 
 
 def needed(path):
     """The libraries that an object names."""
-    lines = subprocess.check_output(["readelf", "-dW", path], text=True).splitlines()
-    return {line.split("[")[1].rstrip("]") for line in lines if "(NEEDED)" in line}
+    return {line.split("[")[1].rstrip("]") for line in read_elf(path, "-d") if "(NEEDED)" in line}
 
 
 @pytest.mark.parametrize("program", ["tcpd", "tcpc", "tcpdctl", "tcpd-generator"])
@@ -23,10 +32,66 @@ def test_programs_are_plain(program):
 
 
 def test_websocket_has_its_libraries():
-    assert OF_WEBSOCKET <= needed(BUILD / "private/websocket.so")
+    assert OF_WEBSOCKET <= needed(BUILD / OBJECT)
 
 
 def test_websocket_needs_no_program():
-    names = subprocess.check_output(["nm", "-D", "--undefined-only", BUILD / "private/websocket.so"],
-                                    text=True)
+    names = subprocess.check_output(["nm", "-D", "--undefined-only", BUILD / OBJECT], text=True)
     assert not [name for name in names.split() if name.startswith("tcpd_")]
+
+
+@pytest.mark.parametrize("name", ["tcpd", OBJECT])
+def test_hardened(name):
+    """Relocations are done at once and read-only then; the stack is not executable."""
+    parts = {line.split()[0]: line.split()[-3:-1] for line in read_elf(BUILD / name, "-l")
+             if line.split()[:1] in (["GNU_STACK"], ["GNU_RELRO"])}
+    assert parts["GNU_STACK"][-1] == "RW" and "GNU_RELRO" in parts
+    assert any("BIND_NOW" in line or "Flags: NOW" in line for line in read_elf(BUILD / name, "-d"))
+
+
+@pytest.fixture
+def make(tmp_path):
+    """make(TARGET, VARIABLE=VALUE...) of what is built, into tmp_path/root."""
+    built = tmp_path / "built"
+    built.mkdir()
+    for name in ("tcpd", "tcpc", "tcpdctl", "tcpd-generator", "private"):
+        (built / name).symlink_to(BUILD / name)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+    def call(target, **variables):
+        words = [f"{name}={value}" for name, value in variables.items()]
+        subprocess.run(["make", "-C", TOP, "-o", "all", target, f"BUILD={built}",
+                        f"DESTDIR={tmp_path}/root", *words], check=True, env=kept,
+                       stdout=subprocess.DEVNULL)
+        return tmp_path / "root"
+    return call
+
+
+@pytest.mark.parametrize("where", [
+    {"PREFIX": "/usr"}, {"PREFIX": "/usr/local"},
+    {"PREFIX": "/opt/tcpd", "LIBEXECDIR": "/opt/tcpd/lib/daemon", "MODULEDIR": "/srv/modules"}],
+    ids=lambda where: where["PREFIX"])
+def test_installed(make, tmp_path, where):
+    """tcpd finds its object wherever it is installed, and the unit lets it load that; make uninstall
+    leaves the configuration alone."""
+    prefix = where["PREFIX"]
+    root = make("install", CONFDIR="/etc/tcpd", **where)
+    folder = root / where.get("LIBEXECDIR", f"{prefix}/libexec/tcpd").lstrip("/")
+    installed = root / prefix.lstrip("/") / "lib/tcpd" / OBJECT
+    assert installed.stat().st_mode & 0o777 == 0o644
+    conf = tmp_path / "tcpd.conf"
+    conf.write_text(BY_WEBSOCKET)
+    said = subprocess.run([folder / "tcpd", "-t", "-c", conf], capture_output=True, text=True)
+    assert said.returncode == EX_OK, said.stderr
+    installed.rename(tmp_path / "aside")
+    said = subprocess.run([folder / "tcpd", "-t", "-c", conf], capture_output=True, text=True)
+    assert said.returncode != EX_OK and "websocket.so" in said.stderr, "that is the one it loads"
+    (tmp_path / "aside").rename(installed)
+    units = {path.name: path.read_text() for path in root.rglob("tcpd*.service")}
+    assert len(units) == 2
+    for text in units.values():
+        paths = next(line for line in text.splitlines() if line.startswith("ExecPaths="))
+        assert f"{prefix}/lib/tcpd/private" in paths.removeprefix("ExecPaths=").split()
+    make("uninstall", CONFDIR="/etc/tcpd", **where)
+    left = [path for path in root.rglob("*") if not path.is_dir()]
+    assert left == [root / "etc/tcpd/tcpd.conf"]
