@@ -9,14 +9,15 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/address.h"
 #include "base/base.h"
 
 #define ANYWHERE "127.0.0.1:0"
 #define LOOPBACK "127.0.0.1:"
 
 static const char help[] =
-    "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --listener] [-o NAME=VALUE]... [-v]\n"
-    "                [--] PROGRAM [ARGUMENT...]\n"
+    "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --listener] [--websocket]\n"
+    "                [-o NAME=VALUE]... [-v] [--] PROGRAM [ARGUMENT...]\n"
     "       tcpd run ... --handler NAME\n"
     "       tcpd run ... --handler /PATH/MODULE.so [NAME=VALUE...]\n"
     "Serves one service in the foreground, without a configuration file, and prints where.\n"
@@ -29,6 +30,7 @@ static const char help[] =
     "many\n"
     "      --prestart           have programs started before their clients come\n"
     "      --listener           the program accepts by itself, on descriptor 3\n"
+    "      --websocket          speak WebSocket: ADDRESS is ws:127.0.0.1:7000 and so on\n"
     "      --handler NAME       a built-in service or a module instead of a program\n"
     "  -o, --option NAME=VALUE  any option of tcpd.conf(5); again for more, and for lists\n"
     "  -v, --verbose            log more, sessions that end well among them\n"
@@ -140,6 +142,9 @@ static int take_option(struct run *run, int option, const char **max)
     case 'L':
         add_setting(run, "program_mode", option == 'p' ? "prestart" : "listener");
         return -1;
+    case 'w':
+        run->speaks_websocket = true;
+        return -1;
     case 'H':
         add_handler(run, optarg);
         return -1;
@@ -185,13 +190,33 @@ static bool has_sockets(void)
     return pid && getenv("LISTEN_FDS") && strtol(pid, NULL, 10) == (long)getpid();
 }
 
+// Puts "ws:" in front of addresses that say nothing of what is spoken there.
+static void speak_websocket(struct run *run)
+{
+    for (size_t i = 0; i < run->n_settings; i++) {
+        struct run_setting *setting = &run->settings[i];
+        struct address_spec spec;
+        char *address;
+
+        if (strcmp(setting->name, "listen") != 0 || address_parse(setting->text, &spec) != NULL ||
+            spec.speaks != SPEAKS_PLAIN)
+            continue;
+        if (asprintf(&address, "ws:%s", setting->text) < 0)
+            base_out_of_memory();
+        free(setting->text);
+        setting->text = address;
+    }
+}
+
 // What was not said.
 static void add_defaults(struct run *run, const char *max)
 {
     if (max)
         add_setting(run, is(run, "program_mode", "listener") ? "min_workers" : "max_workers", max);
-    if (!run_find(run, "listen") && !has_sockets())
+    if (!run_find(run, "listen") && (run->speaks_websocket || !has_sockets()))
         add_setting(run, "listen", ANYWHERE);
+    if (run->speaks_websocket)
+        speak_websocket(run);
     if (is(run, "handler", "program") && !has(run, "environment", "clean"))
         add_setting(run, "environment", "inherit"); // as whoever types a command expects
     if (run->verbose && !run_find(run, "log_sessions"))
@@ -201,11 +226,17 @@ static void add_defaults(struct run *run, const char *max)
 int run_parse(char **arguments, struct run *ret)
 {
     static const struct option names[] = {
-        {"listen", required_argument, NULL, 'l'},  {"max", required_argument, NULL, 'n'},
-        {"prestart", no_argument, NULL, 'p'},      {"listener", no_argument, NULL, 'L'},
-        {"handler", required_argument, NULL, 'H'}, {"option", required_argument, NULL, 'o'},
-        {"verbose", no_argument, NULL, 'v'},       {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"listen", required_argument, NULL, 'l'},
+        {"max", required_argument, NULL, 'n'},
+        {"prestart", no_argument, NULL, 'p'},
+        {"listener", no_argument, NULL, 'L'},
+        {"websocket", no_argument, NULL, 'w'},
+        {"handler", required_argument, NULL, 'H'},
+        {"option", required_argument, NULL, 'o'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     static char name[] = "tcpd run";
     cleanup_free char **argv = NULL;

@@ -19,6 +19,7 @@ struct run {
     } * settings;
     size_t n_settings;
     bool verbose;
+    bool speaks_websocket;
 };
 
 // The arguments of a command line that means this, `tcpd run ...` or a program called tcpd-run; the

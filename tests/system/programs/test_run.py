@@ -15,6 +15,7 @@ from harness import (BUILD, EX_CONFIG, EX_NOHOST, EX_OK, EX_UNAVAILABLE, EX_USAG
                      activated, can_become_others, free_port, has_tcp, peer_name,
                      proc_children, proc_state, proc_title, read_all, read_exactly, run, start,
                      wait_for)
+from messages import converse
 
 EX_IOERR = 74
 TOP = Path(__file__).parents[3]
@@ -125,6 +126,45 @@ def test_closed_output():
     assert ask(address, b"x") == b"x"
 
 
+GAME = ("import sys\nopen(sys.argv[0] + '.runs', 'a')\n"
+        "for line in sys.stdin:\n    print('you said', line.strip(), flush=True)\n")
+
+
+@pytest.mark.parametrize("args", [["--websocket"], ["-l", "ws:127.0.0.1:0"],
+                                  ["--websocket", "-l", "0"]], ids=" ".join)
+def test_websocket(args, tmp_path):
+    """A line of the program is a message, and it is there before anybody comes."""
+    (tmp_path / "game.py").write_text(GAME)
+    daemon = serve(*args, "--prestart", "python3", str(tmp_path / "game.py"))
+    (address,) = announced(daemon)
+    assert re.fullmatch(r"ws:127\.0\.0\.1:[1-9]\d+", address)
+    wait_for((tmp_path / "game.py.runs").exists, what="the program")
+    with connect(address.removeprefix("ws:")) as sock:
+        assert converse(sock, "one", "two", "\u263a") == [
+            "you said one", "you said two", "you said \u263a"]
+    assert daemon.stop() == EX_OK
+
+
+def test_websocket_over_unix(tmp_path):
+    daemon = serve("--websocket", "-l", f"unix:{tmp_path}/s", "--handler", "echo")
+    assert announced(daemon) == [f"ws:unix:{tmp_path}/s"]
+    with connect(f"unix:{tmp_path}/s") as sock:
+        assert converse(sock, "hello") == ["hello"]
+    assert daemon.stop() == EX_OK
+
+
+def test_websocket_is_not_spoken_by_chance():
+    """What systemd hands over is served by WebSocket if -l names it, else not at all."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        with activated(None, [sock], ["cat"],
+                       args=["run", "--websocket", "-l", peer_name(sock), "cat"]) as daemon:
+            assert announced(daemon) == [f"ws:{peer_name(sock)}"]
+            with connect(peer_name(sock)) as client:
+                assert converse(client, "x") == ["x"]
+        status, _, said = run("run", "--websocket", "cat", sockets=[sock], names=["cat"])
+        assert status == EX_CONFIG and "what it speaks is unknown" in said
+
+
 # --- What is wrong -----------------------------------------------------------------------------
 
 # name: arguments, exit status, words that must be said
@@ -148,6 +188,10 @@ WRONG = {
     "value of the file's": (["-o", "log_sessions=some", "cat"], EX_CONFIG,
                             ["log_sessions", "some", "errors"]),
     "twice": (["-n1", "-o", "max_workers=2", "cat"], EX_CONFIG, ["max_workers", "twice"]),
+    "frames to a program": (["--websocket", "--listener", "cat"], EX_CONFIG,
+                            ["ws:127.0.0.1:0", "program_mode = listener"]),
+    "datagrams of messages": (["--websocket", "-l", "udp:*:7", "cat"], EX_CONFIG,
+                              ["ws:udp:*:7", "one prefix"]),
     "two modes": (["--prestart", "--listener", "cat"], EX_CONFIG, ["program_mode", "twice"]),
     "of another handler": (["-o", "message=hi", "cat"], EX_CONFIG, ["message", "greeting"]),
     "too many": (["-n1", "-o", "min_workers=2", "cat"], EX_CONFIG, ["min_workers", "max_workers"]),
