@@ -50,6 +50,7 @@ HOW = {
     ("docs/programs.md", "One program per connection"): PLAIN,
     ("docs/programs.md", "Started before its client"): PLAIN,
     ("docs/programs.md", "Accepting by itself"): PLAIN,
+    ("docs/programs.md", "In a browser"): PLAIN,
     ("docs/programs.md", "In tcpd.conf"): PLAIN,
     ("docs/programs.md", "Under systemd"): INSTALLED,
     ("docs/programs.md", "What happens at the end"): PLAIN,

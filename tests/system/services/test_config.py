@@ -282,4 +282,5 @@ def test_shipped_configuration():
                        "discard": 9009, "chargen": 1919}.items():
         assert re.search(rf"{name}.*127\.0\.0\.1:{port}", out), out
     addresses = re.findall(r"\S+:\d+", out)
-    assert all(address.startswith(("127.", "[::1]")) for address in addresses), addresses
+    assert "ws:127.0.0.1:8007" in addresses
+    assert all(address.removeprefix("ws:").startswith(("127.", "[::1]")) for address in addresses)

@@ -10,6 +10,7 @@ import pytest
 
 import machine as bed
 from harness import PATIENCE, wait_for
+from messages import converse
 
 DEP8 = bed.TOP / "packaging/debian/tests"
 PORTS = {"echo": 7007, "hello": 9999, "greeting": 1234, "daytime": 1313, "time": 3737,
@@ -30,6 +31,8 @@ def all_serve(machine):
     assert re.search(rb" 20\d\d ", machine.exchange(1313))
     assert len(machine.exchange(3737)) == 4
     assert machine.exchange(9009, b"x" * 10000) == b""
+    with machine.connect(8007) as client:
+        assert converse(client, "Linux China") == ["Linux China"]
     with machine.connect(1919) as client:
         assert client.recv(4) == b' !"#'
     return True
@@ -84,7 +87,7 @@ def test_install_reinstall_remove_purge(machine, deb):
     assert machine.exchange(7008, b"other") == b"other"
     machine.run("dpkg", "--remove", "tcpd-server", timeout=2 * PATIENCE)
     assert active(machine, *UNITS, "tcpd@other.service", "tcpd@other.socket") == []
-    for port in (*PORTS.values(), 7008):
+    for port in (*PORTS.values(), 8007, 7008):
         with pytest.raises(ConnectionRefusedError):
             machine.connect(port)
     assert "tcpd" not in " ".join(machine.processes().values())

@@ -12,9 +12,11 @@ import pytest
 
 from harness import (configuration, proc_children, process_tree, read_exactly, service,
                      wait_for)
+from messages import converse
 from units import (CONF, CONTROL, ECHO, GREETING, configure, echoes, edit, install, is_refused,
                    messages, states, wait_active)
 
+PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NOT_HANDED_OVER = "is not among the sockets that systemd handed over"
 
 
@@ -75,7 +77,7 @@ def test_first_connection_starts_it(tcpd):
         assert tcpd.exchange(port, b"hello") == want
         wait_active(tcpd)
     tcpd.systemctl("stop", "tcpd.service")
-    assert "36 workers" in tcpd.run("tcpdctl", "status").stdout, "a call starts it as well"
+    assert "40 workers" in tcpd.run("tcpdctl", "status").stdout, "a call starts it as well"
     wait_active(tcpd)
 
 
@@ -99,6 +101,28 @@ def test_messages_start_it(tcpd):
     tcpd.systemctl("reload", "tcpd")
     assert tcpd.run("tcpc", "-s", "x", "-s", "Sarah",
                     f"unix-seqpacket:{path}").stdout == "Welcome!\nHello, x!\nHello, Sarah!\n"
+
+
+def test_websocket_starts_it(tcpd):
+    """Issue 14: ws: is a ListenStream= like any other; the first browser starts tcpd, whose sandbox
+    lets it load what speaks WebSocket, as the service's stream does not need it."""
+    path = "/run/tcpd/ws"
+    configure(tcpd, service("echo", listen=["127.0.0.1:7007", "ws:127.0.0.1:8007", f"ws:unix:{path}"],
+                            ws_page="yes"), start="tcpd.socket")
+    unit = tcpd.run("cat", "/run/systemd/generator/tcpd-echo.socket").stdout
+    assert f"ListenStream=127.0.0.1:8007\nListenStream={path}\n" in unit
+    assert states(tcpd, "tcpd.service", "tcpd-echo.socket") == ["inactive", "active"]
+    with tcpd.connect(8007) as sock:
+        assert converse(sock, "hello", "\u263a") == ["hello", "\u263a"]
+    wait_active(tcpd)
+    assert echoes(tcpd) and b"<title>tcpd" in tcpd.exchange(8007, PAGE)
+    told = json.loads(tcpd.run("tcpdctl", "--json", "status").stdout)
+    assert {(pool["listener"], pool["type"], pool["origin"]) for pool in told["pools"]} == {
+        (address, "stream", "handed over")
+        for address in ("127.0.0.1:7007", "ws:127.0.0.1:8007", f"ws:unix:{path}")}
+    tcpd.systemctl("reload", "tcpd")
+    with tcpd.connect(8007) as sock:
+        assert converse(sock, "again") == ["again"]
 
 
 def test_restarts_of_the_sockets(tcpd):
