@@ -307,12 +307,11 @@ static void store_listeners(const struct listener_set *set)
         const char *from = listener->origin == LISTENER_ACTIVATED ? ", handed over"
                            : listener->taken_back                 ? ", taken back"
                                                                   : "";
+        char room[64];
 
         listener_store(listener);
-        log_info("%s %s: listening, backlog %u%s%s", set->items[i].service->name, listener->address,
-                 listener->effective_backlog,
-                 listener->effective_backlog < listener->backlog ? " (net.core.somaxconn)" : "",
-                 from);
+        log_info("%s %s: listening, %s%s", set->items[i].service->name, listener->address,
+                 listener_describe_room(listener, room, sizeof(room)), from);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "board/datagram_losses.h"
 #include "board/log_quota.h"
 #include "board/reserve.h"
 
@@ -49,6 +50,7 @@ struct pool_hint {
     _Atomic int32_t spare;  // below this many idle ones the master wants to be woken; written by it
     _Atomic uint32_t armed; // 1: nobody has woken it yet
     struct log_quota quota; // of session records
+    struct datagram_losses datagrams;
 };
 
 struct scoreboard {

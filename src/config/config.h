@@ -65,6 +65,8 @@ struct service {
     uint64_t max_worker_age_usec;     // 0: no limit
     struct deadlines deadlines;
     struct websocket websocket;
+    unsigned amplification;           // of answers to datagrams; 0: any
+    int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's
     unsigned socket_mode;             // unix sockets
     char *socket_user, *socket_group; // unix sockets, NULL: as tcpd runs
     int socket_user_line, socket_group_line;

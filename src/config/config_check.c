@@ -13,6 +13,8 @@
 #include "base/base.h"
 #include "config/handler.h"
 
+#define RECEIVE_BUFFER_MOST (INT64_C(1) << 30)
+
 // A default that is above a given max_workers gives way; a given number is an error.
 static void check_workers(struct service *service, const struct section *section,
                           struct problems *problems)
@@ -74,8 +76,14 @@ static const char *listen_lacks(const struct service *service, const struct addr
         return "needs TLS, which is not built in yet";
     if (spec->speaks == SPEAKS_WS && service->accepts_itself)
         return "is not for program_mode = listener: the program would meet frames, not messages";
-    if (spec->type == SOCK_DGRAM)
-        return "needs datagrams, which are not built in yet";
+    if (spec->type != SOCK_DGRAM || service->accepts_itself || !service->handler ||
+        service->handler->loads_code) // which is asked when it is loaded
+        return NULL;
+    if (service->handler->starts_processes)
+        return "is not for programs but with program_mode = listener: it would be a process per "
+               "datagram, whose sender may be forged";
+    if (!(service->handler->face.kinds & TCPD_DATAGRAMS))
+        return "is for datagrams, which this handler cannot serve";
     return NULL;
 }
 
@@ -102,8 +110,33 @@ void config_check_service(struct service *service, const struct section *section
     check_workers(service, section, problems);
     check_listen(service, problems);
     config_check_websocket(service, section, problems);
+    if (service->receive_buffer < 0 || service->receive_buffer > RECEIVE_BUFFER_MOST)
+        problems_add(problems, service->file, section_line(section, "receive_buffer"),
+                     "receive_buffer of service \"%s\" must be between 0 and 1G", service->name);
     service->socket_user_line = section_line(section, "socket_user");
     service->socket_group_line = section_line(section, "socket_group");
+}
+
+static bool has_udp(const struct service *service)
+{
+    for (size_t i = 0; i < service->listen.n; i++)
+        if (service->listen.items[i].spec.type == SOCK_DGRAM &&
+            service->listen.items[i].spec.kind != ADDRESS_UNIX)
+            return true;
+    return false;
+}
+
+static void warn_of_amplification(const struct config *config, struct problems *warnings)
+{
+    for (size_t i = 0; i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        if (service->amplification == 0 && !service->accepts_itself && has_udp(service))
+            problems_add(warnings, service->file, service->line,
+                         "amplification = 0 of service \"%s\": whoever forges a sender can have "
+                         "long answers sent there",
+                         service->name);
+    }
 }
 
 void config_warn(const struct config *config, struct problems *warnings)
@@ -118,6 +151,7 @@ void config_warn(const struct config *config, struct problems *warnings)
                          "whether it is idle; it may exit with status 0 when it is",
                          service->name);
     }
+    warn_of_amplification(config, warnings);
 }
 
 static const char the_user[] = "the owner", the_group[] = "the group";

@@ -10,6 +10,9 @@
 #include "config/section.h"
 #include "tcpd/handler.h"
 
+// What a face says that serves whatever comes.
+#define HANDLER_ALL_KINDS (TCPD_STREAMS | TCPD_MESSAGES | TCPD_DATAGRAMS)
+
 struct handler {
     const char *name;
     struct tcpd_handler face;

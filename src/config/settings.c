@@ -54,6 +54,8 @@ static const struct setting of_service[] = {
     {OF_SERVICE("socket_mode", MODE, socket_mode), .initial = "0666", .max = 0777},
     {OF_SERVICE("socket_user", TEXT, socket_user)},
     {OF_SERVICE("socket_group", TEXT, socket_group)},
+    {OF_SERVICE("amplification", COUNT, amplification), .initial = "3", .max = 1000},
+    {OF_SERVICE("receive_buffer", LIMIT, receive_buffer), .initial = "0"},
     {OF_SERVICE("ws_origins", LIST, websocket.origins)},
     {OF_SERVICE("ws_hosts", LIST, websocket.hosts)},
     {OF_SERVICE("ws_path", TEXT, websocket.path), .initial = "/"},

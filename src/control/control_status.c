@@ -98,6 +98,27 @@ static uint64_t count_sessions(const struct pools *pools, const struct pool *poo
     return n;
 }
 
+// What became of datagrams: {"source_port": 3, ...}, and what the kernel had no room for.
+static int append_datagrams(const struct pools *pools, const struct pool *pool,
+                            sd_bus_message *reply)
+{
+    const struct datagram_losses *losses = &scoreboard_hint(&pools->board, pool->index)->datagrams;
+
+    if (pool->listener->bound.type != SOCK_DGRAM)
+        return 0;
+    (void)append_number(reply, "dropped", listener_dropped(pool->listener));
+    (void)sd_bus_message_open_container(reply, 'e', "sv");
+    (void)sd_bus_message_append(reply, "s", "unanswered");
+    (void)sd_bus_message_open_container(reply, 'v', "a{sv}");
+    (void)sd_bus_message_open_container(reply, 'a', "{sv}");
+    for (int i = DATAGRAM_GOOD + 1; i < DATAGRAM_LOSSES; i++)
+        (void)append_long(reply, datagram_loss_names[i],
+                          datagram_losses_read(losses, (enum datagram_loss)i));
+    (void)sd_bus_message_close_container(reply);
+    (void)sd_bus_message_close_container(reply);
+    return sd_bus_message_close_container(reply);
+}
+
 static int append_pool(const struct pools *pools, const struct pool *pool, sd_bus_message *reply)
 {
     struct sizing_limits limits = pool_limits(pool);
@@ -120,12 +141,13 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     (void)append_number(reply, "idle", pool->counts.idle);
     (void)append_number(reply, "busy", pool->counts.busy);
     (void)append_number(reply, "draining", pool->n_draining);
-    (void)append_number(reply, "queue", listener_queued(listener));
+    (void)append_number(reply, "queue", listener_waiting(listener));
     (void)append_number(reply, "queue_limit", listener->effective_backlog);
     (void)append_long(reply, "sessions", count_sessions(pools, pool));
     (void)append_number(reply, "old", pool->n_old);
     (void)append_number(reply, "resting", pool->rest.n);
     (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
+    (void)append_datagrams(pools, pool, reply);
     return sd_bus_message_close_container(reply);
 }
 

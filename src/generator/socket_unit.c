@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -198,6 +199,14 @@ static bool has_wildcard(const struct service *service, bool dual_stack)
     return false;
 }
 
+static bool has_datagrams(const struct service *service)
+{
+    for (size_t i = 0; i < service->listen.n; i++)
+        if (service->listen.items[i].spec.type == SOCK_DGRAM)
+            return true;
+    return false;
+}
+
 static void write_owner(FILE *stream, const struct service *service, const char *name,
                         const char *value, struct problems *problems)
 {
@@ -261,6 +270,10 @@ size_t socket_unit_write(FILE *stream, const struct unit_family *family,
     (void)fprintf(stream, "BindIPv6Only=%s\n", dual && !split ? "both" : "ipv6-only");
     (void)fprintf(stream, "Backlog=%u\nFreeBind=yes\nTriggerLimitIntervalSec=0\n",
                   service->backlog);
+    if (has_datagrams(service))
+        (void)fprintf(stream, "PassPacketInfo=yes\n"); // of those that come before tcpd, too
+    if (service->receive_buffer > 0)
+        (void)fprintf(stream, "ReceiveBuffer=%" PRId64 "\n", service->receive_buffer);
     if (paths) {
         (void)fprintf(stream, "SocketMode=0%o\nRemoveOnStop=yes\n", service->socket_mode);
         write_owner(stream, service, "SocketUser", service->socket_user, problems);

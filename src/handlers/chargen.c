@@ -2,15 +2,18 @@
 // chargen, RFC 864: lines of 72 characters out of the ring of the 95 printing ones; line N begins
 // at character N mod 95, so the pattern repeats every 95 lines. Sent in large blocks: a line per
 // send() is 32 times slower. Input is dropped; the stream ends at the peer's end of input or a
-// deadline.
+// deadline. A datagram is answered by one of up to 512 characters, by chance.
+
+#include <stdlib.h>
 
 #include "handlers/handlers.h"
 
-#define RING      95
-#define LINE      72
-#define LINE_SIZE (LINE + 2)
-#define PERIOD    ((size_t)RING * LINE_SIZE)
-#define BLOCK     (TCPD_BUFFER_SIZE / PERIOD * PERIOD)
+#define RING          95
+#define LINE          72
+#define LINE_SIZE     (LINE + 2)
+#define PERIOD        ((size_t)RING * LINE_SIZE)
+#define DATAGRAM_MOST 512
+#define BLOCK         (TCPD_BUFFER_SIZE / PERIOD * PERIOD)
 
 static void fill(uint8_t *block)
 {
@@ -29,10 +32,15 @@ static void serve(struct tcpd_session *session)
     uint8_t *block = tcpd_buffer();
 
     fill(block);
+    if (tcpd_kind(session) == TCPD_DATAGRAMS) {
+        (void)tcpd_write(session, block, arc4random_uniform(DATAGRAM_MOST + 1));
+        return;
+    }
     while (tcpd_write(session, block, BLOCK) == 0)
         if (tcpd_discard_pending(session))
             return;
 }
 
-const struct handler handler_chargen = {.name = "chargen",
-                                        .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}};
+const struct handler handler_chargen = {
+    .name = "chargen",
+    .face = {.abi = TCPD_HANDLER_ABI, .serve = serve, .kinds = HANDLER_ALL_KINDS}};

@@ -71,8 +71,10 @@ static void prepare(struct service *service, const struct section *section,
     tzset(); // read the zone once here, not in every worker
 }
 
-const struct handler handler_daytime = {
-    .name = "daytime",
-    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
-    .form = &form,
-    .prepare = prepare};
+const struct handler handler_daytime = {.name = "daytime",
+                                        .face = {.abi = TCPD_HANDLER_ABI,
+                                                 .open = open_worker,
+                                                 .serve = serve,
+                                                 .kinds = HANDLER_ALL_KINDS},
+                                        .form = &form,
+                                        .prepare = prepare};

@@ -9,5 +9,6 @@ static void serve(struct tcpd_session *session)
         ;
 }
 
-const struct handler handler_discard = {.name = "discard",
-                                        .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}};
+const struct handler handler_discard = {
+    .name = "discard",
+    .face = {.abi = TCPD_HANDLER_ABI, .serve = serve, .kinds = HANDLER_ALL_KINDS}};

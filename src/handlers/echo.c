@@ -94,10 +94,10 @@ static void serve_stream(struct tcpd_session *session)
 
 static void serve(struct tcpd_session *session)
 {
-    if (tcpd_kind(session) == TCPD_MESSAGES)
-        serve_messages(session);
-    else
+    if (tcpd_kind(session) == TCPD_STREAMS)
         serve_stream(session);
+    else
+        serve_messages(session);
 }
 
 static int open_worker(const struct tcpd_worker *worker)
@@ -106,7 +106,9 @@ static int open_worker(const struct tcpd_worker *worker)
     return 0;
 }
 
-const struct handler handler_echo = {
-    .name = "echo",
-    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
-    .form = &form};
+const struct handler handler_echo = {.name = "echo",
+                                     .face = {.abi = TCPD_HANDLER_ABI,
+                                              .open = open_worker,
+                                              .serve = serve,
+                                              .kinds = HANDLER_ALL_KINDS},
+                                     .form = &form};

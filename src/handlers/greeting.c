@@ -182,9 +182,11 @@ static void release(void *its_options)
     free(given->entries);
 }
 
-const struct handler handler_greeting = {
-    .name = "greeting",
-    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
-    .form = &form,
-    .prepare = prepare,
-    .release = release};
+const struct handler handler_greeting = {.name = "greeting",
+                                         .face = {.abi = TCPD_HANDLER_ABI,
+                                                  .open = open_worker,
+                                                  .serve = serve,
+                                                  .kinds = HANDLER_ALL_KINDS},
+                                         .form = &form,
+                                         .prepare = prepare,
+                                         .release = release};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// hello: `Welcome!`, then `Hello, X!` for each message X, until `exit` or the end of input. What a
-// message is, `framing` says; bytes are bytes, none is decoded. Answers to messages that came
-// together leave together, in one write.
+// hello: `Welcome!` (not to a datagram), then `Hello, X!` for each message X, until `exit` or the
+// end of input. What a message is, `framing` says; bytes are bytes, none is decoded. Answers to
+// messages that came together leave together, in one write.
 
 #include <errno.h>
 #include <string.h>
@@ -109,7 +109,22 @@ static bool answer_all(struct conversation *talk, bool at_end)
     return over || r < 0 || at_end;
 }
 
-static void serve(struct tcpd_session *session)
+// One message, and nobody to welcome.
+static void serve_datagram(struct tcpd_session *session)
+{
+    uint8_t *reply = tcpd_buffer();
+    size_t before = strlen(BEFORE), room = TCPD_BUFFER_SIZE - before - strlen(AFTER);
+    ssize_t n = tcpd_read_exactly(session, reply + before, room);
+
+    if (n < 0 || (n == 4 && memcmp(reply + before, "exit", 4) == 0) ||
+        (options->delay_usec > 0 && tcpd_pause(session, options->delay_usec) < 0))
+        return;
+    memcpy(reply, BEFORE, before);
+    memcpy(reply + before + n, AFTER, strlen(AFTER));
+    (void)tcpd_write(session, reply, before + (size_t)n + strlen(AFTER));
+}
+
+static void serve_stream(struct tcpd_session *session)
 {
     // Static, so that its pages cost only the workers of hello, and only what they use.
     static struct conversation talk;
@@ -135,13 +150,39 @@ static void serve(struct tcpd_session *session)
     } while (!answer_all(&talk, n == 0));
 }
 
+static void serve(struct tcpd_session *session)
+{
+    if (tcpd_kind(session) == TCPD_DATAGRAMS)
+        serve_datagram(session);
+    else
+        serve_stream(session);
+}
+
+// A datagram is a message as it is.
+static void prepare(struct service *service, const struct section *section,
+                    struct problems *problems)
+{
+    const struct hello *given = service->options;
+
+    for (size_t i = 0; i < service->listen.n && given->framing != FRAMING_CHUNK; i++)
+        if (service->listen.items[i].spec.type == SOCK_DGRAM)
+            problems_add(problems, service->file, section_line(section, "framing"),
+                         "framing = %s of service \"%s\" is for streams, and listen = \"%s\" is "
+                         "for datagrams: give them a service of their own",
+                         framing_names[given->framing], service->name,
+                         service->listen.items[i].text);
+}
+
 static int open_worker(const struct tcpd_worker *worker)
 {
     options = serving_options(worker);
     return 0;
 }
 
-const struct handler handler_hello = {
-    .name = "hello",
-    .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve},
-    .form = &form};
+const struct handler handler_hello = {.name = "hello",
+                                      .face = {.abi = TCPD_HANDLER_ABI,
+                                               .open = open_worker,
+                                               .serve = serve,
+                                               .kinds = HANDLER_ALL_KINDS},
+                                      .form = &form,
+                                      .prepare = prepare};

@@ -20,4 +20,6 @@ static void serve(struct tcpd_session *session)
 }
 
 const struct handler handler_time = {
-    .name = "time", .face = {.abi = TCPD_HANDLER_ABI, .serve = serve}, .is_binary = true};
+    .name = "time",
+    .face = {.abi = TCPD_HANDLER_ABI, .serve = serve, .kinds = HANDLER_ALL_KINDS},
+    .is_binary = true};

@@ -30,7 +30,7 @@ struct listener {
     char address[ADDRESS_TEXT_MAX]; // as an entry is written, numbers for names
     int family;
     unsigned backlog;           // as asked for; 0: systemd's
-    unsigned effective_backlog; // as the kernel has it
+    unsigned effective_backlog; // as the kernel has it; of datagrams, bytes
     bool stored;                // systemd keeps it for the next start, too
     bool taken_back;            // from before a restart
     bool misplaced;             // taken back, though its path leads elsewhere by now
@@ -91,8 +91,20 @@ void listener_release(struct listener *listener);
 // Releases and frees.
 void listener_close(struct listener *listener);
 
-// Connections in the accept queue; for unix sockets 1 stands for any number.
+// Connections in the accept queue; for unix sockets and for datagrams 1 stands for any number.
 unsigned listener_queued(const struct listener *listener);
+
+// Whether listener_queued() knows the number.
+bool listener_counts(const struct listener *listener);
+
+// The same as it is shown: of datagrams their bytes, as the kernel counts them.
+unsigned listener_waiting(const struct listener *listener);
+
+// What limits it, for the log: "backlog 4096", "receive buffer 212992". Returns text.
+const char *listener_describe_room(const struct listener *listener, char *text, size_t size);
+
+// Datagrams that the kernel has dropped, as it had no room; all of them, modulo 2^32.
+unsigned listener_dropped(const struct listener *listener);
 
 // Makes the kernel take no new connection while those in the queue can still be accepted, for bound
 // sockets. For good: it need not be undone. May log.
@@ -111,9 +123,9 @@ bool listener_is_shut(const struct listener *listener);
 // Whether a bound unix socket is still what its path leads to.
 bool listener_is_in_place(const struct listener *listener);
 
-// Makes a TCP listener that was shut down listen again, at the same address. 0 or -errno;
+// Makes an internet listener that was shut down listen again, at the same address. 0 or -errno;
 // -EOPNOTSUPP: a unix socket is shut down for ever.
-int listener_revive(const struct listener *listener);
+int listener_revive(struct listener *listener);
 
 // Closes one that listener_open() or listener_bind_again() has made, as if it had never been.
 void listener_undo(struct listener *fresh);

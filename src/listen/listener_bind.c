@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "listen/listener_datagram.h"
 #include "listen/listener_inherit.h"
 #include "listen/listener_path.h"
 #include "log/log.h"
@@ -52,11 +53,13 @@ static void set_inherited_options(int fd)
                          sizeof(options[i].value));
 }
 
-static unsigned effective_backlog(int fd, unsigned backlog)
+static unsigned effective_backlog(int fd, const struct address *bound, unsigned backlog)
 {
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
+    if (bound->type == SOCK_DGRAM)
+        return datagram_room(fd, bound->any.sa_family);
     // For a listener the kernel reports its queue's limit here, after somaxconn.
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_sacked : backlog;
 }
@@ -84,7 +87,9 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
     listener_speak(listener, SPEAKS_PLAIN);
     listener->family = listener->bound.any.sa_family;
     listener->backlog = backlog;
-    listener->effective_backlog = effective_backlog(fd, backlog);
+    listener->effective_backlog = effective_backlog(fd, &listener->bound, backlog);
+    if (listener->bound.type == SOCK_DGRAM)
+        datagram_ask(fd);
     return listener;
 }
 
@@ -129,8 +134,8 @@ struct listener *listener_take_back(int fd, const struct service *service,
     listener->wanted = *address;
     listener->stored = listener->taken_back = true;
     find_object(listener, object);
-    (void)listen(fd, (int)service->backlog); // it listens; this is for the backlog
-    listener->effective_backlog = effective_backlog(fd, service->backlog);
+    (void)datagram_or_listen(fd, address->type, service); // it listens; this is for the backlog
+    listener->effective_backlog = effective_backlog(fd, &listener->bound, service->backlog);
     listener_resume(listener);
     return listener;
 }
@@ -142,7 +147,9 @@ static int bind_inet(const struct address *address, int *ret_fd)
 
     if (fd < 0)
         return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+    // With datagrams it would let others bind to the same address, and take them.
+    if (address->type != SOCK_DGRAM &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
         return -errno;
     if (address->any.sa_family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0)
@@ -186,12 +193,13 @@ int listener_keep(struct listener *listener, const struct service *service,
         r = path_set_owner(&listener->wanted, &listener->object, service);
     if (r == -ESTALE)
         r = 0; // its path is another's, as listeners_open() has said
-    if (listener->backlog == service->backlog)
+    if (listener->backlog == service->backlog && listener->bound.type != SOCK_DGRAM)
         return r;
-    if (listen(listener->fd, (int)service->backlog) < 0)
+    if (datagram_or_listen(listener->fd, listener->bound.type, service) < 0)
         return -errno;
     listener->backlog = service->backlog;
-    listener->effective_backlog = effective_backlog(listener->fd, service->backlog);
+    listener->effective_backlog = effective_backlog(listener->fd, &listener->bound,
+                                                    service->backlog);
     return r;
 }
 
@@ -202,8 +210,9 @@ static int listen_inet(const struct service *service, const struct address *addr
 
     if (r < 0)
         return r;
-    if (listen(fd, (int)service->backlog) < 0)
-        return -errno;
+    r = datagram_or_listen(fd, address->type, service);
+    if (r < 0)
+        return r;
     *ret_fd = base_take_fd(&fd);
     return 0;
 }
@@ -227,8 +236,13 @@ int listener_bind(const struct service *service, const struct address *address,
 int listener_bind_again(struct listener *listener, const struct service *service,
                         struct listener **ret)
 {
-    int r = listener_bind(service, &listener->wanted, ret);
+    bool is_path = listener->family == AF_UNIX;
+    int r;
 
+    // Whether a server of datagrams is alive, its path does not tell; of this one it is known.
+    if (is_path && listener->bound.type == SOCK_DGRAM && listener_is_shut(listener))
+        path_remove(&listener->wanted, &listener->object);
+    r = listener_bind(service, &listener->wanted, ret);
     if (r < 0)
         return r;
     (*ret)->replaces = listener;

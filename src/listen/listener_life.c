@@ -17,6 +17,7 @@
 #include "base/base.h"
 #include "listen/listener.h"
 #include "listen/listener_bind.h"
+#include "listen/listener_datagram.h"
 #include "log/log.h"
 
 // SYN is bit 1 and ACK bit 4 of the TCP header's byte 13; a new connection is SYN without ACK.
@@ -24,14 +25,20 @@
 #define TCP_FLAGS_SYN    0x02
 #define TCP_FLAGS_BOTH   0x12
 
+bool listener_counts(const struct listener *listener)
+{
+    return listener->family != AF_UNIX && listener->bound.type == SOCK_STREAM;
+}
+
 unsigned listener_queued(const struct listener *listener)
 {
     struct pollfd queue = {.fd = listener->fd, .events = POLLIN};
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
-    if (listener->family == AF_UNIX) // one that was shut down is readable for ever
-        return !listener->emptied && poll(&queue, 1, 0) > 0 && (queue.revents & POLLIN) != 0;
+    if (!listener_counts(listener)) // one that was shut down is readable for ever
+        return !(listener->emptied && listener->family == AF_UNIX) && poll(&queue, 1, 0) > 0 &&
+               (queue.revents & POLLIN) != 0;
     return getsockopt(listener->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_unacked
                                                                                 : 0;
 }
@@ -42,7 +49,7 @@ bool listener_is_shut(const struct listener *listener)
     int listening = 1;
     socklen_t length = sizeof(listening);
 
-    if (listener->family == AF_UNIX) // it counts as listening all the same
+    if (!listener_counts(listener)) // it counts as listening all the same, or never does
         return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0;
     return getsockopt(listener->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 &&
            listening == 0;
@@ -82,6 +89,21 @@ static int refuse_new(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere)) < 0 ? -errno : 0;
 }
 
+// What comes now is lost, as anything that comes to a closed port; so the next tcpd is to have it.
+static enum listener_quiet quiesce_datagrams(const struct listener *listener)
+{
+    int r = listener->stored ? 0 : datagram_drop_all(listener->fd);
+
+    if (listener->stored)
+        return LISTENER_OPEN;
+    if (r == 0)
+        return LISTENER_QUIET;
+    log_warning("%s: the kernel refuses a filter: %s; datagrams that come during the stop may be "
+                "lost",
+                listener->address, strerror(-r));
+    return LISTENER_TRICKLES;
+}
+
 enum listener_quiet listener_quiesce(const struct listener *listener, bool for_good)
 {
     int r;
@@ -92,8 +114,12 @@ enum listener_quiet listener_quiesce(const struct listener *listener, bool for_g
         listener_remove_path(listener);
         if (listener->stored)
             return LISTENER_OPEN;
+        if (listener->bound.type == SOCK_DGRAM)
+            (void)datagram_drop_all(listener->fd); // from those who have it already
         return listener_is_shut(listener) ? LISTENER_SHUT : LISTENER_QUIET;
     }
+    if (listener->bound.type == SOCK_DGRAM)
+        return quiesce_datagrams(listener);
     r = drop_new(listener->fd);
     if (r == 0)
         return LISTENER_QUIET;
@@ -115,15 +141,29 @@ void listener_resume(const struct listener *listener)
     if (listener->origin != LISTENER_BOUND || listener->family == AF_UNIX)
         return;
     (void)setsockopt(listener->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
-    (void)listen(listener->fd, (int)listener->backlog);
+    if (listener->bound.type != SOCK_DGRAM)
+        (void)listen(listener->fd, (int)listener->backlog);
 }
 
-int listener_revive(const struct listener *listener)
+static int revive_datagrams(struct listener *listener)
+{
+    int r = datagram_revive(listener);
+
+    if (r < 0 || !listener->stored)
+        return r;
+    listener_unstore(listener); // the old one
+    listener_store(listener);
+    return r;
+}
+
+int listener_revive(struct listener *listener)
 {
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
 
     if (listener->family == AF_UNIX)
         return -EOPNOTSUPP; // listen(2) does not undo it
+    if (listener->bound.type == SOCK_DGRAM)
+        return revive_datagrams(listener);
     // Once more shut down while it did not listen, it would pass that on to those it accepts.
     (void)connect(listener->fd, &none, sizeof(none));
     // A port that the kernel had chosen is lost with the shutdown; listen() would choose another

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include "base/base.h"
+#include "listen/listener_datagram.h"
 
 static const char *path_of(const struct address *address)
 {
@@ -220,8 +221,8 @@ static int bind_and_listen(const struct service *service, const struct address *
     if (fd < 0 || fchmod(fd, 0) < 0 || bind(fd, &address->any, address->length) < 0)
         return -errno;
     r = take_new(folder, name, service, ret);
-    if (r == 0 && listen(fd, (int)service->backlog) < 0)
-        r = -errno;
+    if (r == 0)
+        r = datagram_or_listen(fd, address->type, service);
     if (r < 0) {
         path_remove(address, ret);
         return r;

@@ -19,10 +19,10 @@
 #include "base/base.h"
 #include "log/output.h"
 
-#define PATIENCE_MS 20
-#define TEXT_MAX    1024
-#define KEPT_MAX    (16 * 1024) // bytes
-#define KEPT_COUNT  64          // records
+#define PATIENCE_MS      20
+#define LAST_PATIENCE_MS 1000
+#define TEXT_MAX         1024
+#define KEPT_MAX         (16 * 1024)
 
 #define OWN            "tcpd"
 #define IDENTIFIER_MAX 80 // "tcpd/" and a service's name
@@ -35,6 +35,7 @@ static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_WORKER_DIED] = "62455877a16d472da16d27fefaf3ff90",
     [EVENT_WORKER_KILLED] = "82d79586f49d49bbb5095d9f45b9f762",
     [EVENT_POOL_FULL] = "4d95c32f5015444abe09dd3e492c3f0f",
+    [EVENT_DATAGRAMS_DROPPED] = "341580ff34664a60afba9a06320ac29d",
     [EVENT_THROTTLED] = "d8131bcf275444c48b36531802e57f55",
     [EVENT_STOPPED] = "56e5f10bb3e24f48a43074090e3f0d16",
     [EVENT_SESSION_OPENED] = "3035c9cd7642411b8d2bc2f651e43cf1",

@@ -111,6 +111,20 @@ static void say_full(struct pool *pool, uint64_t now)
                pool->name, pool->service->max_workers, pool->n_draining, queued);
 }
 
+static void say_dropped(struct pool *pool, uint64_t now)
+{
+    struct log_field fields[POOL_FIELDS];
+    unsigned n = listener_dropped(pool->listener) - pool->dropped_said;
+
+    if (n == 0 || (pool->dropped_said_usec != 0 && now - pool->dropped_said_usec < SAY_FULL_USEC))
+        return;
+    pool->dropped_said_usec = now;
+    pool->dropped_said += n;
+    pool_fields(pool, fields);
+    log_record(LOG_WARNING, EVENT_DATAGRAMS_DROPPED, fields, POOL_FIELDS,
+               "%s: the kernel has dropped %u datagrams, for which it had no room", pool->name, n);
+}
+
 // Workers that its minimum asks for have come to accept().
 static bool is_ready(const struct pool *pool)
 {
@@ -197,6 +211,8 @@ bool master_balance(struct master *master, uint64_t now_usec)
             close_step(master, pool, now_usec);
         else
             say_full(pool, now_usec);
+        if (!pool->closing)
+            say_dropped(pool, now_usec);
     }
     if (master->phase == MASTER_STARTING)
         announce_ready(master);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A listener belongs to all who have a copy of it, and shutdown(2) by one of them, a program or a
-// module, acts for all. TCP sockets can listen again. A unix socket cannot, so another one takes
-// its path and its pool's place; one that systemd has opened is systemd's to open anew, which it
-// does when tcpd has exited. Workers serve what was in the queue before they find out.
+// module, acts for all. TCP sockets can listen again, and one for datagrams can be put in another's
+// place. A unix socket cannot, so another one takes its path and its pool's place; one that systemd
+// has opened is systemd's to open anew, which it does when tcpd has exited. Workers serve what was
+// in the queue before they find out.
 
 #include "master/master_listeners.h"
 
@@ -95,6 +96,12 @@ static void leave_to_systemd(struct master *master, const struct pool *pool)
     master_stop(master, false, EX_TEMPFAIL);
 }
 
+// A TCP socket can listen again; another one would be another socket than systemd's.
+static bool can_be_revived(const struct listener *listener)
+{
+    return listener->origin == LISTENER_BOUND || listener_counts(listener);
+}
+
 static void mend(struct master *master, struct pool *pool, const char *fault, uint64_t now)
 {
     struct listener *listener = pool->listener;
@@ -105,7 +112,7 @@ static void mend(struct master *master, struct pool *pool, const char *fault, ui
     pool->mends.owed = now < pool->mends.due_usec;
     if (pool->mends.owed)
         return;
-    if (is_path && listener->origin == LISTENER_ACTIVATED) {
+    if (!can_be_revived(listener)) {
         leave_to_systemd(master, pool);
         return;
     }

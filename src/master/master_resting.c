@@ -51,13 +51,13 @@ static void watch(struct master *master, struct pool *pool, uint64_t now)
 }
 
 // Whether the queue shows that it has taken nobody: those who waited before are all there, and
-// nobody has come. For unix sockets the length is not known.
+// nobody has come.
 static bool took_nobody(const struct pool *pool, const struct worker *worker, unsigned queued)
 {
     const struct pool_rest *rest = &pool->rest;
     bool sees_all = rest->source && sd_event_source_is_ratelimited(rest->source) == 0;
 
-    return pool->listener->family != AF_UNIX && sees_all && queued == worker->queued &&
+    return listener_counts(pool->listener) && sees_all && queued == worker->queued &&
            rest->client_usec < worker->started_usec;
 }
 

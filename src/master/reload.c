@@ -98,6 +98,7 @@ static void commit(struct master *master, struct config *config, struct listener
         const struct service *service = set->items[i].service;
         struct listener *listener = set->items[i].listener;
         struct pool *pool = find_pool(master, listener);
+        char room[64];
 
         if (pool) {
             keep(pool, listener, service, set->items[i].speaks);
@@ -107,8 +108,8 @@ static void commit(struct master *master, struct config *config, struct listener
         } else { // check_room() has seen that there is room
             (void)pool_new(&master->pools, listener, config, service, master->generation);
             listener_store(listener);
-            log_info("%s %s: listening, backlog %u", service->name, listener->address,
-                     listener->effective_backlog);
+            log_info("%s %s: listening, %s", service->name, listener->address,
+                     listener_describe_room(listener, room, sizeof(room)));
         }
     }
     pools_settle_memory(&master->pools);

@@ -28,12 +28,29 @@ static const struct setting settings[] = {
 
 static const struct form form = FORM(struct module_options, settings);
 
+#define ABI_WITH_KINDS 2 // of the interface
+
 static const struct tcpd_handler *face;
 
 // exit(3) would write what the master had in its buffers, and look like an orderly end.
 static void on_exit_called(void)
 {
     _exit(WORKER_EXIT_MODULE_EXITED);
+}
+
+// What a module can serve only its face says.
+static bool serves_all(const struct service *service, char *ret_wrong, size_t size)
+{
+    bool takes_datagrams = face->abi >= ABI_WITH_KINDS && (face->kinds & TCPD_DATAGRAMS) != 0;
+
+    for (size_t i = 0; i < service->listen.n && !takes_datagrams; i++)
+        if (service->listen.items[i].spec.type == SOCK_DGRAM) {
+            (void)snprintf(ret_wrong, size,
+                           "does not say that it can serve datagrams, as listen = \"%s\" is for",
+                           service->listen.items[i].text);
+            return false;
+        }
+    return true;
 }
 
 int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
@@ -47,6 +64,8 @@ int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
     }
     face = module_load(options->file, ret_wrong, size);
     if (!face)
+        return -1;
+    if (!serves_all(worker->service, ret_wrong, size))
         return -1;
     r = face->open ? face->open(worker) : 0;
     if (r < 0)

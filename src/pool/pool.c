@@ -235,9 +235,24 @@ static void list_remove(struct pool *pool, struct worker *worker)
         worker->next->previous = worker->previous;
 }
 
+// The ports of all listeners for datagrams, for a worker of one; how many.
+static size_t list_ports(const struct pools *pools, const struct pool *pool,
+                         uint16_t ports[SCOREBOARD_POOLS])
+{
+    size_t n = 0;
+
+    if (pool->listener->bound.type != SOCK_DGRAM)
+        return 0;
+    for (const struct pool *other = pools->first; other; other = other->next)
+        if (other->listener->bound.type == SOCK_DGRAM)
+            ports[n++] = (uint16_t)address_port(&other->listener->bound.any);
+    return n;
+}
+
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
     char title[POOL_TITLE_MAX]; // on the stack, which the child has
+    uint16_t ports[SCOREBOARD_POOLS];
     struct worker *worker = slots_reserve(pools->slots);
     struct worker_setup setup = {
         .master_pid = getpid(),
@@ -248,6 +263,8 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .wake = pools->wake,
         .pool = pool->index,
         .title = title,
+        .ports = ports,
+        .n_ports = list_ports(pools, pool, ports),
         .service = pool->service,
         .config = pool->config,
     };

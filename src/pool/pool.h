@@ -82,17 +82,19 @@ struct pool {
     struct sizing_surplus surplus;
     struct sizing_bucket bucket;
 
-    bool closing;              // its listener goes away: empty the queue, drain, close
-    bool drained;              // closing, and every worker was told
-    int stop_idle_ms;          // all of tcpd stops: for clients that are owed nothing; 0: no bound
-    bool was_closing;          // before the reload that is being carried out
-    bool starved;              // wants workers, and the bucket is empty
-    enum listener_quiet quiet; // closing: what still comes
-    uint64_t quiet_usec;       // closing: its queue is empty since; 0: not quiesced yet
-    uint64_t full_said_usec;   // when "at its maximum" was last logged
-    struct pool_mends mends;   // of its listener
-    unsigned n_deaths_said;    // deaths logged in this period ...
-    unsigned n_deaths_unsaid;  // ... and not logged
+    bool closing;               // its listener goes away: empty the queue, drain, close
+    bool drained;               // closing, and every worker was told
+    int stop_idle_ms;           // all of tcpd stops: for clients that are owed nothing; 0: no bound
+    bool was_closing;           // before the reload that is being carried out
+    bool starved;               // wants workers, and the bucket is empty
+    enum listener_quiet quiet;  // closing: what still comes
+    uint64_t quiet_usec;        // closing: its queue is empty since; 0: not quiesced yet
+    uint64_t full_said_usec;    // when "at its maximum" was last logged
+    uint64_t dropped_said_usec; // the same of datagrams that were dropped,
+    unsigned dropped_said;      // and how many there were then
+    struct pool_mends mends;    // of its listener
+    unsigned n_deaths_said;     // deaths logged in this period ...
+    unsigned n_deaths_unsaid;   // ... and not logged
 };
 
 // What all pools share.

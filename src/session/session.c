@@ -360,7 +360,7 @@ static bool has_last_word(const struct tcpd_session *session)
            unsent > 0;
 }
 
-void session_close(struct tcpd_session *session)
+static void close_connection(struct tcpd_session *session)
 {
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
@@ -372,6 +372,12 @@ void session_close(struct tcpd_session *session)
         linger_keep(session->fd, session->deadline_usec);
     else
         base_close_fd(&session->fd);
+}
+
+void session_close(struct tcpd_session *session)
+{
+    if (!session_is_datagram(session)) // whose socket stays
+        close_connection(session);
     session->fd = -1;
     give_back_buffer(session);
 }

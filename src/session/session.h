@@ -77,6 +77,9 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
 // What its stages have to say first, within handshake_timeout. False: there is nothing to serve.
 bool session_begin(struct tcpd_session *session);
 
+// Whether it is one datagram and the answer to it.
+bool session_is_datagram(const struct tcpd_session *session);
+
 // Ends the session with a result; reading and writing fail from now on.
 void session_stop(struct tcpd_session *session, enum session_result result);
 

@@ -66,7 +66,7 @@ static size_t add_ends(struct log_field *fields, const struct tcpd_session *sess
 {
     char text[ADDRESS_TEXT_MAX];
     struct sockaddr_storage local = {0};
-    socklen_t length = sizeof(local);
+    socklen_t length;
     size_t n = 0;
     char *port;
 
@@ -78,7 +78,7 @@ static size_t add_ends(struct log_field *fields, const struct tcpd_session *sess
     add(fields, &n, "TCPD_PEER_ADDR", text);
     if (addresses == LOG_ADDRESSES_FULL && session->peer.any.sa_family != AF_UNIX)
         add_number(fields, &n, "TCPD_PEER_PORT", address_port(&session->peer.any));
-    if (getsockname(session->fd, (struct sockaddr *)&local, &length) == 0)
+    if (tcpd_local(session, &local, &length) == 0)
         add(fields, &n, "TCPD_LOCAL_ADDR",
             address_format((const struct sockaddr *)&local, length, text, sizeof(text)));
     return n;
@@ -102,6 +102,12 @@ static bool is_within_rate(const struct config *config, struct log_quota *quota,
     return false;
 }
 
+// A datagram's start and end are one.
+static unsigned n_records(const struct tcpd_session *session)
+{
+    return session_is_datagram(session) ? 1 : 2;
+}
+
 void session_log_opened(struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota)
 {
@@ -110,8 +116,9 @@ void session_log_opened(struct tcpd_session *session, const struct config *confi
     size_t n = 0;
 
     session->is_logged = config->log_sessions == LOG_SESSIONS_ALL &&
-                         is_within_rate(config, quota, 2, false, session->started_usec);
-    if (!session->is_logged)
+                         is_within_rate(config, quota, n_records(session), false,
+                                        session->started_usec);
+    if (!session->is_logged || n_records(session) < 2)
         return;
     if (log_has_fields())
         n = add_ends(fields, session, config->log_addresses);
@@ -236,6 +243,7 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
 {
     int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
+    bool is_datagram = session_is_datagram(session);
     char peer[ADDRESS_TEXT_MAX], program[160], reason[160];
     uint64_t duration;
     size_t n = 0;
@@ -247,12 +255,12 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
         n = add_figures(fields, add_ends(fields, session, config->log_addresses), session,
                         duration);
     write_now(quota, log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
-                              "%s: connection from %s closed: %s%s, %" PRIu64 " bytes in, %" PRIu64
+                              "%s: %s from %s%s: %s%s, %" PRIu64 " bytes in, %" PRIu64
                               " bytes out, %" PRIu64 ".%03" PRIu64 " s%s",
-                              session->service->name,
+                              session->service->name, is_datagram ? "datagram" : "connection",
                               session_log_peer(&session->peer.any, session->peer_length,
                                                config->log_addresses, peer, sizeof(peer)),
-                              session_result_names[session->result],
+                              is_datagram ? "" : " closed", session_result_names[session->result],
                               describe_reason(session, reason, sizeof(reason)), session->bytes_in,
                               session->bytes_out, duration / USEC_PER_SEC,
                               duration % USEC_PER_SEC / USEC_PER_MSEC,

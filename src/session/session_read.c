@@ -62,8 +62,15 @@ static bool has_messages(const struct tcpd_session *session)
     return session->stage && session->stage->ops->has_messages;
 }
 
+bool session_is_datagram(const struct tcpd_session *session)
+{
+    return session->stage && session->stage->ops->is_datagram;
+}
+
 int tcpd_kind(const struct tcpd_session *session)
 {
+    if (session_is_datagram(session))
+        return TCPD_DATAGRAMS;
     return has_messages(session) ? TCPD_MESSAGES : TCPD_STREAMS;
 }
 
@@ -257,6 +264,12 @@ const struct sockaddr *tcpd_peer(const struct tcpd_session *session, socklen_t *
 int tcpd_local(const struct tcpd_session *session, struct sockaddr_storage *ret,
                socklen_t *ret_length)
 {
+    const struct stage *stage = session->stage;
+
+    if (stage && stage->ops->local) {
+        *ret_length = stage->ops->local(stage, ret);
+        return 0;
+    }
     *ret_length = sizeof(*ret);
     return getsockname(session->fd, (struct sockaddr *)ret, ret_length) < 0 ? -errno : 0;
 }

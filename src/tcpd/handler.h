@@ -28,8 +28,9 @@ struct tcpd_worker;  // the process, for open()
 struct tcpd_session; // one connection, from accept() to close()
 
 // What a session's bytes are: a stream, as TCP's; messages with borders, as of a SOCK_SEQPACKET
-// socket: one write is one, and a read has bytes of one.
-enum tcpd_kind { TCPD_STREAMS = 1, TCPD_MESSAGES = 2 };
+// socket: one write is one, and a read has bytes of one; a datagram: the session has one message,
+// which is there, and each write is a datagram back.
+enum tcpd_kind { TCPD_STREAMS = 1, TCPD_MESSAGES = 2, TCPD_DATAGRAMS = 4 };
 
 // A module exports one of these with the name tcpd_handler.
 struct tcpd_handler {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 // Where bytes come from and go to: the socket or the stage below, as recv(2) and send(2). Without
@@ -32,6 +33,9 @@ struct stage_ops {
     const char *name;
     bool has_messages; // one write is one message, and a read never has bytes of two
     bool is_thin;      // the socket itself has these bytes: a program may have it
+    // Its one message is all of the session, and was read before it. The socket is everybody's:
+    // nothing is set on it, nothing is ended, and it stays open.
+    bool is_datagram;
     // A new connection; nothing of the one before is left.
     void (*open)(struct stage *stage);
     // Optional. What comes before the first byte, a handshake. 1: bytes may follow; 0: the session
@@ -60,6 +64,8 @@ struct stage_ops {
     const char *const *(*facts)(const struct stage *stage);
     // When it wants to be called to take, though nothing came; USEC_NEVER.
     uint64_t (*wake_usec)(const struct stage *stage);
+    // Our address, if the socket itself has not the right one. Its length.
+    socklen_t (*local)(const struct stage *stage, struct sockaddr_storage *ret);
 };
 
 struct stage {

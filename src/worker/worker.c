@@ -21,8 +21,8 @@
 #include "session/serving.h"
 #include "session/session.h"
 #include "session/session_log.h"
-#include "transport/transport.h"
 #include "worker/accept_error.h"
+#include "worker/receive.h"
 
 #define ORPHAN_SEC     30 // where stop_timeout is off
 #define ORPHAN_MAX_SEC 3600
@@ -32,6 +32,7 @@ struct self {
     const struct tcpd_handler *face;
     struct score_page *page;
     struct pool_hint *hint;
+    struct receiver receiver;
     struct accept_backoff backoff;
     unsigned sessions_left; // 0: no limit
     bool waiting;           // counted in hint->reserve
@@ -77,6 +78,9 @@ static int worker_setup(struct self *self)
     if (r < 0)
         return r;
     (void)close(setup->scoreboard);
+    r = setup->service->accepts_itself ? 0 : receive_prepare(&self->receiver, setup->listener);
+    if (r < 0)
+        return r;
     title_set(setup->title);
     self->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
     return process_catch_signals(&duty);
@@ -168,26 +172,20 @@ static bool is_spent(struct self *self)
 
 static enum worker_exit accept_loop(struct self *self)
 {
-    const struct worker_setup *setup = self->setup;
-    const struct door door = {setup->service, setup->speaks, setup->listener};
     struct tcpd_session session = {.fd = -1};
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
-    session.stage = transport_stack(&door, session_socket(&session));
+    receive_open(&self->receiver, self->setup, self->hint, &session);
     for (;;) {
         int fd;
 
         enter_idle(self);
-        session.peer_length = sizeof(session.peer);
-        session.peer.any.sa_family = AF_UNSPEC;
-        fd = accept4(setup->listener, &session.peer.any, &session.peer_length, SOCK_CLOEXEC);
+        fd = self->receiver.next(&self->receiver, &session);
         if (fd < 0) {
             if (leave_after_error(self, errno, &reason))
                 return reason;
             continue;
         }
-        if (session.peer_length > sizeof(session.peer))
-            session.peer_length = sizeof(session.peer); // the kernel cut it
         self->backoff = (struct accept_backoff){0};
         serve(self, &session, fd);
         if (process_leave_reason() != WORKER_EXIT_DRAINED)

@@ -17,6 +17,8 @@ struct worker_setup {
     int scoreboard;
     int wake; // eventfd of the master
     unsigned slot, pool;
+    const uint16_t *ports; // that tcpd has for datagrams
+    size_t n_ports;
     uint64_t retire_usec; // it takes no new connection from then on; USEC_NEVER
     const char *title;    // of the process: "tcpd: echo 127.0.0.1:7007 worker"
     const struct service *service;

@@ -80,7 +80,6 @@ WRONG = {
     "open bracket": (section().replace("127.0.0.1:0", "[::1:7"), 3, ["bracket"]),
     "relative unix path": (section().replace("127.0.0.1:0", "unix:x"), 3, ["unix", "absolute"]),
     "long unix path": (section().replace("127.0.0.1:0", "unix:/" + "x" * 108), 3, ["107"]),
-    "datagram": (section().replace("127.0.0.1:0", "udp:127.0.0.1:0"), 3, []),
     "bad service name": (section(name="a b"), None, ["a b"]),
     "missing brace": (section()[:-2], None, ["brace"]),
     "missing brace, then another section": (section()[:-2] + section(name="b"), None, []),

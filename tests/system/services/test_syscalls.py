@@ -161,13 +161,13 @@ def test_kind_and_protocol_must_agree(kind, protocol):
     assert failure.value.errno == errno.EPROTONOSUPPORT
 
 
-SCHEMES = ["udp:127.0.0.1:7", "tcp:127.0.0.1:7", "raw:127.0.0.1:7", "packet:127.0.0.1:7",
+SCHEMES = ["tcp:127.0.0.1:7", "raw:127.0.0.1:7", "packet:127.0.0.1:7",
            "rdm:127.0.0.1:7", "udp://127.0.0.1:7", "unixgram:/run/x", "seqpacket:/run/x"]
 
 
 @pytest.mark.parametrize("listen", SCHEMES)
 def test_other_kinds_of_sockets(listen):
-    """P1, P30: nothing but TCP and unix sockets is served; the entry is named with its line."""
+    """P1, P30: nothing but TCP, UDP and unix sockets is served; the entry is named with its line."""
     status, _, log = run(conf=configuration(service("echo", listen=listen)))
     assert status == EX_CONFIG
     assert re.search(rf'tcpd\.conf:3: listen = "{listen}": ', log)

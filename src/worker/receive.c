@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "worker/receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/base.h"
+#include "transport/datagram.h"
+#include "transport/transport.h"
+
+static int next_connection(const struct receiver *receiver, struct tcpd_session *session)
+{
+    int fd;
+
+    session->peer_length = sizeof(session->peer);
+    session->peer.any.sa_family = AF_UNSPEC;
+    fd = accept4(receiver->listener, &session->peer.any, &session->peer_length, SOCK_CLOEXEC);
+    if (session->peer_length > sizeof(session->peer))
+        session->peer_length = sizeof(session->peer); // the kernel cut it
+    return fd;
+}
+
+static int next_datagram(const struct receiver *receiver, struct tcpd_session *session)
+{
+    int r = datagram_receive(receiver->listener, &session->peer.storage, &session->peer_length);
+
+    return r < 0 ? -1 : receiver->out;
+}
+
+int receive_prepare(struct receiver *receiver, int listener)
+{
+    int type = SOCK_STREAM;
+
+    *receiver = (struct receiver){.listener = listener, .out = -1, .next = next_connection};
+    if (getsockopt(listener, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof(type)}) < 0)
+        return -errno;
+    if (type != SOCK_DGRAM)
+        return 0;
+    receiver->next = next_datagram;
+    receiver->out = fcntl(listener, F_DUPFD_CLOEXEC, 3);
+    return receiver->out < 0 ? -errno : 0;
+}
+
+void receive_open(struct receiver *receiver, const struct worker_setup *setup,
+                  struct pool_hint *hint, struct tcpd_session *session)
+{
+    const struct door door = {setup->service, setup->speaks, setup->listener};
+    const struct datagram_settings settings = {
+        .rules = {.amplification = setup->service->amplification,
+                  .ports = setup->ports,
+                  .n_ports = setup->n_ports},
+        .losses = &hint->datagrams,
+        .out = receiver->out,
+    };
+
+    session->stage = receiver->out >= 0 ? datagram_stage(&settings)
+                                        : transport_stack(&door, session_socket(session));
+}
