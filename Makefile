@@ -77,7 +77,7 @@ CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
-WEBSOCKET_OBJ := $(WEBSOCKET_SRC:%.c=$(BUILD)/pic/%.o)
+WEBSOCKET_OBJ := $(WEBSOCKET_SRC:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/page_data.o
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%) $(BENCH_MOD:%.c=$(BUILD)/%.so)
 EXAMPLE_SO := $(patsubst %.c,$(BUILD)/%.so,$(wildcard examples/modules/*.c))
@@ -125,14 +125,21 @@ $(BUILD)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
-# Bytes of a file as C has them in an array.
-$(BUILD)/page/%.inc: src/transport/websocket/page/%
+# The files of the test page as arrays: page_index_html[], page_index_html_size ...
+$(BUILD)/page_data.c: $(wildcard src/transport/websocket/page/*) Makefile
 	@mkdir -p $(@D)
-	od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' >$@
+	{ printf '#include <stddef.h>\n#include <stdint.h>\n'; \
+	  for file in $(filter-out Makefile,$^); do \
+	      name=page_$$(basename $$file | tr . _); \
+	      printf 'extern const uint8_t %s[];\nextern const size_t %s_size;\n' $$name $$name; \
+	      printf 'const uint8_t %s[] = {' $$name; \
+	      od -An -v -tx1 $$file | sed 's/ \(..\)/0x\1,/g'; \
+	      printf '};\nconst size_t %s_size = sizeof(%s);\n' $$name $$name; \
+	  done; } >$@
 
-PAGE := $(patsubst src/transport/websocket/%,$(BUILD)/%.inc,$(wildcard src/transport/websocket/page/*))
-$(BUILD)/pic/src/transport/websocket/page.o: EXTRA_INCLUDES = -I$(BUILD)
-$(BUILD)/pic/src/transport/websocket/page.o: $(PAGE)
+$(BUILD)/pic/page_data.o: $(BUILD)/page_data.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
@@ -208,10 +215,10 @@ FUZZ_DEPS := clang libclang-rt-14-dev # of Debian 12
 TIME      ?= 60s
 
 # Whole sources at once, as they are small; clang, whatever CC is.
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(WEBSOCKET_SRC) $(PAGE) Makefile
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(WEBSOCKET_SRC) $(BUILD)/page_data.c Makefile
 	@mkdir -p $(@D)
-	clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -I$(BUILD) -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(WEBSOCKET_SRC) $(WEBSOCKET_LIBS)
+	clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(WEBSOCKET_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
 
 fuzz: ## feed invented input to what reads the network's; TIME=60s for each target
 	@tools/deps $(BUILD_DEPS)

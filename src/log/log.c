@@ -19,10 +19,10 @@
 #include "base/base.h"
 #include "log/output.h"
 
-#define PATIENCE_MS      20
-#define LAST_PATIENCE_MS 1000
-#define TEXT_MAX         1024
-#define KEPT_MAX         (16 * 1024)
+#define PATIENCE_MS 20
+#define TEXT_MAX    1024
+#define KEPT_MAX    (16 * 1024) // bytes
+#define KEPT_COUNT  64          // records
 
 #define OWN            "tcpd"
 #define IDENTIFIER_MAX 80 // "tcpd/" and a service's name

@@ -229,6 +229,15 @@ static void note_ipv4(const struct in_pktinfo *info)
         datagram.local.in.sin_addr = info->ipi_addr;
 }
 
+static void note_ipv6(const struct in6_pktinfo *info)
+{
+    if (IN6_IS_ADDR_MULTICAST(&info->ipi6_addr))
+        return; // nothing is sent from there
+    datagram.local.in6.sin6_addr = info->ipi6_addr;
+    if (IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr))
+        datagram.local.in6.sin6_scope_id = info->ipi6_ifindex;
+}
+
 // Our address, as the peer wrote it on the datagram.
 static void note_local(struct msghdr *message)
 {
@@ -244,11 +253,7 @@ static void note_local(struct msghdr *message)
             note_ipv4(&v4);
         } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
             memcpy(&v6, CMSG_DATA(control), sizeof(v6));
-            if (IN6_IS_ADDR_MULTICAST(&v6.ipi6_addr))
-                continue; // nothing is sent from there
-            datagram.local.in6.sin6_addr = v6.ipi6_addr;
-            if (IN6_IS_ADDR_LINKLOCAL(&v6.ipi6_addr))
-                datagram.local.in6.sin6_scope_id = v6.ipi6_ifindex;
+            note_ipv6(&v6);
         }
     }
 }

@@ -8,24 +8,18 @@
 
 #include "base/base.h"
 
-static const uint8_t html[] = {
-#include "page/index.html.inc"
-};
-static const uint8_t script[] = {
-#include "page/tcpd.js.inc"
-};
-static const uint8_t style[] = {
-#include "page/tcpd.css.inc"
-};
+// As page_data.c has them, which the Makefile makes.
+extern const uint8_t page_index_html[], page_tcpd_js[], page_tcpd_css[];
+extern const size_t page_index_html_size, page_tcpd_js_size, page_tcpd_css_size;
 
 static const struct {
     const char *path, *type;
     const uint8_t *body;
-    size_t length;
+    const size_t *length;
 } files[] = {
-    {"/", "text/html", html, sizeof(html)},
-    {"/tcpd.js", "text/javascript", script, sizeof(script)},
-    {"/tcpd.css", "text/css", style, sizeof(style)},
+    {"/", "text/html", page_index_html, &page_index_html_size},
+    {"/tcpd.js", "text/javascript", page_tcpd_js, &page_tcpd_js_size},
+    {"/tcpd.css", "text/css", page_tcpd_css, &page_tcpd_css_size},
 };
 
 bool page_find(struct http_text path, struct http_text ret[2])
@@ -44,9 +38,9 @@ bool page_find(struct http_text path, struct http_text ret[2])
                      "frame-ancestors 'none'; form-action 'none'\r\n"
                      "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
                      "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
-                     files[i].type, files[i].length);
+                     files[i].type, *files[i].length);
         ret[0] = (struct http_text){head, (size_t)n};
-        ret[1] = (struct http_text){(const char *)files[i].body, files[i].length};
+        ret[1] = (struct http_text){(const char *)files[i].body, *files[i].length};
         return true;
     }
     return false;

@@ -2,7 +2,7 @@
 // The stage of websocket.so: the request and its answer, then messages (ws_stream.h), which a
 // service has as they are, or a program as lines or pieces.
 
-#include "transport/websocket/websocket.h"
+#include "transport/websocket/websocket_private.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,37 +11,8 @@
 #include <sys/socket.h>
 
 #include "base/base.h"
-#include "transport/websocket/page.h"
-#include "transport/websocket/ws_facts.h"
-#include "transport/websocket/ws_handshake.h"
-#include "transport/websocket/ws_lines.h"
-#include "transport/websocket/ws_stream.h"
 
-#define ROOM (64 * 1024) // of a line, or a piece
-
-enum phase { PHASE_REQUEST, PHASE_ANSWER, PHASE_MESSAGES };
-
-static struct websocket {
-    struct stage stage; // the first, so that a pointer to it is one to all
-    const struct websocket_settings *settings;
-    struct ws_rules rules;
-    enum phase phase;
-    struct http_request request;
-    char head[HTTP_HEAD_MAX];
-    size_t n_head;
-    struct ws_answer answer;
-    struct ws_facts facts;
-    struct http_text out[2]; // the answer, and a page behind it: what is still to be sent
-    struct ws_stream *stream;
-    struct ws_line in;
-    bool owes_newline;   // to the program, behind a message
-    uint8_t piece[ROOM]; // of the program's output, until it is a message
-    size_t n_piece, n_given;
-    bool is_message; // the piece, of which n_given bytes are given
-    uint8_t tail[4]; // of a piece of text: a character that is not there as a whole
-    size_t n_tail;
-    char wrong[160];
-} ws;
+static struct websocket ws;
 
 static void start(struct stage *stage)
 {
@@ -58,111 +29,10 @@ static void start(struct stage *stage)
     ws.out[0] = ws.out[1] = (struct http_text){0};
 }
 
-// --- The request and its answer ---
-
-static void refuse(int status)
-{
-    ws_handshake_refuse(status, &ws.answer);
-    ws.out[0] = (struct http_text){ws.answer.text, ws.answer.length};
-    ws.phase = PHASE_ANSWER;
-}
-
-static int upgrade(void)
-{
-    const struct ws_below below = {
-        .take = ws.stage.below.take, .give = ws.stage.below.give, .cookie = ws.stage.below.cookie};
-    static const enum ws_type types[] = {[WEBSOCKET_AUTO] = WS_AUTO,
-                                         [WEBSOCKET_LINE] = WS_TEXT,
-                                         [WEBSOCKET_TEXT] = WS_TEXT,
-                                         [WEBSOCKET_BINARY] = WS_BINARY};
-    const struct ws_options options = {.type = types[ws.settings->messages],
-                                       .initial = ws.settings->is_binary ? WS_BINARY : WS_TEXT,
-                                       .message_max = ws.settings->message_max,
-                                       .ping_usec = ws.settings->ping_usec};
-
-    ws.stream = ws_stream_new(&below, &options, ws.head + ws.request.n_seen,
-                              ws.n_head - ws.request.n_seen);
-    if (!ws.stream)
-        errno = ENOMEM;
-    return ws.stream ? 0 : -1;
-}
-
-// The request is whole.
-static int decide(void)
-{
-    ws_handshake_answer(&ws.request, &ws.rules, &ws.answer);
-    if (ws.answer.decision == WS_PAGE && !page_find(ws.request.path, ws.out)) {
-        refuse(404);
-        return 0;
-    }
-    if (ws.answer.decision == WS_UPGRADE) {
-        ws_facts_fill(&ws.facts, &ws.request, ws.answer.protocol);
-        if (upgrade() < 0)
-            return -1;
-    }
-    if (ws.answer.decision != WS_PAGE)
-        ws.out[0] = (struct http_text){ws.answer.text, ws.answer.length};
-    ws.phase = PHASE_ANSWER;
-    return 0;
-}
-
-// 1: go on; 0: the client has left without a word; -1.
-static int read_request(const struct stage *stage, int flags)
-{
-    while (ws.phase == PHASE_REQUEST) {
-        ssize_t n = stage->below.take(stage->below.cookie, ws.head + ws.n_head,
-                                      sizeof(ws.head) - ws.n_head, flags);
-        int status;
-
-        if (n < 0)
-            return -1;
-        if (n == 0) {
-            errno = EPROTO;
-            (void)snprintf(ws.wrong, sizeof(ws.wrong), "the request is not whole");
-            return ws.n_head == 0 ? 0 : -1;
-        }
-        ws.n_head += (size_t)n;
-        status = http_request_read(&ws.request, ws.head, ws.n_head);
-        if (status == HTTP_WHOLE && decide() < 0)
-            return -1;
-        if (status > HTTP_WHOLE)
-            refuse(status);
-    }
-    return 1;
-}
-
-static int send_answer(const struct stage *stage, int flags)
-{
-    for (size_t i = 0; i < ELEMENTS(ws.out); i++)
-        while (ws.out[i].length > 0) {
-            ssize_t n = stage->below.give(stage->below.cookie, ws.out[i].data, ws.out[i].length,
-                                          flags);
-
-            if (n < 0)
-                return -1;
-            ws.out[i].data += n;
-            ws.out[i].length -= (size_t)n;
-        }
-    return 0;
-}
-
 static int begin(struct stage *stage, int flags)
 {
-    int r = read_request(stage, flags);
-
-    if (r <= 0)
-        return r;
-    if (ws.phase == PHASE_ANSWER && send_answer(stage, flags) < 0)
-        return -1;
-    if (ws.answer.decision == WS_REFUSE) {
-        (void)snprintf(ws.wrong, sizeof(ws.wrong), "%d, %s", ws.answer.status, ws.answer.why);
-        errno = EBADMSG;
-        return -1;
-    }
-    if (ws.answer.decision == WS_PAGE)
-        return 0;
-    ws.phase = PHASE_MESSAGES;
-    return 1;
+    (void)stage;
+    return websocket_begin(&ws, flags);
 }
 
 // --- Messages ---
@@ -355,10 +225,9 @@ static const struct {
 
 static int end(struct stage *stage, enum stage_ending ending, int flags)
 {
-    if (ws.phase == PHASE_REQUEST && ending == STAGE_LATE) {
-        refuse(408);
-        (void)send_answer(stage, MSG_DONTWAIT); // which a fresh connection has room for
-    }
+    (void)stage;
+    if (ws.phase == PHASE_REQUEST && ending == STAGE_LATE)
+        websocket_give_up(&ws);
     if (ws.phase != PHASE_MESSAGES)
         return 0;
     if ((ending == STAGE_DONE || ending == STAGE_FAILED) && !ws.is_message && ws.n_piece > 0 &&

@@ -137,6 +137,7 @@ def test_background_work_lives_on(mark, tmp_path, mode, kill_mode, how):
     work.go()
 
 
+@pytest.mark.plain("the program has no TCP socket")
 @pytest.mark.parametrize("kill_mode", KILL_MODES)
 def test_who_keeps_the_connection(mark, tmp_path, kill_mode):
     """Behind kill_grace: it is ended, or the connection is its own, and the worker is free."""
@@ -177,6 +178,7 @@ def test_program_timeout(mark, tmp_path, mode, kill_mode):
     mark.wait(0)
 
 
+@pytest.mark.plain("the program has no TCP socket")
 @pytest.mark.parametrize("kill_mode", LIVE_ON)
 def test_worker_is_killed(mark, tmp_path, kill_mode):
     """The program ends with its worker; with none it goes on serving."""
@@ -218,6 +220,7 @@ CLOSES = {
 }
 
 
+@pytest.mark.plain("the program has no TCP socket")
 @pytest.mark.parametrize("how", CLOSES)
 @pytest.mark.parametrize("kill_mode", KILL_MODES)
 def test_closes_its_descriptors(mark, tmp_path, kill_mode, how):
@@ -290,6 +293,7 @@ def test_client_leaves_a_program_that_does_not_end(mark, tmp_path, mode):
             assert 0.3 <= float(line["seconds"]) < 10
 
 
+@pytest.mark.plain("the program has no TCP socket")
 def test_program_takes_the_error_of_its_client(mark, tmp_path):
     """Before its worker looks, which then finds a socket that is closed without any error."""
     script = write_script(tmp_path / "stays", f"""\
@@ -397,6 +401,7 @@ def test_client_is_silent_then_ends(mark, tmp_path, mode):
             assert read_all(sock) == b"a\nb\n"
 
 
+@pytest.mark.plain("the program has no TCP socket")
 def test_keepalive_is_not_cut_short(mark, tmp_path):
     """The socket has no TCP_USER_TIMEOUT, and one that is idle is not looked at as if it were slow;
     its client's turn may come at any time."""

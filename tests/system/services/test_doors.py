@@ -40,8 +40,6 @@ def messages(sock):
 REFUSED = [
     ("tls:127.0.0.1:7443", '= "tls:127.0.0.1:7443": needs TLS, which is not built in yet'),
     ("wss:*:7443", '= "wss:*:7443": needs TLS, which is not built in yet'),
-    ("ws:[::1]:8007", "needs WebSocket, which is not built in yet"),
-    ("ws:unix:/run/x", "needs WebSocket, which is not built in yet"),
     ("udp:7007", '"udp:7007": needs an address behind it, such as udp:127.0.0.1:7007'),
     ("tls:unix:/run/x", "TLS is for internet addresses: write unix:/PATH"),
     ("wss:unix:/run/x", "TLS is for internet addresses: write ws:unix:/PATH"),
