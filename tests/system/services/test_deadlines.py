@@ -341,7 +341,10 @@ def test_an_answer_in_flight_outlives_its_worker(tcpd):
             n_before = kept_sockets(daemon)
             wait_for(lambda: kept_sockets(daemon) <= n_before and not harness.proc_children(worker)
                      and select.select([sock], [], [], 0)[0])
+            os.kill(worker, signal.SIGSTOP)  # so that the byte is there when it drains
+            wait_for(lambda: harness.proc_state(worker) == "T")
             os.kill(worker, signal.SIGTERM)
             sock.sendall(b"x")
+            os.kill(worker, signal.SIGCONT)
             wait_for(lambda: harness.proc_state(worker) in (None, "Z"))
             assert len(read_all(sock)) == size
