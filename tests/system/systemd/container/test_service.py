@@ -49,7 +49,7 @@ def test_enabled_and_listed(tcpd):
     assert ("127.0.0.1:7007", "tcpd-echo.socket", "tcpd.service") in rows
     assert ("[::1]:7007", "tcpd-echo.socket", "tcpd.service") in rows
     assert ("127.0.0.1:1234", "tcpd-greeting.socket", "tcpd.service") in rows
-    assert len(rows) == 10
+    assert len(rows) == 11
 
 
 def test_start_from_nothing(tcpd):
@@ -230,12 +230,12 @@ def test_instances_stand_beside_it(own):
     """Issue 3, 2: /etc/tcpd/web.conf is tcpd@web's: own sockets, control socket, reload, restart."""
     conf = "/etc/tcpd/web.conf"
     web = [service("greeting", listen=["127.0.0.1:8080"], message="web"),
-           service("echo", listen=["127.0.0.1:8007", "unix:/run/tcpd/web-echo"])]
+           service("echo", listen=["127.0.0.1:8107", "unix:/run/tcpd/web-echo"])]
     own.put(conf, configuration(*web))
     own.systemctl("daemon-reload")
     own.systemctl("start", "tcpd@web.socket")
     assert states(own, "tcpd@web.service", "tcpd:web:echo.socket") == ["inactive", "active"]
-    assert own.exchange(8080) == b"web" and echoes(own, port=8007)
+    assert own.exchange(8080) == b"web" and echoes(own, port=8107)
     assert echoes(own, port="/run/tcpd/web-echo")
     assert own.exchange(1234) == b"http://c.biancheng.net/socket/" and echoes(own)
     own.wait_unit("tcpd@web.service", ActiveState="active")
@@ -253,7 +253,7 @@ def test_instances_stand_beside_it(own):
     own.systemctl("restart", "tcpd.socket")
     assert echoes(own) and states(own, "tcpd@web.service") == ["active"]
     own.systemctl("stop", "tcpd@web.service", "tcpd@web.socket")
-    assert is_refused(own, 8080) and is_refused(own, 8007) and echoes(own)
+    assert is_refused(own, 8080) and is_refused(own, 8107) and echoes(own)
     assert not own.inside("/run/tcpd/web-echo").exists() and own.inside(CONTROL).exists()
 
 
