@@ -13,7 +13,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-system check-systemd rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-system check-systemd check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-dev uninstall deb check-deb deps clean FORCE
 
@@ -31,6 +31,7 @@ CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
               python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
+BROWSER_DEPS := chromium chromium-driver
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
 deps: ## install what building, checking and linting need (apt)
@@ -181,6 +182,11 @@ check-system: all $(BENCH_BIN) $(MODULES) ## the system tests alone; ARGS="-k dr
 check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
 	@tools/deps $(CHECK_DEPS)
 	@tools/check-systemd $(BUILD) $(PYTHON) $(ARGS)
+
+check-browser: all ## a real browser at WebSocket services: Debian's chromium, where it can be had
+	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
+	@tools/deps $(BROWSER_DEPS) || echo "check-browser: these cannot be installed here"
+	@tools/check-browser $(BUILD) $(PYTHON) $(ARGS)
 
 rootfs: ## the root file systems of Debian 12 and 13 that tests and packages need
 	@tools/deps $(CHECK_DEPS)
