@@ -143,6 +143,7 @@ static void test_reading_is_bounded(void **state)
         check_true(reads[i].name, turn == 0 ? fake.n_turns == 0 : fake.n_turns >= 2);
         (void)shutdown(pair.server, SHUT_RDWR);
         peer_join(&peer);
+        free(peer.got);
         pair_close(&pair);
     }
 }
