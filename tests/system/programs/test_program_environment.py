@@ -216,6 +216,7 @@ def test_access_lists_count(tcpd, mark, tmp_path):
 
 # --- Ends that are none to complain of ---------------------------------------------------------
 
+@pytest.mark.at_once
 @pytest.mark.parametrize("mode", ["connection", "prestart"])
 @pytest.mark.parametrize("end, how, fine", [
     ("exit 255", r"exited with status 255", True), ("exit 5", "exited with status 5", True),

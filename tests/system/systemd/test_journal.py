@@ -281,6 +281,7 @@ def test_a_stalled_journal_costs_a_session_nothing(journal):
     assert daemon.stop() == 0
 
 
+@pytest.mark.at_once
 def test_rate_bounds_the_journal_not_the_sessions(journal):
     """log_sessions_rate: of many sessions at once some are in the journal, each with both records,
     and the others are counted; one that ends badly has room kept for it."""
