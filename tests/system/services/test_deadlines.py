@@ -329,3 +329,22 @@ def test_delay_is_bounded_by_session_timeout(tcpd):
         sock.sendall(b"Michael")
         assert read_all(sock) == b"Welcome!"
         run_out(daemon, "hello", sock, "session timeout", begin, 0.7)
+
+
+@pytest.mark.plain("its worker delivers all before it exits")
+def test_an_answer_in_flight_outlives_its_worker(tcpd):
+    """B17: a worker that drains hears a client which talks on and has yet to read most of its answer;
+    a close with unread input would destroy what is still on its way."""
+    size = 1_000_000
+    with tcpd(one_worker("program", program=["/usr/bin/head", "-c", str(size), "/dev/zero"])) as daemon:
+        [worker] = daemon.workers()
+        with daemon.connect("program") as sock:
+            wait_for(lambda: not harness.proc_children(worker)
+                     and select.select([sock], [], [], 0)[0], what="the program's end")
+            os.kill(worker, signal.SIGSTOP)  # so that the byte is there when it drains
+            wait_for(lambda: harness.proc_state(worker) == "T")
+            os.kill(worker, signal.SIGTERM)
+            sock.sendall(b"x")
+            os.kill(worker, signal.SIGCONT)
+            wait_for(lambda: harness.proc_state(worker) in (None, "Z"))
+            assert len(read_all(sock)) == size
