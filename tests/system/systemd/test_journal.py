@@ -267,6 +267,26 @@ def test_stalled_journal_blocks_nobody(journal):
     assert sum(session_records(journal)) + losses(journal, "lost") == 80
 
 
+def test_what_has_waited_for_the_journal_is_there(journal):
+    """While others wait for it a worker keeps its records; all are in the journal once that reads."""
+    conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
+                         log_sessions="all", log_sessions_rate=0)
+    daemon = journal.daemon(conf)
+    journal.wait(MESSAGE="^ready: ")
+    journal.stall()
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(daemon.connect("echo")) for _ in range(24)]
+        for sock in clients[:20]:
+            sock.shutdown(socket.SHUT_WR)
+            assert harness.read_all(sock) == b""
+        journal.resume()  # the next one holds the worker, with records kept
+    journal.wait(MESSAGE="^echo: connection from .* closed: ")
+    assert daemon.stop() == 0
+    journal.wait(MESSAGE="^stopped$")
+    assert losses(journal, "lost") == 0
+    assert session_records(journal) == (24, 24)
+
+
 def test_a_stalled_journal_costs_a_session_nothing(journal):
     """A worker that is alone never waits for the journal, which has no room after 200 sessions."""
     conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
