@@ -68,8 +68,7 @@ CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
-WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c \
-                 src/base/framing.c
+WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c

@@ -232,7 +232,7 @@ static int end(struct stage *stage, enum stage_ending ending, int flags)
         return 0;
     if ((ending == STAGE_DONE || ending == STAGE_FAILED) && !ws.is_message && ws.n_piece > 0 &&
         ws.wrong[0] == '\0')
-        end_line(); // the last one has no end
+        ws.is_message = true; // the last line has no end
     if (give_piece(flags) < 0 &&
         (errno == EAGAIN || errno == EINTR || (errno == EILSEQ && ending == STAGE_DONE)))
         return -1;

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Line mode: what a line is, base/framing.c knows.
-
 #include "transport/websocket/ws_lines.h"
 
 #include "transport/websocket/utf8.h"
@@ -15,11 +13,6 @@ bool ws_line_take(struct ws_line *line, const uint8_t *piece, size_t length, boo
     if (last)
         line->ends_in_newline = false;
     return wants_newline;
-}
-
-int ws_lines_next(const uint8_t *data, size_t length, bool at_end, struct message *ret)
-{
-    return framing_next(FRAMING_LINE, data, length, at_end, ret);
 }
 
 size_t ws_text_length(const uint8_t *data, size_t length, bool at_end)

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Messages as a program sees them that knows only bytes: each message in is a line, each line out
-// is a message (ws_messages = line); or each piece that it writes is one, of whole characters
-// (text). Pure.
+// Messages as a program sees them that knows only bytes: each that comes is a line (ws_messages =
+// line), and each piece that it writes is one, of whole characters (text). Pure.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/framing.h"
 
 // A message that comes in pieces; all zero before the first.
 struct ws_line {
@@ -18,10 +15,6 @@ struct ws_line {
 // Takes the next piece, which goes to the program as it is, and says whether a newline goes behind
 // it: where the message ends, unless it ends in one.
 bool ws_line_take(struct ws_line *line, const uint8_t *piece, size_t length, bool last);
-
-// Looks for a line at the start of what a program has written: as framing_next(), by line.
-// -EMSGSIZE: it is longer than FRAMING_MESSAGE_MAX, and ends the session (WS_INTERNAL_ERROR).
-int ws_lines_next(const uint8_t *data, size_t length, bool at_end, struct message *ret);
 
 // How much of a piece is sent as a text message: all but a last character that is not there as a
 // whole, unless nothing else will come. 0: wait for more.

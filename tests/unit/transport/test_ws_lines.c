@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ws_lines.c: messages to lines, lines to messages.
-
-#include <errno.h>
+// ws_lines.c: messages to lines, pieces of text.
 
 #include "transport/websocket/ws_lines.h"
 #include "unit.h"
@@ -42,48 +40,6 @@ static void test_in(void **state)
     }
 }
 
-static void test_out(void **state)
-{
-    static const struct {
-        const char *lines;
-        bool at_end;
-        const char *messages; // each ends in "|"
-    } rows[] = {
-        {"", true, ""},        {"a\n", false, "a|"},       {"a\r\nb\n", false, "a|b|"},
-        {"\n\n", false, "||"}, {"a\nrest", false, "a|"},   {"a\nrest", true, "a|rest|"},
-        {"a\r", true, "a\r|"}, {"a\rb\n", false, "a\rb|"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        const uint8_t *data = (const uint8_t *)rows[i].lines;
-        size_t length = strlen(rows[i].lines);
-        struct message message;
-        char got[64] = "";
-
-        while (ws_lines_next(data, length, rows[i].at_end, &message) > 0) {
-            strncat(got, (const char *)message.data, message.length);
-            strcat(got, "|");
-            data += message.consumed;
-            length -= message.consumed;
-        }
-        check_text(rows[i].lines, got, rows[i].messages);
-    }
-}
-
-static void test_long_line(void **state)
-{
-    static uint8_t data[FRAMING_MESSAGE_MAX + 2];
-    struct message message;
-
-    (void)state;
-    memset(data, 'a', sizeof(data));
-    data[FRAMING_MESSAGE_MAX] = '\n';
-    assert_int_equal(ws_lines_next(data, sizeof(data), false, &message), 1);
-    data[FRAMING_MESSAGE_MAX] = 'a';
-    assert_int_equal(ws_lines_next(data, sizeof(data), false, &message), -EMSGSIZE);
-}
-
 static void test_text(void **state)
 {
     (void)state;
@@ -96,8 +52,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in),
-        cmocka_unit_test(test_out),
-        cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_text),
     };
 
