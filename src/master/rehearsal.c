@@ -25,6 +25,7 @@
 #include "listen/listener.h"
 #include "log/log.h"
 #include "module/module_try.h"
+#include "process/oom_score.h"
 #include "process/own_memory.h"
 #include "process/process.h"
 #include "transport/transport.h"
@@ -44,6 +45,7 @@ static void set_up(pid_t master)
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != master)
         _exit(EX_OK); // it died before
+    oom_score_raise();
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
     for (size_t i = 0; i < ELEMENTS(ignored); i++)

@@ -15,6 +15,7 @@
 #include "board/scoreboard.h"
 #include "config/handler.h"
 #include "log/log.h"
+#include "process/oom_score.h"
 #include "process/process.h"
 #include "process/title.h"
 #include "session/linger.h"
@@ -74,6 +75,7 @@ static int worker_setup(struct self *self)
     r = process_close_all_but(keep, ELEMENTS(keep));
     if (r < 0)
         return r;
+    oom_score_raise();
     r = scoreboard_join(setup->scoreboard, setup->slot, setup->pool, &self->page, &self->hint);
     if (r < 0)
         return r;

@@ -32,6 +32,17 @@ static void work(void)
         (void)usleep(100 * 1000);
 }
 
+// Until there is no more memory, or far more is gone than the test allows.
+static void leak(void)
+{
+    for (int i = 0; i < 256; i++) {
+        char *volatile memory = malloc(1 << 20);
+
+        if (memory)
+            memset(memory, 1, 1 << 20);
+    }
+}
+
 // Of the check of a configuration, which tries us in a child of its own.
 static void kill_parent(void)
 {
@@ -48,8 +59,8 @@ static void sleep_on(void)
 static const struct {
     const char *name;
     void (*act)(void);
-} faults[] = {{"null", write_nowhere}, {"abort", abort},        {"loop", spin},
-              {"work", work},          {"parent", kill_parent}, {"sleep", sleep_on}};
+} faults[] = {{"null", write_nowhere}, {"abort", abort},    {"loop", spin}, {"work", work},
+              {"parent", kill_parent}, {"sleep", sleep_on}, {"leak", leak}};
 
 static bool commit(const char *name)
 {

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import machine as bed
-from harness import PATIENCE, Text, proc_fds, proc_state, process_tree, tcp_far_end, wait_for
+import units
+from harness import (BUILD, PATIENCE, Text, proc_fds, proc_state, process_tree, service,
+                     tcp_far_end, wait_for)
 from load import Load
 
 CONFIG = "/etc/tcpd/tcpd.conf"
@@ -76,6 +79,10 @@ def outside(machine, pid):
     raise AssertionError(f"no process {pid}")
 
 
+def oom_score_adj(pid):
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 def inside(pid):
     return int(re.search(r"^NSpid:.*\s(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.M)[1])
 
@@ -100,48 +107,33 @@ def test_a_master_that_hangs(tcpd):
     assert_sockets_listen(tcpd)
 
 
-# Joins the cgroup of the service and takes memory there until a process is gone; nearly all of it
-# in a file, for which the kernel blames nobody. It would be the next to be killed.
-HOG = r"""
-my ($group, $pid) = @ARGV;
-sub put { open(my $f, ">", $_[0]) or die "$_[0]: $!"; print $f $_[1]; close($f) or die "$_[0]: $!" }
-put("/proc/self/oom_score_adj", 900);
-put("$group/cgroup.procs", $$);
-open(my $file, ">", "/dev/shm/hog") or die "/dev/shm/hog: $!";
-unlink("/dev/shm/hog");
-for (1 .. 4096) {
-    open(my $f, "<", "/proc/$pid/stat") or exit;
-    exit if <$f> =~ /\) [ZX] /;
-    syswrite($file, "x" x 65536) or die "/dev/shm/hog: $!";
-}
-die "256 MiB taken\n";
-"""
-
-
 def test_a_worker_killed_for_want_of_memory(boot, tcpd_layer):
-    """OOMPolicy=continue (B42): it costs its session, the service goes on."""
+    """OOMPolicy=continue (B42): it costs its session, the service goes on. The kernel would kill
+    each worker before the master."""
     machine = boot(layer=tcpd_layer, limits=True)
+    module = "/usr/lib/tcpd/faulty.so"
+    shutil.copy(BUILD / "tests/modules/faulty.so", machine.inside(module))
+    machine.run("chown", "root:root", module)
     machine.wait_unit("tcpd.service", ActiveState="active")
-    adjust_unit(machine, "MemoryMax=64M")
-    before = machine.show("tcpd.service", "MainPID", "NRestarts", "OOMPolicy", "ControlGroup")
-    assert before["OOMPolicy"] == "continue"
-    victim, other = machine.connect(7007), machine.connect(7007)
+    adjust_unit(machine, "MemoryMax=64M\nMemorySwapMax=0")
+    units.configure(machine, service("leaks", "module", listen=["127.0.0.1:7005"], module=module),
+                    units.ECHO)
+    names = "MainPID", "NRestarts", "OOMPolicy", "OOMScoreAdjust"
+    before = machine.show("tcpd.service", *names)
+    assert (before["OOMPolicy"], before["OOMScoreAdjust"]) == ("continue", "-100")
+    victim, other = machine.connect(7005), machine.connect(7007)
     with victim, other:
-        assert say(victim) and say(other)
+        assert say(victim, b"hello\n") and say(other)
+        master = outside(machine, main_pid(machine))
         worker = worker_of(machine, victim)
         number = inside(worker)
-        Path(f"/proc/{worker}/oom_score_adj").write_text("1000")
-        tree = "/sys/fs/cgroup" + ("" if machine.has_one_tree() else "/memory")
-        machine.put("/root/hog", HOG)
-        hog = machine.run("perl", "/root/hog", tree + before["ControlGroup"], str(number),
-                          check=False)
-        assert hog.returncode in (0, -signal.SIGKILL), hog.stderr
+        assert oom_score_adj(worker) == oom_score_adj(master) + 100
+        victim.sendall(b"leak\n")
         assert_broken(victim)
         assert machine.wait_journal(Text.death(number, Text.by_signal(9, "KILL")))
         assert say(other)
-        assert machine.exchange(7007, b"new") == b"new"
-    after = machine.show("tcpd.service", "MainPID", "NRestarts", "OOMPolicy", "ControlGroup")
-    assert after == before
+        assert machine.exchange(7005, b"new\n") == b"new\n"
+    assert machine.show("tcpd.service", *names) == before
     assert machine.show("tcpd.service", "ActiveState") == {"ActiveState": "active"}
 
 
