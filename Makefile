@@ -223,7 +223,7 @@ TIME      ?= 60s
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(WEBSOCKET_SRC) $(BUILD)/page_data.c Makefile
 	@mkdir -p $(@D)
 	clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(WEBSOCKET_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
+	    -DWS_BUFFER_SIZE=300 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(WEBSOCKET_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
 
 fuzz: ## feed invented input to what reads the network's; TIME=60s for each target
 	@tools/deps $(BUILD_DEPS)

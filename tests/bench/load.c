@@ -7,48 +7,25 @@
 
 #include <err.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
+#include "load_connection.h"
 #include "load_hold.h"
 #include "load_modes.h"
 #include "load_options.h"
 #include "load_pattern.h"
 #include "load_report.h"
+#include "load_socket.h"
 #include "load_stats.h"
+#include "load_ws.h"
 
-#define BLOCK PATTERN_WINDOW
-#define WINDOW \
-    (UINT64_C(4) * BLOCK) // unanswered bytes of a bulk stream: fills both pipes, fits the cache
-#define SOURCES    250    // 127.0.0.2 and up: one pair of addresses has but 28,000 ports
-#define TURNS      16     // how often one connection goes round before the others have theirs
-#define LOOKS      200    // about 50 us
-#define CHECK_MSEC 20     // how late a time limit may be noticed
-#define GIVE_UP    1000   // errors after which a run has nothing more to tell
+#define LOOKS      200  // about 50 us
+#define CHECK_MSEC 20   // how late a time limit may be noticed
+#define GIVE_UP    1000 // errors after which a run has nothing more to tell
 
-struct connection {
-    int fd;
-    bool awaits_end; // nothing may come any more but the peer's FIN
-    bool is_held;    // of a burst: answered, and waiting for the others
-    uint32_t events; // what epoll watches, 0 before it knows the connection
-    size_t seed;     // where in the table position 0 of this connection lies
-    uint64_t sent, received;
-    uint64_t send_goal, receive_goal;
-    uint64_t started_usec; // of this operation
-    uint64_t limit_usec;   // when it counts as timed out
-};
-
-static struct stats stats;
 static int epoll_fd = -1;
 static bool stopping, is_over; // the time; the burst
-static uint64_t n_started, n_open, n_held, now_usec;
-static char input[BLOCK];
-
-static const char *window_at(const struct connection *c, uint64_t position)
-{
-    return pattern_at(c->seed + position);
-}
+static uint64_t n_started, n_open, n_held;
 
 static void watch(struct connection *c, uint32_t events)
 {
@@ -81,79 +58,11 @@ static bool want_another(void)
 static int open_socket(struct connection *c)
 {
     static uint32_t serial;
-    struct sockaddr_in source = {.sin_family = AF_INET};
-    const int on = 1;
 
-    *c = (struct connection){.seed = pattern_seed(serial)};
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
-        err(71, "socket");
+    *c = (struct connection){.seed = pattern_seed(serial), .fd = socket_open(serial)};
+    serial++;
     n_open++;
-    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + serial++ % SOURCES);
-    if (option.mode->reconnects && ntohl(option.address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET &&
-        (setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0 ||
-         bind(c->fd, (struct sockaddr *)&source, sizeof(source)) < 0))
-        err(71, "bind");
-    // The last segment of a message must never wait for an ACK on our account.
-    if (!option.mode->reconnects &&
-        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
-        err(71, "TCP_NODELAY");
-    if (connect(c->fd, (struct sockaddr *)&option.address, sizeof(option.address)) == 0 ||
-        errno == EINPROGRESS)
-        return 0;
-    return -errno;
-}
-
-static bool may_send(const struct connection *c)
-{
-    bool is_full = option.mode->stream && option.mode->receives && c->sent - c->received >= WINDOW;
-
-    return c->sent < c->send_goal && !is_full;
-}
-
-// Sends what the goal and the window allow and the kernel takes.
-static int send_some(struct connection *c)
-{
-    for (int i = 0; i < TURNS && may_send(c); i++) {
-        uint64_t left = c->send_goal - c->sent;
-        size_t want = left < BLOCK ? (size_t)left : BLOCK;
-        ssize_t n = send(c->fd, window_at(c, c->sent), want, MSG_NOSIGNAL);
-
-        if (n < 0)
-            return errno == EAGAIN || errno == ENOTCONN ? 0 : -errno;
-        c->sent += (uint64_t)n;
-        if (!option.mode->receives)
-            stats.n_bytes += (uint64_t)n;
-        if (option.mode->stream)
-            c->limit_usec = now_usec + option.limit_usec;
-        if ((size_t)n < want)
-            return 0;
-    }
-    return 0;
-}
-
-// Returns how many bytes came and were right, 0 at the peer's FIN, or an error; EBADMSG and
-// EOVERFLOW stand for an answer that is wrong and one that is too long.
-static ssize_t receive_some(struct connection *c)
-{
-    bool is_endless = !option.mode->sends && option.mode->next == NEXT_CLOSE;
-    uint64_t left = c->receive_goal - c->received;
-    ssize_t n = recv(c->fd, input, is_endless && left < BLOCK ? (size_t)left : BLOCK, 0);
-
-    if (n <= 0)
-        return n < 0 ? -errno : 0;
-
-    size_t expected = left < (uint64_t)n ? (size_t)left : (size_t)n;
-
-    if (mode_knows_text() && memcmp(input, window_at(c, c->received), expected) != 0)
-        return -EBADMSG;
-    if (expected < (size_t)n)
-        return -EOVERFLOW;
-    c->received += expected;
-    stats.n_bytes += expected;
-    if (option.mode->stream)
-        c->limit_usec = now_usec + option.limit_usec;
-    return n;
+    return socket_connect(c->fd);
 }
 
 static void close_connection(struct connection *c)
@@ -197,7 +106,7 @@ static bool leave_goal(struct connection *c)
 {
     enum next next = option.mode->next;
 
-    if ((next == NEXT_CLOSE && !option.half_close) || next == NEXT_HOLD) {
+    if ((next == NEXT_CLOSE && !option.half_close && !option.opcode) || next == NEXT_HOLD) {
         (next == NEXT_HOLD ? hold : finish)(c);
         return false;
     }
@@ -208,16 +117,20 @@ static bool leave_goal(struct connection *c)
             return true;
         }
     }
+    if (option.socket_type == SOCK_DGRAM) {
+        close_connection(c); // there is no end to wait for
+        return false;
+    }
     c->awaits_end = true;
     c->limit_usec = now_usec + option.limit_usec;
     if (next != NEXT_PEER_ENDS || option.half_close)
-        (void)shutdown(c->fd, SHUT_WR); // where the peer was faster, recv() tells
+        end_writing(c);
     return false;
 }
 
 static int meet_end(struct connection *c)
 {
-    if (!c->awaits_end)
+    if (!c->awaits_end || (option.opcode && !c->ws.is_closed))
         return -ENODATA;
     if (option.mode->next == NEXT_ROUND)
         close_connection(c); // its rounds are counted

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/base.h"
 
@@ -34,13 +35,23 @@ static const struct mode modes[] = {
 
 static struct {
     const struct mode *mode;
-    struct sockaddr_in address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_un un;
+    } address;
+    socklen_t address_size;
+    int socket_type;
+    int opcode; // of WebSocket messages, 0: plain
     uint64_t n_in_flight, size, count;
     uint64_t run_usec, limit_usec;
     const char *expect;
     int half_close, hold, json;
     int lines; // what is sent comes in lines of option.size bytes
-} option = {.mode = &modes[0], .n_in_flight = 1, .limit_usec = 10 * USEC_PER_SEC};
+} option = {.mode = &modes[0],
+            .socket_type = SOCK_STREAM,
+            .n_in_flight = 1,
+            .limit_usec = 10 * USEC_PER_SEC};
 
 // False: of a greeting only the size is known, as of one that has the time.
 static inline bool mode_knows_text(void)

@@ -9,20 +9,39 @@
 
 #include "load_modes.h"
 #include "load_values.h"
+#include "load_ws.h"
 
 static const char options_usage[] =
-    "usage: load [--mode connect|message|bulk|greeting|discard|chargen|burst] --address IPV4:PORT\n"
-    "            [--in-flight N] [--size BYTES] [--seconds S] [--count N] [--expect TEXT]\n"
+    "usage: load [--mode connect|message|bulk|greeting|discard|chargen|burst] --address "
+    "IPV4:PORT|/PATH\n"
+    "            [--socket stream|datagram|seqpacket] [--websocket text|binary] [--in-flight N] "
+    "[--size BYTES] [--seconds S] [--count N] [--expect TEXT]\n"
     "            [--limit SECONDS] [--half-close] [--hold] [--json] [--lines]\n"
     "--hold: what a burst was answered stays open until standard input ends, then is used again";
 
 #define FOREVER (UINT64_MAX / 2)
+
+static const char *const socket_names[] = {"stream", "datagram", "seqpacket", NULL};
+static const int socket_types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+static const char *const opcode_names[] = {"text", "binary", NULL};
+static const int opcodes[] = {WS_TEXT, WS_BINARY};
+
+static inline void parse_address(const char *text)
+{
+    if (*text == '/')
+        value_parse_path(text, &option.address.un);
+    else
+        value_parse_address(text, &option.address.in);
+    option.address_size = *text == '/' ? sizeof(option.address.un) : sizeof(option.address.in);
+}
 
 static inline void options_parse(int argc, char **argv)
 {
     static const struct option names[] = {
         {"mode", 1, NULL, 'm'},
         {"address", 1, NULL, 'a'},
+        {"socket", 1, NULL, 'k'},
+        {"websocket", 1, NULL, 'w'},
         {"in-flight", 1, NULL, 'n'},
         {"size", 1, NULL, 's'},
         {"seconds", 1, NULL, 't'},
@@ -41,7 +60,11 @@ static inline void options_parse(int argc, char **argv)
         if (c == 'm' && !(option.mode = mode_find(optarg)))
             errx(64, "%s: no such mode", optarg);
         else if (c == 'a')
-            option.address = value_parse_address(optarg);
+            parse_address(optarg);
+        else if (c == 'k')
+            option.socket_type = socket_types[value_parse_name(optarg, socket_names)];
+        else if (c == 'w')
+            option.opcode = opcodes[value_parse_name(optarg, opcode_names)];
         else if (c == 'n')
             option.n_in_flight = value_parse_number(optarg, 1, 1e5);
         else if (c == 's')
@@ -56,7 +79,7 @@ static inline void options_parse(int argc, char **argv)
             option.limit_usec = value_parse_number(optarg, 1e6, 1e12);
         else if (c == '?')
             errx(64, "%s", options_usage);
-    if (option.address.sin_port == 0 || optind < argc)
+    if (option.address_size == 0 || optind < argc)
         errx(64, "%s", options_usage);
 }
 
@@ -70,6 +93,9 @@ static inline void options_complete(void)
         errx(64, "--expect TEXT belongs to --mode greeting");
     if (!option.expect && !sized && option.mode->next == NEXT_PEER_ENDS)
         errx(64, "--mode greeting needs --expect TEXT, or --size BYTES of any text");
+    if ((option.opcode || option.socket_type == SOCK_DGRAM) && option.mode->next != NEXT_ROUND &&
+        !(option.opcode && option.mode->next == NEXT_CLOSE && option.mode->sends))
+        errx(64, "datagrams and WebSocket belong to --mode message, WebSocket to connect as well");
     if (option.hold && option.mode->next != NEXT_HOLD)
         errx(64, "--hold belongs to --mode burst");
     if (option.mode->next == NEXT_HOLD)

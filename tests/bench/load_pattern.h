@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "load_modes.h"
+#include "load_ws.h"
 
 #define PATTERN_WINDOW 65536
 #define PATTERN_PRIME  65521 // period of the random bytes: no block size divides it
@@ -48,6 +49,8 @@ static inline void pattern_init(void)
                            : text             ? text[i]
                                               : pattern_ring_byte(i);
     }
+    for (size_t i = 0; i < pattern.period && option.opcode == WS_TEXT; i++)
+        pattern.bytes[i] = (char)(' ' + (uint8_t)pattern.bytes[i] % 95);
     for (size_t i = 0; i < pattern.period && option.lines; i++)
         if ((i + 1) % option.size == 0)
             pattern.bytes[i] = '\n';

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
 
 // A number, also a fraction, times `scale`; the product lies in 1..most.
 static inline uint64_t value_parse_number(const char *text, double scale, double most)
@@ -19,14 +21,34 @@ static inline uint64_t value_parse_number(const char *text, double scale, double
     return (uint64_t)number;
 }
 
-static inline struct sockaddr_in value_parse_address(const char *text)
+// IPV4:PORT into *ret.
+static inline void value_parse_address(const char *text, struct sockaddr_in *ret)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
     char host[16], port[6], tail;
 
+    *ret = (struct sockaddr_in){.sin_family = AF_INET};
     if (sscanf(text, "%15[0-9.]:%5[0-9]%c", host, port, &tail) != 2 ||
-        inet_pton(AF_INET, host, &address.sin_addr) != 1)
-        errx(64, "%s: not IPV4:PORT", text);
-    address.sin_port = htons((uint16_t)value_parse_number(port, 1, 65535));
-    return address;
+        inet_pton(AF_INET, host, &ret->sin_addr) != 1)
+        errx(64, "%s: neither IPV4:PORT nor /PATH", text);
+    ret->sin_port = htons((uint16_t)value_parse_number(port, 1, 65535));
+}
+
+static inline void value_parse_path(const char *text, struct sockaddr_un *ret)
+{
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(text) >= sizeof(ret->sun_path))
+        errx(64, "%s: too long a path", text);
+    (void)stpcpy(ret->sun_path, text);
+}
+
+// One of the names, which end with NULL; its place among them.
+static inline size_t value_parse_name(const char *text, const char *const *names)
+{
+    size_t i = 0;
+
+    while (names[i] && strcmp(names[i], text) != 0)
+        i++;
+    if (!names[i])
+        errx(64, "%s: no such value", text);
+    return i;
 }

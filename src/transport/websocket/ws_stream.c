@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Reading. Each frame is judged by its header, as soon as that is there; payload is unmasked on its
-// way from `in` to the caller. What has been found wrong comes after everything that was right
-// before it, so that the way in which the bytes were cut is not seen above.
+// way from `in` to the caller, and that of a long frame in the caller's memory. What has been found
+// wrong comes after everything that was right before it, so that the way in which the bytes were
+// cut is not seen above.
 
 #include "transport/websocket/ws_stream.h"
 
@@ -13,11 +14,20 @@
 #include "base/base.h"
 #include "transport/websocket/ws_stream_private.h"
 
-// Reads ahead, behind a header of which only a part is there. False: there is nothing, or what is
-// below may not be asked.
+// How much of the frame in hand may come where the caller has it: 0, or more than `in` holds.
+static size_t direct_size(const struct ws_stream *stream)
+{
+    size_t most = stream->frame.n_left < stream->n_room ? (size_t)stream->frame.n_left
+                                                        : stream->n_room;
+
+    return stream->in_begin < stream->in_end || most < sizeof(stream->in) ? 0 : most;
+}
+
+// Reads payload of a long frame, or ahead, behind a header of which only a part is there. False:
+// there is nothing, or what is below may not be asked.
 static bool fill(struct ws_stream *stream)
 {
-    size_t n = stream->in_end - stream->in_begin;
+    size_t n = stream->in_end - stream->in_begin, direct = direct_size(stream);
     ssize_t r;
 
     stream->is_dry = true;
@@ -26,14 +36,17 @@ static bool fill(struct ws_stream *stream)
     memmove(stream->in, stream->in + stream->in_begin, n);
     stream->in_begin = 0;
     stream->in_end = n;
-    r = stream->below.take(stream->below.cookie, stream->in + n, sizeof(stream->in) - n,
-                           stream->flags);
+    r = stream->below.take(stream->below.cookie, direct > 0 ? stream->room : stream->in + n,
+                           direct > 0 ? direct : sizeof(stream->in) - n, stream->flags);
     stream->is_ended = r == 0;
     stream->below_errno = r < 0 ? errno : 0;
     if (r <= 0)
         return false;
     stream->is_dry = false;
-    stream->in_end += (size_t)r;
+    if (direct > 0)
+        stream->n_direct = (size_t)r;
+    else
+        stream->in_end += (size_t)r;
     stream->heard_usec = base_now_usec();
     stream->pinged_usec = 0;
     return true;
@@ -108,17 +121,20 @@ static void begin_frame(struct ws_stream *stream, const struct ws_header *header
         begin_data(stream, header);
 }
 
-// Moves payload of the frame out of `in`, without its mask; returns how much.
+// Moves payload of the frame out of `in`, unless it is where it should be, without its mask;
+// returns how much.
 static size_t take_payload(struct ws_stream *stream, uint8_t *data, size_t size)
 {
     struct ws_frame *frame = &stream->frame;
-    size_t n = stream->in_end - stream->in_begin;
+    bool is_direct = stream->n_direct > 0;
+    size_t n = is_direct ? stream->n_direct : stream->in_end - stream->in_begin;
 
     n = n < size ? n : size;
     n = n < frame->n_left ? n : (size_t)frame->n_left;
-    ws_unmask(data, stream->in + stream->in_begin, n, frame->header.mask,
+    ws_unmask(data, is_direct ? data : stream->in + stream->in_begin, n, frame->header.mask,
               frame->header.length - frame->n_left);
-    stream->in_begin += n;
+    stream->in_begin += is_direct ? 0 : n;
+    stream->n_direct = 0;
     frame->n_left -= n;
     return n;
 }
@@ -187,7 +203,8 @@ static bool step(struct ws_stream *stream)
 
 static bool has_payload(const struct ws_stream *stream)
 {
-    return !is_in_control(stream) && stream->frame.n_left > 0 && stream->in_begin < stream->in_end;
+    return !is_in_control(stream) && stream->frame.n_left > 0 &&
+           (stream->in_begin < stream->in_end || stream->n_direct > 0);
 }
 
 // Whether the data frame in hand has nothing more to give, and its message neither.
@@ -274,13 +291,16 @@ ssize_t ws_stream_take(struct ws_stream *stream, void *data, size_t size, int fl
     assert(size > 0);
     *ret_last = false;
     stream->flags = flags;
-    stream->may_take = true;
-    while (!*ret_last && n < size && (r = advance(stream)) == 0) {
-        if (stream->fault || (!has_payload(stream) && !is_message_over(stream)))
+    while (!*ret_last && n < size) {
+        stream->room = (uint8_t *)data + n;
+        stream->n_room = size - n;
+        stream->may_take = n == 0 || direct_size(stream) > 0;
+        stream->flags |= n == 0 ? 0 : MSG_DONTWAIT;
+        r = advance(stream);
+        if (r != 0 || stream->fault || (!has_payload(stream) && !is_message_over(stream)))
             break;
         n += take_data(stream, (uint8_t *)data + n, size - n);
         *ret_last = is_message_over(stream) && !stream->fault;
-        stream->may_take = n == 0;
     }
     if (*ret_last)
         stream->message = WS_AUTO;

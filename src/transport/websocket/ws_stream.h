@@ -12,7 +12,9 @@
 
 #include "transport/websocket/ws_close.h"
 
-#define WS_BUFFER_SIZE (16 * 1024) // read ahead; payload of a frame of ours, which is sent at once
+#ifndef WS_BUFFER_SIZE             // which is small in fuzz targets
+#define WS_BUFFER_SIZE (16 * 1024) // read ahead; longer payload goes past the buffers
+#endif
 #define WS_EMPTY_COST  16          // of an empty fragment, against message_max
 
 enum ws_type { WS_AUTO = 0, WS_TEXT = 1, WS_BINARY = 2 };
@@ -47,8 +49,8 @@ ssize_t ws_stream_take(struct ws_stream *stream, void *data, size_t size, int fl
                        bool *ret_last);
 
 // Gives payload of one message, which `last` ends; size may be 0. Returns how many bytes were
-// taken: less than size only with MSG_DONTWAIT, and then the rest is given again with the same
-// `last`; the last of what was taken may wait in `out`. -1: errno is EPIPE (after a Close of either
+// taken; the rest is given again, with the same `last`, and as it was: it may be half on its way.
+// What was taken may wait inside. -1: errno is EPIPE (after a Close of either
 // side), EILSEQ (a text that is not UTF-8: end with WS_INTERNAL_ERROR), or what is below said.
 ssize_t ws_stream_give(struct ws_stream *stream, const void *data, size_t size, int flags,
                        bool last);

@@ -39,8 +39,11 @@ struct ws_stream {
 
     enum ws_type sending; // message of ours that has begun; WS_AUTO: none
     struct utf8 sending_text;
+    uint64_t n_owed; // payload that a header has promised, and that is still to be given
     struct ws_control pong, ping, close; // to be sent
     bool is_closed;                      // our Close is in `out`, or sent: nothing follows
+    uint8_t *room;                       // where the payload of a long frame may go at once
+    size_t n_room, n_direct;             // how much may, and how much has
     size_t in_begin, in_end, out_begin, out_end;
     uint8_t in[WS_BUFFER_SIZE], out[WS_HEADER_MAX + WS_BUFFER_SIZE];
 };

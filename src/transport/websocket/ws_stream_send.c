@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Writing. A frame is built as a whole in `out`, header before payload, and leaves with one send;
-// what does not fit into one frame goes on in the next, and between two a pong may pass. A frame is
-// built only when the one before it is out.
+// Writing. A short frame is built as a whole in `out`, header before payload, and leaves with one
+// send. Of a long one only the header is there, and its payload goes from the caller's memory to
+// what is below, so that nothing is copied. Nothing may come between: a frame is begun, and a pong
+// passes, only when the one before is out.
 
 #include "transport/websocket/ws_stream.h"
 
@@ -56,14 +57,14 @@ int ws_stream_flush(struct ws_stream *stream, int flags)
             stream->out_begin += (size_t)r;
         }
         stream->out_begin = stream->out_end = 0;
-    } while (build_next(stream));
+    } while (stream->n_owed == 0 && build_next(stream));
     return 0;
 }
 
 bool ws_stream_wants_to_send(const struct ws_stream *stream)
 {
     return stream->out_begin < stream->out_end ||
-           (!stream->is_closed &&
+           (!stream->is_closed && stream->n_owed == 0 &&
             (stream->pong.is_due || stream->ping.is_due || stream->close.is_due));
 }
 
@@ -104,8 +105,8 @@ static bool is_text_good(struct ws_stream *stream, const uint8_t *data, size_t l
             (!last || utf8_is_whole(&stream->sending_text)));
 }
 
-// Builds the next frame of a message. False: it would not be UTF-8.
-static bool build_data(struct ws_stream *stream, const uint8_t *data, size_t length, bool last)
+// Begins the next frame of a message. False: it would not be UTF-8.
+static bool begin_frame(struct ws_stream *stream, const uint8_t *data, size_t length, bool last)
 {
     uint8_t opcode = WS_FRAME_CONTINUATION;
 
@@ -116,33 +117,46 @@ static bool build_data(struct ws_stream *stream, const uint8_t *data, size_t len
     }
     if (!is_text_good(stream, data, length, last))
         return false;
-    build(stream, opcode, last, data, length);
+    if (length <= WS_BUFFER_SIZE) {
+        build(stream, opcode, last, data, length);
+    } else {
+        stream->out_end = ws_header_write(last, opcode, length, stream->out);
+        stream->n_owed = length;
+    }
     if (last)
         stream->sending = WS_AUTO;
     return true;
 }
 
+static ssize_t give_payload(struct ws_stream *stream, const void *data, size_t size, int flags)
+{
+    ssize_t n;
+
+    if (ws_stream_flush(stream, flags | MSG_MORE) < 0) // the header
+        return -1;
+    n = stream->below.give(stream->below.cookie, data,
+                           size < stream->n_owed ? size : (size_t)stream->n_owed, flags);
+    stream->n_owed -= n > 0 ? (uint64_t)n : 0;
+    return n;
+}
+
 ssize_t ws_stream_give(struct ws_stream *stream, const void *data, size_t size, int flags,
                        bool last)
 {
-    size_t done = 0;
-
+    if (stream->n_owed > 0)
+        return give_payload(stream, data, size, flags);
+    if (size == 0 && !last)
+        return 0;
     if (!ws_stream_is_closing(stream) && ws_stream_flush(stream, flags) < 0)
         return -1;
-    while (done < size || last) {
-        size_t n = size - done < WS_BUFFER_SIZE ? size - done : WS_BUFFER_SIZE;
-        bool is_end = last && done + n == size;
-
-        errno = ws_stream_is_closing(stream) ? EPIPE : EILSEQ;
-        if (errno == EPIPE || !build_data(stream, (const uint8_t *)data + done, n, is_end))
-            return -1;
-        done += n;
-        if (ws_stream_flush(stream, flags) < 0)
-            return errno == EAGAIN && (flags & MSG_DONTWAIT) ? (ssize_t)done : -1;
-        if (is_end)
-            break;
-    }
-    return (ssize_t)done;
+    errno = ws_stream_is_closing(stream) ? EPIPE : EILSEQ;
+    if (errno == EPIPE || !begin_frame(stream, data, size, last))
+        return -1;
+    if (stream->n_owed > 0)
+        return give_payload(stream, data, size, flags);
+    // It is taken, and goes on its way with the next call if it must wait.
+    return ws_stream_flush(stream, flags) < 0 && errno != EAGAIN && errno != EINTR ? -1
+                                                                                   : (ssize_t)size;
 }
 
 uint64_t ws_stream_wake_usec(const struct ws_stream *stream)

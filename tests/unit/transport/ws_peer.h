@@ -20,6 +20,7 @@ struct ws_peer {
     size_t room;        // bytes that it takes at most in one piece; 0: all
     bool is_full;       // the next answer to a send is EAGAIN
     bool is_stuck;      // each is
+    int error;          // ... or this error; 0: EAGAIN
     unsigned n_takes, n_gives;
 };
 
@@ -55,7 +56,7 @@ static inline ssize_t peer_give(void *cookie, const void *data, size_t size, int
     peer->n_gives++;
     peer->is_full = peer->room && !peer->is_full;
     if (peer->is_full || peer->is_stuck) {
-        errno = EAGAIN;
+        errno = peer->error ? peer->error : EAGAIN;
         return -1;
     }
     size = peer->room && size > peer->room ? peer->room : size;
@@ -76,12 +77,17 @@ static inline void peer_done(struct ws_peer *peer)
     bytes_free(&peer->got);
 }
 
+static inline bool is_to_be_repeated(int error)
+{
+    return error == EAGAIN || error == EINTR;
+}
+
 static inline int give_all(struct ws_stream *stream, const uint8_t *data, size_t n, bool last)
 {
     for (;;) {
         ssize_t r = ws_stream_give(stream, data, n, MSG_DONTWAIT, last);
 
-        if (r < 0 && errno != EAGAIN)
+        if (r < 0 && !is_to_be_repeated(errno))
             return -1;
         if (r >= 0 && (size_t)r == n)
             return 0;
@@ -94,7 +100,7 @@ static inline int give_all(struct ws_stream *stream, const uint8_t *data, size_t
 // or the errno of take().
 static inline int peer_echo(struct ws_peer *peer, struct ws_stream *stream, size_t size)
 {
-    uint8_t buffer[WS_BUFFER_SIZE];
+    static uint8_t buffer[4 * WS_BUFFER_SIZE];
     bool is_cut_off = false;
     int error = 0;
 
@@ -102,6 +108,8 @@ static inline int peer_echo(struct ws_peer *peer, struct ws_stream *stream, size
         bool last;
         ssize_t n = ws_stream_take(stream, buffer, size, MSG_DONTWAIT, &last);
 
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0 && errno == EAGAIN && (peer->at < peer->sends.length || peer->is_behind_end))
             continue;
         if (n < 0)
@@ -111,7 +119,7 @@ static inline int peer_echo(struct ws_peer *peer, struct ws_stream *stream, size
         else if (!is_cut_off)
             is_cut_off = give_all(stream, buffer, (size_t)n, last) < 0;
     }
-    while (ws_stream_flush(stream, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+    while (ws_stream_flush(stream, MSG_DONTWAIT) < 0 && is_to_be_repeated(errno))
         ;
     return error == EAGAIN ? 0 : error;
 }
