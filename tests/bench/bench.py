@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import container
+import doors
 import memory
 import peers
 import programs
@@ -107,6 +108,7 @@ class Bench:
         self.subject = self.reference if options.self else functools.partial(Tcpd, self.build)
         self.n_missing = 0
         self.programs = programs.Programs(self)
+        self.doors = doors.Doors(self)
 
     def wants(self, name, section=None):
         return self.options.only in name or self.options.only == section
@@ -212,6 +214,7 @@ class Bench:
         self.in_container()
         self.text()
         self.programs.run()
+        self.doors.run()
         for name in ("master", "memory", "stalls"):
             if self.wants(name):
                 getattr(self, name)()

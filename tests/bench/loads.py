@@ -10,8 +10,8 @@ PATIENCE = 120
 
 
 def _command(build, server, options):
-    return [build / "tests/bench/load", "--json", "--address", f"127.0.0.1:{server.port}",
-            *map(str, options)]
+    return [build / "tests/bench/load", "--json", "--address", server.address(),
+            *map(str, options), *server.load_options]
 
 
 def _result(output, errors, status):

@@ -90,7 +90,8 @@ class Runner:
         self.foreign_seconds = 0.0
 
     def load(self, server, *options, is_ours=True):
-        command = [self.load_program, "--json", "--address", f"127.0.0.1:{server.port}", *options]
+        command = [self.load_program, "--json", "--address", server.address(), *options,
+                   *server.load_options]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if done.returncode not in (0, 1):
             raise BenchError(f"load: {done.stderr or done.returncode}")
@@ -99,6 +100,9 @@ class Runner:
             self.n_errors += is_ours and result["error_count"]
             kinds = {kind: n for kind, n in result["errors"].items() if n}
             print(f"{server.name} {shlex.join(options)}: {kinds} {done.stderr.strip()}")
+            if not is_ours and result["error_count"] >= result["operations"]:
+                raise BenchError(f"{server.name} has answered {result['operations']} times,"
+                                 f" and failed {result['error_count']} times")
         return result
 
     def run_once(self, server, row, seconds, is_ours):

@@ -3,8 +3,8 @@
 // on one shared listener and serve with plain calls; no deadline, no log. A worker that dies is
 // replaced, and all die with the parent; TERM ends all. Prints its port, then serves. With --grow
 // MOST it forks on demand and keeps as many spare as it started with; with --epoll each worker
-// serves many connections; --close WAY says how a connection is closed (ref_close.c). `program`
-// starts one for each connection.
+// serves many connections; --close WAY says how a connection is closed (ref_close.c); --udp echoes
+// datagrams, each after MSEC. `program` starts one for each connection.
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -36,6 +36,7 @@ static char lines[RING + BLOCK];
 static const char *text = "";
 static pid_t parent;
 static ref_serve close_connection;
+static int uses_epoll, udp_msec = -1; // -1: no datagrams
 
 static void serve_echo(int fd)
 {
@@ -157,34 +158,37 @@ __attribute__((noreturn)) static void work(int listener, ref_serve serve)
     }
 }
 
-static void start_worker(int listener, ref_serve serve, bool uses_epoll)
+static void start_worker(int listener, ref_serve serve)
 {
     if (ref_fork() != 0)
         return;
     if (uses_epoll)
         ref_epoll(listener);
+    if (udp_msec >= 0)
+        ref_datagram(listener, (unsigned)udp_msec);
     work(listener, serve);
 }
 
 __attribute__((noreturn)) static void keep_workers(int listener, ref_serve serve,
-                                                   unsigned n_workers, bool uses_epoll)
+                                                   unsigned n_workers)
 {
     if (uses_epoll && fcntl(listener, F_SETFL, O_NONBLOCK) < 0)
         err(71, "O_NONBLOCK");
     for (unsigned i = 0; i < n_workers; i++)
-        start_worker(listener, serve, uses_epoll);
+        start_worker(listener, serve);
     while (wait(NULL) > 0)
-        start_worker(listener, serve, uses_epoll);
+        start_worker(listener, serve);
     err(71, "wait");
 }
 
-static int listen_on_loopback(void)
+static int listen_on_loopback(int type)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, BACKLOG) < 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 ||
+        (type == SOCK_STREAM && listen(fd, BACKLOG) < 0) ||
         getsockname(fd, (struct sockaddr *)&address, &length) < 0)
         err(1, "listen");
     printf("%u\n", ntohs(address.sin_port));
@@ -203,9 +207,11 @@ static ref_serve find_mode(const char *name)
 
 int main(int argc, char **argv)
 {
-    static int uses_epoll;
-    static const struct option names[] = {
-        {"grow", 1, NULL, 'g'}, {"epoll", 0, &uses_epoll, 1}, {"close", 1, NULL, 'c'}, {0}};
+    static const struct option names[] = {{"grow", 1, NULL, 'g'},
+                                          {"epoll", 0, &uses_epoll, 1},
+                                          {"close", 1, NULL, 'c'},
+                                          {"udp", 1, NULL, 'u'},
+                                          {0}};
     const char *way = "plain";
     ref_serve serve = NULL;
     unsigned n_workers = 0, most = 0;
@@ -216,15 +222,18 @@ int main(int argc, char **argv)
             most = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 'c')
             way = optarg;
+        else if (c == 'u')
+            udp_msec = atoi(optarg);
         else if (c == '?')
             exit(64);
     if (argc > optind + 1) {
         serve = find_mode(argv[optind]);
         n_workers = (unsigned)strtoul(argv[optind + 1], NULL, 10);
     }
-    if (!serve || n_workers < 1 || (uses_epoll && serve != serve_echo))
-        errx(64, "usage: ref [--grow MOST | --epoll] [--close plain|wait|aside|closer] "
-                 "echo|greeting|hello|daytime|time|discard|chargen|program WORKERS [TEXT | PATH]");
+    if (!serve || n_workers < 1 || ((uses_epoll || udp_msec >= 0) && serve != serve_echo))
+        errx(64,
+             "usage: ref [--grow MOST | --epoll | --udp MSEC] [--close plain|wait|aside|closer] "
+             "echo|greeting|hello|daytime|time|discard|chargen|program WORKERS [TEXT | PATH]");
     if (argc > optind + 2)
         text = argv[optind + 2];
     fill_lines();
@@ -234,10 +243,10 @@ int main(int argc, char **argv)
         sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL) < 0)
         err(71, "process group");
 
-    int listener = listen_on_loopback();
+    int listener = listen_on_loopback(udp_msec < 0 ? SOCK_STREAM : SOCK_DGRAM);
 
     close_connection = ref_close(way);
     if (most > 0)
         ref_grow(listener, serve, n_workers, n_workers, most);
-    keep_workers(listener, serve, n_workers, uses_epoll);
+    keep_workers(listener, serve, n_workers);
 }

@@ -14,6 +14,9 @@ __attribute__((noreturn)) void ref_grow(int listener, ref_serve serve, unsigned 
 // The life of a worker that serves many connections with epoll, echo only. Never returns.
 __attribute__((noreturn)) void ref_epoll(int listener);
 
+// The life of a worker that echoes datagrams, each after `msec` milliseconds. Never returns.
+__attribute__((noreturn)) void ref_datagram(int fd, unsigned msec);
+
 // Starts the program at path with fd as its standard input and output, and waits for its end.
 void ref_program(int fd, const char *path);
 

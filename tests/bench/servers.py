@@ -119,6 +119,7 @@ class Server:
     """A running server: `port`, and what it uses. `with` ends it."""
 
     name = ""
+    load_options = ()  # what the load generator must know of it
 
     def __init__(self, mode, n_workers=WORKERS):
         self.mode = mode
@@ -174,6 +175,10 @@ class Server:
         """The process from which all others of the server descend."""
         return self.process.pid
 
+    def address(self):
+        """For the load generator."""
+        return f"127.0.0.1:{self.port}"
+
     def workers(self):
         return process_tree(self.root())[1:]
 
@@ -198,9 +203,11 @@ class Reference(Server):
         self.text = TEXTS.get(mode, "")
         self.close = close
 
+    def command(self):
+        return [self.program, "--close", self.close, self.mode, str(self.n_workers), self.text]
+
     def start(self):
-        command = [self.program, "--close", self.close, self.mode, str(self.n_workers), self.text]
-        self.spawn(command, stdout=subprocess.PIPE, text=True)
+        self.spawn(self.command(), stdout=subprocess.PIPE, text=True)
         with self.process.stdout as lines:
             self.port = int(lines.readline() or 0)
         if self.port == 0:
@@ -249,7 +256,7 @@ class Tcpd(Server):
             except TimeoutError:
                 continue
             ready = ready or "READY=1" in text.splitlines()
-            address = re.search(r"(?m)^STATUS=.*?\S+ 127\.0\.0\.1:(\d+)", text)
+            address = re.search(r"(?m)^STATUS=.*?\S+ (?:\w+:)?127\.0\.0\.1:(\d+)", text)
             self.port = int(address[1]) if address else self.port
 
     def drain(self):

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "transport/websocket/ws_stream.h"
+#include "ws_memory.h"
 #include "ws_reference.h"
 
 #define MESSAGE_MAX 3000
@@ -56,7 +56,7 @@ static const struct ws_options options = {.initial = WS_BINARY, .message_max = M
 
 static struct ws_stream *open_stream(struct client *client, size_t n_early)
 {
-    const struct ws_below below = {.take = client_take, .give = client_give, .cookie = client};
+    const struct stage_end below = {.take = client_take, .give = client_give, .cookie = client};
     struct ws_stream *stream;
 
     n_early = n_early < client->left ? n_early : client->left;

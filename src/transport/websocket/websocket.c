@@ -14,10 +14,25 @@
 
 static struct websocket ws;
 
+static struct ws_rules rules_of(const struct websocket_settings *settings)
+{
+    return (struct ws_rules){.policy = {.origins = settings->origins.items,
+                                        .n_origins = settings->origins.n,
+                                        .hosts = settings->hosts.items,
+                                        .n_hosts = settings->hosts.n,
+                                        .path = settings->path,
+                                        .is_tls = settings->is_tls,
+                                        .is_proxied = settings->is_proxied,
+                                        .is_local = settings->is_local},
+                             .protocols = settings->protocols.items,
+                             .n_protocols = settings->protocols.n,
+                             .has_page = settings->has_page};
+}
+
 static void start(struct stage *stage)
 {
-    (void)stage;
-    ws_stream_free(ws.stream);
+    ws.settings = (const struct websocket_settings *)stage; // its first member
+    ws.rules = rules_of(ws.settings);
     ws.stream = NULL;
     ws.phase = PHASE_REQUEST;
     ws.request = (struct http_request){0};
@@ -283,22 +298,10 @@ static const struct stage_ops ops[] = {
     [WEBSOCKET_BINARY] = {OPS(take_piece, give_message)},
 };
 
-static struct stage *make(const struct websocket_settings *settings, struct stage_end below)
+static struct stage *make(struct websocket_settings *settings, struct stage_end below)
 {
-    ws.settings = settings;
-    ws.rules = (struct ws_rules){.policy = {.origins = settings->origins.items,
-                                            .n_origins = settings->origins.n,
-                                            .hosts = settings->hosts.items,
-                                            .n_hosts = settings->hosts.n,
-                                            .path = settings->path,
-                                            .is_tls = settings->is_tls,
-                                            .is_proxied = settings->is_proxied,
-                                            .is_local = settings->is_local},
-                                 .protocols = settings->protocols.items,
-                                 .n_protocols = settings->protocols.n,
-                                 .has_page = settings->has_page};
-    ws.stage = (struct stage){.ops = &ops[settings->messages], .below = below};
-    return &ws.stage;
+    settings->stage = (struct stage){.ops = &ops[settings->messages], .below = below};
+    return &settings->stage;
 }
 
 const struct websocket_face tcpd_websocket

@@ -18,8 +18,10 @@ struct websocket_list {
     size_t n;
 };
 
-// What tcpd.conf says; stays as long as the stage.
+// What tcpd.conf says, and the stage that does it: memory of who makes it, so that a worker that
+// has not served yet touches none of the object's.
 struct websocket_settings {
+    struct stage stage; // the first, so that a pointer to it is one to all
     struct websocket_list origins, hosts, protocols;
     const char *path;
     enum websocket_messages messages;
@@ -31,8 +33,8 @@ struct websocket_settings {
 
 struct websocket_face {
     const char *version; // of tcpd: both must have the same
-    // The one of this process, on `below`. NULL: no memory.
-    struct stage *(*make)(const struct websocket_settings *settings, struct stage_end below);
+    // The one of this process, on `below`.
+    struct stage *(*make)(struct websocket_settings *settings, struct stage_end below);
 };
 
 extern const struct websocket_face tcpd_websocket;

@@ -16,11 +16,8 @@ static void refuse(struct websocket *ws, int status)
     ws->phase = PHASE_ANSWER;
 }
 
-static int upgrade(struct websocket *ws)
+static void upgrade(struct websocket *ws)
 {
-    const struct ws_below below = {.take = ws->stage.below.take,
-                                   .give = ws->stage.below.give,
-                                   .cookie = ws->stage.below.cookie};
     static const enum ws_type types[] = {[WEBSOCKET_AUTO] = WS_AUTO,
                                          [WEBSOCKET_LINE] = WS_TEXT,
                                          [WEBSOCKET_TEXT] = WS_TEXT,
@@ -30,38 +27,36 @@ static int upgrade(struct websocket *ws)
                                        .message_max = ws->settings->message_max,
                                        .ping_usec = ws->settings->ping_usec};
 
-    ws->stream = ws_stream_new(&below, &options, ws->head + ws->request.n_seen,
-                               ws->n_head - ws->request.n_seen);
-    if (!ws->stream)
-        errno = ENOMEM;
-    return ws->stream ? 0 : -1;
+    ws->stream = &ws->memory;
+    ws_stream_start(ws->stream, ws->settings->stage.below, &options, ws->head + ws->request.n_seen,
+                    ws->n_head - ws->request.n_seen);
 }
 
 // The request is whole.
-static int decide(struct websocket *ws)
+static void decide(struct websocket *ws)
 {
     ws_handshake_answer(&ws->request, &ws->rules, &ws->answer);
     if (ws->answer.decision == WS_PAGE && !page_find(ws->request.path, ws->out)) {
         refuse(ws, 404);
-        return 0;
+        return;
     }
     if (ws->answer.decision == WS_UPGRADE) {
         ws_facts_fill(&ws->facts, &ws->request, ws->answer.protocol);
-        if (upgrade(ws) < 0)
-            return -1;
+        upgrade(ws);
     }
     if (ws->answer.decision != WS_PAGE)
         ws->out[0] = (struct http_text){ws->answer.text, ws->answer.length};
     ws->phase = PHASE_ANSWER;
-    return 0;
 }
 
 // 1: go on; 0: the client has left without a word; -1.
 static int read_request(struct websocket *ws, int flags)
 {
+    const struct stage_end *below = &ws->settings->stage.below;
+
     while (ws->phase == PHASE_REQUEST) {
-        ssize_t n = ws->stage.below.take(ws->stage.below.cookie, ws->head + ws->n_head,
-                                         sizeof(ws->head) - ws->n_head, flags);
+        ssize_t n = below->take(below->cookie, ws->head + ws->n_head, sizeof(ws->head) - ws->n_head,
+                                flags);
         int status;
 
         if (n < 0)
@@ -73,8 +68,8 @@ static int read_request(struct websocket *ws, int flags)
         }
         ws->n_head += (size_t)n;
         status = http_request_read(&ws->request, ws->head, ws->n_head);
-        if (status == HTTP_WHOLE && decide(ws) < 0)
-            return -1;
+        if (status == HTTP_WHOLE)
+            decide(ws);
         if (status > HTTP_WHOLE)
             refuse(ws, status);
     }
@@ -83,10 +78,11 @@ static int read_request(struct websocket *ws, int flags)
 
 static int send_answer(struct websocket *ws, int flags)
 {
+    const struct stage_end *below = &ws->settings->stage.below;
+
     for (size_t i = 0; i < ELEMENTS(ws->out); i++)
         while (ws->out[i].length > 0) {
-            ssize_t n = ws->stage.below.give(ws->stage.below.cookie, ws->out[i].data,
-                                             ws->out[i].length, flags);
+            ssize_t n = below->give(below->cookie, ws->out[i].data, ws->out[i].length, flags);
 
             if (n < 0)
                 return -1;

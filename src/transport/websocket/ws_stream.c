@@ -52,27 +52,17 @@ static bool fill(struct ws_stream *stream)
     return true;
 }
 
-struct ws_stream *ws_stream_new(const struct ws_below *below, const struct ws_options *options,
-                                const void *early, size_t n_early)
+void ws_stream_start(struct ws_stream *stream, struct stage_end below,
+                     const struct ws_options *options, const void *early, size_t n_early)
 {
-    struct ws_stream *stream = malloc(sizeof(*stream));
-
     assert(n_early <= sizeof(stream->in));
-    if (!stream)
-        return NULL;
     memset(stream, 0, offsetof(struct ws_stream, in)); // and no page of the buffers
-    stream->below = *below;
+    stream->below = below;
     stream->options = *options;
     stream->heard_usec = base_now_usec();
     if (n_early > 0)
         memcpy(stream->in, early, n_early);
     stream->in_end = n_early;
-    return stream;
-}
-
-void ws_stream_free(struct ws_stream *stream)
-{
-    free(stream);
 }
 
 static void refuse(struct ws_stream *stream, enum ws_code code)

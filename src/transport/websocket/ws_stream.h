@@ -2,7 +2,7 @@
 // Messages of a WebSocket over a stream of bytes, as the server has them (RFC 6455). Never waits by
 // itself: what is below may, by its flags, and what it says (EAGAIN) is passed up with everything
 // kept, within a header or a half-written frame, too. Logs nothing. One stream takes 33 KiB, of
-// which small messages touch 12.
+// which small messages touch 12 at most.
 #pragma once
 
 #include <stdbool.h>
@@ -10,21 +10,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "transport/stage.h"
 #include "transport/websocket/ws_close.h"
 
 #ifndef WS_BUFFER_SIZE             // which is small in fuzz targets
 #define WS_BUFFER_SIZE (16 * 1024) // read ahead; longer payload goes past the buffers
 #endif
-#define WS_EMPTY_COST  16          // of an empty fragment, against message_max
+#define WS_EMPTY_COST 16 // of an empty fragment, against message_max
 
 enum ws_type { WS_AUTO = 0, WS_TEXT = 1, WS_BINARY = 2 };
-
-// What is below: as recv(2) and send(2); flags are handed down as they were given.
-struct ws_below {
-    ssize_t (*take)(void *cookie, void *data, size_t size, int flags);
-    ssize_t (*give)(void *cookie, const void *data, size_t size, int flags);
-    void *cookie;
-};
 
 struct ws_options {
     enum ws_type type;    // of what is sent; WS_AUTO: of the message last received
@@ -35,10 +29,10 @@ struct ws_options {
 
 struct ws_stream;
 
-// Begins with what has come behind the request: up to WS_BUFFER_SIZE bytes. NULL: no memory.
-struct ws_stream *ws_stream_new(const struct ws_below *below, const struct ws_options *options,
-                                const void *early, size_t n_early);
-void ws_stream_free(struct ws_stream *stream); // NULL is all right; nothing is sent
+// Begins with what has come behind the request: up to WS_BUFFER_SIZE bytes. Touches no more of the
+// stream's memory than it needs.
+void ws_stream_start(struct ws_stream *stream, struct stage_end below,
+                     const struct ws_options *options, const void *early, size_t n_early);
 
 // Takes payload of one message: > 0 bytes, of which *ret_last says whether they end it. 0 and
 // *ret_last: it has ended (mostly an empty one). 0 and not: the peer has ended, with a Close, which

@@ -18,7 +18,7 @@ struct ws_frame { // of the peer, being read; open while some of its payload is 
 };
 
 struct ws_stream {
-    struct ws_below below;
+    struct stage_end below;
     struct ws_options options;
     int flags; // of the call in hand
 

@@ -252,7 +252,7 @@ static void test_inside(void **state)
 {
     struct ws_bytes early = {0};
     struct ws_peer peer = {0};
-    const struct ws_below below = {.take = peer_take, .give = peer_give, .cookie = &peer};
+    const struct stage_end below = {.take = peer_take, .give = peer_give, .cookie = &peer};
     struct ws_stream *stream;
     char data[2];
 
@@ -314,7 +314,7 @@ static ssize_t broken_give(void *cookie, const void *data, size_t size, int flag
 static void test_gone(void **state)
 {
     struct ws_peer peer = {0};
-    const struct ws_below below = {.take = peer_take, .give = broken_give, .cookie = &peer};
+    const struct stage_end below = {.take = peer_take, .give = broken_give, .cookie = &peer};
     struct ws_stream *stream = ws_stream_new(&below, &plain, NULL, 0);
 
     (void)state;

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "transport/websocket/ws_stream.h"
+#include "ws_memory.h"
 #include "ws_words.h"
 
 struct ws_peer {
@@ -66,7 +66,7 @@ static inline ssize_t peer_give(void *cookie, const void *data, size_t size, int
 
 static inline struct ws_stream *peer_stream(struct ws_peer *peer, const struct ws_options *options)
 {
-    const struct ws_below below = {.take = peer_take, .give = peer_give, .cookie = peer};
+    const struct stage_end below = {.take = peer_take, .give = peer_give, .cookie = peer};
 
     return ws_stream_new(&below, options, NULL, 0);
 }
