@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "base/base.h"
 
 int datagram_or_listen(int fd, int type, const struct service *service)
@@ -23,10 +24,26 @@ int datagram_or_listen(int fd, int type, const struct service *service)
     return 0;
 }
 
+static bool is_group(const struct sockaddr *address)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+
+    return address->sa_family == AF_INET6
+               ? IN6_IS_ADDR_MULTICAST(&in6->sin6_addr)
+               : address->sa_family == AF_INET && IN_MULTICAST(ntohl(in->sin_addr.s_addr));
+}
+
 void datagram_ask(int fd)
 {
+    struct sockaddr_storage bound = {0};
+    socklen_t length = sizeof(bound);
+    const struct sockaddr *address = (const struct sockaddr *)&bound;
     int on = 1;
 
+    (void)getsockname(fd, (struct sockaddr *)&bound, &length);
+    if (!address_is_wildcard(address) && !is_group(address))
+        return;
     (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)); // each fails but for its own
     (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 }

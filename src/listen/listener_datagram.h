@@ -8,7 +8,8 @@
 // Lets clients come: listen(2), or room for their datagrams. 0 or -errno.
 int datagram_or_listen(int fd, int type, const struct service *service);
 
-// Asks for what a worker wants to know of each datagram: the address that was asked.
+// Asks for what a worker wants to know of each datagram, where the bound socket has more than one:
+// the address that was asked.
 void datagram_ask(int fd);
 
 // How much can wait there: bytes; messages of a unix socket.

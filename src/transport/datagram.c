@@ -32,6 +32,7 @@ static struct datagram {
     struct stage stage; // the first, so that a pointer to it is one to all
     struct datagram_settings settings;
     union endpoint bound; // of the listener
+    bool is_told;         // which of our addresses is asked, as it is bound to more than one
     union endpoint peer, local;
     socklen_t bound_length, peer_length;
     size_t n, start; // of the datagram: its bytes, and those that were taken
@@ -97,22 +98,7 @@ static void add_control(struct msghdr *message, int level, int type, const void 
 
 // From the address that was asked. The way back is the routing table's to find; only a link-local
 // address means nothing without its interface, which the peer's has as well.
-static void add_source(struct msghdr *message)
-{
-    if (datagram.local.any.sa_family == AF_INET) {
-        struct in_pktinfo info = {.ipi_spec_dst = datagram.local.in.sin_addr};
-
-        add_control(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
-    } else if (datagram.local.any.sa_family == AF_INET6) {
-        struct in6_pktinfo info = {.ipi6_addr = datagram.local.in6.sin6_addr,
-                                   .ipi6_ifindex = datagram.local.in6.sin6_scope_id};
-
-        add_control(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
-    }
-}
-
-// 0, or -1: nothing more is to be sent to this peer.
-static int send_answer(const void *data, size_t size)
+static ssize_t send_from(const void *data, size_t size)
 {
     union control control = {.room = {0}};
     struct iovec bytes = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
@@ -121,12 +107,28 @@ static int send_answer(const void *data, size_t size)
                              .msg_iov = &bytes,
                              .msg_iovlen = 1,
                              .msg_control = &control};
+    struct in_pktinfo v4 = {.ipi_spec_dst = datagram.local.in.sin_addr};
+    struct in6_pktinfo v6 = {.ipi6_addr = datagram.local.in6.sin6_addr,
+                             .ipi6_ifindex = datagram.local.in6.sin6_scope_id};
 
-    add_source(&message);
-    if (message.msg_controllen == 0)
-        message.msg_control = NULL;
+    if (datagram.local.any.sa_family == AF_INET)
+        add_control(&message, IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
+    else
+        add_control(&message, IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
+    return sendmsg(datagram.settings.out, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t send_plain(const void *data, size_t size)
+{
+    return sendto(datagram.settings.out, data, size, MSG_DONTWAIT | MSG_NOSIGNAL,
+                  &datagram.peer.any, datagram.peer_length);
+}
+
+// 0, or -1: nothing more is to be sent to this peer.
+static int send_answer(const void *data, size_t size)
+{
     for (;;) {
-        if (sendmsg(datagram.settings.out, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        if ((datagram.is_told ? send_from : send_plain)(data, size) >= 0)
             return 0;
         if (errno == EAGAIN || errno == ENOBUFS) {
             (void)count(DATAGRAM_FULL);
@@ -208,11 +210,20 @@ static const struct stage_ops ops = {.name = "datagram",
                                      .wrong = wrong,
                                      .local = local};
 
+static bool asks(int fd, int level, int option)
+{
+    int on = 0;
+
+    return getsockopt(fd, level, option, &on, &(socklen_t){sizeof(on)}) == 0 && on;
+}
+
 struct stage *datagram_stage(const struct datagram_settings *settings)
 {
     datagram.settings = *settings;
     datagram.bound_length = sizeof(datagram.bound);
     (void)getsockname(settings->out, &datagram.bound.any, &datagram.bound_length);
+    datagram.is_told = asks(settings->out, IPPROTO_IP, IP_PKTINFO) ||
+                       asks(settings->out, IPPROTO_IPV6, IPV6_RECVPKTINFO);
     datagram.stage = (struct stage){.ops = &ops};
     return &datagram.stage;
 }
@@ -266,34 +277,50 @@ static bool is_shut(int listener)
     return poll(&end, 1, 0) > 0 && (end.revents & POLLRDHUP) != 0;
 }
 
-// A unix socket has no control data: what comes there is descriptors, which nobody has asked for.
-static int receive(int listener)
+static ssize_t receive_told(int listener, socklen_t *ret_length)
 {
-    bool is_unix = datagram.bound.any.sa_family == AF_UNIX;
     union control control;
     struct iovec bytes = {.iov_base = in, .iov_len = sizeof(in)};
     struct msghdr message = {.msg_name = &datagram.peer,
                              .msg_namelen = sizeof(datagram.peer),
                              .msg_iov = &bytes,
                              .msg_iovlen = 1,
-                             .msg_control = is_unix ? NULL : &control,
-                             .msg_controllen = is_unix ? 0 : sizeof(control)};
-    ssize_t n = recvmsg(listener, &message, MSG_CMSG_CLOEXEC);
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(listener, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+
+    if (n >= 0)
+        note_local(&message);
+    *ret_length = message.msg_namelen;
+    return n;
+}
+
+// As from a unix socket, where control data would be descriptors, which nobody has asked for.
+static ssize_t receive_plain(int listener, socklen_t *ret_length)
+{
+    *ret_length = sizeof(datagram.peer);
+    datagram.local = datagram.bound;
+    return recvfrom(listener, in, sizeof(in), MSG_TRUNC, &datagram.peer.any, ret_length);
+}
+
+static int receive(int listener)
+{
+    socklen_t length = 0;
+    ssize_t n = (datagram.is_told ? receive_told : receive_plain)(listener, &length);
 
     if (n < 0)
         return -1;
-    if (message.msg_namelen == 0 && n == 0 && is_shut(listener)) {
+    if (length == 0 && n == 0 && is_shut(listener)) {
         errno = EINVAL; // as of a listener
         return -1;
     }
-    if (message.msg_namelen == 0) { // a unix socket without a name
+    if (length == 0) { // a unix socket without a name
         datagram.peer.any.sa_family = AF_UNIX;
-        message.msg_namelen = A_SENDER;
+        length = A_SENDER;
     }
-    datagram.n = (size_t)n;
-    datagram.peer_length = message.msg_namelen;
-    datagram.is_cut = (message.msg_flags & MSG_TRUNC) != 0;
-    note_local(&message);
+    datagram.peer_length = length;
+    datagram.is_cut = (size_t)n > sizeof(in);
+    datagram.n = datagram.is_cut ? sizeof(in) : (size_t)n;
     return 0;
 }
 
