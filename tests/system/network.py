@@ -169,6 +169,29 @@ def join(near, far, *options):
                  what="carrier")
 
 
+# --- Forgery -----------------------------------------------------------------------------------
+
+def inet_checksum(data):
+    """RFC 1071."""
+    words = struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
+    return -sum(words) % 0xffff or 0xffff
+
+
+def forge(source, address, message=b"x", damage=0):
+    """Sends a datagram of UDP by IP itself, from where nobody has to be. damage: what its checksum
+    has too much."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    ends = b"".join(socket.inet_pton(family, host) for host, _ in (source, address))
+    n = 8 + len(message)
+    udp = [struct.pack("!HHH", source[1], address[1], n), b"\0\0", message]
+    counted = ends + struct.pack("!II", n, socket.IPPROTO_UDP) + b"".join(udp)
+    udp[1] = struct.pack("!H", (inet_checksum(counted) + damage) % 0x10000)
+    head = struct.pack("!IHBB", 6 << 28, n, socket.IPPROTO_UDP, 64) if family == socket.AF_INET6 else \
+        struct.pack("!BBHHHBBH", 0x45, 0, 20 + n, 0, 0, 64, socket.IPPROTO_UDP, 0)
+    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(head + ends + b"".join(udp), (address[0], 0))
+
+
 # --- Captures ----------------------------------------------------------------------------------
 
 FIN, SYN, RST, PSH, ACK, URG = (1 << bit for bit in range(6))

@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, Text, activated, configuration, free_port,
                      proc_cpu_seconds, proc_fds, proc_state, run, service, taken_fd, wait_for)
+from network import forge
 
 MODULES = BUILD / "tests/modules"
 UDP = "udp:127.0.0.1:0"
@@ -51,13 +51,6 @@ def is_silent(address, message, **options):
         return False
     except TimeoutError:
         return True
-
-
-def udp_counters():
-    """What this machine has counted of UDP: {'InDatagrams': 5, 'InErrors': 0, ...}."""
-    names, numbers = [line.split()[1:] for line in Path("/proc/net/snmp").read_text().splitlines()
-                      if line.startswith("Udp:")]
-    return dict(zip(names, map(int, numbers)))
 
 
 # --- Services ----------------------------------------------------------------------------------
@@ -331,18 +324,6 @@ def activated_control(control, *services):
             yield daemon
     finally:
         os.unlink(path)
-
-
-def forge(source, address, message=b"x"):
-    """Sends one by IP itself, from where nobody has to be."""
-    def bytes_of(host):
-        return socket.inet_aton(host)
-
-    udp = struct.pack("!HHHH", source[1], address[1], 8 + len(message), 0) + message  # no checksum
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0) + \
-        bytes_of(source[0]) + bytes_of(address[0])
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
-        raw.sendto(ip + udp, (address[0], 0))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="ports below 1024 are root's")

@@ -12,11 +12,9 @@ import pytest
 
 from harness import (configuration, proc_children, process_tree, read_exactly, service,
                      wait_for)
-from messages import converse
 from units import (CONF, CONTROL, ECHO, GREETING, configure, echoes, edit, install, is_refused,
                    messages, states, wait_active)
 
-PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NOT_HANDED_OVER = "is not among the sockets that systemd handed over"
 
 
@@ -79,50 +77,6 @@ def test_first_connection_starts_it(tcpd):
     tcpd.systemctl("stop", "tcpd.service")
     assert "40 workers" in tcpd.run("tcpdctl", "status").stdout, "a call starts it as well"
     wait_active(tcpd)
-
-
-def test_messages_start_it(tcpd):
-    """Issue 14: tcpd-generator makes a ListenSequentialPacket= of unix-seqpacket: in the service's
-    one unit; the first message starts tcpd, which keeps messages apart."""
-    path = "/run/tcpd/hello"
-    configure(tcpd, service("hello", listen=["127.0.0.1:9999", f"unix-seqpacket:{path}"],
-                            socket_mode="0660"), start="tcpd.socket")
-    unit = tcpd.run("cat", "/run/systemd/generator/tcpd-hello.socket").stdout
-    assert f"ListenStream=127.0.0.1:9999\nListenSequentialPacket={path}\n" in unit
-    assert states(tcpd, "tcpd.service", "tcpd-hello.socket") == ["inactive", "active"]
-    said = tcpd.run("tcpc", "-g", "-s", "Michael", "-s", "Tracy", f"unix-seqpacket:{path}").stdout
-    assert said == "Welcome!\nHello, Michael!\nHello, Tracy!\n"
-    wait_active(tcpd)
-    assert f"unix-seqpacket:{path}" in tcpd.run("tcpdctl", "status").stdout
-    told = json.loads(tcpd.run("tcpdctl", "--json", "status").stdout)
-    assert {(pool["listener"], pool["type"], pool["origin"]) for pool in told["pools"]} == {
-        ("127.0.0.1:9999", "stream", "handed over"),
-        (f"unix-seqpacket:{path}", "seqpacket", "handed over")}
-    tcpd.systemctl("reload", "tcpd")
-    assert tcpd.run("tcpc", "-s", "x", "-s", "Sarah",
-                    f"unix-seqpacket:{path}").stdout == "Welcome!\nHello, x!\nHello, Sarah!\n"
-
-
-def test_websocket_starts_it(tcpd):
-    """Issue 14: ws: is a ListenStream= like any other; the first browser starts tcpd, whose sandbox
-    lets it load what speaks WebSocket, as the service's stream does not need it."""
-    path = "/run/tcpd/ws"
-    configure(tcpd, service("echo", listen=["127.0.0.1:7007", "ws:127.0.0.1:8007", f"ws:unix:{path}"],
-                            ws_page="yes"), start="tcpd.socket")
-    unit = tcpd.run("cat", "/run/systemd/generator/tcpd-echo.socket").stdout
-    assert f"ListenStream=127.0.0.1:8007\nListenStream={path}\n" in unit
-    assert states(tcpd, "tcpd.service", "tcpd-echo.socket") == ["inactive", "active"]
-    with tcpd.connect(8007) as sock:
-        assert converse(sock, "hello", "\u263a") == ["hello", "\u263a"]
-    wait_active(tcpd)
-    assert echoes(tcpd) and b"<title>tcpd" in tcpd.exchange(8007, PAGE)
-    told = json.loads(tcpd.run("tcpdctl", "--json", "status").stdout)
-    assert {(pool["listener"], pool["type"], pool["origin"]) for pool in told["pools"]} == {
-        (address, "stream", "handed over")
-        for address in ("127.0.0.1:7007", "ws:127.0.0.1:8007", f"ws:unix:{path}")}
-    tcpd.systemctl("reload", "tcpd")
-    with tcpd.connect(8007) as sock:
-        assert converse(sock, "again") == ["again"]
 
 
 def test_restarts_of_the_sockets(tcpd):
