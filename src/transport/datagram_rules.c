@@ -60,12 +60,15 @@ static bool is_same_host(const struct datagram_ends *ends)
            IN6_ARE_ADDR_EQUAL(&peer->sin6_addr, &local->sin6_addr);
 }
 
+// What comes from one of our ports may be an answer: from another of our addresses, of which IPv6
+// takes any from the network, or from a machine that has the same services. Two that answer all
+// would never end. A protocol of a module's may have peers at its own port.
 static bool is_own(const struct datagram_rules *rules, const struct datagram_ends *ends)
 {
     unsigned port = address_port(ends->peer);
 
-    if (!is_loopback(ends->peer) && !is_same_host(ends))
-        return false; // others of this machine's the kernel takes from nobody else
+    if (!rules->answers_all && !is_loopback(ends->peer) && !is_same_host(ends))
+        return false;
     for (size_t i = 0; i < rules->n_ports; i++)
         if (rules->ports[i] == port)
             return true;

@@ -17,6 +17,7 @@ struct datagram_rules {
     unsigned amplification; // an answer is at most so many times as long as the question; 0: any
     const uint16_t *ports;  // that this tcpd has for datagrams
     size_t n_ports;
+    bool answers_all; // whatever is in a datagram, also to what is an answer itself
 };
 
 // The two ends of a datagram, both of one family.

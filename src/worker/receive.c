@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/base.h"
+#include "config/handler.h"
 #include "transport/datagram.h"
 #include "transport/transport.h"
 
@@ -48,7 +49,8 @@ void receive_open(struct receiver *receiver, const struct worker_setup *setup,
     const struct datagram_settings settings = {
         .rules = {.amplification = setup->service->amplification,
                   .ports = setup->ports,
-                  .n_ports = setup->n_ports},
+                  .n_ports = setup->n_ports,
+                  .answers_all = !setup->service->handler->loads_code},
         .losses = &hint->datagrams,
         .out = receiver->out,
     };

@@ -40,6 +40,16 @@ static struct address parse(const char *text)
     return address;
 }
 
+static void check_source(const struct datagram_rules *rules, const char *from, const char *to,
+                         enum datagram_loss loss)
+{
+    struct address peer = parse(from), local = parse(to);
+    struct datagram_ends ends = {.peer = &peer.any, .local = &local.any};
+
+    print_message("%s to %s\n", from, to);
+    assert_int_equal(datagram_judge_source(rules, &ends), loss);
+}
+
 static void test_sources(void **state)
 {
     static const struct {
@@ -74,20 +84,37 @@ static void test_sources(void **state)
         {"198.51.100.1:19019", "198.51.100.1:7007", DATAGRAM_OWN_SOURCE},
         {"m198.51.100.1:19019", "m198.51.100.1:7007", DATAGRAM_OWN_SOURCE},
         {"[2001:db8::2]:7007", "[2001:db8::2]:7007", DATAGRAM_OWN_SOURCE},
-        {"192.0.2.1:19019", "198.51.100.1:7007", DATAGRAM_GOOD}, // somebody else's
+        {"192.0.2.1:19019", "198.51.100.1:7007", DATAGRAM_GOOD}, // a peer's
         {"[2001:db8::1]:7007", "[2001:db8::2]:7007", DATAGRAM_GOOD},
         {"unix:/x", "unix:/y", DATAGRAM_GOOD},
     };
     struct datagram_rules rules = rules_with(3);
 
     (void)state;
-    for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        struct address peer = parse(rows[i].peer), local = parse(rows[i].local);
-        struct datagram_ends ends = {.peer = &peer.any, .local = &local.any};
+    for (size_t i = 0; i < ELEMENTS(rows); i++)
+        check_source(&rules, rows[i].peer, rows[i].local, rows[i].loss);
+}
 
-        print_message("%s to %s\n", rows[i].peer, rows[i].local);
-        assert_int_equal(datagram_judge_source(&rules, &ends), rows[i].loss);
-    }
+// A service that answers all takes nothing from its own ports, wherever they are.
+static void test_own_ports_elsewhere(void **state)
+{
+    static const struct {
+        const char *peer, *local;
+        enum datagram_loss loss;
+    } rows[] = {
+        {"192.0.2.1:19019", "198.51.100.1:7007", DATAGRAM_OWN_SOURCE},
+        {"m192.0.2.1:19019", "m198.51.100.1:7007", DATAGRAM_OWN_SOURCE},
+        {"[2001:db8::1]:7007", "[2001:db8::2]:7007", DATAGRAM_OWN_SOURCE},
+        {"[2001:db8::1]:7008", "[2001:db8::2]:7007", DATAGRAM_GOOD},
+        {"127.0.0.1:7007", "127.0.0.1:7007", DATAGRAM_OWN_SOURCE},
+        {"unix:/x", "unix:/y", DATAGRAM_GOOD},
+    };
+    struct datagram_rules rules = rules_with(3);
+
+    (void)state;
+    rules.answers_all = true;
+    for (size_t i = 0; i < ELEMENTS(rows); i++)
+        check_source(&rules, rows[i].peer, rows[i].local, rows[i].loss);
 }
 
 static void test_answers(void **state)
@@ -152,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_own_ports_elsewhere),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_many_answers),
     };
