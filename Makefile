@@ -71,6 +71,7 @@ UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
 WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c
+FUZZ_SRC   := $(WEBSOCKET_SRC) src/transport/datagram_rules.c $(BASE_SRC)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
@@ -222,10 +223,10 @@ FUZZ_DEPS := clang libclang-rt-14-dev # of Debian 12
 TIME      ?= 60s
 
 # Whole sources at once, as they are small; clang, whatever CC is.
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(WEBSOCKET_SRC) $(BUILD)/page_data.c Makefile
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(FUZZ_SRC) $(BUILD)/page_data.c Makefile
 	@mkdir -p $(@D)
 	clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
-	    -DWS_BUFFER_SIZE=300 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(WEBSOCKET_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
+	    -DWS_BUFFER_SIZE=300 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(FUZZ_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
 
 fuzz: ## feed invented input to what reads the network's; TIME=60s for each target
 	@tools/deps $(BUILD_DEPS)
