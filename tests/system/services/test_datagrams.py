@@ -378,14 +378,14 @@ def test_amplification(tcpd):
 
 # --- Life --------------------------------------------------------------------------------------
 
-def test_term_while_a_datagram_is_held(tcpd):
+def test_term_while_a_datagram_is_held():
     """TRANSPORT.md, 5.1: the answer of a worker that was told to leave still comes, though the
     listener's number is the dead socket's by then."""
-    conf = configuration(service("hello", listen=UDP, delay="1s", **ONE))
-    with tcpd(conf) as daemon, client(daemon.address("hello")) as sock:
+    slow = service("hello", listen=UDP, delay="1s", **ONE)
+    with told(slow) as (daemon, look), client(daemon.address("hello")) as sock:
         [worker] = daemon.workers()
         sock.send(b"Michael")
-        wait_for(lambda: daemon.counts().get("busy") == 1, what="status")
+        wait_for(lambda: look("hello")["queue"] == 0, what="a worker has it")
         os.kill(worker, signal.SIGTERM)
         assert sock.recv(100) == b"Hello, Michael!"
         wait_for(lambda: proc_state(worker) is None, what="worker leaves")
@@ -407,14 +407,14 @@ def test_slow_one_holds_up_no_other(tcpd):
         assert time.monotonic() - began < 5
 
 
-def test_kill_costs_one(tcpd):
+def test_kill_costs_one():
     """TRANSPORT.md, DG10: a worker that is killed takes its datagram with it, and no other; the log
     has the peer."""
-    conf = configuration(service("hello", listen=UDP, delay="2s", **ONE))
-    with tcpd(conf) as daemon, client(daemon.address("hello")) as sock:
+    slow = service("hello", listen=UDP, delay="2s", **ONE)
+    with told(slow) as (daemon, look), client(daemon.address("hello")) as sock:
         [worker] = daemon.workers()
         sock.send(b"Michael")
-        wait_for(lambda: daemon.counts().get("busy") == 1, what="status")
+        wait_for(lambda: look("hello")["queue"] == 0, what="a worker has it")
         for name in NAMES[1:]:
             sock.send(name)
         os.kill(worker, signal.SIGKILL)
@@ -482,7 +482,8 @@ def test_drops_are_told(tcpd):
                 sock.send(b"x")
             seen = look("echo")
             assert 0 < seen["dropped"] < 50 and 0 < seen["queue"] and seen["queue_limit"] == 8192
-            daemon.wait_log(rf"echo udp:.*: the kernel has dropped {seen['dropped']} datagrams")
+            told_of = daemon.wait_log(r"echo udp:.*: the kernel has dropped (\d+) datagrams")[1]
+            assert 0 < int(told_of) <= seen["dropped"]  # it may have been in the middle of them
             os.kill(worker, signal.SIGCONT)
             for _ in range(50 - seen["dropped"]):
                 assert sock.recv(10) == b"x"
