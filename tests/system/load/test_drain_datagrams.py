@@ -95,8 +95,9 @@ def controlled(conf, tmp_path, sockets=(), names=()):
 
 
 def judge(clients, dropped, record_property, what):
-    record_property("datagrams", f"{what}: {clients.sent} sent, {clients.answered} answered, "
-                                 f"{dropped} dropped")
+    door = "unix-dgram" if isinstance(clients.address, str) else "udp"
+    record_property("soak", f"{door}, {what}: {clients.sent} datagrams sent, {clients.answered} "
+                            f"answered, {dropped} dropped by the kernel")
     assert clients.sent > 100 and clients.sent == clients.answered + dropped
 
 
