@@ -83,7 +83,7 @@ static inline int end_of_stream(struct ws_reader *reader, bool is_within)
     return -1;
 }
 
-struct ws_header {
+struct reference_header {
     bool fin, masked;
     uint8_t rsv, opcode;
     uint64_t length;
@@ -91,17 +91,17 @@ struct ws_header {
 };
 
 // 1: there; 0: cut; -1: lengths that may not be.
-static inline int read_header(const uint8_t *data, size_t n, struct ws_header *ret)
+static inline int read_header(const uint8_t *data, size_t n, struct reference_header *ret)
 {
     size_t n_length, need = 2;
 
     if (n < 2)
         return 0;
-    *ret = (struct ws_header){.fin = data[0] & 0x80,
-                              .masked = data[1] & 0x80,
-                              .rsv = data[0] >> 4 & 7,
-                              .opcode = data[0] & 15,
-                              .length = data[1] & 0x7f};
+    *ret = (struct reference_header){.fin = data[0] & 0x80,
+                                     .masked = data[1] & 0x80,
+                                     .rsv = data[0] >> 4 & 7,
+                                     .opcode = data[0] & 15,
+                                     .length = data[1] & 0x7f};
     if (ret->opcode & 8 && (ret->length > 125 || !ret->fin))
         return -1;
     n_length = ret->length < 126 ? 0 : ret->length == 126 ? 2 : 8;
@@ -118,7 +118,7 @@ static inline int read_header(const uint8_t *data, size_t n, struct ws_header *r
     return n >= need;
 }
 
-static inline int judge_header(struct ws_reader *reader, const struct ws_header *header)
+static inline int judge_header(struct ws_reader *reader, const struct reference_header *header)
 {
     bool is_control = header->opcode & 8;
     uint64_t cost = header->length ? header->length : header->fin ? 0 : 16;
@@ -139,7 +139,7 @@ static inline int judge_header(struct ws_reader *reader, const struct ws_header 
     return 0;
 }
 
-static inline int read_payload_of(struct ws_reader *reader, const struct ws_header *header,
+static inline int read_payload_of(struct ws_reader *reader, const struct reference_header *header,
                                   const uint8_t *data, size_t n)
 {
     if (!(header->opcode & 8))
@@ -156,7 +156,7 @@ static inline int read_payload_of(struct ws_reader *reader, const struct ws_head
 
 static inline int read_frame(struct ws_reader *reader, const uint8_t *data, size_t n, size_t *at)
 {
-    struct ws_header header;
+    struct reference_header header;
     int r = read_header(data + *at, n - *at, &header);
     size_t left;
     uint8_t *plain;
