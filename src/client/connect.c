@@ -84,6 +84,14 @@ static int connect_inet(int fd, const struct address *to, uint64_t timeout_usec)
     return -error;
 }
 
+// Without a name of its own it could not be answered; the kernel chooses one.
+static int bind_anywhere(int fd)
+{
+    const struct sockaddr nameless = {.sa_family = AF_UNIX};
+
+    return bind(fd, &nameless, sizeof(sa_family_t)) < 0 ? -errno : 0;
+}
+
 // A unix socket whose queue is full has no connect in progress to poll for: it fails with EAGAIN at
 // once, or blocks. So this blocks, bounded by the socket's own send timeout.
 static int connect_unix(int fd, const struct address *to, uint64_t timeout_usec)
@@ -152,13 +160,18 @@ static int attempt_open(const struct connect_request *request, const struct addr
             return r;
         }
     }
+    if (is_unix && to->type == SOCK_DGRAM) {
+        r = bind_anywhere(fd);
+        if (r < 0)
+            return r;
+    }
     r = is_unix ? connect_unix(fd, to, request->timeout_usec)
                 : connect_inet(fd, to, request->timeout_usec);
     if (r < 0)
         return r;
     if (is_own_end(fd))
         return -ECONNREFUSED;
-    if (!is_unix)
+    if (to->type == SOCK_STREAM && !is_unix)
         set_options(fd);
     *ret_fd = base_take_fd(&fd);
     return 0;
@@ -209,7 +222,8 @@ enum status connect_open(const struct connect_request *request, struct peer *ret
     taken = try_each(request, list, n, attempts, &fd);
     if (taken < n) {
         *ret_peer = (struct peer){.fd = fd,
-                                  .has_messages = target->type == SOCK_SEQPACKET,
+                                  .has_messages = target->type != SOCK_STREAM,
+                                  .is_datagram = target->type == SOCK_DGRAM,
                                   .timeout_usec = request->timeout_usec};
         memcpy(ret_peer->name, attempts[taken].name, sizeof(ret_peer->name));
         tell_connected(fd, ret_peer->name);

@@ -13,6 +13,8 @@
 #include "base/timespan.h"
 #include "client/help.h"
 
+#define DATAGRAM_USEC (5 * USEC_PER_SEC) // datagrams may be lost
+
 enum {
     OPTION_SOURCE = 256,
     OPTION_TIMEOUT,
@@ -30,6 +32,7 @@ static const struct option long_options[] = {
     {"raw", no_argument, NULL, OPTION_RAW},
     {"source", required_argument, NULL, OPTION_SOURCE},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"udp", no_argument, NULL, 'u'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -54,6 +57,7 @@ static enum status set_timeout(const char *text, struct options *options)
         return status_say(STATUS_USAGE, "--timeout %s: not a span of time such as 500ms or 30s",
                           text);
     options->request.timeout_usec = usec > 0 ? usec : USEC_NEVER;
+    options->has_timeout = true;
     return STATUS_DONE;
 }
 
@@ -113,6 +117,9 @@ static enum status set_option(int option, char *argument, struct options *option
     case 'g':
         options->ask.greeting = true;
         break;
+    case 'u':
+        options->is_udp = true;
+        break;
     case 'v':
         options->verbose = true;
         break;
@@ -147,8 +154,12 @@ static enum status set_target(int n, char *const *operands, struct options *opti
                                         "see tcpc --help");
     wrong = n == 1 ? address_parse(operands[0], &request->target)
                    : parse_pair(operands[0], operands[1], &request->target);
-    if (!wrong && (request->target.speaks != SPEAKS_PLAIN || request->target.type == SOCK_DGRAM))
-        wrong = "tcpc speaks plain TCP, unix: and unix-seqpacket: only";
+    if (!wrong && request->target.speaks != SPEAKS_PLAIN)
+        wrong = "tcpc speaks neither TLS nor WebSocket";
+    if (!wrong && options->is_udp && request->target.kind == ADDRESS_UNIX)
+        wrong = "-u is for internet addresses: write unix-dgram:/PATH";
+    if (options->is_udp)
+        request->target.type = SOCK_DGRAM;
     if (!wrong && request->target.kind == ADDRESS_WILDCARD)
         wrong = "* is for servers: name one host";
     if (!wrong && n == 2 && strncmp(operands[0], "unix", 4) == 0 && strchr(operands[0], '/'))
@@ -162,29 +173,47 @@ static enum status set_target(int n, char *const *operands, struct options *opti
     return STATUS_DONE;
 }
 
+// Where each message is a packet of its own.
+static enum status check_packets(const struct options *options)
+{
+    const struct ask *ask = &options->ask;
+    bool is_datagram = options->request.target.type == SOCK_DGRAM;
+    bool is_copied = is_datagram && options->mode == OPTIONS_COPY;
+
+    if (is_datagram && (ask->greeting || options->mode == OPTIONS_RECEIVE))
+        return status_say(STATUS_USAGE, "%s is for connections: datagrams are answers",
+                          ask->greeting ? "-g" : "--prefix without -s");
+    if (ask->framing == FRAMING_CHUNK || (is_copied && ask->framing == FRAMING_LINE))
+        return STATUS_DONE;
+    return status_say(STATUS_USAGE, "--framing %s is for streams: %s", framing_names[ask->framing],
+                      is_datagram ? "each datagram is a message"
+                                  : "unix-seqpacket: has messages of its own");
+}
+
 // Finds the mode that the options ask for, and options which mean nothing in it.
 static enum status set_mode(struct options *options)
 {
     struct ask *ask = &options->ask;
+    int type = options->request.target.type;
+    bool has_framing = ask->framing != FRAMING_N;
+    enum status status;
 
     if (ask->n_texts > 0 || ask->greeting)
         options->mode = OPTIONS_ASK;
     else
         options->mode = ask->style.prefix ? OPTIONS_RECEIVE : OPTIONS_COPY;
-
-    if (ask->framing == FRAMING_N)
+    if (!has_framing)
         ask->framing = FRAMING_CHUNK;
-    else if (options->mode != OPTIONS_ASK)
+    if (type == SOCK_DGRAM && !options->has_timeout)
+        options->request.timeout_usec = DATAGRAM_USEC;
+    if (has_framing && type != SOCK_DGRAM && options->mode != OPTIONS_ASK)
         return status_say(STATUS_USAGE, "--framing needs -s or -g");
-    else if (options->request.target.type == SOCK_SEQPACKET && ask->framing != FRAMING_CHUNK)
-        return status_say(STATUS_USAGE,
-                          "--framing %s is for streams: unix-seqpacket: has messages of its own",
-                          framing_names[ask->framing]);
-    for (size_t i = 0; i < ask->n_texts; i++)
+    status = type == SOCK_STREAM ? STATUS_DONE : check_packets(options);
+    for (size_t i = 0; status == STATUS_DONE && type != SOCK_DGRAM && i < ask->n_texts; i++)
         if (ask->framing == FRAMING_CHUNK && ask->texts[i][0] == '\0')
-            return status_say(STATUS_USAGE, "-s '': an empty text is nothing in chunk framing; "
-                                            "use --framing line or length");
-    return STATUS_DONE;
+            status = status_say(STATUS_USAGE, "-s '': an empty text is nothing in chunk framing; "
+                                              "use --framing line or length");
+    return status;
 }
 
 enum status options_parse(int argc, char **argv, struct options *ret_options)
@@ -202,7 +231,7 @@ enum status options_parse(int argc, char **argv, struct options *ret_options)
 
     argv[0] = program_invocation_short_name; // getopt's messages begin with it
     while (status == STATUS_DONE && ret_options->mode != OPTIONS_INFORM &&
-           (option = getopt_long(argc, argv, "46s:gvh", long_options, NULL)) != -1)
+           (option = getopt_long(argc, argv, "46us:gvh", long_options, NULL)) != -1)
         status = set_option(option, optarg, ret_options);
     if (status != STATUS_DONE || ret_options->mode == OPTIONS_INFORM)
         return status;

@@ -18,6 +18,8 @@ enum options_mode {
 struct options {
     enum options_mode mode;
     bool verbose;
+    bool is_udp;      // -u
+    bool has_timeout; // --timeout was given
     struct connect_request request;
     struct ask ask;
     char **texts; // owned; the strings are those of argv

@@ -51,7 +51,7 @@ ssize_t peer_read(struct peer *peer, void *data, size_t size)
         return -errno;
     if ((size_t)n > size)
         return -EMSGSIZE;
-    if (n == 0)
+    if (n == 0 && !peer->is_datagram)
         trace_say("peer closed");
     peer->n_received += (uint64_t)n;
     return n;

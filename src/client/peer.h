@@ -14,6 +14,7 @@
 struct peer {
     int fd;                      // non-blocking, -1 when empty; owned
     bool has_messages;           // one read or write is one message, an empty one the end
+    bool is_datagram;            // and that is a message as others; there is no end
     uint64_t timeout_usec;       // the longest wait for the peer, or USEC_NEVER
     uint64_t n_sent, n_received; // bytes
     char name[ADDRESS_TEXT_MAX]; // the peer's address, for messages
@@ -29,7 +30,8 @@ int peer_poll(struct pollfd *fds, nfds_t n, uint64_t deadline_usec);
 int peer_wait(const struct peer *peer, short events);
 
 // Moves what can be moved at once: the number of bytes (0 from peer_read is the peer's end), or
-// -EAGAIN when that is none. -EMSGSIZE: a message that is longer than size was cut.
+// -EAGAIN when that is none. -EMSGSIZE: a message that is longer than size was cut, or cannot be
+// sent.
 ssize_t peer_read(struct peer *peer, void *data, size_t size);
 ssize_t peer_write(struct peer *peer, const void *data, size_t size);
 

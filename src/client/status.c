@@ -27,7 +27,9 @@ static const struct {
     {ECONNRESET, STATUS_RESET, "connection reset by the peer"},
     {EPIPE, STATUS_RESET, "connection reset by the peer"},
     {EBADMSG, STATUS_CUT_SHORT, "cut short: the peer closed inside a message"},
-    {EPROTOTYPE, STATUS_SYSTEM, "a socket of another type is there: try unix: or unix-seqpacket:"},
+    {EPROTOTYPE, STATUS_SYSTEM,
+     "a socket of another type is there: try unix:, unix-seqpacket: or "
+     "unix-dgram:"},
     {EMSGSIZE, STATUS_SYSTEM, "the peer's message is longer than 65536 bytes"},
 };
 

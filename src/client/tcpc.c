@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// tcpc: a TCP client. Connects, then copies, asks or receives, and says with its exit status how
-// that went. Every failure is told in one line on stderr by the module that met it; main only joins
-// them.
+// tcpc: a client of TCP, UDP and unix sockets. Connects, then copies, asks or receives, and says
+// with its exit status how that went. Every failure is told in one line on stderr by the module
+// that met it; main only joins them.
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,6 +11,7 @@
 #include "client/ask.h"
 #include "client/connect.h"
 #include "client/copy.h"
+#include "client/datagram.h"
 #include "client/options.h"
 #include "client/peer.h"
 #include "client/status.h"
@@ -29,6 +30,9 @@ static void open_standard_streams(void)
 
 static enum status run(const struct options *options, struct peer *peer)
 {
+    if (peer->is_datagram)
+        return options->mode == OPTIONS_ASK ? datagram_ask(&options->ask, peer)
+                                            : datagram_copy(options->ask.framing, peer);
     if (options->mode == OPTIONS_ASK)
         return ask_run(&options->ask, peer);
     if (options->mode == OPTIONS_RECEIVE)

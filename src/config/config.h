@@ -72,7 +72,8 @@ struct service {
     int socket_user_line, socket_group_line;
     uid_t socket_uid; // as config_find_owners() has found them, -1: none
     gid_t socket_gid;
-    bool accepts_itself;   // no session is tcpd's: handler->become() takes its place
+    bool leaves_clients;   // to a program, which takes them, or datagrams, out of the queue
+    bool accepts_itself;   // and so for good: handler->become() takes the accept loop's place
     bool leaves_processes; // that live on when their session has ended
     uint64_t ready_usec;   // what accepts by itself is ready when it has lived for so long
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself

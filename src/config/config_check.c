@@ -74,14 +74,14 @@ static const char *listen_lacks(const struct service *service, const struct addr
 {
     if (spec->speaks == SPEAKS_TLS || spec->speaks == SPEAKS_WSS)
         return "needs TLS, which is not built in yet";
-    if (spec->speaks == SPEAKS_WS && service->accepts_itself)
-        return "is not for program_mode = listener: the program would meet frames, not messages";
-    if (spec->type != SOCK_DGRAM || service->accepts_itself || !service->handler ||
+    if (spec->speaks == SPEAKS_WS && service->leaves_clients)
+        return "is not for a program that accepts by itself: it would meet frames, not messages";
+    if (spec->type != SOCK_DGRAM || service->leaves_clients || !service->handler ||
         service->handler->loads_code) // which is asked when it is loaded
         return NULL;
     if (service->handler->starts_processes)
-        return "is not for programs but with program_mode = listener: it would be a process per "
-               "datagram, whose sender may be forged";
+        return "is not for programs but with program_mode = wait or listener: it would be a "
+               "process per datagram, whose sender may be forged";
     if (!(service->handler->face.kinds & TCPD_DATAGRAMS))
         return "is for datagrams, which this handler cannot serve";
     return NULL;
@@ -131,7 +131,7 @@ static void warn_of_amplification(const struct config *config, struct problems *
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
 
-        if (service->amplification == 0 && !service->accepts_itself && has_udp(service))
+        if (service->amplification == 0 && !service->leaves_clients && has_udp(service))
             problems_add(warnings, service->file, service->line,
                          "amplification = 0 of service \"%s\": whoever forges a sender can have "
                          "long answers sent there",

@@ -96,7 +96,7 @@ static void say_full(struct pool *pool, uint64_t now)
     struct log_field fields[POOL_FIELDS];
     unsigned queued;
 
-    if (!pool_is_full(pool) || pool->counts.spare > 0 || pool->service->accepts_itself)
+    if (!pool_is_full(pool) || pool->counts.spare > 0 || pool->service->leaves_clients)
         return;
     queued = listener_queued(pool->listener);
     if (queued == 0 || listener_is_shut(pool->listener))
@@ -131,13 +131,13 @@ static bool is_ready(const struct pool *pool)
     return pool->counts.ready >= pool_limits(pool).min;
 }
 
-// Whom a program that accepts by itself leaves in the queue, nobody can serve; its copies are to
+// Whom a program that takes its clients by itself leaves in the queue, nobody can serve; it is to
 // have some time between TERM and the end of stop_timeout all the same.
 static bool has_waited_enough(const struct master *master, const struct pool *pool, uint64_t now)
 {
     uint64_t limit = master->config->stop_timeout_usec;
 
-    return master->phase == MASTER_STOPPING && pool->service->accepts_itself && limit > 0 &&
+    return master->phase == MASTER_STOPPING && pool->service->leaves_clients && limit > 0 &&
            now - master->phase_usec >= limit / 2;
 }
 

@@ -192,8 +192,10 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
             throttle_reset(&pool->deaths);
         return;
     }
-    if (!young || death->is_shut || master->phase == MASTER_STOPPING)
+    if (!young || death->is_shut)
         return;
+    if (master->phase == MASTER_STOPPING && !pool->service->leaves_clients)
+        return; // who waits in the queue gets a worker at once
     if (death->worker->started_usec < pool->death_usec)
         return; // of the same litter as one that was counted: only a new start can fail anew
     pool->death_usec = now;

@@ -34,7 +34,7 @@ static void append_pool(char *text, size_t size, const struct pool *pool, unsign
 {
     append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, pool->counts.busy,
            pool_size(pool));
-    if (pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->accepts_itself)
+    if (pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->leaves_clients)
         append(text, size, " at maximum");
     if (pool->rest.n > 0)
         append(text, size, " %u resting", pool->rest.n);

@@ -207,9 +207,9 @@ static uint64_t retire_time(const struct service *service, uint64_t now_usec)
     return now_usec + age - age / 1000 * arc4random_uniform(125);
 }
 
-// The first copy of a program that accepts by itself finds a socket that blocks, whatever others
-// have done to it. Those beside it may have made it non-blocking for a purpose, and would wait in
-// accept() for ever; once the last one has gone, it has no purpose.
+// The first copy of a program that takes clients by itself finds a socket that blocks, whatever
+// others have done to it. Those beside it may have made it non-blocking for a purpose, and would
+// wait in accept() for ever; once the last one has gone, it has no purpose.
 static void settle_blocking(const struct pool *pool)
 {
     if (pool->n_copies == 0)
@@ -277,7 +277,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         return -ENOSPC;
     setup.slot = worker->slot;
     setup.retire_usec = retire_time(pool->service, now_usec);
-    if (pool->service->accepts_itself)
+    if (pool->service->leaves_clients)
         settle_blocking(pool);
     // The child must not run a handler, or take a signal, meant for the master (B27). _Fork()
     // leaves out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each
@@ -297,13 +297,14 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->pool = pool;
     worker->generation = pool->generation;
     worker->started_usec = now_usec;
+    worker->leaves_clients = pool->service->leaves_clients;
     worker->accepts_itself = pool->service->accepts_itself;
     worker->queued = worker->accepts_itself ? listener_queued(pool->listener) : 0;
     worker->loads_code = pool->service->handler->loads_code;
     worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = setup.retire_usec;
     list_add(pool, worker);
-    pool->n_copies += worker->accepts_itself;
+    pool->n_copies += worker->leaves_clients;
     pool->n_active++;
     pool_count_in(worker);
     return 0;
@@ -334,8 +335,8 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     if (score->sessions > 0 || worker->accepts_itself)
         pool->departed_usec = base_now_usec();
     list_remove(pool, worker);
-    pool->n_copies -= worker->accepts_itself;
-    if (worker->accepts_itself)
+    pool->n_copies -= worker->leaves_clients;
+    if (worker->leaves_clients)
         settle_blocking(pool);
     scoreboard_wipe(&pools->board, worker->slot);
     slots_release(pools->slots, worker);

@@ -69,7 +69,7 @@ struct pool {
     unsigned n_active; // of this generation
     unsigned n_old;    // of earlier ones, still accepting
     unsigned n_draining;
-    unsigned n_copies;        // of all these: programs that accept by themselves
+    unsigned n_copies;        // of all these: those that leave clients to programs
     struct pool_rest rest;    // of these: those that have nothing to do
     unsigned widest;          // the greatest max_workers that workers not of this generation had
     unsigned floor;           // keeps the capacity during a reload

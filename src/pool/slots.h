@@ -17,6 +17,7 @@ struct worker {
     unsigned slot;
     unsigned generation;
     bool draining;
+    bool leaves_clients;    // to its program, or to the one in its place
     bool accepts_itself;    // a program in its place does: program_mode = listener
     bool starts_processes;  // and may leave them behind
     bool loads_code;        // a module's, which may end the process

@@ -327,7 +327,7 @@ void program_close_log(struct program *program, const struct tcpd_session *sessi
     give_pipe_back(program->pipe, is_clean);
 }
 
-void program_report(const struct program *program, struct tcpd_session *session)
+void program_note(const struct program *program, struct tcpd_session *session)
 {
     const struct rusage *usage = &program->usage;
 
@@ -337,9 +337,27 @@ void program_report(const struct program *program, struct tcpd_session *session)
                                     USEC_PER_SEC +
                                 (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
     session->program.memory_kib = (uint64_t)usage->ru_maxrss;
+}
+
+void program_judge(const struct program *program, struct tcpd_session *session)
+{
     if (!program->ended || program_is_success(program->options, program->status))
         return;
     session_stop(session, WIFSIGNALED(program->status) && WTERMSIG(program->status) == SIGPIPE
                               ? SESSION_RESET // nobody has read what it wrote
                               : SESSION_PROGRAM_FAILED);
+}
+
+void program_report(const struct program *program, struct tcpd_session *session)
+{
+    program_note(program, session);
+    program_judge(program, session);
+}
+
+void program_make_blocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK) != 0)
+        (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK); // else whoever waits is less patient
 }

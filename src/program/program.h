@@ -71,5 +71,15 @@ bool program_holds(struct program *program, ino_t socket);
 void program_end(struct program *program, const struct program *other,
                  const struct tcpd_session *session);
 
-// Puts how the program ended into the session, for the log.
+// program_end.c. Tells a program that runs to end: TERM, to it alone. Does not wait.
+void program_tell(const struct program *program);
+
+// Puts how the program ended into the session, for the log; and makes it the session's result,
+// unless that was success.
+void program_note(const struct program *program, struct tcpd_session *session);
+void program_judge(const struct program *program, struct tcpd_session *session);
+// Both.
 void program_report(const struct program *program, struct tcpd_session *session);
+
+// The program may have changed what is the socket's and not the descriptor's.
+void program_make_blocking(int fd);

@@ -30,27 +30,31 @@ static void refuse(const struct check *check, const char *setting, const char *v
     program_refuse(check, check->problems, setting, value, what);
 }
 
-// Whether an argument for a shell asks for a variable of the peer: $NAME or ${NAME}.
-static bool asks_for_peer(const char *argument)
+// What is wrong with an argument for a shell that asks for a variable of the peer: $NAME or
+// ${NAME}. NULL: nothing.
+static const char *wrong_with(const char *argument, enum program_mode mode)
 {
-    for (const char *at = strchr(argument, '$'); at; at = strchr(at + 1, '$')) {
+    const char *reason = NULL;
+
+    for (const char *at = strchr(argument, '$'); at && !reason; at = strchr(at + 1, '$')) {
         const char *name = at + 1 + (at[1] == '{');
         size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
 
-        if (environment_is_of_peer(name, length))
-            return true;
+        reason = program_why_no_peer(mode, name, length);
     }
-    return false;
+    return reason;
 }
 
 static void check_arguments(const struct check *check)
 {
     const struct text_list *argv = &check->options->argv;
-    const char *reason = program_why_no_peer(check->options->mode);
 
-    for (size_t i = 1; reason && i < argv->n; i++)
-        if (asks_for_peer(argv->items[i]))
+    for (size_t i = 1; i < argv->n; i++) {
+        const char *reason = wrong_with(argv->items[i], check->options->mode);
+
+        if (reason)
             refuse(check, "program", argv->items[i], reason);
+    }
 }
 
 // Whether tcpd passes the bytes of some clients on: a program does not speak what they speak.
@@ -62,43 +66,57 @@ static bool is_relayed(const struct service *service)
     return false;
 }
 
-// Options that were given, and that the mode cannot honour.
+static const char reads_itself[] = "with program_mode = connection the program has the socket, "
+                                   "and tcpd sees no byte; session_timeout and program_timeout "
+                                   "bound the whole session";
+static const char accepts_itself[] = "with program_mode = listener the program accepts its "
+                                     "clients by itself, and tcpd sees no session";
+static const char is_not_tried[] = "only a program that accepts by itself, program_mode = "
+                                   "listener, takes a time until it is considered ready";
+static const char copies[] = "with program_mode = listener there are min_workers copies of the "
+                             "program, no more and no fewer";
+static const char takes_itself[] = "with program_mode = wait the program takes its clients by "
+                                   "itself, and tcpd sees none of them; program_timeout "
+                                   "bounds a run of it";
+static const char is_one[] = "with program_mode = wait one worker waits at each listener, and "
+                             "runs the program once at a time";
+
+// Options that a mode cannot honour.
+static const struct {
+    const char *setting;
+    enum program_mode mode;
+    const char *reason;
+} rules[] = {
+    {"first_byte_timeout", PROGRAM_CONNECTION, reads_itself},
+    {"idle_timeout", PROGRAM_CONNECTION, reads_itself},
+    {"first_byte_timeout", PROGRAM_WAIT, takes_itself},
+    {"idle_timeout", PROGRAM_WAIT, takes_itself},
+    {"send_timeout", PROGRAM_WAIT, takes_itself},
+    {"session_timeout", PROGRAM_WAIT, takes_itself},
+    {"min_workers", PROGRAM_WAIT, is_one},
+    {"max_workers", PROGRAM_WAIT, is_one},
+    {"spare_workers", PROGRAM_WAIT, is_one},
+    {"first_byte_timeout", PROGRAM_LISTENER, accepts_itself},
+    {"idle_timeout", PROGRAM_LISTENER, accepts_itself},
+    {"send_timeout", PROGRAM_LISTENER, accepts_itself},
+    {"session_timeout", PROGRAM_LISTENER, accepts_itself},
+    {"program_timeout", PROGRAM_LISTENER, accepts_itself},
+    {"kill_mode", PROGRAM_LISTENER,
+     "with program_mode = listener a copy of the program is a worker, and is ended as one"},
+    {"kill_grace", PROGRAM_LISTENER,
+     "with program_mode = listener stop_timeout is the time "
+     "that the program has to end"},
+    {"max_sessions_per_worker", PROGRAM_LISTENER, accepts_itself},
+    {"success_status", PROGRAM_LISTENER, accepts_itself},
+    {"ready_time", PROGRAM_CONNECTION, is_not_tried},
+    {"ready_time", PROGRAM_PRESTART, is_not_tried},
+    {"ready_time", PROGRAM_WAIT, is_not_tried},
+    {"max_workers", PROGRAM_LISTENER, copies},
+    {"spare_workers", PROGRAM_LISTENER, copies},
+};
+
 static void check_mode(const struct check *check)
 {
-    static const char reads_itself[] = "with program_mode = connection the program has the socket, "
-                                       "and tcpd sees no byte; session_timeout and program_timeout "
-                                       "bound the whole session";
-    static const char accepts_itself[] = "with program_mode = listener the program accepts its "
-                                         "clients by itself, and tcpd sees no session";
-    static const char is_not_tried[] = "only a program that accepts by itself, program_mode = "
-                                       "listener, takes a time until it is considered ready";
-    static const char copies[] = "with program_mode = listener there are min_workers copies of the "
-                                 "program, no more and no fewer";
-    static const struct {
-        const char *setting;
-        enum program_mode mode;
-        const char *reason;
-    } rules[] = {
-        {"first_byte_timeout", PROGRAM_CONNECTION, reads_itself},
-        {"idle_timeout", PROGRAM_CONNECTION, reads_itself},
-        {"first_byte_timeout", PROGRAM_LISTENER, accepts_itself},
-        {"idle_timeout", PROGRAM_LISTENER, accepts_itself},
-        {"send_timeout", PROGRAM_LISTENER, accepts_itself},
-        {"session_timeout", PROGRAM_LISTENER, accepts_itself},
-        {"program_timeout", PROGRAM_LISTENER, accepts_itself},
-        {"kill_mode", PROGRAM_LISTENER,
-         "with program_mode = listener a copy of the program is a worker, and is ended as one"},
-        {"kill_grace", PROGRAM_LISTENER,
-         "with program_mode = listener stop_timeout is the time "
-         "that the program has to end"},
-        {"max_sessions_per_worker", PROGRAM_LISTENER, accepts_itself},
-        {"success_status", PROGRAM_LISTENER, accepts_itself},
-        {"ready_time", PROGRAM_CONNECTION, is_not_tried},
-        {"ready_time", PROGRAM_PRESTART, is_not_tried},
-        {"max_workers", PROGRAM_LISTENER, copies},
-        {"spare_workers", PROGRAM_LISTENER, copies},
-    };
-
     for (size_t i = 0; i < ELEMENTS(rules); i++)
         if (rules[i].mode == check->options->mode &&
             !(rules[i].reason == reads_itself && is_relayed(check->service)) &&
@@ -155,13 +173,17 @@ static void count_processes(struct service *service, const struct program_option
     enum program_mode mode = options->mode;
     static const struct {
         unsigned n_idle, n_busy;
-    } beside[PROGRAM_MODES] = {[PROGRAM_CONNECTION] = {0, 1}, [PROGRAM_PRESTART] = {1, 2}};
+    } beside[PROGRAM_MODES] = {
+        [PROGRAM_CONNECTION] = {0, 1}, [PROGRAM_PRESTART] = {1, 2}, [PROGRAM_WAIT] = {0, 1}};
 
     service->n_idle_beside = beside[mode].n_idle;
     service->n_busy_beside = beside[mode].n_busy;
     service->accepts_itself = mode == PROGRAM_LISTENER;
+    service->leaves_clients = mode == PROGRAM_LISTENER || mode == PROGRAM_WAIT;
     service->ready_usec = options->ready_usec;
-    if (service->accepts_itself) {
+    if (mode == PROGRAM_WAIT)
+        service->min_workers = 1;
+    if (service->leaves_clients) {
         service->max_workers = service->min_workers;
         service->spare_workers = 0;
     }

@@ -27,8 +27,8 @@ void program_check_files(const struct check *check);
 void program_read_variables(const struct check *check);
 // Whether the kernel takes so much.
 void program_check_size(const struct check *check);
-// Why a mode cannot have variables of a peer, NULL: it can.
-const char *program_why_no_peer(enum program_mode mode);
+// Why a mode cannot have that variable of a peer; NULL: it can, or the variable is of nobody.
+const char *program_why_no_peer(enum program_mode mode, const char *name, size_t length);
 
 // program_user.c. Makes the process see files as that user does, until it is itself again. 0 or
 // -errno: nothing has changed then.

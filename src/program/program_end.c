@@ -217,6 +217,12 @@ static void let_go(struct program *program, const struct program *other)
         }
 }
 
+void program_tell(const struct program *program)
+{
+    if (program->pid > 0)
+        signal_child(program->pid, SIGTERM);
+}
+
 void program_end(struct program *program, const struct program *other,
                  const struct tcpd_session *session)
 {

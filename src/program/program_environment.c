@@ -164,6 +164,16 @@ static unsigned describe(const struct sockaddr *address, char *text, socklen_t s
     return ntohs(in6->sin6_port);
 }
 
+// Of a program that takes its clients by itself: what they speak.
+static void add_protocol(struct maker *maker, int fd, sa_family_t family)
+{
+    int type = SOCK_STREAM;
+    socklen_t length = sizeof(type);
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
+    add(maker, "PROTO=%s", family == AF_UNIX ? "UNIX" : type == SOCK_DGRAM ? "UDP" : "TCP");
+}
+
 static void add_internet(struct maker *maker, const struct sockaddr *local,
                          const struct sockaddr *peer)
 {
@@ -207,6 +217,10 @@ char *const *environment_for(struct environment *environment, const struct tcpd_
 
     if (!session || tcpd_local(session, &local, &length) < 0)
         return end(&maker);
+    if (session->is_run) {
+        add_protocol(&maker, session->fd, local.ss_family);
+        return end(&maker);
+    }
     if (local.ss_family == AF_UNIX)
         add_unix(&maker, session->fd, (const struct sockaddr_un *)&local, length);
     else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // program: a user's program serves. `connection` starts it for each connection, which is its
-// standard input and output; `prestart` has it running before there is one; `listener` makes the
-// worker the program, which accepts by itself. program.h runs programs, program_check.c looks at
-// what is configured.
+// standard input and output; `prestart` has it running before there is one; `wait` starts it with
+// the listener, which it serves by itself; `listener` makes the worker the program. program.h runs
+// programs, program_check.c looks at what is configured.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@
 #include "program/program_options.h"
 #include "program/program_patience.h"
 #include "program/program_prestart.h"
+#include "program/program_wait.h"
 #include "program/program_watch.h"
 #include "session/session.h"
 
@@ -40,15 +41,6 @@ static void count_bytes(struct tcpd_session *session)
             (info.tcpi_state == CLOSED && session->result != SESSION_RESET);
     session->bytes_in = info.tcpi_bytes_received - (ended && info.tcpi_bytes_received > 0);
     session->bytes_out = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
-}
-
-// The program may have changed what is the socket's and not the descriptor's.
-static void make_blocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags >= 0 && (flags & O_NONBLOCK) != 0)
-        (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK); // else the close is less patient
 }
 
 // False: the session has ended.
@@ -98,7 +90,7 @@ static void serve_connection(struct tcpd_session *session)
     if (is_left_to_others(&program, session))
         give_away(session);
     else
-        make_blocking(session->fd);
+        program_make_blocking(session->fd);
     program_report(&program, session);
 }
 
@@ -119,6 +111,8 @@ static void serve(struct tcpd_session *session)
     session->program.timeout_usec = program_options(session->service)->timeout_usec;
     if (mode == PROGRAM_PRESTART)
         prestart_serve(session);
+    else if (mode == PROGRAM_WAIT)
+        program_wait_serve(session);
     else if (session->stage && !session->stage->ops->is_thin)
         prestart_serve_late(session);
     else

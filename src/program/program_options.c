@@ -12,6 +12,7 @@
 
 static const char *const modes[PROGRAM_MODES] = {[PROGRAM_CONNECTION] = "connection",
                                                  [PROGRAM_PRESTART] = "prestart",
+                                                 [PROGRAM_WAIT] = "wait",
                                                  [PROGRAM_LISTENER] = "listener"};
 static const char *const kill_modes[KILL_MODES] = {
     [KILL_GROUP] = "group", [KILL_PROGRAM] = "program", [KILL_NONE] = "none"};

@@ -9,7 +9,13 @@
 #include "config/config.h"
 #include "config/form.h"
 
-enum program_mode { PROGRAM_CONNECTION, PROGRAM_PRESTART, PROGRAM_LISTENER, PROGRAM_MODES };
+enum program_mode {
+    PROGRAM_CONNECTION,
+    PROGRAM_PRESTART,
+    PROGRAM_WAIT,
+    PROGRAM_LISTENER,
+    PROGRAM_MODES
+};
 
 // Whom we end: a program and all it has started, the program alone, or nobody. systemd.kill(5).
 enum kill_mode { KILL_GROUP, KILL_PROGRAM, KILL_NONE, KILL_MODES };
@@ -36,7 +42,7 @@ struct program_options {
     int64_t umask, nice;          // or INHERIT
     int64_t limit_nofile, limit_as, limit_core, limit_nproc; // or INHERIT, RLIM_INFINITY
     uint64_t limit_cpu_usec;                                 // 0: as tcpd's
-    uint64_t timeout_usec;                                   // of a session, 0: none
+    uint64_t timeout_usec;                                   // of a session or run, 0: none
     enum kill_mode kill_mode;
     uint64_t kill_grace_usec; // to finish, and between TERM and KILL
     uint64_t ready_usec;      // of a copy, 0: at once

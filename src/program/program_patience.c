@@ -73,7 +73,7 @@ static bool wait_for_room(struct tcpd_session *session, unsigned *n_waits)
     uint64_t until = base_now_usec() + wait + arc4random_uniform((uint32_t)wait / 4);
     enum session_result late;
     uint64_t due = program_due(session, &late);
-    struct pollfd client = {.fd = session->fd};
+    struct pollfd client = {.fd = session->is_run ? -1 : session->fd};
 
     (*n_waits)++;
     for (uint64_t now = base_now_usec(); now < until; now = base_now_usec()) {

@@ -17,20 +17,27 @@
 #define FILE_BYTES     ((size_t)1 << 20)
 #define STACK_BYTES    ((rlim_t)6 << 20) // execve(2): three quarters of the default stack, at most
 #define LEAST_BYTES    ((rlim_t)128 << 10)
-#define PAGES_OF_TEXT  32  // MAX_ARG_STRLEN
-#define OF_INTERPRETER 512 // what a script's first line adds
+#define PAGES_OF_TEXT  32      // MAX_ARG_STRLEN
+#define OF_INTERPRETER 512     // what a script's first line adds
+#define PROTOCOL       "PROTO" // one for all peers of a listener
 
-const char *program_why_no_peer(enum program_mode mode)
+const char *program_why_no_peer(enum program_mode mode, const char *name, size_t length)
 {
     static const char *const reasons[PROGRAM_MODES] = {
         [PROGRAM_PRESTART] =
             "with program_mode = prestart the program runs before there is a client, and its "
             "environment is fixed at its start; program_mode = connection has these variables",
+        [PROGRAM_WAIT] =
+            "with program_mode = wait the program takes its clients by itself, and recvfrom(2) or "
+            "accept(2) says who they are",
         [PROGRAM_LISTENER] =
             "with program_mode = listener the program accepts its clients by itself, and asks "
             "getpeername(2) who they are",
     };
+    bool is_protocol = length == strlen(PROTOCOL) && strncmp(name, PROTOCOL, length) == 0;
 
+    if (!environment_is_of_peer(name, length) || (is_protocol && mode == PROGRAM_WAIT))
+        return NULL;
     return reasons[mode];
 }
 
@@ -47,9 +54,9 @@ static const char *why_not(const char *entry, const void *data)
 {
     const struct check *check = data;
     size_t length = strcspn(entry, "=");
-    const char *no_peer = program_why_no_peer(check->options->mode);
+    const char *no_peer = program_why_no_peer(check->options->mode, entry, length);
 
-    if (no_peer && environment_is_of_peer(entry, length))
+    if (no_peer)
         return no_peer;
     if (environment_is_ours(entry, length))
         return "only tcpd sets this variable";

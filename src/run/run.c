@@ -16,19 +16,20 @@
 #define LOOPBACK "127.0.0.1:"
 
 static const char help[] =
-    "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --listener] [--websocket]\n"
-    "                [-o NAME=VALUE]... [-v] [--] PROGRAM [ARGUMENT...]\n"
+    "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --wait | --listener]\n"
+    "                [--websocket] [-o NAME=VALUE]... [-v] [--] PROGRAM [ARGUMENT...]\n"
     "       tcpd run ... --handler NAME\n"
     "       tcpd run ... --handler /PATH/MODULE.so [NAME=VALUE...]\n"
     "Serves one service in the foreground, without a configuration file, and prints where.\n"
     "\n"
     "  -l, --listen ADDRESS     127.0.0.1:7000, [::1]:7000, *:7000 (all addresses), unix:/PATH,\n"
-    "                           unix-seqpacket:/PATH, or 7000 for 127.0.0.1:7000; may be "
-    "repeated.\n"
-    "                           Default: a free port\n"
+    "                           unix-seqpacket:/PATH, udp:127.0.0.1:7000, unix-dgram:/PATH, or\n"
+    "                           7000 for 127.0.0.1:7000; may be repeated. Default: a free port\n"
     "  -n, --max MAX            serve at most so many clients at once; with --listener: run so "
     "many\n"
     "      --prestart           have programs started before their clients come\n"
+    "      --wait               as inetd's wait: when somebody comes, the program is started with\n"
+    "                           the listening socket, or that for datagrams, as descriptor 0\n"
     "      --listener           the program accepts by itself, on descriptor 3\n"
     "      --websocket          speak WebSocket: ADDRESS is ws:127.0.0.1:7000 and so on\n"
     "      --handler NAME       a built-in service or a module instead of a program\n"
@@ -139,8 +140,13 @@ static int take_option(struct run *run, int option, const char **max)
         *max = optarg;
         return -1;
     case 'p':
+        add_setting(run, "program_mode", "prestart");
+        return -1;
+    case 'W':
+        add_setting(run, "program_mode", "wait");
+        return -1;
     case 'L':
-        add_setting(run, "program_mode", option == 'p' ? "prestart" : "listener");
+        add_setting(run, "program_mode", "listener");
         return -1;
     case 'w':
         run->speaks_websocket = true;
@@ -226,17 +232,12 @@ static void add_defaults(struct run *run, const char *max)
 int run_parse(char **arguments, struct run *ret)
 {
     static const struct option names[] = {
-        {"listen", required_argument, NULL, 'l'},
-        {"max", required_argument, NULL, 'n'},
-        {"prestart", no_argument, NULL, 'p'},
-        {"listener", no_argument, NULL, 'L'},
-        {"websocket", no_argument, NULL, 'w'},
-        {"handler", required_argument, NULL, 'H'},
-        {"option", required_argument, NULL, 'o'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"listen", required_argument, NULL, 'l'},  {"max", required_argument, NULL, 'n'},
+        {"prestart", no_argument, NULL, 'p'},      {"wait", no_argument, NULL, 'W'},
+        {"listener", no_argument, NULL, 'L'},      {"websocket", no_argument, NULL, 'w'},
+        {"handler", required_argument, NULL, 'H'}, {"option", required_argument, NULL, 'o'},
+        {"verbose", no_argument, NULL, 'v'},       {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},          {0},
     };
     static char name[] = "tcpd run";
     cleanup_free char **argv = NULL;

@@ -376,7 +376,7 @@ static void close_connection(struct tcpd_session *session)
 
 void session_close(struct tcpd_session *session)
 {
-    if (!session_is_datagram(session)) // whose socket stays
+    if (!session_is_datagram(session) && !session->is_run) // whose socket stays
         close_connection(session);
     session->fd = -1;
     give_back_buffer(session);

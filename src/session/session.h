@@ -66,6 +66,7 @@ struct tcpd_session {
     bool peer_ended; // its end of input was read
     bool has_last;   // what was read last ends a message, if the session has such
     bool is_logged;  // session_log.c: has a record of its start
+    bool is_run;     // of a program that takes its clients by itself: its socket is the listener
     bool owes;       // input was taken since the last output
     bool is_ticking; // signals come now and then, and must not prolong what is waited for
 };

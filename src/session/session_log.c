@@ -60,7 +60,23 @@ static void add_number(struct log_field *fields, size_t *n, const char *name, ui
     (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%" PRIu64, value);
 }
 
-// The fields that both records have. The address fields carry the address without the port.
+// The address without the port, and the port.
+static void add_peer(struct log_field *fields, size_t *n, const struct tcpd_session *session,
+                     enum log_addresses addresses)
+{
+    bool is_unix = session->peer.any.sa_family == AF_UNIX;
+    char text[ADDRESS_TEXT_MAX], *port;
+
+    (void)session_log_peer(&session->peer.any, session->peer_length, addresses, text, sizeof(text));
+    port = is_unix ? NULL : strrchr(text, ':');
+    if (port)
+        *port = '\0';
+    add(fields, n, "TCPD_PEER_ADDR", text);
+    if (addresses == LOG_ADDRESSES_FULL && !is_unix)
+        add_number(fields, n, "TCPD_PEER_PORT", address_port(&session->peer.any));
+}
+
+// The fields that both records have.
 static size_t add_ends(struct log_field *fields, const struct tcpd_session *session,
                        enum log_addresses addresses)
 {
@@ -68,16 +84,10 @@ static size_t add_ends(struct log_field *fields, const struct tcpd_session *sess
     struct sockaddr_storage local = {0};
     socklen_t length;
     size_t n = 0;
-    char *port;
 
     add(fields, &n, "TCPD_SERVICE", session->service->name);
-    (void)session_log_peer(&session->peer.any, session->peer_length, addresses, text, sizeof(text));
-    port = session->peer.any.sa_family == AF_UNIX ? NULL : strrchr(text, ':');
-    if (port)
-        *port = '\0';
-    add(fields, &n, "TCPD_PEER_ADDR", text);
-    if (addresses == LOG_ADDRESSES_FULL && session->peer.any.sa_family != AF_UNIX)
-        add_number(fields, &n, "TCPD_PEER_PORT", address_port(&session->peer.any));
+    if (!session->is_run)
+        add_peer(fields, &n, session, addresses);
     if (tcpd_local(session, &local, &length) == 0)
         add(fields, &n, "TCPD_LOCAL_ADDR",
             address_format((const struct sockaddr *)&local, length, text, sizeof(text)));
@@ -102,10 +112,10 @@ static bool is_within_rate(const struct config *config, struct log_quota *quota,
     return false;
 }
 
-// A datagram's start and end are one.
+// A datagram's start and end are one, and of a run the end is what there is to say.
 static unsigned n_records(const struct tcpd_session *session)
 {
-    return session_is_datagram(session) ? 1 : 2;
+    return session_is_datagram(session) || session->is_run ? 1 : 2;
 }
 
 void session_log_opened(struct tcpd_session *session, const struct config *config,
@@ -145,6 +155,8 @@ static bool is_wanted(const struct tcpd_session *session, const struct config *c
 {
     bool good = session->result == SESSION_OK;
 
+    if (session->is_run && good && !session->program.ended)
+        return false; // the worker was told to exit before it began
     if (session->is_logged)
         return true; // its room was taken at its start
     if (config->log_sessions == LOG_SESSIONS_NONE ||
@@ -176,15 +188,17 @@ static size_t add_program(struct log_field *fields, size_t n, const struct sessi
 static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_session *session,
                           uint64_t duration)
 {
-    add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
-    add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
+    if (!session->is_run) {
+        add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
+        add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
+    }
     add_number(fields, &n, "TCPD_DURATION_USEC", duration);
     add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
     if (session->stage && stage_wrong(session->stage))
         add(fields, &n, "TCPD_REASON", stage_wrong(session->stage));
     if (session->program.ended)
         n = add_program(fields, n, &session->program);
-    return add_tcp_info(fields, n, session->fd);
+    return session->is_run ? n : add_tcp_info(fields, n, session->fd);
 }
 
 // ", program exited with status 1, 0.012 s of processor time, 3456 KiB of memory"
@@ -238,13 +252,37 @@ static const char *describe_reason(const struct tcpd_session *session, char *tex
     return text;
 }
 
+// "connection from 127.0.0.1:40123 closed", "datagram from 127.0.0.1:40123", "run of its program"
+static const char *describe_kind(const struct tcpd_session *session, enum log_addresses addresses,
+                                 char *text, size_t size)
+{
+    bool is_datagram = session_is_datagram(session);
+    char peer[ADDRESS_TEXT_MAX];
+
+    if (session->is_run)
+        return "run of its program";
+    (void)session_log_peer(&session->peer.any, session->peer_length, addresses, peer, sizeof(peer));
+    (void)snprintf(text, size, "%s from %s%s", is_datagram ? "datagram" : "connection", peer,
+                   is_datagram ? "" : " closed");
+    return text;
+}
+
+// ", 5 bytes in, 7 bytes out"
+static const char *describe_bytes(const struct tcpd_session *session, char *text, size_t size)
+{
+    if (session->is_run)
+        return "";
+    (void)snprintf(text, size, ", %" PRIu64 " bytes in, %" PRIu64 " bytes out", session->bytes_in,
+                   session->bytes_out);
+    return text;
+}
+
 void session_log_closed(const struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota)
 {
     int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
-    bool is_datagram = session_is_datagram(session);
-    char peer[ADDRESS_TEXT_MAX], program[160], reason[160];
+    char kind[ADDRESS_TEXT_MAX + 32], bytes[80], program[160], reason[160];
     uint64_t duration;
     size_t n = 0;
 
@@ -254,17 +292,15 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
     if (log_has_fields())
         n = add_figures(fields, add_ends(fields, session, config->log_addresses), session,
                         duration);
-    write_now(quota, log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
-                              "%s: %s from %s%s: %s%s, %" PRIu64 " bytes in, %" PRIu64
-                              " bytes out, %" PRIu64 ".%03" PRIu64 " s%s",
-                              session->service->name, is_datagram ? "datagram" : "connection",
-                              session_log_peer(&session->peer.any, session->peer_length,
-                                               config->log_addresses, peer, sizeof(peer)),
-                              is_datagram ? "" : " closed", session_result_names[session->result],
-                              describe_reason(session, reason, sizeof(reason)), session->bytes_in,
-                              session->bytes_out, duration / USEC_PER_SEC,
-                              duration % USEC_PER_SEC / USEC_PER_MSEC,
-                              describe_program(&session->program, program, sizeof(program))));
+    write_now(quota,
+              log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
+                       "%s: %s: %s%s%s, %" PRIu64 ".%03" PRIu64 " s%s", session->service->name,
+                       describe_kind(session, config->log_addresses, kind, sizeof(kind)),
+                       session_result_names[session->result],
+                       describe_reason(session, reason, sizeof(reason)),
+                       describe_bytes(session, bytes, sizeof(bytes)), duration / USEC_PER_SEC,
+                       duration % USEC_PER_SEC / USEC_PER_MSEC,
+                       describe_program(&session->program, program, sizeof(program))));
 }
 
 void session_log_line(const struct tcpd_session *session, const struct service *service,
@@ -278,7 +314,7 @@ void session_log_line(const struct tcpd_session *session, const struct service *
         n = add_ends(fields, session, config->log_addresses);
     else if (log_has_fields())
         add(fields, &n, "TCPD_SERVICE", service->name);
-    else if (session) // the journal has it as a field
+    else if (session && !session->is_run) // the journal has it as a field
         used = (size_t)snprintf(text, sizeof(text), "%s: ",
                                 session_log_peer(&session->peer.any, session->peer_length,
                                                  config->log_addresses, peer, sizeof(peer)));

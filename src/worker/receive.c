@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 
 #include "base/base.h"
 #include "config/handler.h"
@@ -28,17 +29,37 @@ static int next_datagram(const struct receiver *receiver, struct tcpd_session *s
     return r < 0 ? -1 : receiver->out;
 }
 
-int receive_prepare(struct receiver *receiver, int listener)
+// poll(2) does not wait for the dead socket, and is not restarted by a signal. Nor does it wait for
+// a listener that somebody has shut down.
+static int next_run(const struct receiver *receiver, struct tcpd_session *session)
+{
+    struct pollfd queue = {.fd = receiver->listener, .events = POLLIN | POLLRDHUP};
+
+    if (poll(&queue, 1, -1) < 0)
+        return -1;
+    if ((queue.revents & (POLLHUP | POLLRDHUP)) != 0) {
+        errno = EINVAL; // as of accept()
+        return -1;
+    }
+    session->peer.any.sa_family = AF_UNSPEC;
+    session->peer_length = sizeof(sa_family_t);
+    return receiver->out;
+}
+
+int receive_prepare(struct receiver *receiver, const struct worker_setup *setup)
 {
     int type = SOCK_STREAM;
 
-    *receiver = (struct receiver){.listener = listener, .out = -1, .next = next_connection};
-    if (getsockopt(listener, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof(type)}) < 0)
+    *receiver = (struct receiver){.listener = setup->listener, .out = -1, .next = next_connection};
+    if (getsockopt(setup->listener, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof(type)}) < 0)
         return -errno;
-    if (type != SOCK_DGRAM)
+    if (setup->service->leaves_clients)
+        receiver->next = next_run;
+    else if (type == SOCK_DGRAM)
+        receiver->next = next_datagram;
+    else
         return 0;
-    receiver->next = next_datagram;
-    receiver->out = fcntl(listener, F_DUPFD_CLOEXEC, 3);
+    receiver->out = fcntl(setup->listener, F_DUPFD_CLOEXEC, 3);
     return receiver->out < 0 ? -errno : 0;
 }
 
@@ -55,6 +76,8 @@ void receive_open(struct receiver *receiver, const struct worker_setup *setup,
         .out = receiver->out,
     };
 
-    session->stage = receiver->out >= 0 ? datagram_stage(&settings)
-                                        : transport_stack(&door, session_socket(session));
+    session->is_run = setup->service->leaves_clients;
+    if (!session->is_run)
+        session->stage = receiver->out >= 0 ? datagram_stage(&settings)
+                                            : transport_stack(&door, session_socket(session));
 }

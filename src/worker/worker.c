@@ -80,7 +80,7 @@ static int worker_setup(struct self *self)
     if (r < 0)
         return r;
     (void)close(setup->scoreboard);
-    r = setup->service->accepts_itself ? 0 : receive_prepare(&self->receiver, setup->listener);
+    r = setup->service->accepts_itself ? 0 : receive_prepare(&self->receiver, setup);
     if (r < 0)
         return r;
     title_set(setup->title);

@@ -49,6 +49,7 @@ HOW = {
     ("docs/performance.md", "How it is measured"): PLAIN,
     ("docs/programs.md", "One program per connection"): PLAIN,
     ("docs/programs.md", "Started before its client"): PLAIN,
+    ("docs/programs.md", "As inetd's wait"): PLAIN,
     ("docs/programs.md", "Accepting by itself"): PLAIN,
     ("docs/programs.md", "In a browser"): PLAIN,
     ("docs/programs.md", "In tcpd.conf"): PLAIN,

@@ -12,10 +12,12 @@ from programs import listener, program, write_script
 
 root = pytest.mark.skipif(not can_become_others(), reason="needs root, to become somebody else")
 CAT = 'program = {"/bin/cat"}'
-PRESTART, LISTENER = 'program_mode = "prestart"', 'program_mode = "listener"'
+PRESTART, WAIT, LISTENER = (f'program_mode = "{mode}"' for mode in ("prestart", "wait", "listener"))
 BYTES_UNSEEN = "the program has the socket"
 NO_SESSIONS = "the program accepts its clients by itself"
 COPIES = "min_workers copies"
+TAKES_ITSELF = "the program takes its clients by itself"
+IS_ONE = "one worker waits at each listener"
 FIXED = "before there is a client"
 
 
@@ -35,7 +37,7 @@ WRONG = {
     "relative folder": (['program = {"./cat"}'], ["program", "./cat", "absolute path"]),
     "empty name": (['program = {""}'], ["program", "absolute path"]),
     "unknown mode": (['program_mode = "fork"', CAT],
-                     ["program_mode", "fork", "connection", "prestart", "listener"]),
+                     ["program_mode", "fork", "connection", "prestart", "wait", "listener"]),
     "directory is not there": (['working_directory = "/no/such"', CAT],
                                ["working_directory", "/no/such", "No such file"]),
     "directory is a file": (['working_directory = "/bin/cat"', CAT],
@@ -80,7 +82,13 @@ WRONG |= {f"listener, {name}": ([f"{name} = {value}", CAT, LISTENER], [name, "li
               ("kill_mode", "none", "ended as one"),
               ("max_sessions_per_worker", "5", NO_SESSIONS), ("max_workers", "9", COPIES),
               ("spare_workers", "2", COPIES)]}
-for _mode, _reason in ((PRESTART, FIXED), (LISTENER, NO_SESSIONS)):
+WRONG |= {f"wait, {name}": ([f"{name} = {value}", CAT, WAIT], [name, "wait", reason])
+          for name, value, reason in [
+              ("first_byte_timeout", "5s", TAKES_ITSELF), ("idle_timeout", "5s", TAKES_ITSELF),
+              ("send_timeout", "5s", TAKES_ITSELF), ("session_timeout", "5s", TAKES_ITSELF),
+              ("min_workers", "1", IS_ONE), ("max_workers", "9", IS_ONE),
+              ("spare_workers", "2", IS_ONE)]}
+for _mode, _reason in ((PRESTART, FIXED), (WAIT, TAKES_ITSELF), (LISTENER, NO_SESSIONS)):
     WRONG |= {
         f"{_mode}, entry of a peer": (['environment = {"TCPREMOTEIP=x"}', CAT, _mode],
                                       ["environment", "TCPREMOTEIP", _reason]),

@@ -189,10 +189,17 @@ WRONG = {
                             ["log_sessions", "some", "errors"]),
     "twice": (["-n1", "-o", "max_workers=2", "cat"], EX_CONFIG, ["max_workers", "twice"]),
     "frames to a program": (["--websocket", "--listener", "cat"], EX_CONFIG,
-                            ["ws:127.0.0.1:0", "program_mode = listener"]),
+                            ["ws:127.0.0.1:0", "a program that accepts by itself"]),
+    "frames to a program 2": (["--websocket", "--wait", "cat"], EX_CONFIG,
+                              ["ws:127.0.0.1:0", "a program that accepts by itself"]),
     "datagrams of messages": (["--websocket", "-l", "udp:*:7", "cat"], EX_CONFIG,
                               ["ws:udp:*:7", "one prefix"]),
     "two modes": (["--prestart", "--listener", "cat"], EX_CONFIG, ["program_mode", "twice"]),
+    "two modes 2": (["--wait", "--listener", "cat"], EX_CONFIG, ["program_mode", "twice"]),
+    "more than one that waits": (["--wait", "-n2", "cat"], EX_CONFIG,
+                                 ["max_workers", "one worker waits"]),
+    "a process per datagram": (["-l", "udp:127.0.0.1:0", "cat"], EX_CONFIG,
+                               ["udp:127.0.0.1:0", "program_mode = wait or listener"]),
     "of another handler": (["-o", "message=hi", "cat"], EX_CONFIG, ["message", "greeting"]),
     "too many": (["-n1", "-o", "min_workers=2", "cat"], EX_CONFIG, ["min_workers", "max_workers"]),
     "not honoured": (["-o", "idle_timeout=5s", "cat"], EX_CONFIG, ["idle_timeout", "connection"]),
@@ -453,6 +460,26 @@ def test_prestart(tmp_path):
     (address,) = announced(daemon)
     wait_for(lambda: marks.exists() and len(marks.read_text().split()) >= 2)
     assert ask(address, b"abc") == b"abc"
+    assert daemon.stop() == EX_OK
+
+
+def test_wait(tmp_path):
+    """As inetd's `dgram udp wait`: the socket is descriptor 0, and the program is alone with it."""
+    (tmp_path / "shout.py").write_text(
+        "import socket\n"
+        "s = socket.socket(fileno=0)\n"
+        "message, peer = s.recvfrom(65536)\n"
+        "s.sendto(message.upper(), peer)\n")
+    daemon = serve("-l", "udp:127.0.0.1:0", "--wait", "python3", str(tmp_path / "shout.py"))
+    (address,) = announced(daemon)
+    host, port = address.removeprefix("udp:").split(":")
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect((host, int(port)))
+        for message in (b"one", b"two"):
+            sock.send(message)
+            assert sock.recv(100) == message.upper()
+    assert len(daemon.workers()) == 1
     assert daemon.stop() == EX_OK
 
 

@@ -138,7 +138,7 @@ static const struct {
     {"limit above 2^63", "limit_as", "99999999T", "\"99999999T\"" LIMIT(4096)},
     {"program", "program", "/bin/true", NULL},
     {"mode of a program", "program_mode", "fork",
-     "\"fork\" is not allowed; one of: connection, prestart, listener"},
+     "\"fork\" is not allowed; one of: connection, prestart, wait, listener"},
     {"listen", "listen", "127.0.0.1:7", NULL},
     {"no address", "listen", "127.0.0.1", "\"127.0.0.1\": the port is missing: write ADDRESS:PORT"},
 };

@@ -10,10 +10,13 @@
 #define PROGRAM   "service \"p\" { handler = program\n"
 #define CAT       "program = {\"/bin/cat\"}\n"
 #define PRESTART  "program_mode = prestart\n"
+#define WAIT      "program_mode = wait\n"
 #define LISTENER  "program_mode = listener\n"
 #define NO_BYTE   "with program_mode = connection the program has the socket"
 #define NO_CLIENT "with program_mode = prestart the program runs before there is a client"
 #define ACCEPTS   "with program_mode = listener the program accepts its clients by itself"
+#define TAKES     "with program_mode = wait the program takes its clients by itself"
+#define IS_ONE    "with program_mode = wait one worker waits at each listener"
 #define COPIES    "with program_mode = listener there are min_workers copies"
 #define LISTENERS "only a program that accepts by itself, program_mode = listener"
 #define OURS      "of service \"p\": only tcpd sets this variable"
@@ -75,6 +78,9 @@ static const struct {
     {"asked for by a shell",
      PROGRAM "program = {\"/bin/sh\", \"-c\", \"echo $TCPREMOTEIP\"}\n" PRESTART "}",
      {{"main.conf:2: ", NO_CLIENT}}},
+    {"asked for by what takes its clients",
+     PROGRAM "program = {\"/bin/sh\", \"-c\", 'echo $PROTO $TCPREMOTEIP'}\n" WAIT "}",
+     {{"main.conf:2: ", TAKES}}},
     {"asked for in braces, by a listener",
      PROGRAM "program = {\"/bin/sh\", \"-c\", 'echo ${REMOTE_ADDR}'}\n" LISTENER "}",
      {{"main.conf:2: ", ACCEPTS}}},
@@ -109,6 +115,17 @@ static const struct {
       {"main.conf:9: ", "stop_timeout is the time"},
       {"main.conf:10: ", ACCEPTS},
       {"main.conf:11: ", ACCEPTS}}},
+    {"what nobody sees of clients that it takes",
+     PROGRAM CAT WAIT "first_byte_timeout = 1s\nidle_timeout = 1s\nsend_timeout = 1s\n"
+                      "session_timeout = 1s\nready_time = 1s\n}",
+     {{"main.conf:4: ", TAKES},
+      {"main.conf:5: ", TAKES},
+      {"main.conf:6: ", TAKES},
+      {"main.conf:7: ", TAKES},
+      {"main.conf:8: ", LISTENERS}}},
+    {"how many wait",
+     PROGRAM CAT WAIT "min_workers = 1\nmax_workers = 5\nspare_workers = 1\n}",
+     {{"main.conf:4: ", IS_ONE}, {"main.conf:5: ", IS_ONE}, {"main.conf:6: ", IS_ONE}}},
     {"a trial of what is started for each client",
      PROGRAM CAT "ready_time = 1s\n}",
      {{"main.conf:3: ", LISTENERS}}},
@@ -182,6 +199,9 @@ static void test_scripts(void **state)
 static const char *const taken[] = {
     PROGRAM CAT "}",
     PROGRAM CAT PRESTART "first_byte_timeout = 1s idle_timeout = 1s kill_grace = 0 }",
+    PROGRAM "program = {\"/bin/sh\", \"-c\", \"echo $PROTO\"} " WAIT "}",
+    PROGRAM CAT WAIT "program_timeout = 1s kill_mode = none kill_grace = 1s success_status = 1 "
+                     "max_sessions_per_worker = 9 max_worker_age = 1d }",
     PROGRAM CAT LISTENER "min_workers = 300 max_worker_age = 1d ready_time = 0 }",
     PROGRAM CAT "send_timeout = 1s session_timeout = 1s program_timeout = 1s }",
     PROGRAM CAT "environment = {\"A=b\", \"_x1=\", \"PATH=/bin\", \"PROTOTYPE=x\"} }",
@@ -196,17 +216,21 @@ static const char *const taken[] = {
 // What follows from the mode for the service.
 static void check_mode(const char *row, const struct service *service)
 {
-    static const unsigned n_beside[PROGRAM_MODES][2] = {
-        [PROGRAM_CONNECTION] = {0, 1}, [PROGRAM_PRESTART] = {1, 2}, [PROGRAM_LISTENER] = {0, 0}};
+    static const unsigned n_beside[PROGRAM_MODES][2] = {[PROGRAM_CONNECTION] = {0, 1},
+                                                        [PROGRAM_PRESTART] = {1, 2},
+                                                        [PROGRAM_WAIT] = {0, 1},
+                                                        [PROGRAM_LISTENER] = {0, 0}};
     enum program_mode mode = program_options(service)->mode;
 
     check_number(row, service->n_idle_beside, n_beside[mode][0]);
     check_number(row, service->n_busy_beside, n_beside[mode][1]);
     check_number(row, service->accepts_itself, mode == PROGRAM_LISTENER);
+    check_number(row, service->leaves_clients, mode == PROGRAM_LISTENER || mode == PROGRAM_WAIT);
     check_text(row, service->handler->runs(service), program_file(program_options(service)));
-    if (mode != PROGRAM_LISTENER)
+    if (!service->leaves_clients)
         return;
-    check_number(row, service->max_workers, 300);
+    check_number(row, service->min_workers, mode == PROGRAM_WAIT ? 1 : 300);
+    check_number(row, service->max_workers, service->min_workers);
     check_number(row, service->spare_workers, 0);
 }
 

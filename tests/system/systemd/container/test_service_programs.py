@@ -3,10 +3,11 @@
 
 import contextlib
 import shutil
+import socket
 
 import pytest
 
-from harness import BUILD, service, wait_for
+from harness import BUILD, PATIENCE, service, wait_for
 from units import CONF, ECHO, configure, echoes, edit, messages, wait_active
 
 DROP_IN = "/etc/systemd/system/tcpd.service.d"
@@ -283,6 +284,104 @@ def test_network(tcpd):
     relax(tcpd, "programs", "network")
     tcpd.systemctl("restart", "tcpd.service")
     assert tcpd.exchange(7006) == b"over there\n"
+
+
+@contextlib.contextmanager
+def asked(machine, name, host):
+    """A TFTP client that has asked for a file, RFC 1350: its socket, the first block, and where that
+    comes from, which is a port of its own. It asks again, as clients do: what Debian 13 has as
+    in.tftpd is lost at its first request, by whomever it is started."""
+    with machine.network():
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    with sock:
+        sock.settimeout(0.5)
+
+        def ask():
+            sock.sendto(b"\0\1%s\0octet\0" % name.encode(), (host, 69))
+            with contextlib.suppress(TimeoutError):
+                return sock.recvfrom(1000)
+            return None
+
+        block, peer = wait_for(ask, what=f"an answer for {name}")
+        sock.settimeout(PATIENCE)
+        yield sock, block, peer
+
+
+def go_on(sock, block, peer):
+    """Confirms a block; the next one."""
+    before = block[2:4]
+    sock.sendto(b"\0\4" + before, peer)
+    while block[2:4] == before:  # sent again
+        block, peer = sock.recvfrom(1000)
+    assert block[:4] == b"\0\3" + (int.from_bytes(before, "big") + 1).to_bytes(2, "big"), block
+    return block
+
+
+def fetch(machine, name, host="127.0.0.1"):
+    with asked(machine, name, host) as (sock, block, peer):
+        found = block[4:]
+        while len(block) == 4 + 512:
+            block = go_on(sock, block, peer)
+            found += block[4:]
+        sock.sendto(b"\0\4" + block[2:4], peer)
+        return found
+
+
+TFTP = service("tftp", "program", listen=["udp:*:tftp"], program_mode="wait", kill_mode="program",
+               program=["/usr/sbin/in.tftpd", "--user", "tcpd", "/srv/tftp"])
+
+
+@pytest.fixture
+def tftp(tcpd):
+    """A machine that has Debian's tftpd-hpa, and runs nothing of it."""
+    tcpd.put("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+    tcpd.run("cd /var/cache/tcpd-test; DEBIAN_FRONTEND=noninteractive dpkg -i "
+             "$(ls | grep -Ev 'bash-completion|tcpd_|inetd')", timeout=4 * PATIENCE)
+    for name, size in ("small", 3), ("exact", 1024), ("large", 100_000):
+        tcpd.put(f"/srv/tftp/{name}", "x" * size)
+    needs = {"network": ["SocketBindAllow=udp"],
+             "programs": ["AmbientCapabilities=CAP_SETGID", "CapabilityBoundingSet=CAP_SETGID",
+                          "SystemCallFilter=@setuid", "PrivateUsers=no"]}
+    if tcpd.release != "bookworm":  # whose in.tftpd sets its groups, come what may
+        del needs["programs"]
+    for example, lines in needs.items():
+        text = tcpd.inside(f"{EXAMPLES}/{example}.conf").read_text()
+        assert all(f"\n#{line}\n" in text for line in lines), text
+    relax(tcpd, "programs", "network", more="\n".join(sum(needs.values(), [])))
+    yield tcpd
+    tcpd.run("rm -rf /srv/tftp")
+
+
+def test_tftp(tftp):
+    """DG9: in.tftpd as inetd would run it, with the drop-ins as they are shipped and its line for
+    ports of its own: one for all requests, of both families, by whom a stop and a reload are heard."""
+    configure(tftp, TFTP, ECHO, start="tcpd.service")
+    servers = set()
+    for name, size in ("small", 3), ("exact", 1024), ("large", 100_000):
+        for host in "127.0.0.1", "::1":
+            assert fetch(tftp, f"/srv/tftp/{name}", host) == b"x" * size
+            servers |= running(tftp, "in.tftpd")
+    [server] = wait_for(lambda: (left := running(tftp, "in.tftpd")) and len(left) == 1 and left)
+    tftp.systemctl("reload", "tcpd.service")
+    assert fetch(tftp, "/srv/tftp/large") == b"x" * 100_000
+    assert server in servers and server not in running(tftp, "in.tftpd")
+    tftp.systemctl("stop", "tcpd.service")
+    assert not running(tftp, "in.tftpd")
+    assert tftp.show("tcpd.service", "Result")["Result"] == "success"
+    # The socket is systemd's: the next request starts tcpd, and that the program.
+    assert fetch(tftp, "/srv/tftp/small") == b"xxx"
+
+
+def test_tftp_transfer_outlives_its_server(tftp):
+    """kill_mode = program: what the server of before has begun, a child of it ends."""
+    configure(tftp, TFTP, start="tcpd.service")
+    with asked(tftp, "/srv/tftp/exact", "127.0.0.1") as (sock, block, peer):
+        wait_for(lambda: len(running(tftp, "in.tftpd")) == 2, what="the server and its child")
+        tftp.systemctl("reload", "tcpd.service")
+        wait_for(lambda: len(running(tftp, "in.tftpd")) == 1, what="the end of the server")
+        for size in 512, 0:
+            block = go_on(sock, block, peer)
+            assert len(block) == 4 + size
 
 
 @pytest.mark.parametrize("example", ["programs", "network"])
