@@ -12,12 +12,13 @@
 #define LINE          72
 #define LINE_SIZE     (LINE + 2)
 #define PERIOD        ((size_t)RING * LINE_SIZE)
-#define DATAGRAM_MOST 512
 #define BLOCK         (TCPD_BUFFER_SIZE / PERIOD * PERIOD)
+#define DATAGRAM_MOST 512
+#define DATAGRAM_ROOM ((DATAGRAM_MOST / LINE_SIZE + 1) * LINE_SIZE)
 
-static void fill(uint8_t *block)
+static void fill(uint8_t *block, size_t size)
 {
-    for (size_t n = 0; n < BLOCK / LINE_SIZE; n++) {
+    for (size_t n = 0; n < size / LINE_SIZE; n++) {
         uint8_t *line = block + n * LINE_SIZE;
 
         for (size_t i = 0; i < LINE; i++)
@@ -31,11 +32,12 @@ static void serve(struct tcpd_session *session)
 {
     uint8_t *block = tcpd_buffer();
 
-    fill(block);
     if (tcpd_kind(session) == TCPD_DATAGRAMS) {
+        fill(block, DATAGRAM_ROOM);
         (void)tcpd_write(session, block, arc4random_uniform(DATAGRAM_MOST + 1));
         return;
     }
+    fill(block, BLOCK);
     while (tcpd_write(session, block, BLOCK) == 0)
         if (tcpd_discard_pending(session))
             return;

@@ -106,14 +106,18 @@ def test_no_answer_is_one(tcpd):
 
 
 def test_chargen_has_any_length(tcpd):
-    """RFC 864: 0 to 512 characters, by chance."""
+    """RFC 864: 0 to 512 characters, by chance, of the lines that a stream begins with."""
+    ring = bytes(range(32, 127)) * 2
+    lines = b"".join(ring[n:n + 72] + b"\r\n" for n in range(7))
     with tcpd(configuration(service("chargen", listen=UDP))) as daemon:
         with client(daemon.address("chargen")) as sock:
-            lengths = []
-            for _ in range(100):
+            lengths = set()
+            for _ in range(200):
                 sock.send(b"")
-                lengths.append(len(sock.recv(1000)))
-    assert max(lengths) <= 512 and len(set(lengths)) > 20
+                got = sock.recv(1000)
+                assert got == lines[:len(got)] and len(got) <= 512
+                lengths.add(len(got))
+    assert len(lengths) > 40 and max(lengths) > 444  # in the last line
 
 
 @pytest.mark.parametrize("size", [0, 1, 512, 1472, 1473, 65507])
