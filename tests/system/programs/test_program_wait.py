@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import (EX_OK, Text, activated, configuration, proc_children, proc_fds,
+from harness import (EX_OK, Text, activated, configuration, injected, proc_children, proc_fds,
                      proc_signals, proc_state, read_all, service, wait_for)
 from programs import Cleanliness, program, write_python, write_script
 from test_datagrams import UDP, ask, client, is_silent
@@ -54,9 +54,9 @@ STAYS = """\
         message, peer = s.recvfrom(65536)
         if message == b"nonblocking":
             os.set_blocking(0, False)
-        if message == b"shut":
+        if message.startswith(b"SHUT_"):
             try:
-                s.shutdown(socket.SHUT_RDWR)
+                s.shutdown(getattr(socket, message.decode()))
             except OSError: # it is not connected, and is shut down all the same
                 sys.exit(0)
         if message == b"leave":
@@ -161,6 +161,7 @@ def test_one_program_serves_many(tcpd, mark, stays):
             first = pid_of(daemon)
             assert {pid_of(daemon) for _ in range(30)} == {first}
             wait_for(lambda: daemon.counts().get("busy") == 1, what="a busy worker")
+            assert "maximum" not in daemon.status()
             assert mark.pids() == [first]
             os.kill(first, signal.SIGTERM)
             mark.wait(0)
@@ -343,11 +344,12 @@ def test_worker_is_killed(tcpd, mark, stays, kill_mode, lives):
         assert daemon.stop() == EX_OK
 
 
-def test_listener_is_shut_down(tcpd, mark, stays):
+@pytest.mark.parametrize("how", [b"SHUT_RD", b"SHUT_RDWR"])
+def test_listener_is_shut_down(tcpd, mark, stays, how):
     """Somebody's shutdown(2) acts on all copies of the socket: it is opened anew."""
     with tcpd(configuration(wait(stays, mark))) as daemon:
         with client(daemon.address("program")) as sock:
-            sock.send(b"shut")
+            sock.send(how)
         daemon.wait_log("shut")
 
         def serves():
@@ -512,8 +514,7 @@ def test_reloads_without_a_pause(tcpd, mark, one):
 
 
 def test_told_as_something_comes(tcpd, mark, one):
-    """TERM and a datagram reach a stopped worker together: it may leave the datagram to the next
-    one, and the program has the socket in any case."""
+    """TERM and a datagram reach a stopped worker together: it leaves the datagram to the next one."""
     with tcpd(configuration(wait(one, mark), log_sessions="all")) as daemon, \
             client(daemon.address("program")) as sock:
         for number in range(20):
@@ -524,10 +525,25 @@ def test_told_as_something_comes(tcpd, mark, one):
                 sock.send(b"%d" % number) if step else os.kill(worker, signal.SIGTERM)
             os.kill(worker, signal.SIGCONT)
             assert sock.recv(100) == b"UDP %d" % number
+            wait_for(lambda: len(daemon.log_matches(run_of("exited with status 0"))) == number + 1)
             wait_for(lambda: worker not in daemon.workers())
-        # No run is logged that was none.
-        assert len(daemon.log_matches("run of")) == len(daemon.log_matches(
-            run_of(r"(?:exited with status 0|killed by signal 15 \(TERM\))")))
+        assert len(daemon.log_matches("run of")) == 20
+
+
+def test_told_after_something_came(tcpd, mark, one):
+    """TERM comes when the worker has seen the datagram, and has not started its program: it does not
+    start it any more, and no run is logged that was none."""
+    with tcpd(configuration(wait(one, mark), log_sessions="all"),
+              prefix=injected("poll:delay_exit=400000", follow=True)) as daemon, \
+            client(daemon.address("program")) as sock:
+        [worker] = daemon.workers()
+        wait_for(lambda: proc_state(worker) == "S")
+        sock.send(b"x")
+        wait_for(lambda: proc_state(worker) == "t")  # poll(2) has returned, for strace
+        os.kill(worker, signal.SIGTERM)
+        assert sock.recv(100) == b"UDP x"
+        daemon.wait_log(run_of("exited with status 0"))
+        assert len(daemon.log_matches("run of")) == 1 and worker not in daemon.workers()
 
 
 def test_master_is_killed(tcpd, mark, stays):
