@@ -64,8 +64,10 @@ class Reader:
         path.write_text(self.inwards(text))
 
     def command(self, step):
-        # `make run` would build and install; this is its last line.
-        return self.inwards(step.command).replace("make run", "tools/run build/tcpd etc/tcpd.conf")
+        # `make run` would build and install; this is its last line. What systemd-socket-activate
+        # starts gets of our environment what is named.
+        command = self.inwards(step.command).replace("make run", "tools/run build/tcpd etc/tcpd.conf")
+        return re.sub(r"^systemd-socket-activate\b", r"\g<0> -E TCPD_TEST_STAGES", command)
 
     def run(self, step):
         said = subprocess.run(["sh", "-c", self.command(step)], stdout=subprocess.PIPE,
