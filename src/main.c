@@ -30,7 +30,7 @@ static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
 
 struct options {
     const struct config_source *source;
-    struct config_source file; // the one of these two
+    struct config_input input; // the one of these two
     struct run run;            // that is it
     bool check, verbose, levels;
 };
@@ -42,12 +42,13 @@ static const char help[] =
     "program\n"
     "without a FILE; see `tcpd run --help`.\n"
     "\n"
-    "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG "\n"
+    "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG ";\n"
+    "                     - is standard input\n"
     "  -t, --check        check the configuration, say what would be served where, exit\n"
     "  -v, --verbose      log more\n"
     "  -l, --levels       begin each log line with its level, as systemd reads it: <6>\n"
-    "      --version      print the version\n"
-    "      --help         print this\n"
+    "  -V, --version      print the version\n"
+    "  -h, --help         print this\n"
     "\n"
     "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP reloads;\n"
     "         USR1 logs the status; TTIN, TTOU: one worker more, one fewer, per pool\n"
@@ -59,11 +60,6 @@ static const char help[] =
 static int said(void)
 {
     return fflush(stdout) == 0 && !ferror(stdout) ? EX_OK : EX_IOERR;
-}
-
-static struct config *load_file(const struct config_source *source, struct problems *problems)
-{
-    return config_load(source->name, handlers, problems);
 }
 
 static bool is_run(const struct options *options)
@@ -81,6 +77,34 @@ static void options_parse_run(char **arguments, struct options *options)
     options->verbose = options->run.verbose;
 }
 
+// Those that stop or reload wait from the first moment on: until the check of the configuration is
+// under way, then for the master. -t, which serves nobody, lets them end it.
+static void hold_signals(bool hold)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; hold && i < ELEMENTS(stop_signals); i++)
+        (void)sigaddset(&set, stop_signals[i]);
+    if (hold)
+        (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+// Standard input may be a terminal, where Ctrl-C has to end the wait for its end.
+static void open_input(struct options *options, const char *path)
+{
+    const char *wrong;
+
+    hold_signals(strcmp(path, "-") != 0);
+    wrong = config_input_open(&options->input, path, handlers);
+    if (wrong) {
+        (void)fprintf(stderr, "tcpd: standard input cannot be read: %s\n", wrong);
+        exit(EX_CONFIG);
+    }
+    options->source = &options->input.source;
+}
+
 // Exits for --help, --version and wrong usage.
 static void options_parse(int argc, char **argv, struct options *options)
 {
@@ -93,18 +117,18 @@ static void options_parse(int argc, char **argv, struct options *options)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
+    const char *path = TCPD_CONFIG;
     int option;
 
     if (run_arguments(argv)) {
         options_parse_run(run_arguments(argv), options);
         return;
     }
-    options->file = (struct config_source){.name = TCPD_CONFIG, .load = load_file};
-    options->source = &options->file;
-    while ((option = getopt_long(argc, argv, "c:tvlh", names, NULL)) >= 0)
+    argv[0] = program_invocation_short_name; // getopt's messages begin with it
+    while ((option = getopt_long(argc, argv, "c:tvlVh", names, NULL)) >= 0)
         switch (option) {
         case 'c':
-            options->file.name = optarg;
+            path = optarg;
             break;
         case 't':
             options->check = true;
@@ -122,12 +146,14 @@ static void options_parse(int argc, char **argv, struct options *options)
             (void)fputs(help, stdout);
             exit(said());
         default:
-            exit(EX_USAGE); // getopt has said what is wrong
+            (void)fputs("See tcpd --help.\n", stderr); // getopt has said what is wrong
+            exit(EX_USAGE);
         }
     if (optind < argc) {
         (void)fprintf(stderr, "tcpd: unexpected argument \"%s\"; see tcpd --help\n", argv[optind]);
         exit(EX_USAGE);
     }
+    open_input(options, path);
 }
 
 // A closed standard descriptor would be the number of a listener or a client, and get our messages.
@@ -144,20 +170,6 @@ static int open_standard_fds(void)
     } while (fd <= STDERR_FILENO);
     (void)close(fd);
     return 0;
-}
-
-// Those that stop or reload wait from the first moment on: until the check of the configuration is
-// under way, then for the master. -t, which serves nobody, lets them end it.
-static void hold_signals(bool hold)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    for (size_t i = 0; hold && i < ELEMENTS(stop_signals); i++)
-        (void)sigaddset(&set, stop_signals[i]);
-    if (hold)
-        (void)sigaddset(&set, SIGHUP);
-    (void)sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
 // Nothing that whoever started us ignores or blocks is left to the workers. A reader of our
@@ -200,23 +212,8 @@ static int fail(struct options *options, struct problems *problems, struct confi
     problems_done(problems);
     (void)config_unref(config);
     run_done(&options->run);
+    config_input_close(&options->input);
     return status;
-}
-
-static void describe(const struct config *config)
-{
-    for (size_t i = 0; i < config->n_services; i++) {
-        const struct service *service = &config->services[i];
-        const struct handler *handler = service->handler;
-        const char *runs = handler->runs ? handler->runs(service) : NULL;
-
-        (void)printf("service \"%s\": handler %s%s%s, %u to %u workers, %u spare, on",
-                     service->name, handler->name, runs ? " " : "", runs ? runs : "",
-                     service->min_workers, service->max_workers, service->spare_workers);
-        for (size_t j = 0; j < service->listen.n; j++)
-            (void)printf("%s %s", j > 0 ? "," : "", service->listen.items[j].text);
-        (void)printf("%s\n", service->listen.n == 0 ? " the sockets handed over" : "");
-    }
 }
 
 static void log_warnings(struct problems *warnings)
@@ -293,10 +290,11 @@ static int open_listeners(struct config *config, const struct options *options,
 }
 
 // All that -t has to say; returns the exit status.
-static int tell(struct config *config)
+static int tell(struct options *options, struct config *config)
 {
-    describe(config);
+    config_describe(config, options->source->name, stdout);
     (void)config_unref(config);
+    config_input_close(&options->input);
     return said();
 }
 
@@ -380,12 +378,13 @@ int main(int argc, char **argv)
     if (r < 0)
         return fail(&options, &problems, config, listeners_exit_status(r));
     if (options.check)
-        return tell(config);
+        return tell(&options, config);
     inherited_close(config->n_left_out > 0);
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);
     store_listeners(&set);
     r = serve(options.source, config, &set);
     run_done(&options.run);
+    config_input_close(&options.input);
     return r;
 }

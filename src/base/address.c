@@ -109,9 +109,34 @@ static bool names_a_kind(const char *text)
     return false;
 }
 
+static bool is_ipv4(const char *host)
+{
+    const struct addrinfo hints = {.ai_family = AF_INET, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found;
+
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return false;
+    freeaddrinfo(found);
+    return true;
+}
+
+// What is written like a number must be one, of which no name service knows better. 127.1 is one.
+static const char *check_number(const char *host)
+{
+    char bare[sizeof(((struct address_spec *)0)->host)];
+    struct in6_addr in6;
+
+    if (strspn(host, "0123456789.") == strlen(host))
+        return is_ipv4(host) ? NULL : "an IPv4 address is four numbers from 0 to 255";
+    (void)snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(host, "%"), host); // the interface
+    if (strchr(bare, ':') && inet_pton(AF_INET6, bare, &in6) != 1)
+        return "an IPv6 address is eight hexadecimal numbers between colons, or fewer and one ::";
+    return NULL;
+}
+
 static const char *parse_inet(const char *text, struct address_spec *spec)
 {
-    const char *colon, *host = text;
+    const char *colon, *host = text, *wrong;
     size_t length;
 
     if (text[0] == '[') {
@@ -137,6 +162,9 @@ static const char *parse_inet(const char *text, struct address_spec *spec)
     memcpy(spec->host, host, length);
     if (strpbrk(spec->host, "[]"))
         return "the brackets do not match: write [ADDRESS]:PORT";
+    wrong = check_number(spec->host);
+    if (wrong)
+        return wrong;
     if (strcmp(spec->host, "*") == 0)
         spec->kind = ADDRESS_WILDCARD;
     return parse_port(colon + 1, spec);
@@ -162,6 +190,14 @@ const char *address_parse(const char *text, struct address_spec *ret_spec)
     if (second)
         return is_path ? prefix->no_path : "an address has one prefix";
     return text[0] == '/' || !strchr(text, ':') ? prefix->bare : parse_inet(text, ret_spec);
+}
+
+const char *address_strerror(int error)
+{
+    if (error == EAI_SYSTEM)
+        return strerror(errno);
+    return error == EAI_SERVICE ? "/etc/services has no port of that name; write its number"
+                                : gai_strerror(error);
 }
 
 static int resolve_unix(const struct address_spec *spec, struct address *ret)

@@ -43,10 +43,12 @@ const char *address_parse(const char *text, struct address_spec *ret_spec);
 
 // Looks the parts up through getaddrinfo: passive (for bind) or not (for connect), family
 // AF_UNSPEC, AF_INET or AF_INET6. Blocks on a name service for host names. Returns how many
-// addresses were written to list (at most max), or a negative EAI_ code for gai_strerror()
-// (EAI_SYSTEM: errno).
+// addresses were written to list (at most max), or a negative EAI_ code for
+// address_strerror() (EAI_SYSTEM: errno).
 int address_resolve(const struct address_spec *spec, int family, bool passive, struct address *list,
                     size_t max);
+// What is wrong, in words.
+const char *address_strerror(int error);
 
 // Writes an address as text ("[::1]:7", "127.0.0.1:7", "unix:/run/x", "unix:@abstract",
 // "unix:" for an unnamed peer); IPv4 mapped into IPv6 is shown as IPv4, a path's unprintable bytes

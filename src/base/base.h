@@ -16,6 +16,9 @@
 #define USEC_PER_SEC  UINT64_C(1000000)
 #define USEC_NEVER    UINT64_MAX
 
+// For texts: printf("%u worker%s", n, PLURAL(n)).
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 // Attributes for locals: released on every way out of the block.

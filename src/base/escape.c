@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,21 +40,29 @@ bool escape_is_utf8(const void *data, size_t length)
     return true;
 }
 
-// The length of the character at data that may stand as it is, 0 when it must be escaped.
-static size_t plain_length(const uint8_t *data, size_t length)
+// Whether a reader would take it for one that was made here.
+static bool is_like_escape(const uint8_t *data, size_t length)
 {
+    return length >= 4 && data[1] == 'x' && isxdigit(data[2]) && isxdigit(data[3]);
+}
+
+// The length of the character at data that may stand as it is, 0 when it must be escaped.
+static size_t plain_length(const uint8_t *data, size_t length, bool keeps_backslash)
+{
+    if (data[0] == '\\')
+        return keeps_backslash && !is_like_escape(data, length) ? 1 : 0;
     if (data[0] < 0x80)
-        return data[0] >= 0x20 && data[0] != 0x7f && data[0] != '\\' ? 1 : 0;
+        return data[0] >= 0x20 && data[0] != 0x7f ? 1 : 0;
     return utf8_length(data, length);
 }
 
-size_t escape_bytes(const void *data, size_t length, char *text, size_t size)
+static size_t escape(const void *data, size_t length, char *text, size_t size, bool keeps_backslash)
 {
     const uint8_t *bytes = data;
     size_t used = 0, done = 0;
 
     while (done < length) {
-        size_t n = plain_length(bytes + done, length - done);
+        size_t n = plain_length(bytes + done, length - done, keeps_backslash);
 
         if (used + (n > 0 ? n : 4) >= size)
             break;
@@ -69,6 +78,16 @@ size_t escape_bytes(const void *data, size_t length, char *text, size_t size)
     if (size > 0)
         text[used] = '\0';
     return done;
+}
+
+size_t escape_bytes(const void *data, size_t length, char *text, size_t size)
+{
+    return escape(data, length, text, size, false);
+}
+
+size_t escape_line(const void *data, size_t length, char *text, size_t size)
+{
+    return escape(data, length, text, size, true);
 }
 
 // One character, in words where a reader would not see it. Returns how many bytes it has.

@@ -15,6 +15,10 @@ bool escape_is_utf8(const void *data, size_t length);
 // Returns how many bytes of data the text shows.
 size_t escape_bytes(const void *data, size_t length, char *text, size_t size);
 
+// The same for a line that a program has written for people: a backslash stays, but for one that
+// seems to begin such an escape, \xNN. So all bytes can be told from the text here, too.
+size_t escape_line(const void *data, size_t length, char *text, size_t size);
+
 // For a text of ours that quotes what somebody has written for us: the backslash stays as it is,
 // and what would not be seen is named, <U+200B>. Cut as above; size is at least 1.
 void escape_text(const char *words, char *text, size_t size);

@@ -17,14 +17,15 @@
 static const char the_file[] = "the file", the_folder[] = "the directory";
 
 // A descriptor of a regular file, or -errno.
-static int open_regular(const char *path, struct stat *ret_status)
+static int open_regular(const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat status;
 
-    if (fd < 0 || fstat(fd, ret_status) < 0)
+    if (fd < 0 || fstat(fd, &status) < 0)
         return -errno;
-    if (!S_ISREG(ret_status->st_mode))
-        return S_ISDIR(ret_status->st_mode) ? -EISDIR : -ENOTSUP;
+    if (!S_ISREG(status.st_mode))
+        return S_ISDIR(status.st_mode) ? -EISDIR : -ENOTSUP;
     return base_take_fd(&fd);
 }
 
@@ -48,20 +49,20 @@ static int read_all(int fd, size_t expected, size_t max, char **bytes, size_t *r
     return 0;
 }
 
-static int read_file(const char *path, size_t max, size_t room, struct file_text *ret)
+int file_read_open(int fd, size_t max, struct file_text *ret)
 {
-    struct stat status = {0};
-    cleanup_close int fd = open_regular(path, &status);
     cleanup_free char *bytes = NULL;
+    struct stat status;
     size_t n = 0;
-    int r = fd < 0 ? fd : (size_t)status.st_size > max ? -EFBIG : 0;
+    int r = fstat(fd, &status) < 0 ? -errno : 0;
 
     if (r >= 0)
-        r = read_all(fd, (size_t)status.st_size, max, &bytes, &n);
+        r = status.st_size > (off_t)max ? -EFBIG
+                                        : read_all(fd, (size_t)status.st_size, max, &bytes, &n);
     if (r < 0 || n > max)
         return r < 0 ? r : -EFBIG;
     *ret = (struct file_text){
-        .bytes = base_checked(realloc(bytes, n + 1 + room)),
+        .bytes = base_checked(realloc(bytes, n + 1)),
         .n = n,
         .device = status.st_dev,
         .inode = status.st_ino,
@@ -71,7 +72,14 @@ static int read_file(const char *path, size_t max, size_t room, struct file_text
     return 0;
 }
 
-static int recall(const struct answer *answer, size_t room, struct file_text *ret)
+static int read_file(const char *path, size_t max, struct file_text *ret)
+{
+    cleanup_close int fd = open_regular(path);
+
+    return fd < 0 ? fd : file_read_open(fd, max, ret);
+}
+
+static int recall(const struct answer *answer, struct file_text *ret)
 {
     const size_t head = sizeof(ret->device) + sizeof(ret->inode);
     const char *bytes = answer->bytes;
@@ -81,7 +89,7 @@ static int recall(const struct answer *answer, size_t room, struct file_text *re
     *ret = (struct file_text){.n = answer->size - head};
     memcpy(&ret->device, bytes, sizeof(ret->device));
     memcpy(&ret->inode, bytes + sizeof(ret->device), sizeof(ret->inode));
-    ret->bytes = base_checked(malloc(ret->n + 1 + room));
+    ret->bytes = base_checked(malloc(ret->n + 1));
     memcpy(ret->bytes, bytes + head, ret->n);
     ret->bytes[ret->n] = '\0';
     return 0;
@@ -98,14 +106,14 @@ static void note(const char *path, const struct file_text *text)
     answers_note(the_file, path, bytes, head + text->n);
 }
 
-int file_read(const char *path, size_t max, size_t room, struct file_text *ret)
+int file_read(const char *path, size_t max, struct file_text *ret)
 {
     struct answer answer;
     int r = answers_find(the_file, path, &answer);
 
     if (r != 0)
-        return r < 0 ? r : recall(&answer, room, ret);
-    r = read_file(path, max, room, ret);
+        return r < 0 ? r : recall(&answer, ret);
+    r = read_file(path, max, ret);
     if (r >= 0)
         note(path, ret);
     else if (r == -ENOENT)

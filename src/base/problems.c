@@ -3,6 +3,7 @@
 
 #include "base/problems.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@ const char *problems_place(const char *file, int line, char *text, size_t size)
 }
 
 // Owns the text from now on.
-static void add(struct problems *problems, char *text)
+static void add(struct problems *problems, int line, char *text)
 {
     if (problems->n == PROBLEMS_MAX) {
         free(text);
@@ -29,9 +30,13 @@ static void add(struct problems *problems, char *text)
     if (problems->n == PROBLEMS_MAX - 1) {
         free(text);
         text = base_checked(strdup("more is wrong than is shown here"));
+        line = INT_MAX;
     }
     problems->texts = base_checked(
         reallocarray(problems->texts, problems->n + 1, sizeof(problems->texts[0])));
+    problems->lines = base_checked(
+        reallocarray(problems->lines, problems->n + 1, sizeof(problems->lines[0])));
+    problems->lines[problems->n] = line;
     problems->texts[problems->n++] = text;
 }
 
@@ -47,12 +52,32 @@ void problems_add(struct problems *problems, const char *file, int line, const c
     escape_text(what, plain, sizeof(plain)); // a name may hold anything
     if (asprintf(&text, "%s: %s", problems_place(file, line, place, sizeof(place)), plain) < 0)
         base_out_of_memory();
-    add(problems, text);
+    add(problems, line, text);
 }
 
 void problems_add_text(struct problems *problems, const char *text)
 {
-    add(problems, base_checked(strdup(text)));
+    add(problems, 0, base_checked(strdup(text)));
+}
+
+// Few, and mostly in order: by insertion, which leaves those of one line as they are.
+void problems_order(struct problems *problems, size_t first, int line)
+{
+    for (size_t i = first; i < problems->n; i++) {
+        char *text = problems->texts[i];
+        int its_line = problems->lines[i];
+        size_t at = i;
+
+        for (; at > first && problems->lines[at - 1] > its_line; at--) {
+            problems->texts[at] = problems->texts[at - 1];
+            problems->lines[at] = problems->lines[at - 1];
+        }
+        problems->texts[at] = text;
+        problems->lines[at] = its_line;
+    }
+    for (size_t i = first; i < problems->n; i++)
+        if (problems->lines[i] != INT_MAX)
+            problems->lines[i] = line;
 }
 
 void problems_done(struct problems *problems)
@@ -60,5 +85,6 @@ void problems_done(struct problems *problems)
     for (size_t i = 0; i < problems->n; i++)
         free(problems->texts[i]);
     free(problems->texts);
+    free(problems->lines);
     *problems = (struct problems){0};
 }

@@ -10,6 +10,7 @@
 
 struct problems {
     char **texts;
+    int *lines; // by which problems_order() goes
     size_t n;
 };
 
@@ -24,6 +25,9 @@ void problems_add(struct problems *problems, const char *file, int line, const c
     __attribute__((format(printf, 4, 5)));
 // Adds a text as it is.
 void problems_add_text(struct problems *problems, const char *text);
+// Puts those from the index `first` on, which one file has brought, into the order of its lines.
+// From now on they are of `line`, where that file is included.
+void problems_order(struct problems *problems, size_t first, int line);
 void problems_done(struct problems *problems);
 
 // "FILE:LINE", or "FILE" without a line in it. Returns text.

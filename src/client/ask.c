@@ -59,7 +59,7 @@ static int send_text(enum framing framing, const char *text, struct inbox *inbox
         if (n < 0)
             return (int)n;
     }
-    trace_say("sent %zu bytes", size);
+    trace_say("sent %zu byte%s", size, PLURAL(size));
     return 0;
 }
 
@@ -74,7 +74,7 @@ static int print_next(const struct ask *ask, struct inbox *inbox, enum status *r
         *ret_status = status_tell(inbox->peer->name, r);
     if (r <= 0)
         return r;
-    trace_say("received a message of %zu bytes", message.length);
+    trace_say("received a message of %zu byte%s", message.length, PLURAL(message.length));
     r = output_line(&ask->style, message.data, message.length);
     if (r < 0)
         *ret_status = status_say(STATUS_SYSTEM, "standard output: %s", strerror(-r));

@@ -37,7 +37,7 @@ static int resolve(const struct address_spec *spec, int family, bool passive, st
 
         if (n != EAI_AGAIN || retries == RESOLVE_RETRIES)
             return n;
-        trace_say("%s: %s; asking again", spec->host, gai_strerror(n));
+        trace_say("%s: %s; asking again", spec->host, address_strerror(n));
         (void)nanosleep(&pause, NULL); // a shorter pause does no harm
     }
 }
@@ -45,9 +45,9 @@ static int resolve(const struct address_spec *spec, int family, bool passive, st
 static enum status tell_unresolved(const struct address_spec *spec, int error)
 {
     if (error == EAI_SYSTEM)
-        return status_say(STATUS_SYSTEM, "%s: %s", spec->host, strerror(errno));
+        return status_say(STATUS_SYSTEM, "%s: %s", spec->host, address_strerror(error));
     return status_say(error == EAI_MEMORY ? STATUS_SYSTEM : STATUS_UNKNOWN, "%s, port %s: %s",
-                      spec->host, spec->port, gai_strerror(error));
+                      spec->host, spec->port, address_strerror(error));
 }
 
 static int bind_source(int fd, const struct address_spec *source, int family)

@@ -173,8 +173,8 @@ static enum status tell_end(const struct copy *copy)
     if (copy->peer_error < 0)
         return status_tell(copy->peer->name, copy->peer_error);
     if (unsent > 0)
-        return status_say(STATUS_CUT_SHORT, "%s: cut short: the peer closed with %zu bytes unsent",
-                          copy->peer->name, unsent);
+        return status_say(STATUS_CUT_SHORT, "%s: cut short: the peer closed with %zu byte%s unsent",
+                          copy->peer->name, unsent, PLURAL(unsent));
     return STATUS_DONE;
 }
 

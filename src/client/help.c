@@ -5,7 +5,7 @@
 #include "client/help.h"
 
 const char help_text[] =
-    "Usage: tcpc [OPTION]... HOST PORT\n"
+    "usage: tcpc [OPTION]... HOST PORT\n"
     "       tcpc [OPTION]... HOST:PORT\n"
     "       tcpc [OPTION]... unix:/PATH\n"
     "       tcpc [OPTION]... unix-seqpacket:/PATH\n"
@@ -35,8 +35,8 @@ const char help_text[] =
     "      --timeout SPAN   give up on an address, or on a silent peer, after SPAN (500ms, 30s);\n"
     "                       of datagrams, which may be lost, after 5s by default\n"
     "  -v, --verbose        report each step on standard error, and the kernel's view at the end\n"
+    "  -V, --version        print the version\n"
     "  -h, --help           print this\n"
-    "      --version        print the version\n"
     "\n"
     "Exit status:\n"
     "  0 done               3 unknown name         6 host or network unreachable\n"

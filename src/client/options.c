@@ -15,14 +15,7 @@
 
 #define DATAGRAM_USEC (5 * USEC_PER_SEC) // datagrams may be lost
 
-enum {
-    OPTION_SOURCE = 256,
-    OPTION_TIMEOUT,
-    OPTION_FRAMING,
-    OPTION_PREFIX,
-    OPTION_RAW,
-    OPTION_VERSION
-};
+enum { OPTION_SOURCE = 256, OPTION_TIMEOUT, OPTION_FRAMING, OPTION_PREFIX, OPTION_RAW };
 
 static const struct option long_options[] = {
     {"send", required_argument, NULL, 's'},
@@ -35,7 +28,7 @@ static const struct option long_options[] = {
     {"udp", no_argument, NULL, 'u'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPTION_VERSION},
+    {"version", no_argument, NULL, 'V'},
     {0},
 };
 
@@ -136,10 +129,11 @@ static enum status set_option(int option, char *argument, struct options *option
     case OPTION_SOURCE:
         return set_source(argument, options);
     case 'h':
-    case OPTION_VERSION:
+    case 'V':
         return inform(option, options);
     default:
-        return STATUS_USAGE; // getopt has told it
+        (void)fputs("See tcpc --help.\n", stderr); // getopt has told what is wrong
+        return STATUS_USAGE;
     }
     return STATUS_DONE;
 }
@@ -152,8 +146,12 @@ static enum status set_target(int n, char *const *operands, struct options *opti
     if (n != 1 && n != 2)
         return status_say(STATUS_USAGE, "name one peer: HOST PORT, HOST:PORT or unix:/PATH; "
                                         "see tcpc --help");
-    wrong = n == 1 ? address_parse(operands[0], &request->target)
-                   : parse_pair(operands[0], operands[1], &request->target);
+    if (n == 1)
+        wrong = address_parse(operands[0], &request->target);
+    else if (strncmp(operands[0], "unix", 4) == 0 && strchr(operands[0], '/'))
+        wrong = "a unix address has no port";
+    else
+        wrong = parse_pair(operands[0], operands[1], &request->target);
     if (!wrong && request->target.speaks != SPEAKS_PLAIN)
         wrong = "tcpc speaks neither TLS nor WebSocket";
     if (!wrong && options->is_udp && request->target.kind == ADDRESS_UNIX)
@@ -162,8 +160,6 @@ static enum status set_target(int n, char *const *operands, struct options *opti
         request->target.type = SOCK_DGRAM;
     if (!wrong && request->target.kind == ADDRESS_WILDCARD)
         wrong = "* is for servers: name one host";
-    if (!wrong && n == 2 && strncmp(operands[0], "unix", 4) == 0 && strchr(operands[0], '/'))
-        wrong = "a unix address has no port";
     if (!wrong && request->target.kind == ADDRESS_UNIX &&
         (request->has_source || request->family != AF_UNSPEC))
         wrong = "-4, -6 and --source are for internet addresses";
@@ -231,7 +227,7 @@ enum status options_parse(int argc, char **argv, struct options *ret_options)
 
     argv[0] = program_invocation_short_name; // getopt's messages begin with it
     while (status == STATUS_DONE && ret_options->mode != OPTIONS_INFORM &&
-           (option = getopt_long(argc, argv, "46us:gvh", long_options, NULL)) != -1)
+           (option = getopt_long(argc, argv, "46us:gvVh", long_options, NULL)) != -1)
         status = set_option(option, optarg, ret_options);
     if (status != STATUS_DONE || ret_options->mode == OPTIONS_INFORM)
         return status;

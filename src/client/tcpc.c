@@ -48,7 +48,8 @@ static enum status connect_and_run(const struct options *options)
     if (status != STATUS_DONE)
         return status;
     status = run(options, &peer);
-    trace_say("sent %" PRIu64 " bytes, received %" PRIu64 " bytes", peer.n_sent, peer.n_received);
+    trace_say("sent %" PRIu64 " byte%s, received %" PRIu64 " byte%s", peer.n_sent,
+              PLURAL(peer.n_sent), peer.n_received, PLURAL(peer.n_received));
     trace_say_kernel(peer.fd);
     base_close_fd(&peer.fd);
     return status;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/problems.h"
@@ -115,6 +116,23 @@ struct config *config_load(const char *path, const struct handler *const *handle
 // service may lack its handler then.
 struct config *config_read(const char *path, const struct handler *const *handlers,
                            struct problems *problems);
+
+// Where tcpd.conf is: in a file and those beside it, which are read anew each time, or at standard
+// input, which can be read but once.
+struct config_input {
+    struct config_source source;
+    const struct handler *const *handlers;
+    char *text; // of standard input; NULL: it is a file
+};
+
+// path: of the file, or "-". Blocks on standard input until its end. NULL, or why that cannot be
+// read, a text that is valid until the next call of strerror(). ret must not move.
+const char *config_input_open(struct config_input *ret, const char *path,
+                              const struct handler *const *handlers);
+void config_input_close(struct config_input *input);
+
+// Prints what would be served where, a line for each service, and that it is right.
+void config_describe(const struct config *config, const char *source, FILE *stream);
 
 // One more owner.
 struct config *config_ref(struct config *config);

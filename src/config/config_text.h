@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The text of a configuration file before libconfuse sees it: comments (# and // to the end of the
-// line, /* to */) blanked, as the library counts their lines wrongly, and lines refused where its
-// lexer would drop something without a word, as a * or + outside quotes, or take what nobody sees
-// for a letter.
+// The text of a configuration file before its grammar is looked at: comments (# and // to the end
+// of the line, /* to */) blanked, as libconfuse counts their lines wrongly, and refused what stands
+// outside of quotes and nobody sees, quotes that are not closed, and escapes and variables that the
+// library would drop something of without a word.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -12,25 +13,18 @@
 
 struct config_text {
     char *text;  // owned by the caller, also on failure
-    size_t size; // of the file, as its lines
-    int n_lines;
+    size_t size; // of the file
     dev_t device;
     ino_t inode;
 };
 
-// Reads path; `tail`, on a line of its own, follows the text. NULL, or a text of what is wrong with
-// the whole file, valid until the next call of strerror(). Blocks on the file only; logs nothing.
-const char *config_text_read(const char *path, const char *tail, struct config_text *ret);
+// Reads path; NULL: standard input. NULL, or a text of what is wrong with the whole file, valid
+// until the next call of strerror(). Blocks on the file only; logs nothing.
+const char *config_text_read(const char *path, struct config_text *ret);
 
-// What a name may be given, for the text's caller to say.
-enum config_text_option { OPTION_UNKNOWN, OPTION_VALUE, OPTION_LIST };
-typedef enum config_text_option config_text_look_up(const void *data, const char *name);
+// Whether a line may begin with that word, as a name or a section does.
+typedef bool config_text_is_name(const void *data, const char *word);
 
-// Blanks comments and what cannot be right, which goes to problems. A list for an option that takes
-// none becomes its first entry: the library would stop at the brace.
-void config_text_clean(struct config_text *text, const char *path, config_text_look_up *look_up,
+// Blanks comments and what cannot be right, which goes to problems.
+void config_text_clean(struct config_text *text, const char *path, config_text_is_name *is_name,
                        const void *data, struct problems *problems);
-
-// Blanks everything before the first line, from from_line on, that begins with one of these words,
-// which open sections. That line; 0: there is none, and the text is blank.
-int config_text_skip(struct config_text *text, int from_line, const char *const *words, size_t n);

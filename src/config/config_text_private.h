@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the files share that work on a configuration's text: config_text.c (cleaning it),
-// config_text_characters.c (characters outside of quotes), config_text_quotes.c (what is in quotes,
-// and variables) and config_text_read.c (reading it, and skipping what cannot be understood).
+// What the files share that work on a configuration's text: config_text.c (reading and cleaning
+// it), config_text_characters.c (characters outside of quotes) and config_text_quotes.c (what is in
+// quotes, and variables).
 #pragma once
 
 #include <stdbool.h>
@@ -14,13 +14,6 @@ struct cursor {
     int line;
 };
 
-// A list that is given to an option that takes none: only its first entry stays, as the value.
-struct misplaced {
-    enum { NOWHERE, BEFORE_FIRST, IN_FIRST, IN_REST } where;
-    char *name;         // of an option that takes a value, NULL: nobody knows the option
-    char *brace, *rest; // where it opens; where what is blanked begins
-};
-
 // Which characters of a line were refused: each is once.
 struct refused {
     int line;
@@ -31,11 +24,10 @@ struct refused {
 struct cleaning {
     struct config_text *text;
     const char *path;
-    config_text_look_up *look_up;
+    config_text_is_name *is_name;
     const void *data;
     struct problems *problems;
     struct cursor cursor;
-    struct misplaced list;
     struct refused refused;
 };
 

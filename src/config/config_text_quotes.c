@@ -152,17 +152,59 @@ static const char *find_end(const char *opening)
     return *at != '\0' ? at : NULL;
 }
 
-// The quote and the rest of its line are taken out, as the library would go on looking for the
-// other one in the next file.
+// Whether a line begins as a statement does, or with the end of a section.
+static bool is_statement(const struct cleaning *cleaning, const char *line)
+{
+    size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz_0123456789");
+    const char *behind = line + n + strspn(line + n, " \t");
+    char word[64];
+
+    if (*line == '}')
+        return true;
+    if (n == 0 || n >= sizeof(word) || !strchr("=+\"'{", *behind))
+        return false;
+    memcpy(word, line, n);
+    word[n] = '\0';
+    return cleaning->is_name(cleaning->data, word);
+}
+
+// Whether the quote that seems to close a text opens another one: lines of a configuration are
+// before it, and behind it what is no end of a value.
+static bool is_stray(const struct cleaning *cleaning, const char *opening, const char *end)
+{
+    const char *line = opening;
+
+    if (end[1] == '\0' || strchr(" \t\r\n={}(),+#", end[1]))
+        return false;
+    while ((line = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+        line += 1 + strspn(line + 1, " \t");
+        if (line < end && is_statement(cleaning, line))
+            return true;
+        line = line < end ? line : end;
+    }
+    return false;
+}
+
+static bool ends_line(const char *at)
+{
+    at += strspn(at, " \t\r");
+    return *at == '\0' || *at == '\n' || *at == '#';
+}
+
+// Of the rest of the line only its first word stays, and the braces and commas that are likely to
+// be meant as such: the library would go on looking for the other quote in the next file.
 static void refuse_quote(struct cleaning *cleaning)
 {
     struct cursor *cursor = &cleaning->cursor;
 
     refuse(cleaning, "the quote that opens here is not closed");
-    *cursor->at++ = '0';
-    do
-        cursor_blank_line(cursor);
-    while (cleaning->problems->n == PROBLEMS_MAX && *cursor->at != '\0' && *cursor->at++ == '\n');
+    *cursor->at++ = ' ';
+    cursor->at += strcspn(cursor->at, " \t\r\n\"'={}(),#\\$");
+    while (*cursor->at != '\0' && !strchr("\n#", *cursor->at))
+        cursor_step(cursor, !strchr("},", *cursor->at) &&
+                                (*cursor->at != '{' || !ends_line(cursor->at + 1)));
+    while (cleaning->problems->n == PROBLEMS_MAX && *cursor->at != '\0')
+        cursor_step(cursor, true);
 }
 
 void config_text_quoted(struct cleaning *cleaning)
@@ -171,7 +213,7 @@ void config_text_quoted(struct cleaning *cleaning)
     bool is_double = *cursor->at == '"', said = false;
     const char *end = find_end(cursor->at);
 
-    if (!end) {
+    if (!end || is_stray(cleaning, cursor->at, end)) {
         refuse_quote(cleaning);
         return;
     }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Reading tcpd.conf through libconfuse. Every option is a string to the library; forms know what it
-// means. Wrong values do not stop the reading, so that one run reports all of them; a syntax error
-// does, until the next section.
-// Each file has a parser of its own: for an option that it does not know the library moves its
-// table of options (CFGF_KEYSTRVAL), into which the parse of the file that includes it points.
+// means. Nothing that is wrong stops the reading, so that one run reports all of it: the library
+// gets a text without errors of syntax (reader_grammar.h).
+// Each file has a parser of its own: what one has read is forgotten before the next begins.
 
 #include "config/reader.h"
 
@@ -13,12 +12,12 @@
 
 #include "base/base.h"
 #include "config/config_text.h"
+#include "config/reader_grammar.h"
 #include "config/reader_private.h"
 
-#define DEPTH_MAX   10
-#define FILES_MAX   1000
-#define BYTES_MAX   (4 * 1024 * 1024) // of all files
-#define RESUMED_MAX 100               // how often a file is tried again behind an error of syntax
+#define DEPTH_MAX 10
+#define FILES_MAX 1000
+#define BYTES_MAX (4 * 1024 * 1024) // of all files
 
 struct file *reader_reading;
 
@@ -67,86 +66,59 @@ static cfg_opt_t *make_options(const struct section_kind *kind, size_t more, siz
 
 static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv);
 
+// The grammar leaves nothing that the library finds wrong; should it do so, these are its words.
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format,
+                                                           va_list arguments)
+{
+    cleanup_free char *text = NULL;
+
+    if (vasprintf(&text, format, arguments) < 0)
+        base_out_of_memory();
+    problems_add(reader_reading->reader->problems, cfg->filename, cfg->line, "%s", text);
+}
+
 static cfg_t *make_parser(const struct reader_language *language)
 {
     static const cfg_opt_t end = CFG_END();
     size_t first, n, unused;
-    cleanup_free cfg_opt_t *file = make_options(language->file, language->n_sections + 2, &n);
+    cleanup_free cfg_opt_t *file = make_options(language->file, language->n_sections + 1, &n);
     cfg_t *cfg;
 
     file[n++] = (cfg_opt_t)CFG_FUNC("include", on_include);
-    file[n++] = (cfg_opt_t)CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
     first = n;
     for (size_t i = 0; i < language->n_sections; i++) {
         const struct section_kind *kind = language->sections[i];
 
         file[n] = (cfg_opt_t)CFG_SEC(kind->name, make_options(kind, 0, &unused),
-                                     CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES |
-                                         CFGF_KEYSTRVAL);
+                                     CFGF_MULTI | CFGF_TITLE);
         file[n++].validcb = reader_on_section;
     }
     file[n] = end;
-    cfg = base_checked(cfg_init(file, CFGF_KEYSTRVAL)); // copies all
+    cfg = base_checked(cfg_init(file, CFGF_NONE)); // copies all
     for (size_t i = first; i < n; i++)
         free(file[i].subopts);
-    (void)cfg_set_error_function(cfg, reader_on_error);
+    (void)cfg_set_error_function(cfg, on_error);
     return cfg;
 }
 
-static enum config_text_option look_up(const void *data, const char *name)
+// Of an option or of a kind of section.
+static bool is_name(const void *data, const char *word)
 {
     const struct reader_language *language = data;
-    const struct section_kind *home = reader_knows(language->file, name)
-                                          ? language->file
-                                          : reader_find_home(language, name);
-    const struct setting *setting = home ? form_find(home->form, name) : NULL;
-
-    for (size_t i = 0; home && !setting && i < home->n_variants; i++)
-        setting = form_find(home->variants[i].form, name);
-    if (!setting)
-        return OPTION_UNKNOWN;
-    return setting_is_list(setting) ? OPTION_LIST : OPTION_VALUE;
-}
-
-// Behind line: where the next section begins, 0: there is none.
-static int skip(const struct reader_language *language, struct config_text *text, int line)
-{
-    cleanup_free const char **words = base_checked(
-        calloc(language->n_sections + 1, sizeof(words[0])));
 
     for (size_t i = 0; i < language->n_sections; i++)
-        words[i] = language->sections[i]->name;
-    return config_text_skip(text, line, words, language->n_sections);
+        if (strcmp(word, language->sections[i]->name) == 0)
+            return true;
+    return reader_knows(language->file, word) || reader_find_home(language, word) != NULL;
 }
 
-// True: the text was read to its end, or will not be. False: an error of syntax was in the way.
-static bool parse_once(struct file *file, const struct config_text *text)
+static void parse_text(struct file *file, char *text)
 {
-    FILE *stream = base_checked(fmemopen(text->text, strlen(text->text), "r"));
-    bool good = cfg_parse_fp(file->cfg, stream) == CFG_SUCCESS;
+    FILE *stream = base_checked(fmemopen(text, strlen(text), "r"));
 
+    (void)cfg_parse_fp(file->cfg, stream); // on_error() has told what is wrong
     (void)fclose(stream);
     reader_forget_open(file);
-    return good || file->given_up;
-}
-
-// After an error of syntax the next section is tried, so that one mistake does not hide others.
-static void parse_text(struct file *file, struct config_text *text)
-{
-    struct problems *problems = file->reader->problems;
-    int begin = 1;
-
-    for (unsigned n = 0; begin > 0 && n <= RESUMED_MAX; n++) {
-        size_t before = problems->n;
-        int line;
-
-        if (parse_once(file, text))
-            return;
-        line = file->error_line;
-        if (problems->n == before)
-            problems_add(problems, file->path, line, "syntax error");
-        begin = skip(file->reader->language, text, line > begin ? line : begin + 1);
-    }
 }
 
 void reader_stop(struct reader *reader, const struct place *place, const char *more_than_what)
@@ -182,7 +154,8 @@ static void put_aside(struct reader *reader, cfg_t *cfg)
         free_parsers(reader);
 }
 
-static void parse_file(struct reader *reader, const char *path, struct config_text *text)
+static void parse_file(struct reader *reader, const char *path, struct config_text *text,
+                       int includer_line)
 {
     const struct reader_language *language = reader->language;
     struct file file = {
@@ -193,16 +166,19 @@ static void parse_file(struct reader *reader, const char *path, struct config_te
         .inode = text->inode,
         .cfg = make_parser(language),
         .own = section_new(language->file, language->file_values, reader->problems),
-        .n_lines = text->n_lines,
     };
+    size_t n_problems = reader->problems->n;
+    cleanup_free char *right = NULL;
 
     free(file.cfg->filename);
     file.cfg->filename = base_checked(strdup(path));
     reader_reading = &file;
     reader->depth++;
-    config_text_clean(text, path, look_up, language, reader->problems);
-    parse_text(&file, text);
+    config_text_clean(text, path, is_name, language, reader->problems);
+    right = reader_grammar(language, text->text, path, reader->problems);
+    parse_text(&file, right);
     section_free(file.own);
+    problems_order(reader->problems, n_problems, includer_line);
     reader_reading = file.includer;
     reader->depth--;
     put_aside(reader, file.cfg);
@@ -232,7 +208,7 @@ static void read_file(struct reader *reader, const char *path, const char *inclu
                      "more than %d files are read; no further one is", FILES_MAX);
         return;
     }
-    wrong = config_text_read(path, SENTINEL "=1\n", &text);
+    wrong = config_text_read(path, &text);
     reader->n_bytes += text.size;
     if (reader->n_bytes > BYTES_MAX) {
         reader_stop(reader, &place, "4 MiB in all files");
@@ -243,7 +219,7 @@ static void read_file(struct reader *reader, const char *path, const char *inclu
         problems_add(reader->problems, place.file, line, "%s%scannot be read: %s",
                      includer ? path : "", includer ? " " : "", wrong);
     } else {
-        parse_file(reader, path, &text);
+        parse_file(reader, path, &text, line);
     }
     free(text.text);
 }
@@ -257,9 +233,9 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     int line = cfg->line;
 
     (void)opt;
-    if (argc != 1 || reader->depth >= DEPTH_MAX) {
-        problems_add(reader->problems, reader_reading->path, line,
-                     argc != 1 ? "write include(\"FILE\")" : "includes nested too deeply");
+    (void)argc;
+    if (reader->depth >= DEPTH_MAX) {
+        problems_add(reader->problems, reader_reading->path, line, "includes nested too deeply");
         return 0;
     }
     if (asprintf(&path, "%s%s%s", argv[0][0] == '/' ? "" : dirname(copy),
@@ -282,6 +258,16 @@ void reader_file(struct reader *reader, const char *path)
     read_file(reader, path, NULL, 0);
 }
 
+void reader_text(struct reader *reader, const char *name, const char *text)
+{
+    struct config_text copy = {.text = base_checked(strdup(text)), .size = strlen(text)};
+
+    reader->n_read++;
+    reader->n_bytes += copy.size;
+    parse_file(reader, name, &copy, 0);
+    free(copy.text);
+}
+
 struct reader *reader_free(struct reader *reader)
 {
     while (reader->titles) {
@@ -289,6 +275,7 @@ struct reader *reader_free(struct reader *reader)
 
         reader->titles = title->next;
         free(title->text);
+        free(title->file);
         free(title);
     }
     free(reader);

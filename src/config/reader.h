@@ -24,10 +24,12 @@ struct reader;
 struct reader *reader_new(const struct reader_language *language, struct problems *problems);
 
 // Reads path, and whatever it includes: include("PATH"), relative to the file that says so. Blocks
-// on the files only; logs nothing. What is wrong goes to problems; after a syntax error reading
-// goes on at the next section of that file. In all files that one reader reads, a title may be
-// given once for each kind of section.
+// on the files only; logs nothing. What is wrong goes to problems; the rest is read all the same.
+// In all files that one reader reads, a title may be given once for each kind of section.
 void reader_file(struct reader *reader, const char *path);
+
+// The same with a text that was read already, as a file of that name.
+void reader_text(struct reader *reader, const char *name, const char *text);
 
 // Returns NULL.
 struct reader *reader_free(struct reader *reader);

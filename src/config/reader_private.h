@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What the reader's files share: reader.c (files and their parsers), reader_values.c (what the
-// library hands over), reader_errors.c (what it complains about).
+// library hands over), reader_names.c (names of the language). Its grammar is in files of its own.
 #pragma once
 
 #include <confuse.h>
-#include <stdarg.h>
 
 #include "config/reader.h"
-
-// Stands behind the last line of every file: libconfuse takes the end of the file for the missing
-// brace of a section, and then meets this name inside it.
-#define SENTINEL "__end_of_file"
 
 // How far a list of values was read.
 struct list {
@@ -25,6 +20,8 @@ struct list {
 struct title {
     const struct section_kind *kind;
     char *text;
+    char *file; // where it begins
+    int line;
     struct title *next;
 };
 
@@ -43,15 +40,10 @@ struct file {
     dev_t device;
     ino_t inode;
     cfg_t *cfg;
-    struct section *own;   // what stands outside of all sections
-    struct section *open;  // the section that is open, NULL: none
-    int open_line;         // where it opens
-    struct list *lists;    // of the open section
-    char unknown_name[64]; // the last one, with the quote the library puts behind it
-    int n_lines;
-    int error_line;     // where the library last found something wrong
-    unsigned n_unknown; // names that the language does not have
-    bool given_up;      // nothing more of it is read
+    struct section *own;  // what stands outside of all sections
+    struct section *open; // the section that is open, NULL: none
+    struct list *lists;   // of the open section
+    bool given_up;        // nothing more of it is read
 };
 
 struct reader {
@@ -74,16 +66,12 @@ extern struct file *reader_reading;
 
 // The kind of section that cfg, a parser or a section of one, belongs to.
 const struct section_kind *reader_kind_of(const cfg_t *cfg);
-// The file's last line: the library has read on to the sentinel, or beyond it.
-int reader_last_line(const cfg_t *cfg);
 bool reader_knows(const struct section_kind *kind, const char *name);
 // The kind of section that has the setting, NULL: none has.
 const struct section_kind *reader_find_home(const struct reader_language *language,
                                             const char *name);
 
 // --- Callbacks of the library ---
-void reader_on_error(cfg_t *cfg, const char *format, va_list arguments)
-    __attribute__((format(printf, 2, 0)));
 int reader_on_value(cfg_t *cfg, cfg_opt_t *opt);
 int reader_on_section(cfg_t *cfg, cfg_opt_t *opt);
 

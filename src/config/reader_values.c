@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What libconfuse hands over: values, lists, and the ends of sections.
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -16,10 +17,8 @@ static struct section *section_of(const cfg_t *cfg)
 
     if (kind == reader_reading->reader->language->file)
         return reader_reading->own;
-    if (!reader_reading->open) {
+    if (!reader_reading->open)
         reader_reading->open = section_new(kind, NULL, reader_reading->reader->problems);
-        reader_reading->open_line = reader_reading->cfg->line; // that of the file stands still
-    }
     return reader_reading->open;
 }
 
@@ -97,8 +96,6 @@ int reader_on_value(cfg_t *cfg, cfg_opt_t *opt)
     struct reader *reader = reader_reading->reader;
     const struct setting *setting;
 
-    if (strcmp(value, SENTINEL) == 0)
-        return 0;
     setting = section_find(section, opt->name);
     if (setting_is_list(setting) && !take_listed(section, opt->name, size, value, &place))
         return 0;
@@ -118,43 +115,53 @@ static void refuse_lost_lists(const cfg_t *cfg, const struct place *place)
             section_refuse_again(reader_reading->open, list->name, place);
 }
 
-// False: there is one already, in another file; the library has looked in this one.
-static bool remember_title(struct reader *reader, const struct section_kind *kind, const char *text)
+// False: there is one already, which is told.
+static bool remember_title(struct reader *reader, const struct section_kind *kind, const char *text,
+                           const struct place *place)
 {
     struct title *title = reader->titles;
+    char first[4096];
 
     while (title && (title->kind != kind || strcmp(title->text, text) != 0))
         title = title->next;
-    if (title)
+    if (title) {
+        problems_add(reader->problems, place->file, place->line,
+                     "%s \"%s\" is configured twice; the first is at %s", kind->name, text,
+                     problems_place(title->file, title->line, first, sizeof(first)));
         return false;
+    }
     title = base_checked(calloc(1, sizeof(*title)));
-    *title = (struct title){
-        .kind = kind, .text = base_checked(strdup(text)), .next = reader->titles};
+    *title = (struct title){.kind = kind,
+                            .text = base_checked(strdup(text)),
+                            .file = base_checked(strdup(place->file)),
+                            .line = place->line,
+                            .next = reader->titles};
     reader->titles = title;
     return true;
 }
 
-// At the closing brace of a section.
+// At the closing brace of a section, whose title is "LINE:TITLE" (reader_grammar.h).
 int reader_on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
     const cfg_t *cfg_section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
     struct section *section = section_of(cfg_section);
     struct reader *reader = reader_reading->reader;
-    struct place place = {.file = cfg->filename, .line = reader_last_line(cfg)};
+    struct place end = {.file = cfg->filename, .line = cfg->line}, begin = end;
+    char *title;
 
+    begin.line = (int)strtol(cfg_section->title, &title, 10);
+    title++;
     if (reader->n_sections++ == SECTIONS_MAX) {
-        reader_stop(reader, &place, "1024 sections");
+        reader_stop(reader, &end, "1024 sections");
         return -1;
     }
-    refuse_lost_lists(cfg_section, &place);
-    if (!remember_title(reader, section->kind, cfg_section->title)) {
-        problems_add(reader->problems, cfg->filename, reader_reading->open_line,
-                     "%s \"%s\" is configured twice", section->kind->name, cfg_section->title);
+    refuse_lost_lists(cfg_section, &end);
+    if (!remember_title(reader, section->kind, title, &begin)) {
         reader_forget_open(reader_reading);
         return 0;
     }
     reader_reading->open = NULL;
-    section_end(section, cfg_section->title, &place);
+    section_end(section, title, &end);
     forget_lists(reader_reading);
     return 0;
 }

@@ -28,8 +28,8 @@ static const char help[] =
     "      --json         status: one JSON object instead of a table\n"
     "      --no-wait      stop: do not wait for the end\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
+    "  -V, --version      print the version\n"
     "  -h, --help         print this\n"
-    "      --version      print the version\n"
     "\n"
     "exit status: 0 done, 1 refused or failed, 64 usage, 69 no connection or no answer,\n"
     "             77 permission denied\n";
@@ -72,14 +72,17 @@ static enum command parse_command(int argc, char **argv)
 {
     const char *word = argc > 0 ? argv[0] : "";
 
+    enum command command = 0;
+
     if (argc == 0)
-        refuse("status, reload or stop?", "");
+        refuse("name a command: status, reload or stop", "");
+    while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
+        command++;
+    if (command == COMMANDS)
+        refuse("there is no command ", word);
     if (argc > 1)
-        refuse("one command at a time, without ", argv[1]);
-    for (unsigned i = 0; i < COMMANDS; i++)
-        if (strcmp(word, command_names[i]) == 0)
-            return (enum command)i;
-    refuse("there is no command ", word);
+        refuse(word, " takes no argument");
+    return command;
 }
 
 struct options options_parse(int argc, char **argv)
@@ -97,7 +100,8 @@ struct options options_parse(int argc, char **argv)
     bool timed = false;
     int option;
 
-    while ((option = getopt_long(argc, argv, "s:h", names, NULL)) >= 0)
+    argv[0] = program_invocation_short_name; // getopt's messages begin with it
+    while ((option = getopt_long(argc, argv, "s:Vh", names, NULL)) >= 0)
         switch (option) {
         case 's':
             options.socket = optarg;
@@ -117,7 +121,8 @@ struct options options_parse(int argc, char **argv)
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
-            exit(EX_USAGE); // getopt has said what is wrong
+            (void)fputs("See tcpdctl --help.\n", stderr); // getopt has said what is wrong
+            exit(EX_USAGE);
         }
     options.command = parse_command(argc - optind, argv + optind);
     if (options.json && options.command != COMMAND_STATUS)

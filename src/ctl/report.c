@@ -135,8 +135,7 @@ static void print_daemon(FILE *stream, const struct daemon *daemon)
                   daemon->uptime_usec < USEC_PER_SEC ? "less than 1s" : uptime, daemon->generation);
     (void)fprintf(
         stream, "%" PRIu64 " worker%s: %" PRIu64 " idle, %" PRIu64 " busy, %" PRIu64 " draining\n",
-        daemon->workers, daemon->workers == 1 ? "" : "s", daemon->idle, daemon->busy,
-        daemon->draining);
+        daemon->workers, PLURAL(daemon->workers), daemon->idle, daemon->busy, daemon->draining);
     if (daemon->reload_problem[0] != '\0')
         (void)fprintf(stream, "The last reload failed: %s\n", daemon->reload_problem);
 }

@@ -173,7 +173,7 @@ static size_t write_inet(FILE *stream, const struct listen *entry, bool split,
             problems, entry->file, entry->line,
             "listen = \"%s\": %s; a socket unit is made before there is a network: write a "
             "number, or a name in /etc/hosts",
-            entry->text, n == EAI_SYSTEM ? strerror(errno) : gai_strerror(n));
+            entry->text, address_strerror(n));
         return 0;
     }
     if (address_port(&list[0].any) == 0) {

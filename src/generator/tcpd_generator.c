@@ -32,8 +32,8 @@ static const char help[] =
     "DIRECTORY/NAME.conf (for tcpd@NAME.service). systemd runs it.\n"
     "\n"
     "  -c, --config DIRECTORY  read the configurations there, not in " TCPD_CONFIG_DIR "\n"
-    "      --version           print the version\n"
-    "      --help              print this\n";
+    "  -V, --version           print the version\n"
+    "  -h, --help              print this\n";
 
 struct generator {
     int output; // directory
@@ -243,14 +243,16 @@ int main(int argc, char **argv)
     struct generator generator = {.output = -1};
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:h", names, NULL)) >= 0)
+    argv[0] = program_invocation_short_name; // getopt's messages begin with it
+    while ((option = getopt_long(argc, argv, "c:Vh", names, NULL)) >= 0)
         if (option == 'c') {
             config_directory = optarg;
         } else if (option == 'V' || option == 'h') {
             (void)fputs(option == 'V' ? "tcpd-generator " TCPD_VERSION "\n" : help, stdout);
             return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
         } else {
-            return EX_USAGE; // getopt has said what is wrong
+            (void)fputs("See tcpd-generator --help.\n", stderr); // getopt has said what is wrong
+            return EX_USAGE;
         }
     if (argc - optind < 1 || argc - optind > 3) {
         (void)fputs(help, stderr);

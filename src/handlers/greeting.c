@@ -90,7 +90,7 @@ static char *read_file(const struct service *service, struct problems *problems)
     const struct greeting *given = service->options;
     cleanup_free char *path = make_path(service);
     struct file_text text = {0};
-    int r = file_read(path, FILE_MAX, 0, &text);
+    int r = file_read(path, FILE_MAX, &text);
     const char *wrong = NULL;
 
     if (r < 0)

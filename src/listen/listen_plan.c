@@ -54,7 +54,7 @@ static int say_unresolved(const struct listen *entry, int error, struct problems
                      "listen = \"%s\": there is no interface \"%s\"", entry->text, scope + 1);
     else
         problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
-                     error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+                     address_strerror(error));
     return -EHOSTUNREACH;
 }
 

@@ -257,17 +257,28 @@ static int open_entry(const struct opening *opening, const struct asked *asked)
     return first_error;
 }
 
+// Whoever only looks may do so elsewhere than where sockets are handed over.
+static int lack_address(const struct opening *opening, const struct service *service)
+{
+    const struct listeners_request *request = opening->request;
+
+    problems_add(
+        opening->only_looks ? request->warnings : request->problems, service->file, service->line,
+        "service \"%s\" has no listen = {\"ADDRESS:PORT\"}%s", service->name,
+        opening->only_looks ? ": it starts only where systemd hands over a socket of that name"
+                            : ", and no socket of that name was handed over");
+    return opening->only_looks ? 0 : -EDESTADDRREQ;
+}
+
 static int open_service(const struct opening *opening, size_t index)
 {
     const struct service *service = &opening->request->config->services[index];
     int first_error = 0, r;
 
-    if (service->listen.n == 0 && !handed_any(opening->set, service) && !opening->only_looks) {
-        problems_add(opening->request->problems, service->file, service->line,
-                     "service \"%s\" has no listen = {\"ADDRESS:PORT\"}, and no socket of that "
-                     "name was handed over",
-                     service->name);
-        return -EDESTADDRREQ;
+    if (service->listen.n == 0 && !handed_any(opening->set, service)) {
+        r = lack_address(opening, service);
+        if (r < 0)
+            return r;
     }
     for (size_t i = 0; i < service->listen.n; i++) {
         struct asked asked = {.service = service, .entry = &service->listen.items[i]};

@@ -33,6 +33,7 @@ static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_RELOADED] = "0f0041f018d24c49b2776817c3c62d55",
     [EVENT_RELOAD_FAILED] = "2a7f91571d744bc39f94124084888aee",
     [EVENT_WORKER_DIED] = "62455877a16d472da16d27fefaf3ff90",
+    [EVENT_MODULE_DIED] = "bcace647f79e4a8a8ffc42418fa1cf18",
     [EVENT_WORKER_KILLED] = "82d79586f49d49bbb5095d9f45b9f762",
     [EVENT_POOL_FULL] = "4d95c32f5015444abe09dd3e492c3f0f",
     [EVENT_DATAGRAMS_DROPPED] = "341580ff34664a60afba9a06320ac29d",
@@ -166,7 +167,8 @@ static int report_dropped(void)
 
     if (target.n_dropped == 0)
         return 0;
-    (void)snprintf(text, sizeof(text), "%u log records were dropped", target.n_dropped);
+    (void)snprintf(text, sizeof(text), "%u log record%s dropped", target.n_dropped,
+                   PLURAL(target.n_dropped));
     if (write_record(OWN, LOG_WARNING, EVENT_NONE, NULL, 0, text) < 0)
         return -EAGAIN;
     target.n_dropped = 0;

@@ -77,8 +77,8 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si,
         if (pool->closing)
             continue;
         if (min < 1 || min > (int64_t)pool->service->max_workers) {
-            log_warning("%s: stays between 1 and %u workers", pool->name,
-                        pool->service->max_workers);
+            log_warning("%s: stays between 1 and %u worker%s", pool->name,
+                        pool->service->max_workers, PLURAL(pool->service->max_workers));
             continue;
         }
         pool->adjustment += step;

@@ -46,7 +46,7 @@ static void fork_failed(struct master *master, struct pool *pool, int error, uin
         (void)system_limits_explain(pools_count_workers(&master->pools), why, sizeof(why));
     (void)throttle_fail(&pool->forks, &throttle_forks, now);
     if (master->phase == MASTER_STARTING) {
-        log_error("%s: cannot start min_workers = %u workers: %s; %s", pool->name,
+        log_error("%s: cannot start as many workers as min_workers = %u: %s; %s", pool->name,
                   pool->service->min_workers, strerror(error), why);
         notify_failure(error, "cannot start workers");
         master_stop(master, true, EX_OSERR);
@@ -106,9 +106,10 @@ static void say_full(struct pool *pool, uint64_t now)
     pool->full_said_usec = now;
     pool_fields(pool, fields);
     log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
-               "%s: the pool is at its maximum, max_workers = %u, and has %u draining workers; "
-               "%u connections wait in the queue",
-               pool->name, pool->service->max_workers, pool->n_draining, queued);
+               "%s: the pool is at its maximum, max_workers = %u, and has %u draining worker%s; "
+               "%u connection%s in the queue",
+               pool->name, pool->service->max_workers, pool->n_draining, PLURAL(pool->n_draining),
+               queued, PLURAL(queued));
 }
 
 static void say_dropped(struct pool *pool, uint64_t now)
@@ -122,7 +123,8 @@ static void say_dropped(struct pool *pool, uint64_t now)
     pool->dropped_said += n;
     pool_fields(pool, fields);
     log_record(LOG_WARNING, EVENT_DATAGRAMS_DROPPED, fields, POOL_FIELDS,
-               "%s: the kernel has dropped %u datagrams, for which it had no room", pool->name, n);
+               "%s: the kernel has dropped %u datagram%s for lack of room", pool->name, n,
+               PLURAL(n));
 }
 
 // Workers that its minimum asks for have come to accept().

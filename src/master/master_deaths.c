@@ -157,12 +157,14 @@ static void log_death(const struct master *master, const struct death *death)
     (void)snprintf(own[1].value, sizeof(own[1].value), "%s", whom);
     (void)snprintf(own[2].value, sizeof(own[2].value), "%" PRIu64, death->score.sessions);
     (void)snprintf(own[3].value, sizeof(own[3].value), "%s", module ? module : "");
-    log_record(priority, EVENT_WORKER_DIED, fields, ELEMENTS(fields) - (module ? 0 : 1),
+    log_record(priority, module ? EVENT_MODULE_DIED : EVENT_WORKER_DIED, fields,
+               ELEMENTS(fields) - (module ? 0 : 1),
                "%s: worker %d %s after %" PRIu64 ".%03" PRIu64 " s and %" PRIu64
-               " sessions, serving %s%s%s",
+               " session%s, serving %s%s%s",
                worker->pool->name, worker->pid, how, death->age_usec / USEC_PER_SEC,
-               death->age_usec % USEC_PER_SEC / USEC_PER_MSEC, death->score.sessions, whom,
-               module ? ", with module " : "", module ? module : "");
+               death->age_usec % USEC_PER_SEC / USEC_PER_MSEC, death->score.sessions,
+               PLURAL(death->score.sessions), whom, module ? ", with module " : "",
+               module ? module : "");
 }
 
 static void note(struct master *master, const struct death *death)
@@ -287,8 +289,8 @@ void master_report_unsaid(struct master *master, uint64_t now_usec)
 
         session_log_report(&hint->quota, pool->name, pool->config);
         if (pool->n_deaths_unsaid > 0)
-            log_warning("%s: %u more workers died in %u s", pool->name, pool->n_deaths_unsaid,
-                        (unsigned)(PERIOD_USEC / USEC_PER_SEC));
+            log_warning("%s: %u more worker%s died in %u s", pool->name, pool->n_deaths_unsaid,
+                        PLURAL(pool->n_deaths_unsaid), (unsigned)(PERIOD_USEC / USEC_PER_SEC));
         pool->n_deaths_said = pool->n_deaths_unsaid = 0;
     }
 }

@@ -70,11 +70,12 @@ const char *master_status(struct master *master)
         append_pool(pools, sizeof(pools), pool, listener_queued(pool->listener),
                     pool == master->pools.first);
     }
-    (void)snprintf(text, sizeof(text), "%s%u workers: %u idle, %u busy, %u draining%s",
-                   phase_names[master->phase], n_workers, n_idle, n_busy, n_draining, pools);
+    (void)snprintf(text, sizeof(text), "%s%u worker%s: %u idle, %u busy, %u draining%s",
+                   phase_names[master->phase], n_workers, PLURAL(n_workers), n_idle, n_busy,
+                   n_draining, pools);
     if (master->phase == MASTER_STOPPING && n_busy > 0)
-        append(text, sizeof(text), "; %u sessions left, the oldest %" PRIu64 " s old", n_busy,
-               oldest_session(master, base_now_usec()) / USEC_PER_SEC);
+        append(text, sizeof(text), "; %u session%s left, the oldest %" PRIu64 " s old", n_busy,
+               PLURAL(n_busy), oldest_session(master, base_now_usec()) / USEC_PER_SEC);
     if (master->reload_problem[0] != '\0')
         append(text, sizeof(text), "; the last reload failed: %s", master->reload_problem);
     if (strcmp(text, master->status) != 0) {
@@ -97,11 +98,11 @@ void master_log_status(struct master *master)
         if (wait > 0)
             (void)snprintf(throttled, sizeof(throttled), "; throttled for %" PRIu64 " ms",
                            wait / USEC_PER_MSEC);
-        log_info("%s: %u workers: %u idle, %u busy, %u draining; min %u, spare %u, max %u; "
-                 "%u of %u queued; %" PRIu64 " sessions by workers that have exited%s",
-                 pool->name, pool_size(pool), pool->counts.spare, pool->counts.busy,
-                 pool->n_draining, limits.min, limits.spare, limits.max,
+        log_info("%s: %u worker%s: %u idle, %u busy, %u draining; min %u, spare %u, max %u; "
+                 "%u of %u queued; %" PRIu64 " session%s by workers that have exited%s",
+                 pool->name, pool_size(pool), PLURAL(pool_size(pool)), pool->counts.spare,
+                 pool->counts.busy, pool->n_draining, limits.min, limits.spare, limits.max,
                  listener_queued(pool->listener), pool->listener->effective_backlog,
-                 pool->sessions_before, throttled);
+                 pool->sessions_before, PLURAL(pool->sessions_before), throttled);
     }
 }

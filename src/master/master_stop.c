@@ -84,7 +84,7 @@ void master_kill_late(struct master *master, uint64_t now_usec)
     }
     if (!master->at_once && n > 0)
         log_record(LOG_WARNING, EVENT_WORKER_KILLED, NULL, 0,
-                   "stop_timeout is over: %u workers with sessions are killed", n);
+                   "stop_timeout is over: %u worker%s still at work, killed", n, PLURAL(n));
     master->at_once = true;
     master->stop_usec = now_usec + USEC_PER_SEC; // and once more, should one have been missed
 }

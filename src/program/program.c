@@ -246,7 +246,8 @@ static void tell_left_out(const struct tcpd_session *session)
 
     if (lines.n_left_out == 0)
         return;
-    (void)snprintf(text, sizeof(text), "%u lines of the program were left out", lines.n_left_out);
+    (void)snprintf(text, sizeof(text), "%u line%s of the program left out", lines.n_left_out,
+                   PLURAL(lines.n_left_out));
     lines.n_left_out = 0;
     session_log_line(session, run.worker->service, run.worker->config, LOG_WARNING, text,
                      strlen(text));

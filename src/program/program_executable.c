@@ -41,24 +41,40 @@ static bool blame_sandbox(struct verdict *verdict, const struct sandbox_part *pa
 }
 
 // "/bin/cat -n" as one entry.
-static bool has_argument_inside(const char *path, size_t *ret_length)
+static bool has_argument_inside(const char *path)
 {
-    cleanup_free char *first = base_checked(strndup(path, strcspn(path, " ")));
+    size_t length = strcspn(path, " ");
+    cleanup_free char *first = base_checked(strndup(path, length));
 
-    *ret_length = strlen(first);
-    return path[*ret_length] == ' ' && access(first, F_OK) == 0;
+    return path[length] == ' ' && access(first, F_OK) == 0;
+}
+
+// As it is to be written: "/bin/cat", "-n"
+static const char *split(const char *path, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (path += strspn(path, " "); *path != '\0' && used < size; path += strspn(path, " ")) {
+        size_t length = strcspn(path, " ");
+
+        used += (size_t)snprintf(text + used, size - used, "%s\"%.*s\"", used > 0 ? ", " : "",
+                                 (int)length, path);
+        path += length;
+    }
+    return text;
 }
 
 static bool say_missing(struct verdict *verdict, const char *path, int error)
 {
     const struct sandbox_part *part = sandbox_hides(path);
-    size_t length;
+    char entries[256];
 
     if (part)
         return blame_sandbox(verdict, part);
-    if (has_argument_inside(path, &length))
-        return say(verdict, "%s; each argument is an entry of its own: {\"%.*s\", \"%s\"}",
-                   strerror(error), (int)length, path, path + length + 1);
+    if (has_argument_inside(path))
+        return say(verdict, "%s; each argument is an entry of its own: {%s}", strerror(error),
+                   split(path, entries, sizeof(entries)));
     return say(verdict, "%s", strerror(error));
 }
 

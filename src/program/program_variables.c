@@ -120,7 +120,7 @@ static void add_file(const struct check *check, const char *given, struct text_l
 
     if (asprintf(&path, "%.*s%s", slash ? (int)(slash - file) + 1 : 0, file, name) < 0)
         base_out_of_memory();
-    r = file_read(path, FILE_BYTES, 0, &text);
+    r = file_read(path, FILE_BYTES, &text);
     if (r == -ENOENT && name != given)
         return;
     if (r < 0)

@@ -35,8 +35,8 @@ static const char help[] =
     "      --handler NAME       a built-in service or a module instead of a program\n"
     "  -o, --option NAME=VALUE  any option of tcpd.conf(5); again for more, and for lists\n"
     "  -v, --verbose            log more, sessions that end well among them\n"
-    "      --version            print the version\n"
-    "      --help               print this\n"
+    "  -V, --version            print the version\n"
+    "  -h, --help               print this\n"
     "\n"
     "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP: new workers\n"
     "exit status: 0 stopped, 64 usage, 68 address not available, 69 address in use,\n"
@@ -129,6 +129,16 @@ static void add_address(struct run *run, const char *text)
     add_setting(run, "listen", address);
 }
 
+static int add_mode(struct run *run, const char *mode)
+{
+    const char *before = run_find(run, "program_mode");
+
+    if (before && strcmp(before, mode) != 0)
+        return complain_of("--prestart, --wait and --listener exclude each other", "");
+    add_setting(run, "program_mode", mode);
+    return -1;
+}
+
 // One option; -1: go on, else an exit status.
 static int take_option(struct run *run, int option, const char **max)
 {
@@ -140,14 +150,11 @@ static int take_option(struct run *run, int option, const char **max)
         *max = optarg;
         return -1;
     case 'p':
-        add_setting(run, "program_mode", "prestart");
-        return -1;
+        return add_mode(run, "prestart");
     case 'W':
-        add_setting(run, "program_mode", "wait");
-        return -1;
+        return add_mode(run, "wait");
     case 'L':
-        add_setting(run, "program_mode", "listener");
-        return -1;
+        return add_mode(run, "listener");
     case 'w':
         run->speaks_websocket = true;
         return -1;
@@ -166,7 +173,8 @@ static int take_option(struct run *run, int option, const char **max)
         (void)fputs(help, stdout);
         return EX_OK;
     default:
-        return EX_USAGE; // getopt has said what is wrong
+        (void)fputs("See tcpd run --help.\n", stderr); // getopt has said what is wrong
+        return EX_USAGE;
     }
 }
 
@@ -251,7 +259,7 @@ int run_parse(char **arguments, struct run *ret)
     memcpy(argv, arguments, (size_t)argc * sizeof(argv[0]));
     argv[0] = name; // which getopt puts in front of what it says
     optind = 0;     // from the start, whatever was parsed before
-    while (status < 0 && (option = getopt_long(argc, argv, "+l:n:o:vh", names, NULL)) >= 0)
+    while (status < 0 && (option = getopt_long(argc, argv, "+l:n:o:vVh", names, NULL)) >= 0)
         status = take_option(ret, option, &max);
     if (status < 0)
         status = take_operands(ret, argv + optind);

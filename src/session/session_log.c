@@ -272,8 +272,8 @@ static const char *describe_bytes(const struct tcpd_session *session, char *text
 {
     if (session->is_run)
         return "";
-    (void)snprintf(text, size, ", %" PRIu64 " bytes in, %" PRIu64 " bytes out", session->bytes_in,
-                   session->bytes_out);
+    (void)snprintf(text, size, ", %" PRIu64 " byte%s in, %" PRIu64 " byte%s out", session->bytes_in,
+                   PLURAL(session->bytes_in), session->bytes_out, PLURAL(session->bytes_out));
     return text;
 }
 
@@ -307,18 +307,19 @@ void session_log_line(const struct tcpd_session *session, const struct service *
                       const struct config *config, int priority, const char *line, size_t length)
 {
     struct log_field fields[LOG_FIELDS_MAX];
-    char identifier[80], peer[ADDRESS_TEXT_MAX] = "", text[1000];
+    char identifier[80], peer[ADDRESS_TEXT_MAX], text[1000];
     size_t n = 0, used = 0;
 
     if (log_has_fields() && session)
         n = add_ends(fields, session, config->log_addresses);
     else if (log_has_fields())
         add(fields, &n, "TCPD_SERVICE", service->name);
-    else if (session && !session->is_run) // the journal has it as a field
+    if (session && !session->is_run &&
+        config->log_addresses != LOG_ADDRESSES_NONE) // which few readers show of fields
         used = (size_t)snprintf(text, sizeof(text), "%s: ",
                                 session_log_peer(&session->peer.any, session->peer_length,
                                                  config->log_addresses, peer, sizeof(peer)));
-    (void)escape_bytes(line, length, text + used, sizeof(text) - used);
+    (void)escape_line(line, length, text + used, sizeof(text) - used);
     (void)snprintf(identifier, sizeof(identifier), "tcpd/%s", service->name);
     log_foreign(identifier, priority, fields, n, text);
 }
@@ -341,16 +342,17 @@ void session_log_report(struct log_quota *quota, const char *pool_name, const st
 
     log_quota_renew(quota, base_now_usec(), n);
     if (n[LOG_LOSS_SOURCE] > 0 &&
-        log_warning("%s: %u session records were left out: more than %u for one client in 10 s",
-                    pool_name, n[LOG_LOSS_SOURCE], LOG_QUOTA))
+        log_warning("%s: %u session record%s left out: more than %u for one client in 10 s",
+                    pool_name, n[LOG_LOSS_SOURCE], PLURAL(n[LOG_LOSS_SOURCE]), LOG_QUOTA))
         n[LOG_LOSS_SOURCE] = 0;
     if (n[LOG_LOSS_RATE] > 0 &&
-        log_warning("%s: %u session records were left out: log_sessions_rate = %u was exceeded",
-                    pool_name, n[LOG_LOSS_RATE], config->log_sessions_rate))
+        log_warning("%s: %u session record%s left out: log_sessions_rate = %u was exceeded",
+                    pool_name, n[LOG_LOSS_RATE], PLURAL(n[LOG_LOSS_RATE]),
+                    config->log_sessions_rate))
         n[LOG_LOSS_RATE] = 0;
     if (n[LOG_LOSS_READER] > 0 &&
-        log_warning("%s: %u session records were lost: %s does not read fast enough", pool_name,
-                    n[LOG_LOSS_READER],
+        log_warning("%s: %u session record%s lost: %s does not read fast enough", pool_name,
+                    n[LOG_LOSS_READER], PLURAL(n[LOG_LOSS_READER]),
                     log_has_fields() ? "the journal" : "the reader of this log"))
         n[LOG_LOSS_READER] = 0;
     for (int i = 0; i < LOG_LOSSES; i++)

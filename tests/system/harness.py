@@ -45,12 +45,12 @@ class Text:
         r"(?:(?:udp|tls|wss?):)?(?:\[[^\]\s]+\]|\*|[\w.]+):\d+)"
     )
     counts = re.compile(
-        r"(?P<workers>\d+) workers: (?P<idle>\d+) idle, (?P<busy>\d+) busy, "
+        r"(?P<workers>\d+) workers?: (?P<idle>\d+) idle, (?P<busy>\d+) busy, "
         r"(?P<draining>\d+) draining"
     )
     throttled = r"died early; the next one starts in|throttled"
     throttled_for = r"throttled for (\d+) ms"
-    more_deaths = r"more workers died"
+    more_deaths = r"more workers? died"
     at_maximum = r"at its maximum|at maximum"
     fork_failed = r"cannot start a worker"
     stopped = r"\bstopped$"
@@ -83,7 +83,7 @@ class Text:
         return (
             rf"{service}: connection from {re.escape(peer)} closed: (?P<result>{result})"
             r"(?: \((?P<setting>[a-z_]+ = [\w ]+)\))?, "
-            r"(?P<bytes_in>\d+) bytes in, (?P<bytes_out>\d+) bytes out, (?P<seconds>[\d.]+) s"
+            r"(?P<bytes_in>\d+) bytes? in, (?P<bytes_out>\d+) bytes? out, (?P<seconds>[\d.]+) s"
         )
 
     @staticmethod

@@ -25,7 +25,7 @@ def tell(text):
 
 def reload(*_):
     tell("RELOADING=1\nMONOTONIC_USEC=1")
-    tell("READY=1\nSTATUS=1 workers: 1 idle, 0 busy, 0 draining; echo 127.0.0.1:%%d 0/1"
+    tell("READY=1\nSTATUS=1 worker: 1 idle, 0 busy, 0 draining; echo 127.0.0.1:%%d 0/1"
          %% listener.getsockname()[1])
     print("tcpd: reloaded", file=sys.stderr, flush=True)
 

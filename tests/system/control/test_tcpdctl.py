@@ -530,7 +530,18 @@ def test_stop_gives_up_waiting():
 def test_usage(args):
     done = subprocess.run([TCPDCTL, *args], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == EX_USAGE
-    assert done.stdout == "" and done.stderr.startswith(("tcpdctl: ", f"{TCPDCTL}: "))
+    assert done.stdout == "" and done.stderr.startswith("tcpdctl: ")
+    assert "ee tcpdctl --help" in done.stderr
+
+
+@pytest.mark.parametrize("args, words", [
+    ([], "name a command: status, reload or stop"),
+    (["status", "echo"], "status takes no argument"),
+    (["start", "echo"], "there is no command start")])
+def test_usage_in_words(args, words):
+    """USER.md 28."""
+    done = subprocess.run([TCPDCTL, *args], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stderr == f"tcpdctl: {words}; see tcpdctl --help\n"
 
 
 def test_help_and_version():

@@ -157,7 +157,7 @@ def test_off(tcpd):
         begin = begin_stop(daemon)
         assert daemon.process.wait(PATIENCE) == 0
         assert 2.9 < time.monotonic() - begin
-        daemon.wait_log("1 workers with sessions are killed")
+        daemon.wait_log("1 worker still at work, killed")
 
 
 def test_reload_leaves_idle_clients_alone(tcpd):

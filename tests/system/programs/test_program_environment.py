@@ -162,6 +162,8 @@ def test_argument_within():
     status, _, log = run("-t", conf=configuration(program("/bin/cat -n")))
     assert status == EX_CONFIG
     assert 'each argument is an entry of its own: {"/bin/cat", "-n"}' in log
+    status, _, log = run("-t", conf=configuration(program("/bin/cat  -n -e ")))
+    assert status == EX_CONFIG and 'entry of its own: {"/bin/cat", "-n", "-e"}' in log
     status, _, log = run("run", "cat -n")
     assert status == EX_CONFIG and "each argument is a word of its own" in log
 

@@ -194,8 +194,11 @@ WRONG = {
                               ["ws:127.0.0.1:0", "a program that accepts by itself"]),
     "datagrams of messages": (["--websocket", "-l", "udp:*:7", "cat"], EX_CONFIG,
                               ["ws:udp:*:7", "one prefix"]),
-    "two modes": (["--prestart", "--listener", "cat"], EX_CONFIG, ["program_mode", "twice"]),
-    "two modes 2": (["--wait", "--listener", "cat"], EX_CONFIG, ["program_mode", "twice"]),
+    "two modes": (["--prestart", "--listener", "cat"], EX_USAGE,
+                  ["--prestart, --wait and --listener exclude each other"]),
+    "two modes 2": (["--wait", "--listener", "cat"], EX_USAGE, ["exclude each other"]),
+    "two modes, by an option": (["--prestart", "-o", "program_mode=listener", "cat"], EX_CONFIG,
+                                ["program_mode", "twice"]),
     "more than one that waits": (["--wait", "-n2", "cat"], EX_CONFIG,
                                  ["max_workers", "one worker waits"]),
     "a process per datagram": (["-l", "udp:127.0.0.1:0", "cat"], EX_CONFIG,
@@ -224,11 +227,12 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong(name):
-    """One line that tells what, and nothing is started."""
+    """One line that tells what, and nothing is started. Behind getopt's is where help is."""
     args, want, words = WRONG[name]
     status, out, said = run("run", *args)
     assert (status, out) == (want, "")
-    assert said.startswith("tcpd run: ") and len(said.splitlines()) == 1, said
+    assert said.startswith("tcpd run: "), said
+    assert len(said.removesuffix("\nSee tcpd run --help.").splitlines()) == 1, said
     for word in words:
         assert word in said
 

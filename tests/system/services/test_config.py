@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import EX_CONFIG, EX_OK, configuration, run, service
+from harness import EX_CONFIG, EX_OK, Text, configuration, run, service
 
 OK = 'service "ok" { handler = "echo" listen = {"127.0.0.1:0"} }\n'
 
@@ -64,7 +64,7 @@ WRONG = {
     "bad framing": (
         other("hello", 'framing = "word"'), 4, ["framing", "chunk", "line", "length"]),
     "bad format": (other("daytime", 'format = "x"'), 4, ["format", "iso8601"]),
-    "duplicate service": (section() + section(), None, ["echo"]),
+    "duplicate service": (section() + section(), 5, ["echo", "configured twice", "tcpd.conf:1"]),
     "duplicate option": (section("backlog = 5", "backlog = 6"), 5, ["backlog", "4"]),
     "duplicate address": (
         section('backlog = 5').replace(":0", ":7007") + section(name="b").replace(":0", ":7007"),
@@ -81,16 +81,34 @@ WRONG = {
     "relative unix path": (section().replace("127.0.0.1:0", "unix:x"), 3, ["unix", "absolute"]),
     "long unix path": (section().replace("127.0.0.1:0", "unix:/" + "x" * 108), 3, ["107"]),
     "bad service name": (section(name="a b"), None, ["a b"]),
-    "missing brace": (section()[:-2], None, ["brace"]),
-    "missing brace, then another section": (section()[:-2] + section(name="b"), None, []),
-    "missing brace of a list": (section().replace('0"}', '0"', 1), None, []),
-    "missing brace of a list at the end": (section().replace('0"}', '0"', 1)[:-2], None, []),
-    "stray brace": (OK + "}\n", 2, []),
-    "missing quote": ('service "x {\n', None, []),
-    "no value": (section("backlog ="), None, []),
+    "missing brace": (section()[:-2], 3, ["a } is missing", 'service "echo"', "line 1"]),
+    "missing brace, then another section": (
+        section()[:-2] + section(name="b"), 4, ["a } is missing", 'service "echo"', "line 1"]),
+    "missing brace of a list": (section("backlog = 5").replace('0"}', '0"', 1), 3,
+                                ["a } is missing", "listen", "line 3"]),
+    "missing brace of a list at the end": (
+        section().replace('0"}', '0"', 1)[:-2], 3, ["a } is missing", "listen", "line 3"]),
+    "stray brace": (OK + "}\n", 2, ["closes nothing"]),
+    "missing quote": ('service "x {\n', 1, ["quote", "is not closed"]),
+    "missing quote, others behind it": (
+        section('socket_user = "root', 'socket_group = "root"'), 4, ["quote", "is not closed"]),
+    "no value": (section("backlog ="), 4, ["backlog has no value"]),
+    "nginx": (section('backlog = "5";'), 4, ["no ; belongs here"]),
+    "YAML": (section('backlog: 5'), 4, ["backlog = VALUE", "instead of the colon"]),
+    "JSON": (section('socket_user = "root",'), 4, ["no comma belongs here"]),
+    "brackets": (section().replace('{"127.0.0.1:0"}', '["127.0.0.1:0"]'), 3,
+                 ["a list is written in braces", "listen = {"]),
+    "missing comma": (section().replace('0"}', '0" "[::1]:0"}'), 3,
+                      ["a comma is missing", '"[::1]:0"']),
+    "missing sign": (section("backlog 5"), 4, ["backlog = 5"]),
+    "two words": (section("idle_timeout = 5 minutes"), 4,
+                  ["needs quotes", 'idle_timeout = "5 minutes"']),
+    "missing title": ('service {\n handler = "echo"\n}\n', 1, ["needs a name", 'service "NAME" {']),
+    "an address that is none": (section().replace("127.0.0.1:0", "127.0.0.300:0"), 3,
+                                ["0 to 255"]),
     "no service": ("stop_timeout = 5s\n", None, ["service"]),
     "empty file": ("", None, ["service"]),
-    "byte order mark": ("\ufeffstop_timeout = 5s\n" + OK, 1, ["U+FEFF (byte order mark)"]),
+    "byte order mark": ("stop_timeout = 5s\n\ufeff" + OK, 2, ["U+FEFF (byte order mark)"]),
     "no-break space": (section("backlog\u00a0= 5"), 4, ["U+00A0 (no-break space)"]),
     "curly quotes": (section("socket_user = \u201croot\u201d"), 4, ["U+201C", "quotes"]),
     "binary": ("\x01\x02\x03\n" + OK, None, []),
@@ -114,7 +132,7 @@ def test_refused(name, check):
     hits = [told for at, told in found
             if line in (None, at) and all(word in told for word in words)]
     assert hits, log
-    assert not any("__" in told for _, told in found), "internals"
+    assert not any("__" in told or "token" in told for _, told in found), "internals"
     assert all(at is None or 1 <= at <= max(text.count("\n"), 1) for at, _ in found), log
     assert not re.search(r"\bready\b", log)
 
@@ -125,6 +143,82 @@ def test_all_errors_in_one_go():
     status, _, log = run("-t", conf=text)
     assert status == EX_CONFIG
     assert [line for line, _ in problems(log)] == [4, 5, 6]
+
+
+def test_syntax_is_told_once_and_in_order():
+    """USER.md 17: each habit of another language once, the rest is read; by the line."""
+    text = ('stop_timeout: 5s;\nservice "a" {\n  handler = "echo",\n  listen = ["127.0.0.1:0"];\n'
+            "  backlog = 0\n  idle_timeout = 5 minutes\n\nservice b {\n  handler echo\n"
+            '  min_workers = 0\n  listen = {"127.0.0.1:0" "x"}\n}\n')
+    status, out, log = run("-t", conf=text)
+    assert status == EX_CONFIG and out == ""
+    found = problems(log)
+    assert [line for line, _ in found] == [1, 1, 3, 4, 4, 5, 6, 8, 9, 10, 11, 11], log
+    assert all(word in told for (_, told), word in zip(found, (
+        "colon", ";", "comma", "braces", ";", "backlog", "quotes", 'service "a"', "handler = echo",
+        "min_workers", "comma", '"x"'))), log
+
+
+def test_byte_order_mark_is_skipped():
+    """USER.md 17: an editor's mark at the start, in front of UTF-8."""
+    status, out, log = run("-t", conf="\ufeff" + OK)
+    assert status == EX_OK and log == "" and '"ok"' in out
+
+
+def test_check_says_that_it_is_right(tmp_path):
+    """USER.md 29: the last line of -t, with the number of services."""
+    path = tmp_path / "a.conf"
+    for number, words in ((1, "1 service"), (2, "2 services")):
+        path.write_text(configuration(*(service(f"s{i}", "echo") for i in range(number))))
+        status, out, log = run("-t", "-c", str(path))
+        assert status == EX_OK and log == ""
+        assert out.splitlines()[-1] == f"{path}: configuration is right: {words}"
+    path.write_text(OK + "colour = red\n")
+    assert "is right" not in run("-t", "-c", str(path))[1]
+
+
+def test_check_of_what_only_systemd_can_start():
+    """USER.md 18: a service without addresses is right where a socket is handed over; -t cannot know,
+    and says so. The start by hand fails."""
+    conf = configuration(service("echo", listen=None))
+    status, out, log = run("-t", conf=conf)
+    assert status == EX_OK and "on sockets that systemd hands over" in out
+    assert "starts only where systemd hands over a socket of that name" in log
+    status, _, log = run(conf=conf)
+    assert status == EX_CONFIG and "no socket of that name was handed over" in log
+
+
+def reads(path):
+    """The prefix of a daemon whose standard input is that file."""
+    return ("sh", "-c", 'exec "$@" <"$0"', str(path))
+
+
+def test_standard_input(tcpd, tmp_path):
+    """USER.md 33: -c - is standard input, whose lines are told; a reload has the same text."""
+    path = tmp_path / "it"
+    path.write_text(OK)
+    status, out, log = run("-t", "-c", "-", prefix=reads(path))
+    assert status == EX_OK and log == ""
+    assert out.splitlines()[-1] == "standard input: configuration is right: 1 service"
+    with tcpd(None, args=["-c", "-"], prefix=reads(path)) as daemon:
+        path.write_text("nonsense")
+        assert daemon.is_serving("ok")
+        daemon.reload()
+        assert daemon.is_serving("ok")
+        assert not daemon.log_matches(Text.reload_failed)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("\n" + section("colour = red"), "standard input:5: there is no option colour"),
+    ("", "standard input:1: no service is configured"),
+    ("a\0b", "standard input cannot be read: holds a NUL byte"),
+    ("#" * (1 << 20 | 1), "standard input cannot be read: longer than 1 MiB")],
+    ids=["mistake", "empty", "NUL", "long"])
+def test_standard_input_is_refused(tmp_path, text, words):
+    path = tmp_path / "it"
+    path.write_text(text)
+    status, out, log = run("-t", "-c", "-", prefix=reads(path))
+    assert status == EX_CONFIG and out == "" and words in log
 
 
 def test_no_file(tmp_path):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (EX_OK, SANITIZED, Text, configuration, peer_name, proc_fds, read_all, read_exactly, reset,
-                     run, service, tcp_sockets, wait_for)
+from harness import (BUILD, EX_OK, EX_USAGE, PATIENCE, SANITIZED, Text, configuration, peer_name, proc_fds,
+                     read_all, read_exactly, reset, run, service, tcp_sockets, wait_for)
 
 URL = "http://c.biancheng.net/socket/"
 NAMES = [b"Michael", b"Tracy", b"Sarah"]
@@ -670,9 +670,26 @@ def test_peer_bytes_stay_out_of_the_log(tcpd):
         assert not daemon.log_matches("faked|another|\x1b")
 
 
-def test_version_and_help():
-    """Command line: --version and --help answer on standard output."""
-    status, out, _ = run("--version")
-    assert status == EX_OK and re.fullmatch(r"tcpd \d+\.\d+\.\d+", out)
-    status, out, _ = run("--help")
-    assert status == EX_OK and out.startswith("usage: tcpd ")
+@pytest.mark.parametrize("command", [["tcpd"], ["tcpd", "run"], ["tcpdctl"], ["tcpc"],
+                                     ["tcpd-generator"]], ids=" ".join)
+def test_version_and_help(command):
+    """USER.md 27: -V and -h as --version and --help, in all programs, which --help says; what getopt
+    refuses begins with the program's name, and ends with where help is."""
+    name = " ".join(command)
+
+    def said(*args):
+        done = subprocess.run([BUILD / command[0], *command[1:], *args], capture_output=True,
+                              text=True, timeout=PATIENCE)
+        return done.returncode, done.stdout, done.stderr
+
+    for option in ("-V", "--version"):
+        status, out, err = said(option)
+        assert (status, err) == (EX_OK, "") and re.fullmatch(rf"{command[0]} \d+\.\d+\.\d+\n", out)
+    for option in ("-h", "--help"):
+        status, out, err = said(option)
+        assert (status, err) == (EX_OK, "") and out.startswith(f"usage: {name} ")
+        assert re.search(r"^ +-V, --version ", out, re.M) and re.search(r"^ +-h, --help ", out, re.M)
+    for option, words in (("-x", "invalid option"), ("--bogus", "unrecognized option")):
+        status, out, err = said(option)
+        assert status in (2, EX_USAGE) and out == ""
+        assert re.fullmatch(rf"{name}: {words} .*\nSee {name} --help\.\n", err), err

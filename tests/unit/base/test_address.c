@@ -12,7 +12,7 @@
 
 #define TEN      "0123456789"
 #define FIFTY    TEN TEN TEN TEN TEN
-#define HOST_255 FIFTY FIFTY FIFTY FIFTY FIFTY "01234"
+#define HOST_255 "h" FIFTY FIFTY FIFTY FIFTY FIFTY "0123"
 #define PORT_63  "a" FIFTY "012345678901"
 #define PATH_107 "/" FIFTY FIFTY "012345"
 
@@ -45,6 +45,9 @@ static const struct {
     {"WebSocket at a host called udp", "ws:udp.:7", ADDRESS_INET, "udp.", "7", ""},
     {"WebSocket at a path", "ws:unix:/run/x", ADDRESS_UNIX, "", "", "/run/x"},
     {"messages", "unix-seqpacket:/run/x", ADDRESS_UNIX, "", "", "/run/x"},
+    {"a short IPv4 address", "127.1:7", ADDRESS_INET, "127.1", "7", ""},
+    {"IPv4 in IPv6", "[::ffff:127.0.0.1]:7", ADDRESS_INET, "::ffff:127.0.0.1", "7", ""},
+    {"a name that begins with a number", "7.example:7", ADDRESS_INET, "7.example", "7", ""},
     {"unix", "unix:/run/x", ADDRESS_UNIX, "", "", "/run/x"},
     {"unix with colons", "unix:/run/x:7", ADDRESS_UNIX, "", "", "/run/x:7"},
     {"the longest path", "unix:" PATH_107, ADDRESS_UNIX, "", "", PATH_107},
@@ -79,6 +82,9 @@ static void test_parse_good(void **state)
 #define BARE      "needs an address behind it, such as "
 #define NO_TLS    "TLS is for internet addresses: write "
 #define ONE       "an address has one prefix"
+
+#define NO_IPV4 "an IPv4 address is four numbers from 0 to 255"
+#define NO_IPV6 "an IPv6 address is eight hexadecimal numbers between colons, or fewer and one ::"
 
 static const struct {
     const char *name, *text;
@@ -116,6 +122,12 @@ static const struct {
     {"a port below 0", "h:-1", ""},
     {"a port far below 0", "h:-4294967289", ""},
     {"a port too long", "h:" PORT_63 "x", "the port's name is too long"},
+    {"IPv4, a number too high", "127.0.0.300:7", NO_IPV4},
+    {"IPv4, five numbers", "127.0.0.0.1:7", NO_IPV4},
+    {"IPv4, no number", "ws:.:7", NO_IPV4},
+    {"IPv6, a wrong digit", "[::g]:7", NO_IPV6},
+    {"IPv6, a port inside", "[::1:70000]:7", NO_IPV6},
+    {"IPv6, a wrong digit, and an interface", "[fe80:::1%lo]:7", NO_IPV6},
     {"a host too long", HOST_255 "x:7", "the host name is too long"},
     {"a host too long in brackets", "[" HOST_255 "x]:7", "the host name is too long"},
     {"another kind of socket", "raw:127.0.0.1:7", NO_PREFIX},

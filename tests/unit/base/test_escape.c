@@ -84,6 +84,36 @@ static void test_rows(void **state)
     }
 }
 
+// A line that a program has written: its backslashes stay, but for what would be read as an escape
+// of ours.
+static const struct {
+    const char *name, *data;
+    size_t length;
+    const char *want;
+} lines[] = {
+    {"a backslash", "a\\b", 3, "a\\b"},
+    {"at the end", "\\", 1, "\\"},
+    {"of Python", "write(\"x\\n\")", 12, "write(\"x\\n\")"},
+    {"of Windows", "C:\\xy\\x1", 8, "C:\\xy\\x1"},
+    {"a forged escape", "\\x0a", 4, "\\x5cx0a"},
+    {"a forged escape, in capitals", "\\x1B[2J", 7, "\\x5cx1B[2J"},
+    {"a forged backslash", "\\x5cx0a", 7, "\\x5cx5cx0a"},
+    {"two, and a forged escape", "\\\\x41", 5, "\\\\x5cx41"},
+    {"a control character", "a\x1b[2J\tb", 7, "a\\x1b[2J\\x09b"},
+};
+
+static void test_lines(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(lines); i++) {
+        char text[64];
+
+        check_number(lines[i].name, escape_line(lines[i].data, lines[i].length, text, sizeof(text)),
+                     lines[i].length);
+        check_text(lines[i].name, text, lines[i].want);
+    }
+}
+
 // A decoder of its own, with the shape that RFC 3629 gives as a grammar.
 static size_t grammar(const uint8_t *b, size_t n)
 {
@@ -247,8 +277,8 @@ static void test_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),    cmocka_unit_test(test_sweep), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_no_room), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_rows), cmocka_unit_test(test_lines),   cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_cut),  cmocka_unit_test(test_no_room), cmocka_unit_test(test_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

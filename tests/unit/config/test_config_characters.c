@@ -18,14 +18,11 @@ static const struct {
     const char *name, *text;
     struct want wants[WANTS_MAX];
 } rows[] = {
-    {"at the very start",
-     BOM "stop_timeout = 5s\n" ECHO "}\n",
+    {"a mark behind the first one",
+     BOM BOM "stop_timeout = 5s\n" ECHO "}\n",
      {{LINE_1, "there is an invisible character here, U+FEFF (byte order mark); delete it"}}},
-    {"at the very start, before a comment",
-     BOM "# a comment\n" ECHO "}\n",
-     {{LINE_1, "U+FEFF (byte order mark)"}}},
-    {"at the very start, before a section", BOM ECHO "}\n", {{LINE_1, "U+FEFF"}}},
-    {"alone", BOM, {{LINE_1, "U+FEFF"}}},
+    {"a mark at the start of another line", "\n" BOM ECHO "}\n", {{LINE_2, "U+FEFF"}}},
+    {"a mark alone", BOM, {{LINE_1, "no service is configured"}}},
     {"at the end", ECHO "}\n" BOM, {{LINE_2, "U+FEFF"}}},
     {"in place of a space",
      "stop_timeout" NBSP "= 5s\n" ECHO "}\n",
@@ -96,7 +93,7 @@ static void test_rows(void **state)
 
 static void test_other_files(void **state)
 {
-    static const char main_text[] = "include(\"inc.conf\")\n", included[] = BOM ECHO "}\n",
+    static const char main_text[] = "include(\"inc.conf\")\n", included[] = " " BOM ECHO "}\n",
                       drop_in[] = "\n" BOM "stop_timeout = 5s\n";
     static const struct want wants[WANTS_MAX] = {{"inc.conf:1: ", "U+FEFF"},
                                                  {"main.conf.d/a.conf:2: ", "U+FEFF"}};
@@ -110,6 +107,9 @@ static void test_other_files(void **state)
 
 // Where everything may stand.
 static const char *const good[] = {
+    BOM ECHO "}\n",
+    BOM "# a comment\n" ECHO "}\n",
+    BOM "stop_timeout = 5s\r\n" ECHO "}\r\n",
     "# " BOM NBSP ZWSP RLO "\x01\xa0\xe2\x80\x9c\n" ECHO "}\n",
     "// " BOM "\x01\xff\n" ECHO "}\n",
     "/* " BOM "\n\f\x01\xff */" ECHO "}\n",

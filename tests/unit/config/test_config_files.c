@@ -55,7 +55,7 @@ static const struct {
      {{"inc.conf:", "service \"e\""}}},
     {"missing brace at the very end, included",
      {{"main.conf", TEXT("include(\"inc.conf\")\n")}, {"inc.conf", TEXT(ECHO "\n backlog = 1\n")}},
-     {{"inc.conf:2: ", "the closing brace } of service \"e\" is missing"}}},
+     {{"inc.conf:2: ", "a } is missing at the end: service \"e\""}}},
     {"a brace too many in an included file",
      {{"main.conf", TEXT("include(\"inc.conf\")\n" HELLO "}\n")},
       {"inc.conf", TEXT(ECHO "}\n}\n")}},
@@ -111,7 +111,7 @@ static const struct {
       {"main.conf.d/2.conf", TEXT("log_sessions = 1\n")},
       {"main.conf", TEXT(ECHO "\n colour = 1 }\n")}},
      {{"main.conf:2: ", "colour"},
-      {"main.conf.d/1.conf:1: ", "brace } of service \"h\""},
+      {"main.conf.d/1.conf:1: ", "service \"h\", which begins at line 1, is not closed"},
       {"main.conf.d/2.conf:1: ", "log_sessions"}}},
     {"a drop-in that is a directory",
      {{"main.conf.d", NULL, 0}, {"main.conf.d/1.conf", NULL, 0}, {"main.conf", TEXT(ECHO "}\n")}},
@@ -128,7 +128,8 @@ static const struct {
      {{"main.conf.d/1.conf:2: ", "listen = \"h:7\" is taken by service \"e\" at line 1"}}},
     {"an option of a service in the next file",
      {{"main.conf.d/1.conf", TEXT("backlog = 5\n")}, {"main.conf", TEXT(ECHO)}},
-     {{"main.conf:1: ", "brace } of service \"e\""}, {"main.conf.d/1.conf:1: ", "backlog"}}},
+     {{"main.conf:1: ", "service \"e\", which begins at line 1, is not closed"},
+      {"main.conf.d/1.conf:1: ", "backlog"}}},
 };
 
 static void write_files(const struct written *files)

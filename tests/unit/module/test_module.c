@@ -47,7 +47,7 @@ static const struct {
      {{"main.conf:3: ", "\"=b\" is not NAME=VALUE"}}},
     {"both",
      "module = \"nothing.so\"\nmodule_options = {\"\"}",
-     {{"main.conf:4: ", "\"\" is not NAME=VALUE"}, {"main.conf:3: ", "No such file"}}},
+     {{"main.conf:3: ", "No such file"}, {"main.conf:4: ", "\"\" is not NAME=VALUE"}}},
 };
 
 static void write_config(const char *options)

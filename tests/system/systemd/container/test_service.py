@@ -59,7 +59,7 @@ def test_start_from_nothing(tcpd):
     tcpd.systemctl("start", "tcpd")
     assert tcpd.show("tcpd.service", "ActiveState") == {"ActiveState": "active"}
     assert echoes(tcpd) and echoes(tcpd, host="::1")
-    assert tcpd.exchange(1234) == b"http://c.biancheng.net/socket/"
+    assert tcpd.exchange(1234) == b"Greetings from tcpd!"
     tcpd.wait_journal("^Started tcpd.service", "-u", "tcpd*", since=cursor)
     said = messages(tcpd, "-u", "tcpd*", since=cursor)
     begun = said.index(next(m for m in said if m.startswith("Starting tcpd.service")))
@@ -110,7 +110,7 @@ def test_reload_tells_why_it_is_refused(tcpd):
     """Issue 3, PLATFORM.md finding 4: status 1, file and line in the journal and of tcpdctl; the
     service stays active, serves on, and reloads again after the repair."""
     lines = tcpd.inside(CONF).read_text().count("\n")
-    edit(tcpd, 'message = "http', 'message = "new http')
+    edit(tcpd, 'message = "Greet', 'message = "new Greet')
     tcpd.run(f"echo 'foo = 1' >>{CONF}")
     cursor = tcpd.cursor()
     result = tcpd.systemctl("reload", "tcpd", check=False)
@@ -124,10 +124,10 @@ def test_reload_tells_why_it_is_refused(tcpd):
     direct = tcpd.run("tcpdctl", "reload", check=False)
     assert direct.returncode == 1 and direct.stderr.startswith(problem)
     assert problem in tcpd.show("tcpd.service", "StatusText")["StatusText"]
-    assert tcpd.exchange(1234) == b"http://c.biancheng.net/socket/"
+    assert tcpd.exchange(1234) == b"Greetings from tcpd!"
     edit(tcpd, "foo = 1\n", "")
     tcpd.systemctl("reload", "tcpd")
-    assert tcpd.exchange(1234) == b"new http://c.biancheng.net/socket/"
+    assert tcpd.exchange(1234) == b"new Greetings from tcpd!"
     assert tcpd.show("tcpd.service", "ReloadResult") == {"ReloadResult": "success"}
     assert "failed" not in tcpd.show("tcpd.service", "StatusText")["StatusText"]
 
@@ -191,12 +191,12 @@ def test_instances_stand_beside_it(own):
     assert states(own, "tcpd@web.service", "tcpd:web:echo.socket") == ["inactive", "active"]
     assert own.exchange(8080) == b"web" and echoes(own, port=8107)
     assert echoes(own, port="/run/tcpd/web-echo")
-    assert own.exchange(1234) == b"http://c.biancheng.net/socket/" and echoes(own)
+    assert own.exchange(1234) == b"Greetings from tcpd!" and echoes(own)
     own.wait_unit("tcpd@web.service", ActiveState="active")
     edit(own, '"web"', '"newer"', conf)
     own.systemctl("reload", "tcpd@web")
     assert own.exchange(8080) == b"newer"
-    assert own.exchange(1234) == b"http://c.biancheng.net/socket/"
+    assert own.exchange(1234) == b"Greetings from tcpd!"
     pools = own.run("tcpdctl", "--socket", "/run/tcpd/web.control", "status").stdout
     assert "127.0.0.1:8080" in pools and "127.0.0.1:7007" not in pools
     edit(own, "service", "servixe", conf)
@@ -333,7 +333,7 @@ def test_draining_is_told_and_not_cut_off(own):
         def age():
             exchange()
             text = own.systemctl("status", "tcpd.service", check=False).stdout
-            found = re.search(r'Status: "stopping: .*; 2 sessions left, the oldest (\d+) s old', text)
+            found = re.search(r'Status: "stopping: .*; 2 sessions? left, the oldest (\d+) s old', text)
             return int(found[1]) if found else -1
 
         exchange()

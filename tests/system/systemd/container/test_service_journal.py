@@ -81,7 +81,7 @@ def n_told(tcpd, since):
     """How many records of sessions are there, or were counted as lost. Not all are the unit's: journald
     looks a sender's up when it reads the record, and who has exited by then has none."""
     texts = [r["MESSAGE"] for r in tcpd.journal("SYSLOG_IDENTIFIER=tcpd", since=since)]
-    lost = (re.search(r": (\d+) session records were lost: ", text) for text in texts)
+    lost = (re.search(r": (\d+) session records? lost: ", text) for text in texts)
     return (sum("echo: connection from" in text for text in texts)
             + sum(int(match[1]) for match in lost if match))
 

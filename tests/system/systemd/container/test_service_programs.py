@@ -44,8 +44,9 @@ def test_words_of_programs(tcpd):
     configure(tcpd, *PROGRAMS, log_sessions="all")
     cursor = tcpd.cursor()
     assert tcpd.exchange(7001) == b"hello\n"
-    line = tcpd.wait_journal("^watch out$", "SYSLOG_IDENTIFIER=tcpd/says", since=cursor)
-    rest = tcpd.wait_journal("^no end$", "SYSLOG_IDENTIFIER=tcpd/says", since=cursor)
+    line = tcpd.wait_journal(r"^127\.0\.0\.1:\d+: watch out$", "SYSLOG_IDENTIFIER=tcpd/says",
+                             since=cursor)
+    rest = tcpd.wait_journal(": no end$", "SYSLOG_IDENTIFIER=tcpd/says", since=cursor)
     assert (line["PRIORITY"], rest["PRIORITY"]) == ("4", "6")
     closed = tcpd.wait_journal(" closed: program failed, ", "TCPD_SERVICE=says", since=cursor)
     assert (closed["TCPD_EXIT_CODE"], closed["TCPD_EXIT_STATUS"]) == ("exited", "3")
@@ -133,6 +134,11 @@ def test_module_in_the_sandbox(tcpd):
         died = tcpd.wait_journal(r"by signal 11 \(SEGV\)", "TCPD_SERVICE=faulty", since=cursor)
         assert died["TCPD_MODULE"] == "/usr/lib/tcpd/faulty.so" and died["PRIORITY"] == "1"
         assert died["TCPD_PEER"].startswith("127.0.0.1:")
+        told = tcpd.run("journalctl", "-x", "--no-pager", "-u", "tcpd",
+                        f"MESSAGE_ID={died['MESSAGE_ID']}").stdout
+        assert "Subject: A worker of service faulty has died, with module /usr/lib/tcpd/faulty.so" in told
+        assert "most likely in /usr/lib/tcpd/faulty.so" in told and "update tcpd" not in told
+        assert "@TCPD_" not in told
         other.sendall(b"again\n")
         assert other.recv(6) == b"AGAIN\n"
 
