@@ -285,8 +285,8 @@ def test_program_that_receives_by_itself(tcpd, tmp_path):
 def test_module(tcpd):
     """TRANSPORT.md, 6.3: a module that says so serves datagrams, and knows its address; one that
     streams is stopped after 64 answers."""
-    conf = configuration(service("x", "module", "udp:0.0.0.0:0", module=MODULES / "datagrams.so"))
-    with tcpd(conf) as daemon:
+    with told(service("x", "module", "udp:0.0.0.0:0", module=MODULES / "datagrams.so")) as (
+            daemon, look):
         port = daemon.address("x")[1]
         assert ask(("127.0.0.2", port), b"abc") == b"4 127.0.0.2 abc"
         assert ask(("127.0.0.1", port), b"") == b"4 127.0.0.1 "
@@ -295,6 +295,7 @@ def test_module(tcpd):
             assert [sock.recv(10) for _ in range(64)] == [b"again"] * 64
             with pytest.raises(TimeoutError):
                 sock.recv(10)
+        assert look("x")["unanswered"]["too_many"] > 0
 
 
 def test_command_line(tcpd):
@@ -378,6 +379,24 @@ def test_amplification(tcpd):
         assert ask(("192.0.2.7", more), b"") == message.encode()
         assert ask(("127.0.0.1", port), b"") == message.encode()
         assert look("greeting")["unanswered"]["amplified"] == 1
+
+
+@pytest.mark.parametrize("size, answered", [(65536, True), (65537, False), (100000, False)])
+def test_longer_than_any_of_udp(tmp_path, size, answered):
+    """What was cut is no question, and is counted; the next one is served by the same worker."""
+    path = f"{tmp_path}/s"
+    with told(service("echo", listen=f"unix-dgram:{path}", **ONE)) as (daemon, look), \
+            client(path) as sock:
+        [worker] = daemon.workers()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * size)
+        message = bytes(size)
+        sock.send(message)
+        if answered:
+            assert sock.recv(size + 1) == message
+        sock.send(b"next")
+        assert sock.recv(100) == b"next"
+        assert look("echo")["unanswered"]["too_long"] == (not answered)
+        assert daemon.workers() == [worker]
 
 
 # --- Life --------------------------------------------------------------------------------------
