@@ -28,7 +28,7 @@ RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring \
-              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws
+              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver

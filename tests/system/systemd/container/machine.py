@@ -35,6 +35,7 @@ import keeper  # noqa: E402
 TOP = Path(__file__).resolve().parents[4]
 ROOTFS = TOP / "build/rootfs"
 DEBS = TOP / "build/deb"
+ASIDE = "/var/cache/tcpd-test"
 RELEASES = {"bookworm": 252, "trixie": 257}  # and the version of systemd
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -419,6 +420,11 @@ class Machine:
         result = self.run("dpkg", "-i", *names, timeout=4 * PATIENCE)
         self.run("rm", *names)
         return result
+
+    def install_aside(self, package):
+        """A package of Debian's, and what it depends on; tools/rootfs has put them there."""
+        self.run("sh", "-c", f"DEBIAN_FRONTEND=noninteractive dpkg -i {ASIDE}/{package}/*.deb",
+                 timeout=4 * PATIENCE)
 
     def save_layer(self, path):
         """Powers off and keeps what the machine changed; the journal begins anew."""

@@ -16,7 +16,6 @@ DEP8 = bed.TOP / "packaging/debian/tests"
 PORTS = {"echo": 7007, "hello": 9999, "greeting": 1234, "daytime": 1313, "time": 3737,
          "discard": 9009, "chargen": 1919}
 UNITS = ("tcpd.socket", "tcpd.service", *(f"tcpd-{name}.socket" for name in PORTS))
-ASIDE = "/var/cache/tcpd-test"  # packages that tools/rootfs has put there
 # What installing anything leaves: logs, caches, backups, the user that packages keep by policy.
 TRACES = re.compile(r"/var/(log|cache|tmp|lib/(dpkg|apt|systemd|private)|lib/deb-systemd[^/]*$)"
                     r"|/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|/etc/\.pwd\.lock$|/tmp|/root")
@@ -109,8 +108,7 @@ def test_install_reinstall_remove_purge(machine, deb):
 def test_beside_tcp_wrappers_and_inetd(machine, deb):
     """Debian's package tcpd and an inetd that uses it: no file, unit or port in common."""
     inetd = "127.0.0.1:17 stream tcp nowait root /usr/sbin/tcpd /bin/cat /etc/hostname\n"
-    machine.run("sh", "-c", f"dpkg -i $(ls {ASIDE}/*.deb | grep -Ev 'bash-completion|tftpd')",
-                timeout=4 * PATIENCE)
+    machine.install_aside("openbsd-inetd")
     machine.install(deb)
     machine.put("/etc/inetd.conf", inetd)
     machine.systemctl("restart", "inetd.service")
@@ -118,7 +116,7 @@ def test_beside_tcp_wrappers_and_inetd(machine, deb):
     hostname = machine.run("cat", "/etc/hostname").stdout.encode()
     assert machine.exchange(17) == hostname, "TCP wrappers run from inetd"
     assert all_serve(machine)
-    machine.run("sh", "-c", f"dpkg -i {ASIDE}/tcpd_*.deb", timeout=2 * PATIENCE)
+    machine.install_aside("tcpd")
     assert machine.run("dpkg --verify tcpd tcpd-server openbsd-inetd | grep -v /etc/inetd.conf; true"
                        ).stdout == ""
     assert machine.run("dpkg -S /usr/sbin/tcpd /usr/libexec/tcpd/tcpd").stdout.splitlines() == [
@@ -216,7 +214,7 @@ def test_units_verify_and_are_tight(shared_tcpd_machine):
 
 def test_completion(shared_tcpd_machine):
     """bash completes commands, options and paths of each program."""
-    shared_tcpd_machine.run("sh", "-c", f"dpkg -i {ASIDE}/bash-completion_*.deb")
+    shared_tcpd_machine.install_aside("bash-completion")
     script = r"""
         . /usr/share/bash-completion/bash_completion
         try() {
