@@ -55,6 +55,10 @@ HOW = {
     ("docs/programs.md", "In tcpd.conf"): PLAIN,
     ("docs/programs.md", "Under systemd"): INSTALLED,
     ("docs/programs.md", "What happens at the end"): PLAIN,
+    ("docs/recipes.md", "Only some clients"): INSTALLED,
+    ("docs/recipes.md", "One client's sessions"): SAME,
+    ("docs/recipes.md", "A Python service with a unit of its own"): SAME,
+    ("docs/recipes.md", "Behind HAProxy"): INSTALLED,
 }
 
 # Commands that no test runs, and why.

@@ -423,8 +423,7 @@ class Machine:
 
     def install_aside(self, package):
         """A package of Debian's, and what it depends on; tools/rootfs has put them there."""
-        self.run("sh", "-c", f"DEBIAN_FRONTEND=noninteractive dpkg -i {ASIDE}/{package}/*.deb",
-                 timeout=4 * PATIENCE)
+        self.run(f"apt-get install -qy {ASIDE}/{package}/*", timeout=4 * PATIENCE)
 
     def save_layer(self, path):
         """Powers off and keeps what the machine changed; the journal begins anew."""

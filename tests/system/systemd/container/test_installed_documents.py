@@ -67,6 +67,8 @@ def make(*arguments, before=()):
 def follow(machine, document, chapter, directory):
     """Goes through a chapter; the steps that are not run."""
     files, steps = documents.chapter(document, chapter)
+    if any("/usr/bin/python3" in text for text in files.values()):
+        machine.install_aside("python3-minimal")
     for name, text in files.items():
         if name.startswith("/"):
             machine.put(name, text, mode=0o755 if text.startswith("#!") else 0o644)
@@ -78,6 +80,8 @@ def follow(machine, document, chapter, directory):
             command = install_from_source(machine, directory)
         elif command == "make uninstall":
             command = uninstall()
+        # Debian's own are put aside, as there is no network.
+        command = re.sub(r"^apt install (?!\./)(\S+)$", rf"apt install {bed.ASIDE}/\1/*", command)
         command = re.sub(r"^apt ", "apt -y ", command)
         heard = [""]
 
