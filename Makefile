@@ -1,5 +1,6 @@
 # tcpd: one Makefile, non-recursive. `make help` lists the targets.
-# Variables: CC (gcc, clang), SANITIZE (address,undefined), STAGE (xor), PREFIX, DESTDIR, CFLAGS, WERROR=1.
+# Variables: CC (gcc, clang), SANITIZE (address,undefined), STAGE (xor), PREFIX, CONFDIR, DESTDIR, CFLAGS,
+# WERROR=1, V=1.
 
 VERSION   := 0.1.0
 PREFIX    ?= /usr/local
@@ -11,6 +12,10 @@ comma     := ,
 variant   := $(strip $(filter-out gcc,$(notdir $(CC))) $(subst $(comma),-,$(SANITIZE)) $(STAGE))
 BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
+# $(call quiet,WHAT,FILE)COMMAND: one short line for each thing that is made, or with V=1 the command.
+silent     = $(findstring s,$(firstword -$(MAKEFLAGS)))
+quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$(1)' '$(2)'; ))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help all programs examples run check check-unit check-system check-systemd check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
@@ -19,7 +24,7 @@ BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo; echo "  variables: CC=gcc|clang  SANITIZE=address,undefined  PREFIX=$(PREFIX)  DESTDIR="
+	@echo; echo "  variables: CC=gcc|clang  SANITIZE=address,undefined  V=1 (print commands)  PREFIX=$(PREFIX)  DESTDIR="
 
 # --- What Debian packages each job needs. tools/deps installs the missing ones or says how. ---
 # The libraries stand in packaging/debian/control alone, where `make deb` finds all that it needs.
@@ -96,42 +101,40 @@ examples: $(EXAMPLE_SO) ## build the example modules
 
 # Modules call the tcpd_*() functions of the program that loads them.
 $(BUILD)/tcpd: $(DAEMON_OBJ)
-	$(CC) $(ALL_LDFLAGS) -Wl,--export-dynamic-symbol='tcpd_*' -o $@ $^ $(shell pkg-config --libs $(LIBS))
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -Wl,--export-dynamic-symbol='tcpd_*' -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(BUILD)/tcpc: $(CLIENT_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/tcpd-generator: $(BUILD)/src/generator/tcpd_generator.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(LIB): $(LIB_OBJ)
-	@rm -f $@
-	@ar rcs $@ $^
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
 
 # What it needs is its own: it calls nothing of the program that loads it.
 $(BUILD)/private/websocket.so: $(WEBSOCKET_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $^ $(WEBSOCKET_LIBS)
+	$(call quiet,LD,$@)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $^ $(WEBSOCKET_LIBS)
 
 $(BUILD)/libwebsocket.a: $(WEBSOCKET_OBJ)
-	@rm -f $@
-	@ar rcs $@ $^
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/tcpdctl: $(CTL_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
 # The files of the test page as arrays: page_index_html[], page_index_html_size ...
 $(BUILD)/page_data.c: $(wildcard src/transport/websocket/page/*) Makefile
 	@mkdir -p $(@D)
-	{ printf '#include <stddef.h>\n#include <stdint.h>\n'; \
+	$(call quiet,GEN,$@){ printf '#include <stddef.h>\n#include <stdint.h>\n'; \
 	  for file in $(filter-out Makefile,$^); do \
 	      name=page_$$(basename $$file | tr . _); \
 	      printf 'extern const uint8_t %s[];\nextern const size_t %s_size;\n' $$name $$name; \
@@ -142,11 +145,11 @@ $(BUILD)/page_data.c: $(wildcard src/transport/websocket/page/*) Makefile
 
 $(BUILD)/pic/page_data.o: $(BUILD)/page_data.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
+	$(call quiet,LD,$@)$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
 
 $(BUILD)/tests/unit/%.o: EXTRA_INCLUDES = -Itests/unit
 
@@ -154,12 +157,12 @@ $(BUILD)/tests/unit/transport/%: UNIT_LIBS = $(WEBSOCKET_LIBS)
 $(filter $(BUILD)/tests/unit/transport/%,$(UNIT_BIN)): $(BUILD)/libwebsocket.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(shell pkg-config --libs $(LIBS) cmocka)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(shell pkg-config --libs $(LIBS) cmocka)
 
 $(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ref_*.c))
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 .SECONDARY:
 -include $(shell find $(BUILD) \( -path $(BUILD)/rootfs -o -name against \) -prune -o -type f -name '*.d' -print 2>/dev/null)
@@ -225,7 +228,7 @@ TIME      ?= 60s
 # Whole sources at once, as they are small; clang, whatever CC is.
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(FUZZ_SRC) $(BUILD)/page_data.c Makefile
 	@mkdir -p $(@D)
-	clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
+	$(call quiet,LD,$@)clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
 	    -DWS_BUFFER_SIZE=300 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(FUZZ_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
 
 fuzz: ## feed invented input to what reads the network's; TIME=60s for each target
@@ -271,24 +274,24 @@ UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
 EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
 
 # $(call put,MODE,FOLDER,FILES)
-put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
+put = $(call quiet,INST,$(DESTDIR)$(2))install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
 # $(call man,SECTION)
 man = $(call put,644,$(MANDIR)/man$(1),$(filter %.$(1),$(MAN) $(DEV_MAN)))
 
 # A unit is its .in file, with the parts that several share put in and the paths of this installation.
 $(BUILD)/systemd/%: systemd/%
-	@install -D -m 644 $< $@
+	$(call quiet,GEN,$@)install -D -m 644 $< $@
 
 $(BUILD)/systemd/%.service: systemd/%.service.in $(wildcard systemd/*.inc) FORCE
 	@mkdir -p $(@D)
-	sed -e '/^@START_LIMIT@$$/{r systemd/start-limit.inc' -e 'd}' \
+	$(call quiet,GEN,$@)sed -e '/^@START_LIMIT@$$/{r systemd/start-limit.inc' -e 'd}' \
 	    -e '/^@SANDBOX@$$/{r systemd/sandbox.inc' -e 'd}' $< | \
 	    sed -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' \
 	        -e 's:@PRIVATEDIR@:$(PRIVATEDIR):g' -e 's:@PRIVATETMP@:$(PRIVATETMP):' >$@
 
 $(BUILD)/tcpd.pc: tcpd.pc.in FORCE
 	@mkdir -p $(@D)
-	sed -e 's:@PREFIX@:$(PREFIX):' -e 's:@MODULEDIR@:$(MODULEDIR):' -e 's:@VERSION@:$(VERSION):' $< >$@
+	$(call quiet,GEN,$@)sed -e 's:@PREFIX@:$(PREFIX):' -e 's:@MODULEDIR@:$(MODULEDIR):' -e 's:@VERSION@:$(VERSION):' $< >$@
 
 FORCE:
 
