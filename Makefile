@@ -1,5 +1,6 @@
 # tcpd: one Makefile, non-recursive. `make help` lists the targets.
-# Variables: CC (gcc, clang), SANITIZE (address,undefined), STAGE (xor), PREFIX, DESTDIR, CFLAGS, WERROR=1.
+# Variables: CC (gcc, clang), SANITIZE (address,undefined), STAGE (xor), PREFIX, CONFDIR, DESTDIR, CFLAGS,
+# WERROR=1, V=1.
 
 VERSION   := 0.1.0
 PREFIX    ?= /usr/local
@@ -11,19 +12,23 @@ comma     := ,
 variant   := $(strip $(filter-out gcc,$(notdir $(CC))) $(subst $(comma),-,$(SANITIZE)) $(STAGE))
 BUILD     := build$(if $(variant),/$(subst $() ,-,$(variant)))
 
+# $(call quiet,WHAT,FILE)COMMAND: one short line for each thing that is made, or with V=1 the command.
+silent     = $(findstring s,$(firstword -$(MAKEFLAGS)))
+quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$(1)' '$(2)'; ))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help all programs examples run check check-unit check-system check-systemd check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
-        install install-server install-dev uninstall deb check-deb deps clean FORCE
+        install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo; echo "  variables: CC=gcc|clang  SANITIZE=address,undefined  PREFIX=$(PREFIX)  DESTDIR="
+	@echo; echo "  variables: CC=gcc|clang  SANITIZE=address,undefined  V=1 (print commands)  PREFIX=$(PREFIX)  CONFDIR=$(CONFDIR)  DESTDIR="
 
 # --- What Debian packages each job needs. tools/deps installs the missing ones or says how. ---
 # The libraries stand in packaging/debian/control alone, where `make deb` finds all that it needs.
-BUILD_DEPS := gcc libc6-dev $(shell sed -nE '/^Build-Depends/,/^[^ ]/s/^ (pkgconf|lib.*-dev),?$$/\1/p' packaging/debian/control)
+BUILD_DEPS := gcc libc6-dev $(shell sed -nE '/^Build-Depends/,/^[^ ]/s/^ (pkgconf|lib.*-dev),?$$/\1/p' packaging/debian/control 2>/dev/null)
 RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
@@ -50,8 +55,10 @@ CFLAGS    ?= -O2 $(if $(findstring clang,$(CC)),-gdwarf-4,-g)
 LIBS      := libsystemd libconfuse
 WEBSOCKET_LIBS = $(shell pkg-config --libs libmd) # of websocket.so alone
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
-             -DTCPD_CONFIG_DIR='"/etc/tcpd"' -DTCPD_CONFIG='"/etc/tcpd/tcpd.conf"' -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
+             $(PATH_CFLAGS) -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)
+PATH_CFLAGS = -DTCPD_CONFIG_DIR='"$(CONFDIR)"' -DTCPD_CONFIG='"$(CONFDIR)/tcpd.conf"' -DTCPD_RUN_DIR='"$(RUNDIR)"' \
+              -DTCPD_SYSTEMCTL='"$(SYSTEMCTL)"'
 # Small variables lie together, apart from buffers of whole pages: a worker copies what it writes to.
 PACKING   := -Wl,--sort-section=alignment
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(PACKING) $(SANITIZER) $(LDFLAGS)
@@ -96,42 +103,47 @@ examples: $(EXAMPLE_SO) ## build the example modules
 
 # Modules call the tcpd_*() functions of the program that loads them.
 $(BUILD)/tcpd: $(DAEMON_OBJ)
-	$(CC) $(ALL_LDFLAGS) -Wl,--export-dynamic-symbol='tcpd_*' -o $@ $^ $(shell pkg-config --libs $(LIBS))
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -Wl,--export-dynamic-symbol='tcpd_*' -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(BUILD)/tcpc: $(CLIENT_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/tcpd-generator: $(BUILD)/src/generator/tcpd_generator.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
 
 $(LIB): $(LIB_OBJ)
-	@rm -f $@
-	@ar rcs $@ $^
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
 
 # What it needs is its own: it calls nothing of the program that loads it.
 $(BUILD)/private/websocket.so: $(WEBSOCKET_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $^ $(WEBSOCKET_LIBS)
+	$(call quiet,LD,$@)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $^ $(WEBSOCKET_LIBS)
 
 $(BUILD)/libwebsocket.a: $(WEBSOCKET_OBJ)
-	@rm -f $@
-	@ar rcs $@ $^
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/tcpdctl: $(CTL_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# What has paths of this installation compiled in is made anew when they change.
+$(BUILD)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CONFDIR) $(RUNDIR) $(SYSTEMCTL)' | cmp -s - $@ || echo '$(CONFDIR) $(RUNDIR) $(SYSTEMCTL)' >$@
+
+$(patsubst %.c,$(BUILD)/%.o,$(shell grep -rlE --include='*.c' 'TCPD_(CONFIG|CONFIG_DIR|RUN_DIR|SYSTEMCTL)\>' src)): $(BUILD)/paths
 
 $(BUILD)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
 # The files of the test page as arrays: page_index_html[], page_index_html_size ...
 $(BUILD)/page_data.c: $(wildcard src/transport/websocket/page/*) Makefile
 	@mkdir -p $(@D)
-	{ printf '#include <stddef.h>\n#include <stdint.h>\n'; \
+	$(call quiet,GEN,$@){ printf '#include <stddef.h>\n#include <stdint.h>\n'; \
 	  for file in $(filter-out Makefile,$^); do \
 	      name=page_$$(basename $$file | tr . _); \
 	      printf 'extern const uint8_t %s[];\nextern const size_t %s_size;\n' $$name $$name; \
@@ -142,11 +154,11 @@ $(BUILD)/page_data.c: $(wildcard src/transport/websocket/page/*) Makefile
 
 $(BUILD)/pic/page_data.o: $(BUILD)/page_data.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
+	$(call quiet,LD,$@)$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
 
 $(BUILD)/tests/unit/%.o: EXTRA_INCLUDES = -Itests/unit
 
@@ -154,12 +166,12 @@ $(BUILD)/tests/unit/transport/%: UNIT_LIBS = $(WEBSOCKET_LIBS)
 $(filter $(BUILD)/tests/unit/transport/%,$(UNIT_BIN)): $(BUILD)/libwebsocket.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(shell pkg-config --libs $(LIBS) cmocka)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(shell pkg-config --libs $(LIBS) cmocka)
 
 $(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ref_*.c))
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 .SECONDARY:
 -include $(shell find $(BUILD) \( -path $(BUILD)/rootfs -o -name against \) -prune -o -type f -name '*.d' -print 2>/dev/null)
@@ -225,7 +237,7 @@ TIME      ?= 60s
 # Whole sources at once, as they are small; clang, whatever CC is.
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(FUZZ_SRC) $(BUILD)/page_data.c Makefile
 	@mkdir -p $(@D)
-	clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
+	$(call quiet,LD,$@)clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
 	    -DWS_BUFFER_SIZE=300 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(FUZZ_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
 
 fuzz: ## feed invented input to what reads the network's; TIME=60s for each target
@@ -246,8 +258,15 @@ format: ## lay the sources out with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 # --- Install -----------------------------------------------------------------------------------
-# Below /usr/local systemd looks in the same folders as below /usr, whose names it tells itself.
-CONFDIR    ?= /etc/tcpd
+# Below a home folder everything is for that user alone, and systemd's user manager runs it; else it is
+# for the system. Below /usr/local systemd looks in the same folders as below /usr, whose names it tells
+# itself.
+home       := $(filter-out /,$(HOME))
+SCOPE      ?= $(if $(and $(home),$(filter $(home)/%,$(abspath $(PREFIX)))),user,system)
+IN_SCOPE    = $(if $(filter user,$(SCOPE)),$(1),$(2))
+CONFDIR    ?= $(call IN_SCOPE,$(or $(XDG_CONFIG_HOME),$(HOME)/.config)/tcpd,/etc/tcpd)
+RUNDIR     ?= $(call IN_SCOPE,$(or $(XDG_RUNTIME_DIR),/run/user/$(shell id -u))/tcpd,/run/tcpd)
+SYSTEMCTL   = $(call IN_SCOPE,systemctl --user,systemctl)
 BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/tcpd
 MANDIR     ?= $(PREFIX)/share/man
@@ -260,61 +279,81 @@ PCDIR      ?= $(PREFIX)/share/pkgconfig
 COMPLETION ?= $(PREFIX)/share/bash-completion/completions
 systemd     = $(or $(if $(filter /usr,$(PREFIX)),$(shell pkg-config --variable=$(1) systemd 2>/dev/null)),$(2))
 PRIVATETMP ?= $(if $(shell pkg-config --atleast-version=257 libsystemd && echo 1),disconnected,yes)
-UNITDIR    ?= $(call systemd,systemdsystemunitdir,$(PREFIX)/lib/systemd/system)
+USERUNITS   = $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/systemd/user
+UNITDIR    ?= $(call IN_SCOPE,$(USERUNITS),$(call systemd,systemdsystemunitdir,$(PREFIX)/lib/systemd/system))
 GENDIR     ?= $(call systemd,systemdsystemgeneratordir,$(PREFIX)/lib/systemd/system-generators)
 CATALOGDIR ?= $(call systemd,catalogdir,$(PREFIX)/lib/systemd/catalog)
 SYSUSERDIR ?= $(call systemd,sysusersdir,$(PREFIX)/lib/sysusers.d)
 
-MAN      := $(filter-out %.3,$(wildcard $(foreach section,1 5 7 8,src/*/*.$(section))))
+MAN       = $(filter-out %.3 $(call IN_SCOPE,src/generator/%),$(wildcard $(foreach section,1 5 7 8,src/*/*.$(section))))
 DEV_MAN  := $(wildcard src/*/*.3)
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
-EXAMPLES := $(wildcard systemd/examples/*.conf examples/*.py)
+UNIT_FILES = $(UNITS:%=$(BUILD)/systemd/$(call IN_SCOPE,user/)%)
+EXAMPLES  = $(call IN_SCOPE,,$(wildcard systemd/examples/*.conf)) $(wildcard examples/*.py)
+
+# Pages and the like have the paths of Debian's package; these are of this installation.
+PATHS     = -e 's|/etc/tcpd|$(CONFDIR)|g' -e 's|/run/tcpd|$(RUNDIR)|g' -e 's|/usr/libexec/tcpd|$(LIBEXECDIR)|g' \
+            -e 's|/usr/lib/tcpd/private|$(PRIVATEDIR)|g' -e 's|/usr/lib/tcpd|$(MODULEDIR)|g' \
+            $(if $(filter-out /usr,$(PREFIX)),-e 's|/usr/share/doc/tcpd-server\(-dev\)*|$(DOCDIR)|g')
 
 # $(call put,MODE,FOLDER,FILES)
-put = install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
+put = $(call quiet,INST,$(DESTDIR)$(2))install -d '$(DESTDIR)$(2)' && install -m $(1) -t '$(DESTDIR)$(2)' $(3)
+# The same with the paths of this installation, for texts.
+put_text = $(call quiet,INST,$(DESTDIR)$(1))install -d '$(DESTDIR)$(1)' && \
+    for file in $(2); do sed $(PATHS) $$file | install -m 644 /dev/stdin '$(DESTDIR)$(1)'/$${file\#\#*/} || exit; done
 # $(call man,SECTION)
-man = $(call put,644,$(MANDIR)/man$(1),$(filter %.$(1),$(MAN) $(DEV_MAN)))
+man = $(call put_text,$(MANDIR)/man$(1),$(filter %.$(1),$(MAN) $(DEV_MAN)))
 
-# A unit is its .in file, with the parts that several share put in and the paths of this installation.
-$(BUILD)/systemd/%: systemd/%
-	@install -D -m 644 $< $@
+# A unit is its file, with the parts that several share put in and the paths of this installation. A
+# user's manager has of the sandbox what is before its first restriction, User=.
+$(BUILD)/systemd/%.socket: systemd/%.socket FORCE
+	@mkdir -p $(@D)
+	$(call quiet,GEN,$@)sed $(PATHS) $< >$@
 
 $(BUILD)/systemd/%.service: systemd/%.service.in $(wildcard systemd/*.inc) FORCE
 	@mkdir -p $(@D)
-	sed -e '/^@START_LIMIT@$$/{r systemd/start-limit.inc' -e 'd}' \
-	    -e '/^@SANDBOX@$$/{r systemd/sandbox.inc' -e 'd}' $< | \
-	    sed -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' \
+	$(call quiet,GEN,$@)sed $(if $(findstring /user/,$<),-e '/^User=/$(comma)$$d',-e '') systemd/sandbox.inc >$@.inc
+	@sed -e '/^@START_LIMIT@$$/{r systemd/start-limit.inc' -e 'd}' \
+	    -e '/^@SANDBOX@$$/{r $@.inc' -e 'd}' $< | \
+	    sed $(PATHS) -e 's:@BINDIR@:$(BINDIR):g' -e 's:@LIBEXECDIR@:$(LIBEXECDIR):g' \
 	        -e 's:@PRIVATEDIR@:$(PRIVATEDIR):g' -e 's:@PRIVATETMP@:$(PRIVATETMP):' >$@
+	@rm $@.inc
 
 $(BUILD)/tcpd.pc: tcpd.pc.in FORCE
 	@mkdir -p $(@D)
-	sed -e 's:@PREFIX@:$(PREFIX):' -e 's:@MODULEDIR@:$(MODULEDIR):' -e 's:@VERSION@:$(VERSION):' $< >$@
+	$(call quiet,GEN,$@)sed -e 's:@PREFIX@:$(PREFIX):' -e 's:@MODULEDIR@:$(MODULEDIR):' -e 's:@VERSION@:$(VERSION):' $< >$@
 
 FORCE:
 
-units: $(UNITS:%=$(BUILD)/systemd/%) ## the units, for the paths of this installation
+units: $(UNIT_FILES) ## the units, for the paths of this installation
 
-install: install-server install-dev ## install below $(DESTDIR)$(PREFIX)
+install: install-server install-dev ## install below PREFIX; below your home folder as an ordinary user
 
-install-server: all units ## the daemon, its tools and units
+install-server: all units install-$(SCOPE) ## the daemon, its tools and units
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
 	$(call put,644,$(PRIVATEDIR),$(BUILD)/private/websocket.so)
 	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
-	ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
-	$(call put,755,$(GENDIR),$(BUILD)/tcpd-generator)
-	$(call put,644,$(UNITDIR),$(UNITS:%=$(BUILD)/systemd/%))
-	$(call put,644,$(CATALOGDIR),systemd/tcpd.catalog)
-	install -D -m 644 systemd/sysusers.conf '$(DESTDIR)$(SYSUSERDIR)/tcpd.conf'
-	$(call put,644,$(COMPLETION),$(wildcard completions/*))
+	@ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
+	$(call put,644,$(UNITDIR),$(UNIT_FILES))
+	$(call put_text,$(COMPLETION),$(wildcard completions/*))
 	$(call man,1)
 	$(call man,5)
 	$(call man,7)
 	$(call man,8)
 	$(call put,644,$(DOCDIR),README.md CONTRIBUTING.md)
 	$(call put,644,$(DOCDIR)/docs,$(wildcard docs/*))
-	$(call put,644,$(DOCDIR)/examples,$(EXAMPLES))
-	install -d '$(DESTDIR)$(MODULEDIR)'
-	[ -e '$(DESTDIR)$(CONFDIR)/tcpd.conf' ] || install -D -m 644 etc/tcpd.conf '$(DESTDIR)$(CONFDIR)/tcpd.conf'
+	$(call put_text,$(DOCDIR)/examples,$(EXAMPLES))
+	@install -d '$(DESTDIR)$(MODULEDIR)'
+	@[ -e '$(DESTDIR)$(CONFDIR)/tcpd.conf' ] || \
+	    sed $(PATHS) $(call IN_SCOPE,-e 's/^#socket_units = yes/socket_units = no/') etc/tcpd.conf | \
+	    install -D -m 644 /dev/stdin '$(DESTDIR)$(CONFDIR)/tcpd.conf'
+
+# What only the system's manager and journal have.
+install-user:
+install-system: all
+	$(call put,755,$(GENDIR),$(BUILD)/tcpd-generator)
+	$(call put_text,$(CATALOGDIR),systemd/tcpd.catalog)
+	$(call quiet,INST,$(DESTDIR)$(SYSUSERDIR))install -D -m 644 systemd/sysusers.conf '$(DESTDIR)$(SYSUSERDIR)/tcpd.conf'
 
 install-dev: $(BUILD)/tcpd.pc ## what modules are written and built with
 	$(call put,644,$(INCLUDEDIR)/tcpd,src/tcpd/handler.h)

@@ -291,59 +291,6 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
     return n > 0 ? n : EAI_NONAME;
 }
 
-static void format_unix(const struct sockaddr_un *un, socklen_t length, char *text, size_t size)
-{
-    size_t head = offsetof(struct sockaddr_un, sun_path);
-    size_t n = length > head ? (size_t)length - head : 0;
-    size_t used = (size_t)snprintf(text, size, "unix:");
-
-    if (n > sizeof(un->sun_path))
-        n = sizeof(un->sun_path);
-    for (size_t i = 0; i < n && used + 1 < size; i++) {
-        unsigned char c = (unsigned char)un->sun_path[i];
-
-        if (c == '\0' && i > 0)
-            break;
-        text[used++] = (char)(c == '\0' ? '@' : isprint(c) ? c : '?');
-    }
-    text[used] = '\0';
-}
-
-static void format_inet6(const struct sockaddr_in6 *in6, char *text, size_t size)
-{
-    char host[INET6_ADDRSTRLEN], scope[16] = "";
-
-    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-        (void)inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], host, sizeof(host));
-        (void)snprintf(text, size, "%s:%u", host, ntohs(in6->sin6_port));
-        return;
-    }
-    (void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-    if (in6->sin6_scope_id != 0)
-        (void)snprintf(scope, sizeof(scope), "%%%u", in6->sin6_scope_id);
-    (void)snprintf(text, size, "[%s%s]:%u", host, scope, ntohs(in6->sin6_port));
-}
-
-const char *address_format(const struct sockaddr *address, socklen_t length, char *text,
-                           size_t size)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-    char host[INET_ADDRSTRLEN];
-
-    assert(size > sizeof("unix:"));
-    if (length >= sizeof(sa_family_t) && address->sa_family == AF_UNIX) {
-        format_unix((const struct sockaddr_un *)(const void *)address, length, text, size);
-    } else if (length >= sizeof(struct sockaddr_in6) && address->sa_family == AF_INET6) {
-        format_inet6((const struct sockaddr_in6 *)(const void *)address, text, size);
-    } else if (length >= sizeof(*in) && address->sa_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        (void)snprintf(text, size, "%s:%u", host, ntohs(in->sin_port));
-    } else {
-        (void)snprintf(text, size, "unknown");
-    }
-    return text;
-}
-
 const char *address_spell(const struct address *address, enum address_speaks speaks, char *text,
                           size_t size)
 {

@@ -46,10 +46,10 @@ static uint64_t left_until(uint64_t deadline)
     return deadline > now ? deadline - now : 0;
 }
 
-// /run/tcpd/control is tcpd.socket's, /run/tcpd/NAME.control tcpd@NAME.socket's.
+// TCPD_RUN_DIR/control is tcpd.socket's, TCPD_RUN_DIR/NAME.control tcpd@NAME.socket's.
 static void hint_unit(const char *path)
 {
-    static const char directory[] = "/run/tcpd/", end[] = ".control";
+    static const char directory[] = TCPD_RUN_DIR "/", end[] = ".control";
     const char *name = path + strlen(directory);
     size_t length = strlen(path);
     char unit[256] = "tcpd.socket";
@@ -63,7 +63,7 @@ static void hint_unit(const char *path)
         (void)snprintf(unit, sizeof(unit), "tcpd@%.*s.socket",
                        (int)(length - strlen(directory) - strlen(end)), name);
     }
-    (void)fprintf(stderr, "Is %s started? Try: systemctl start %s\n", unit, unit);
+    (void)fprintf(stderr, "Is %s started? Try: " TCPD_SYSTEMCTL " start %s\n", unit, unit);
 }
 
 static int fail_permission(const char *path)
@@ -153,10 +153,10 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
     }
     (void)sd_bus_close_unref(bus);
     if (r == -ETIMEDOUT)
-        return fail(EX_UNAVAILABLE, "tcpd does not answer at %s; see systemctl status tcpd.service",
-                    path);
-    return fail(EX_UNAVAILABLE, "cannot talk to %s: %s; see systemctl status tcpd.service", path,
-                strerror(-r));
+        return fail(EX_UNAVAILABLE,
+                    "tcpd does not answer at %s; see " TCPD_SYSTEMCTL " status tcpd.service", path);
+    return fail(EX_UNAVAILABLE, "cannot talk to %s: %s; see " TCPD_SYSTEMCTL " status tcpd.service",
+                path, strerror(-r));
 }
 
 static int fail_call(const sd_bus_error *error, int r)

@@ -12,7 +12,7 @@
 #include "base/base.h"
 #include "base/timespan.h"
 
-#define SOCKET "/run/tcpd/control"
+#define SOCKET TCPD_RUN_DIR "/control"
 
 static const char help[] =
     "usage: tcpdctl [OPTION]... status | reload | stop\n"

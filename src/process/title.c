@@ -48,17 +48,28 @@ void title_init(char **argv)
 }
 
 // By hand, and no further than the kernel reads: a worker's first use of snprintf() or memset()
-// would cost it several faults, and each page written a page of its own.
-void title_set(const char *text)
+// would cost it several faults, and each page written a page of its own. What is behind the title
+// was zero already, up to *end. Returns the end of the text.
+static size_t put(size_t from, const char *text, size_t end)
 {
     volatile char *to = room.start; // or the compiler would call memset()
-    size_t n = 0;
+    size_t n = from;
 
     if (room.size == 0)
-        return;
-    for (; n + 1 < room.size && text[n] != '\0'; n++)
-        to[n] = text[n];
-    do
-        to[n++] = '\0';
-    while (n < room.n_arguments);
+        return 0;
+    for (; n + 1 < room.size && text[n - from] != '\0'; n++)
+        to[n] = text[n - from];
+    for (size_t i = n; i < end || i == n; i++)
+        to[i] = '\0';
+    return n;
+}
+
+size_t title_set(const char *text)
+{
+    return put(0, text, room.n_arguments);
+}
+
+size_t title_add(size_t length, const char *text, size_t end)
+{
+    return put(length, text, end);
 }

@@ -35,9 +35,10 @@ struct self {
     struct pool_hint *hint;
     struct receiver receiver;
     struct accept_backoff backoff;
-    unsigned sessions_left; // 0: no limit
-    bool waiting;           // counted in hint->reserve
-    bool announced;         // the master knows that it has come to accept()
+    unsigned sessions_left;  // 0: no limit
+    bool waiting;            // counted in hint->reserve
+    size_t title, title_end; // its length, and with a peer
+    bool announced;          // the master knows that it has come to accept()
 };
 
 // Gives the random part of a limit, so that workers started together do not retire together.
@@ -83,7 +84,7 @@ static int worker_setup(struct self *self)
     r = setup->service->accepts_itself ? 0 : receive_prepare(&self->receiver, setup);
     if (r < 0)
         return r;
-    title_set(setup->title);
+    self->title = self->title_end = title_set(setup->title);
     self->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
     return process_catch_signals(&duty);
 }
@@ -130,6 +131,21 @@ static void enter_busy(struct self *self, const struct tcpd_session *session)
         wake_master(self);
 }
 
+// Of datagrams a worker may serve several peers at once, and thousands in a second.
+static void show_peer(struct self *self, const struct tcpd_session *session)
+{
+    static const char begin[] = ", serving ";
+    enum log_addresses addresses = self->setup->config->log_addresses;
+    char text[sizeof(begin) + ADDRESS_TEXT_MAX];
+
+    if (addresses == LOG_ADDRESSES_NONE || session_is_datagram(session) || session->is_run)
+        return;
+    memcpy(text, begin, sizeof(begin));
+    (void)session_log_peer(&session->peer.any, session->peer_length, addresses,
+                           text + sizeof(begin) - 1, sizeof(text) - sizeof(begin) + 1);
+    self->title_end = title_add(self->title, text, self->title_end);
+}
+
 static void serve(struct self *self, struct tcpd_session *session, int fd)
 {
     const struct worker_setup *setup = self->setup;
@@ -137,10 +153,12 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
 
     session_init(session, fd, setup->service);
     enter_busy(self, session);
+    show_peer(self, session);
     session_log_opened(session, setup->config, quota);
     if (session_begin(session))
         self->face->serve(session);
     session_log_closed(session, setup->config, quota);
+    self->title_end = title_add(self->title, "", self->title_end);
     session_close(session);
     session_log_flush(quota, setup->listener);
     score_done(self->page);

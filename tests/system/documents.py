@@ -20,6 +20,7 @@ LANGUAGES = ("", "c", "conf", "console", "ini", "python", "sh")
 PLAIN = "in a directory with tcpd's files, by test_documents.py"
 BARE = "in a machine of its own without tcpd, by test_installed_documents.py"
 INSTALLED = "in a machine of its own with the package, by test_installed_documents.py"
+USER = "in a machine of its own, as an ordinary user, by test_installed_documents.py"
 SAME = "in the machine of the chapter before"
 
 HOW = {
@@ -39,6 +40,7 @@ HOW = {
     ("docs/install.md", "Loosen the sandbox"): SAME,
     ("docs/install.md", "Upgrade, remove"): SAME,
     ("docs/install.md", "From source"): BARE,
+    ("docs/install.md", "As an ordinary user"): USER,
     ("docs/install.md", "Without installing"): PLAIN,
     ("docs/modules.md", "A whole module"): PLAIN,
     ("docs/modules.md", "Options"): PLAIN,
@@ -68,6 +70,7 @@ NOT_RUN = (
     (r"make check", "this test is a part of it, or it takes minutes itself"),
     (r"make deb$", "takes minutes; check-deb and check-systemd build packages"),
     (r"make (lint|format)$", "takes minutes, or writes to the sources; .ci/run has lint"),
+    (r"loginctl enable-linger$", "needs a login"),
     (r"make (bench|soak)", "takes minutes and more, and wants a machine for itself"),
 )
 

@@ -3,6 +3,7 @@
 which call nothing of the program that loads them. `make install` puts them where tcpd looks."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -95,3 +96,29 @@ def test_installed(make, tmp_path, where):
     make("uninstall", CONFDIR="/etc/tcpd", **where)
     left = [path for path in root.rglob("*") if not path.is_dir()]
     assert left == [root / "etc/tcpd/tcpd.conf"]
+
+
+def test_installed_for_a_user(make, tmp_path):
+    """Below a home folder: nothing is outside it, units are for the user's manager, and what names paths
+    names those; make uninstall leaves the configuration alone."""
+    where = {"PREFIX": "/home/you/.local", "HOME": "/home/you", "XDG_RUNTIME_DIR": "/run/user/1000",
+             "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""}
+    root = make("install", **where)
+    assert [path.relative_to(root).parts[:2] for path in root.glob("*/*")] == [("home", "you")]
+    home = root / "home/you"
+    conf = home / ".config/tcpd/tcpd.conf"
+    assert "\nsocket_units = no\n" in conf.read_text()
+    units = {path.name: path.read_text() for path in home.rglob("tcpd*.s*e*")
+             if path.parent == home / ".local/share/systemd/user"}
+    assert set(units) == {"tcpd.service", "tcpd@.service", "tcpd.socket", "tcpd@.socket"}
+    assert "ListenStream=/run/user/1000/tcpd/control\n" in units["tcpd.socket"]
+    for text in units.values():
+        assert not re.search(r"@[A-Z]+@|/etc/tcpd|/run/tcpd|^(User|Protect\w+|SocketGroup)=", text, re.M)
+    assert "ExecStart=/home/you/.local/libexec/tcpd/tcpd\n" in units["tcpd.service"]
+    assert not list(home.rglob("*generator*")) and not list(home.rglob("sysusers.d"))
+    texts = [*home.rglob("man?/*.?"), *home.rglob("completions/*"), conf]
+    assert len(texts) > 10
+    for path in texts:
+        assert not re.search("/etc/tcpd|/run/tcpd|/usr/libexec/tcpd|/usr/lib/tcpd", path.read_text()), path
+    make("uninstall", **where)
+    assert [path for path in root.rglob("*") if not path.is_dir()] == [conf]

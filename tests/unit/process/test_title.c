@@ -64,7 +64,7 @@ static int set_titles(void)
     for (size_t i = 0; i < ELEMENTS(titles); i++) {
         char shown[4096];
 
-        title_set(titles[i]);
+        (void)title_set(titles[i]);
         if (read_cmdline(shown, sizeof(shown)) < 0 || strcmp(shown, titles[i]) != 0)
             return (int)i + 1;
     }
@@ -105,11 +105,64 @@ static void test_lengths(void **state)
     check_number("the length that is not shown", in_child(set_lengths), 0);
 }
 
+// Additions replace each other, and leave the title as it was; up to the end of the room.
+static int add(void)
+{
+    static const char *const titles[] = {"t", "tcpd: quiz *:7000 worker",
+                                         PADDING PADDING PADDING PADDING};
+    char added[300], shown[4096], expected[4096];
+
+    for (size_t i = 0; i < ELEMENTS(titles); i++) {
+        size_t length = title_set(titles[i]), end = length;
+
+        for (int n = 0; n < 300; n += 7) {
+            memset(added, 'a' + n % 26, sizeof(added));
+            added[n] = '\0';
+            (void)snprintf(expected, sizeof(expected), "%s%s", titles[i], added);
+            end = title_add(length, added, end);
+            if (read_cmdline(shown, sizeof(shown)) < 0 || strcmp(shown, expected) != 0)
+                return 1;
+            if (n % 2 == 0)
+                continue;
+            end = title_add(length, "", end);
+            if (read_cmdline(shown, sizeof(shown)) < 0 || strcmp(shown, titles[i]) != 0)
+                return 2;
+        }
+    }
+    return 0;
+}
+
+// What is behind the title, up to the end of the arguments, is no rest of an addition either.
+static int add_and_look_behind(void)
+{
+    char shown[4096];
+    size_t length;
+    ssize_t n;
+
+    length = title_set("tcpd");
+    (void)title_add(length, "", title_add(length, ", serving 192.0.2.1:4242", length));
+    n = read_cmdline(shown, sizeof(shown));
+    for (ssize_t i = (ssize_t)strlen("tcpd"); i < n; i++)
+        if (shown[i] != '\0')
+            return 1;
+    return n > 0 ? 0 : 2;
+}
+
+static void test_add(void **state)
+{
+    (void)state;
+    if (!is_shown_from_argv())
+        skip();
+    check_number("additions", in_child(add), 0);
+    check_number("behind the title", in_child(add_and_look_behind), 0);
+}
+
 static int set_too_long(void)
 {
     static char title[1024 * 1024];
     static const void *volatile kept[2]; // what setenv() leaves behind is no leak then
     const char *mark;
+    size_t length, end;
 
     memset(title, 'x', sizeof(title) - 1);
     title_set(title);
@@ -124,8 +177,12 @@ static int set_too_long(void)
     for (int i = 0; arguments[0][i]; i++)
         if (arguments[0][i] != 'x')
             return 3;
-    title_set("short");
-    return strcmp(arguments[0], "short") == 0 ? 0 : 4;
+    length = title_set("short");
+    end = title_add(length, title, length);
+    if (!getenv(MARK) || strncmp(arguments[0], "shortxxx", 8) != 0)
+        return 4;
+    (void)title_add(length, "", end);
+    return strcmp(arguments[0], "short") == 0 ? 0 : 5;
 }
 
 static void test_too_long(void **state)
@@ -141,6 +198,7 @@ static void test_not_initialised(void **state)
     (void)state;
     (void)read_cmdline(before, sizeof(before));
     title_set("not this");
+    check_number("an addition", title_add(0, "nor this", 0), 0);
     (void)read_cmdline(after, sizeof(after));
     check_text("without title_init", after, before);
 }
@@ -165,6 +223,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_add),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_not_initialised),
     };

@@ -18,6 +18,10 @@ from harness import BUILD, PATIENCE, Timeout, wait_for
 
 MACHINES = documents.machines()
 HOME = "/root"
+USER_HOME = "/home/you"
+USER_RUN = "/run/user/1000"
+# What pam_systemd would do; the machines do not have it.
+USER_MANAGER = f"[Service]\nPAMName=\nEnvironment=XDG_RUNTIME_DIR={USER_RUN}\n"
 
 
 def plain(text):
@@ -39,22 +43,48 @@ def roots(info):
     return info
 
 
+def pack(folder, archive):
+    with tarfile.open(archive, "w") as tar:
+        for path in folder.iterdir():
+            tar.add(path, path.name, filter=roots)
+
+
 def install_from_source(machine, directory):
     """The command that stands for `make install`: it unpacks what that has made outside, from the
     build that is there, as the machine has no compiler."""
     root, archive = directory / "root", directory / "root.tar"
     # One at a time: units are made in the build's folder.
     make("install", f"DESTDIR={root}", f"BUILD={BUILD}", before=["flock", str(BUILD)])
-    with tarfile.open(archive, "w") as tar:
-        for path in root.iterdir():
-            tar.add(path, path.name, filter=roots)
+    pack(root, archive)
     shutil.copy(archive, machine.inside(HOME))
     return "tar -x -C / --keep-directory-symlink -f root.tar && echo installed"
 
 
-def uninstall():
+def uninstall(*variables):
     """The commands of `make uninstall`, for a machine without make."""
-    return f"{{ {make('-n', 'uninstall')}\n}} && echo removed"
+    return f"{{ {make('-n', 'uninstall', *variables)}\n}} && echo removed"
+
+
+def users_variables(directory):
+    """A build and an installation of the user's own. What is built already is not built again."""
+    built = directory / "built"
+    if not built.exists():
+        shutil.copytree(BUILD, built, symlinks=True, ignore=lambda folder, names: [
+            name for name in names
+            if folder == str(BUILD) and name not in ("src", "pic", "page_data.c", "private")])
+    return [f"PREFIX={USER_HOME}/.local", f"HOME={USER_HOME}", f"XDG_RUNTIME_DIR={USER_RUN}",
+            "XDG_CONFIG_HOME=", "XDG_DATA_HOME=", f"BUILD={built}"]
+
+
+def install_for_user(machine, directory):
+    """The same for `make install PREFIX=$HOME/.local`."""
+    root, archive = directory / "root", directory / "root.tar"
+    make("install", f"DESTDIR={root}", *users_variables(directory))
+    assert [path.name for path in root.iterdir()] == ["home"], "nothing is outside the user's home"
+    assert [path.name for path in (root / "home").iterdir()] == ["you"]
+    pack(root / "home/you", archive)
+    shutil.copy(archive, machine.inside(USER_HOME))
+    return "tar -x -C ~ -f ~/root.tar && echo installed"
 
 
 def make(*arguments, before=()):
@@ -64,11 +94,30 @@ def make(*arguments, before=()):
                           stdout=subprocess.PIPE, text=True).stdout
 
 
-def follow(machine, document, chapter, directory):
+def become_user(machine):
+    """Makes the user, with a manager; returns what runs a shell's command as that user does."""
+    machine.run("useradd", "--create-home", "--uid=1000", "you")
+    machine.put("/run/systemd/system/user@.service.d/manager.conf", USER_MANAGER)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "user@1000.service")
+    return ["runuser", "-u", "you", "--", "env", f"HOME={USER_HOME}", f"XDG_RUNTIME_DIR={USER_RUN}",
+            f"PATH={USER_HOME}/.local/bin:/usr/bin:/bin", "bash", "-c"]
+
+
+ROOT = ["env", "PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin", "bash", "-c"]
+
+
+def follow(machine, document, chapter, directory, shell=ROOT, home=HOME):
     """Goes through a chapter; the steps that are not run."""
     files, steps = documents.chapter(document, chapter)
     if any("/usr/bin/python3" in text for text in files.values()):
         machine.install_aside("python3-minimal")
+    stand_ins = {
+        "make install": lambda: install_from_source(machine, directory),
+        "make uninstall": uninstall,
+        "make install PREFIX=$HOME/.local": lambda: install_for_user(machine, directory),
+        "make uninstall PREFIX=$HOME/.local": lambda: uninstall(*users_variables(directory)),
+    }
     for name, text in files.items():
         if name.startswith("/"):
             machine.put(name, text, mode=0o755 if text.startswith("#!") else 0o644)
@@ -76,21 +125,19 @@ def follow(machine, document, chapter, directory):
         if step.reason:
             continue
         command = step.command.replace("sudo ", "")
-        if command == "make install":
-            command = install_from_source(machine, directory)
-        elif command == "make uninstall":
-            command = uninstall()
+        command = stand_ins.get(command, lambda same=command: same)()
         # Debian's own are put aside, as there is no network.
         command = re.sub(r"^apt install (?!\./)(\S+)$", rf"apt install {bed.ASIDE}/\1/*", command)
         command = re.sub(r"^apt ", "apt -y ", command)
         heard = [""]
 
         def run():
-            line = f"cd {HOME}; PATH=/usr/local/bin:$PATH; {{ {command}; }} 2>&1"
-            heard[0] = machine.run("bash", "-c", line, check=False, timeout=2 * PATIENCE).stdout
+            line = f"cd {home}; {{ {command}; }} 2>&1"
+            heard[0] = machine.run(*shell, line, check=False, timeout=2 * PATIENCE).stdout
             return fits(step, heard[0])
 
-        if re.match(r"systemctl (is-active|status|list-)|tcpdctl (.* )?status|journalctl", command):
+        if re.match(r"systemctl (--user )?(is-active|status|list-)|tcpdctl (.* )?status|journalctl",
+                    command):
             with contextlib.suppress(Timeout):  # systemd or the journal may not have heard of it yet
                 wait_for(run, deadline=5)
         assert run(), documents.difference(step, heard[0])
@@ -109,6 +156,17 @@ def test_sessions(machine, deb, tmp_path, document, chapters, how):
         machine.install(deb)
     for chapter in chapters:
         follow(machine, document, chapter, tmp_path)
+
+
+@pytest.mark.parametrize("document, chapter", [
+    key for key, how in documents.HOW.items() if how == documents.USER],
+    ids=lambda text: text.replace(" ", "_"))
+def test_sessions_of_a_user(machine, tmp_path, document, chapter):
+    """Nothing needs root, and nothing of it is left at the end but the configuration."""
+    shell = become_user(machine)
+    follow(machine, document, chapter, tmp_path, shell, USER_HOME)
+    left = machine.run(*shell, "cd; find .local .config -type f -o -type l").stdout.split()
+    assert left == [".config/tcpd/tcpd.conf"]
 
 
 def test_documents_in_the_package(deb, tmp_path):
