@@ -51,6 +51,32 @@ static bool is_origin(const char *text)
             strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == NULL);
 }
 
+// What a request can name: printable ASCII without a query, "#<> and spaces, which browsers encode.
+static bool is_path(const char *text)
+{
+    if (strcmp(text, "*") == 0)
+        return true;
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~' || strchr("\"#<>?", *c))
+            return false;
+    return text[0] == '/';
+}
+
+// A name or number, in brackets where it is IPv6, and maybe a port; not a URL.
+static bool is_host(const char *text)
+{
+    size_t host = text[0] == '[' ? strcspn(text, "]") + 1 : strcspn(text, ":");
+    const char *port;
+
+    if (strcmp(text, "*") == 0)
+        return true;
+    if (host == 0 || host > strlen(text) || strpbrk(text, "/@ ?#,"))
+        return false;
+    port = text + host;
+    return *port == '\0' || (port[0] == ':' && port[1] >= '1' && port[1] <= '9' &&
+                             port[1 + strspn(port + 1, "0123456789")] == '\0' && strlen(port) <= 6);
+}
+
 void config_check_websocket(const struct service *service, const struct section *section,
                             struct problems *problems)
 {
@@ -69,8 +95,17 @@ void config_check_websocket(const struct service *service, const struct section 
                      "\"%s\" is no name of a protocol: letters, digits and "
                      "!#$%%&'*+-.^_`|~, up to 128 of them",
                      ws->protocols.items[i]);
-    if (ws->path && ws->path[0] != '/' && strcmp(ws->path, "*") != 0)
-        complain(&at, "ws_path", "\"%s\" is no path: it begins with '/', or is \"*\"", ws->path);
+    for (size_t i = 0; i < ws->hosts.n; i++)
+        if (!is_host(ws->hosts.items[i]))
+            complain(&at, "ws_hosts",
+                     "\"%s\" is no host; \"*\", or as in the field Host, such as "
+                     "\"www.example.org\" or \"www.example.org:8080\"",
+                     ws->hosts.items[i]);
+    if (ws->path && !is_path(ws->path))
+        complain(&at, "ws_path",
+                 "\"%s\" is no path: it begins with '/', or is \"*\", and has no query; what is "
+                 "not printable ASCII is encoded",
+                 ws->path);
     if (ws->message_max < 1 || ws->message_max > MESSAGE_MOST)
         complain(&at, "ws_message_max", "must be between 1 and 1G");
 }

@@ -168,7 +168,16 @@ static void drop(struct relay *relay)
     way->n = 0;
 }
 
-// Empties a way. True: it is empty; false: the other end takes no more now, or never.
+// Whether the client's stage keeps nothing of what it has taken; an error there comes again.
+static bool is_flushed(const struct relay *relay)
+{
+    struct stage *stage = relay->session->stage;
+
+    return !stage || stage_flush(stage, MSG_DONTWAIT) == 0 || !is_later(-errno);
+}
+
+// Empties a way. True: it is empty, and nothing of it is on its way; false: the other end takes no
+// more now, or never.
 static bool pour(struct relay *relay, enum relay_end from)
 {
     struct relay_way *way = &relay->ways[from];
@@ -199,8 +208,11 @@ static bool pour(struct relay *relay, enum relay_end from)
         if (from == RELAY_FAR)
             session->bytes_out += (uint64_t)n;
     }
-    if (from == RELAY_FAR)
-        relay->send_due_usec = USEC_NEVER;
+    if (from == RELAY_CLIENT)
+        return true;
+    if (!is_flushed(relay))
+        return false;
+    relay->send_due_usec = USEC_NEVER;
     return true;
 }
 
@@ -295,6 +307,8 @@ bool relay_step(struct relay *relay, const struct pollfd *fds)
             move(relay, (enum relay_end)i);
     if (session->result == SESSION_OK)
         pass_ends_on(relay);
+    if (relay->ways[RELAY_FAR].n == 0 && relay->send_due_usec != USEC_NEVER)
+        (void)pour(relay, RELAY_FAR); // the client may have all of it by now
     relay_keep_deadlines(relay);
     return session->result != SESSION_OK ||
            (relay->ways[RELAY_CLIENT].is_over && relay->ways[RELAY_FAR].is_over);
@@ -317,7 +331,7 @@ uint64_t relay_unread(const struct relay *relay)
 static bool wait_for_client(struct relay *relay)
 {
     struct pollfd client = {.fd = relay->fds[RELAY_CLIENT], .events = POLLOUT};
-    uint64_t due = relay_due(relay), now = base_now_usec();
+    uint64_t due = relay_limit(relay), now = base_now_usec();
     struct timespec wait = base_timespec(due > now ? due - now : 0);
 
     (void)ppoll(&client, 1, due == USEC_NEVER ? NULL : &wait, NULL);
@@ -328,9 +342,12 @@ static bool wait_for_client(struct relay *relay)
 void relay_finish(struct relay *relay)
 {
     struct relay_way *way = &relay->ways[RELAY_FAR];
+    uint64_t limit = relay->session->service->deadlines.send_usec;
     int unread = 0; // what others write from now on is not the program's
 
     drop(relay);
+    if (relay->send_due_usec == USEC_NEVER && limit > 0)
+        relay->send_due_usec = base_now_usec() + limit;
     (void)ioctl(relay->fds[RELAY_FAR], SIOCINQ, &unread); // cannot fail on a connected socket
     while (relay->session->result == SESSION_OK) {
         if (!pour(relay, RELAY_FAR)) {

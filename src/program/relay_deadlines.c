@@ -66,6 +66,13 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+uint64_t relay_limit(const struct relay *relay)
+{
+    enum session_result result;
+
+    return next_deadline(relay, &result);
+}
+
 uint64_t relay_stage_due(const struct relay *relay)
 {
     const struct stage *stage = relay->session->stage;
@@ -77,8 +84,7 @@ uint64_t relay_stage_due(const struct relay *relay)
 
 uint64_t relay_due(const struct relay *relay)
 {
-    enum session_result result;
-    uint64_t due = earlier(next_deadline(relay, &result), relay_stage_due(relay));
+    uint64_t due = earlier(relay_limit(relay), relay_stage_due(relay));
 
     return relay_is_held(relay, RELAY_FAR) ? earlier(due, relay->end_due_usec) : due;
 }

@@ -13,6 +13,9 @@ static inline bool relay_way_is_open(const struct relay_way *way)
 // failed, as who has started it is about to know.
 bool relay_is_held(const struct relay *relay, enum relay_end from);
 
+// The nearest of the session's limits; USEC_NEVER.
+uint64_t relay_limit(const struct relay *relay);
+
 // When the client's stages are to be looked at, without an event of its socket; 0: now.
 uint64_t relay_stage_due(const struct relay *relay);
 

@@ -24,7 +24,7 @@ static const struct {
 } refusals[] = {
     {400, "Bad Request", "", "this is not a request of HTTP/1.1"},
     {403, "Forbidden", "", ""},
-    {404, "Not Found", "", ""},
+    {404, "Not Found", "", "there is no such page"},
     {405, "Method Not Allowed", "Allow: GET\r\n", "the method is not GET"},
     {408, "Request Timeout", "", "the request did not come in time"},
     {414, "URI Too Long", "", "the first line is too long"},

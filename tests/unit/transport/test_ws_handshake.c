@@ -126,11 +126,9 @@ static void test_refusals(void **state)
         int status;
         const char *has;
     } refusals[] = {
-        {400, " Bad Request\r\n"},
-        {405, "\r\nAllow: GET\r\n"},
-        {408, " Request Timeout\r\n"},
-        {414, " URI Too Long\r\n"},
-        {431, " Request Header Fields Too Large\r\n"},
+        {400, " Bad Request\r\n"},   {404, " Not Found\r\n"},
+        {405, "\r\nAllow: GET\r\n"}, {408, " Request Timeout\r\n"},
+        {414, " URI Too Long\r\n"},  {431, " Request Header Fields Too Large\r\n"},
     };
 
     (void)state;
