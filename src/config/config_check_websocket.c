@@ -43,8 +43,11 @@ static bool is_token(const char *text)
 // As browsers write one: a scheme, a host in small letters, a port that is not the scheme's own.
 static bool is_origin(const char *text)
 {
-    size_t scheme = strcspn(text, ":/");
+    size_t scheme = strcspn(text, ":/"), n = strlen(text);
 
+    if ((strncmp(text, "http:", 5) == 0 && n > 3 && strcmp(text + n - 3, ":80") == 0) ||
+        (strncmp(text, "https:", 6) == 0 && n > 4 && strcmp(text + n - 4, ":443") == 0))
+        return false;
     return strcmp(text, "same") == 0 || strcmp(text, "*") == 0 ||
            (scheme > 0 && strncmp(text + scheme, "://", 3) == 0 && text[scheme + 3] != '\0' &&
             strpbrk(text + scheme + 3, "/@ ?#") == NULL &&
@@ -87,7 +90,7 @@ void config_check_websocket(const struct service *service, const struct section 
         if (!is_origin(ws->origins.items[i]))
             complain(&at, "ws_origins",
                      "\"%s\" is no origin; \"same\", \"*\", or as a browser sends it, "
-                     "such as \"https://www.example.org\"",
+                     "such as \"https://www.example.org\", without the scheme's own port",
                      ws->origins.items[i]);
     for (size_t i = 0; i < ws->protocols.n; i++)
         if (!is_token(ws->protocols.items[i]))
@@ -106,6 +109,8 @@ void config_check_websocket(const struct service *service, const struct section 
                  "\"%s\" is no path: it begins with '/', or is \"*\", and has no query; what is "
                  "not printable ASCII is encoded",
                  ws->path);
+    if (ws->has_page && ws->path && strcmp(ws->path, "/") != 0 && strcmp(ws->path, "*") != 0)
+        complain(&at, "ws_page", "the page connects to /, which is not ws_path, \"%s\"", ws->path);
     if (ws->message_max < 1 || ws->message_max > MESSAGE_MOST)
         complain(&at, "ws_message_max", "must be between 1 and 1G");
 }

@@ -292,6 +292,8 @@ WRONG = [
     ("ws_origins", ["same", "https://a.example/"], '"https://a.example/" is no origin'),
     ("ws_origins", ["https://A.example"], '"https://A.example" is no origin'),
     ("ws_origins", ["null"], '"null" is no origin'),
+    ("ws_origins", ["http://a.example:80"], '"http://a.example:80" is no origin'),
+    ("ws_origins", ["https://a.example:443"], '"https://a.example:443" is no origin'),
     ("ws_protocols", ["chat", "a b"], '"a b" is no name of a protocol'),
     ("ws_protocols", ["x" * 129], "is no name of a protocol"),
     ("ws_path", "chat", r"\"chat\" is no path: it begins with '/', or is \"\*\""),
@@ -316,6 +318,13 @@ def test_wrong_setting(option, value, words):
     status, _, log = run("-t", conf=configuration(service("echo", listen=WS, **{option: value})))
     assert status == EX_CONFIG
     assert re.search(rf"tcpd\.conf:4: .*{words}", log), log
+
+
+def test_page_that_cannot_connect():
+    """It would get its own 404."""
+    conf = configuration(service("echo", listen=WS, ws_path="/game", ws_page="yes"))
+    status, _, log = run("-t", conf=conf)
+    assert status == EX_CONFIG and "the page connects to /, which is not ws_path" in log, log
 
 
 def test_program_that_accepts_by_itself(mark):
