@@ -32,11 +32,11 @@ struct options {
     const struct config_source *source;
     struct config_input input; // the one of these two
     struct run run;            // that is it
-    bool check, verbose, levels;
+    bool check, print, verbose, levels;
 };
 
 static const char help[] =
-    "usage: tcpd [-c FILE] [-t] [-v] [-l]\n"
+    "usage: tcpd [-c FILE] [-t | -T] [-v] [-l]\n"
     "       tcpd run [OPTION...] PROGRAM [ARGUMENT...]\n"
     "A preforking TCP server: serves what FILE says, in the foreground. `tcpd run` serves a "
     "program\n"
@@ -45,6 +45,7 @@ static const char help[] =
     "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG ";\n"
     "                     - is standard input\n"
     "  -t, --check        check the configuration, say what would be served where, exit\n"
+    "  -T, --print        the same, but print every setting with its value and its place\n"
     "  -v, --verbose      log more\n"
     "  -l, --levels       begin each log line with its level, as systemd reads it: <6>\n"
     "  -V, --version      print the version\n"
@@ -109,13 +110,10 @@ static void open_input(struct options *options, const char *path)
 static void options_parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 't'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"levels", no_argument, NULL, 'l'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 't'},
+        {"print", no_argument, NULL, 'T'},        {"verbose", no_argument, NULL, 'v'},
+        {"levels", no_argument, NULL, 'l'},       {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {0},
     };
     const char *path = TCPD_CONFIG;
     int option;
@@ -125,10 +123,14 @@ static void options_parse(int argc, char **argv, struct options *options)
         return;
     }
     argv[0] = program_invocation_short_name; // getopt's messages begin with it
-    while ((option = getopt_long(argc, argv, "c:tvlVh", names, NULL)) >= 0)
+    while ((option = getopt_long(argc, argv, "c:tTvlVh", names, NULL)) >= 0)
         switch (option) {
         case 'c':
             path = optarg;
+            break;
+        case 'T':
+            options->print = true;
+            options->check = true;
             break;
         case 't':
             options->check = true;
@@ -289,10 +291,13 @@ static int open_listeners(struct config *config, const struct options *options,
     return r;
 }
 
-// All that -t has to say; returns the exit status.
+// All that -t or -T has to say; returns the exit status.
 static int tell(struct options *options, struct config *config)
 {
-    config_describe(config, options->source->name, stdout);
+    if (options->print)
+        config_print(config, stdout);
+    else
+        config_describe(config, options->source->name, stdout);
     (void)config_unref(config);
     config_input_close(&options->input);
     return said();

@@ -81,6 +81,14 @@ struct service {
     struct problems left_out; // why it cannot be served where tcpd runs, though it is right
     char *file;               // where the section ends
     int line;
+    int *lines,
+        *option_lines; // where its settings and the handler's are written (section.h); owned
+};
+
+// Where a setting outside of services was given; file NULL: nowhere.
+struct origin {
+    char *file;
+    int line;
 };
 
 struct config {
@@ -94,8 +102,9 @@ struct config {
     enum log_addresses log_addresses;
     struct service *services;
     size_t n_services;
-    size_t n_left_out;     // further ones behind those, which cannot be served where tcpd runs
-    unsigned n_references; // pools that are being closed still need the configuration before
+    size_t n_left_out;      // further ones behind those, which cannot be served where tcpd runs
+    struct origin *origins; // of its settings, in the order of their form
+    unsigned n_references;  // pools that are being closed still need the configuration before
 };
 
 // Where a configuration is read, at the start and anew at each reload.
@@ -133,6 +142,9 @@ void config_input_close(struct config_input *input);
 
 // Prints what would be served where, a line for each service, and that it is right.
 void config_describe(const struct config *config, const char *source, FILE *stream);
+
+// Prints it as a tcpd.conf with the value of every setting, and in comments where each is written.
+void config_print(const struct config *config, FILE *stream);
 
 // One more owner.
 struct config *config_ref(struct config *config);

@@ -16,6 +16,8 @@ void config_service_done(struct service *service)
         form_done(handler->form, service->options);
     free(service->options);
     form_done(&settings_of_service, service);
+    free(service->lines);
+    free(service->option_lines);
     problems_done(&service->left_out);
     free(service->name);
     free(service->file);
@@ -34,6 +36,9 @@ struct config *config_unref(struct config *config)
         return NULL;
     for (size_t i = 0; i < config->n_services + config->n_left_out; i++)
         config_service_done(&config->services[i]);
+    for (size_t i = 0; config->origins && i < settings_of_file.n; i++)
+        free(config->origins[i].file);
+    free(config->origins);
     free(config->services);
     free(config);
     return NULL;

@@ -32,9 +32,22 @@ static void end_service(struct section *section, void *data)
     service->line = section->line;
     choose_handler(sections, service, section);
     config_check_service(service, section, sections->problems);
+    service->lines = section_take_lines(&section->parts[0]);
+    if (section->chosen)
+        service->option_lines = section_take_lines(section->chosen);
     config->services = base_checked(
         reallocarray(config->services, config->n_services + 1, sizeof(*service)));
     config->services[config->n_services++] = *service;
+}
+
+// Of what stands outside of sections, again and again in several files, the last one counts.
+static void note_origin(const struct setting *setting, const struct place *place, void *data)
+{
+    const struct config_sections *sections = data;
+    struct origin *origin = &sections->config->origins[setting - settings_of_file.settings];
+
+    free(origin->file);
+    *origin = (struct origin){.file = base_checked(strdup(place->file)), .line = place->line};
 }
 
 static size_t count(const struct handler *const *handlers)
@@ -65,7 +78,7 @@ void config_sections_open(struct config_sections *ret, const struct handler *con
         .config = base_checked(calloc(1, sizeof(*ret->config))),
         .handlers = handlers,
         .problems = problems,
-        .file = {.form = &settings_of_file},
+        .file = {.form = &settings_of_file, .set = note_origin, .data = ret},
         .variants = make_variants(handlers),
     };
     ret->kinds[SECTION_SERVICE] = (struct section_kind){
@@ -85,6 +98,8 @@ void config_sections_open(struct config_sections *ret, const struct handler *con
         .n_sections = SECTION_KINDS,
     };
     ret->config->n_references = 1;
+    ret->config->origins = base_checked(
+        calloc(settings_of_file.n, sizeof(ret->config->origins[0])));
     free(form_init(&settings_of_file, ret->config)); // defaults are right: a test tries them
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/address.h"
 #include "base/problems.h"
@@ -56,6 +57,7 @@ struct setting {
     enum setting_kind kind;
     unsigned min, max; // counts, modes; of numbers max is also how far below zero
     int n_names;       // choices
+    bool is_path;      // of files; a relative one begins at the configuration's folder
 };
 
 struct form {
@@ -90,6 +92,12 @@ const char *form_suggest(const struct form *form, const char *name, unsigned *be
 // owned text of what is wrong and what is allowed; the field is changed on success only.
 char *setting_set(const struct setting *setting, void *values, const char *text,
                   const struct place *place);
+
+// Prints the field of values as tcpd.conf has it, so that it is read as the same value anywhere: a
+// relative path gets the folder in front ("": none). False: it has no value, and nothing is
+// printed.
+bool setting_print(const struct setting *setting, const void *values, const char *folder,
+                   FILE *stream);
 
 // Gives a zeroed struct every default. NULL, or an owned text of the first default that is not
 // within its own range, which is a fault of the form.

@@ -113,6 +113,8 @@ static void set_in(struct section *section, struct section_part *part,
     } else if (wrong && !section->chosen && !part->wrong[i]) {
         part->wrong[i] = wrong;
         return;
+    } else if (!wrong && section->kind->set) {
+        section->kind->set(setting, place, section->kind->data);
     }
     free(wrong);
 }
@@ -154,7 +156,7 @@ int section_line(const struct section *section, const char *name)
         if (setting)
             line = section->parts[i].lines[index_of(&section->parts[i], setting)];
     }
-    return line;
+    return line == SECTION_UNUSED ? 0 : line;
 }
 
 void *section_take(struct section_part *part)
@@ -163,6 +165,25 @@ void *section_take(struct section_part *part)
 
     part->values = NULL;
     return values;
+}
+
+int *section_take_lines(struct section_part *part)
+{
+    int *lines = part->lines;
+
+    part->lines = NULL;
+    return lines;
+}
+
+void section_mark_unused(const struct section *section, const char *name)
+{
+    for (size_t i = 0; i < section->n_parts; i++) {
+        struct section_part *part = &section->parts[i];
+        const struct setting *setting = form_find(part->form, name);
+
+        if (setting)
+            part->lines[index_of(part, setting)] = SECTION_UNUSED;
+    }
 }
 
 // What chooses among the variants: "handler".

@@ -6,6 +6,8 @@
 // kind's.
 #pragma once
 
+#include <limits.h>
+
 #include "base/problems.h"
 #include "config/form.h"
 
@@ -22,16 +24,20 @@ struct section_kind {
     const struct form *form;
     const struct variant *variants; // which its SETTING_VARIANT chooses from
     size_t n_variants;
+    // A setting of the form has got its value; NULL: nobody wants to know.
+    void (*set)(const struct setting *setting, const struct place *place, void *data);
     void (*end)(struct section *section, void *data); // takes what was read; it is freed afterwards
     void *data;
 };
+
+#define SECTION_UNUSED INT_MIN // it may not be given, beside what else the section has
 
 // One form of the section.
 struct section_part {
     const struct form *form;
     const char *variant; // whose it is, NULL: the kind's
     void *values;        // a struct of the form
-    int *lines;          // where each setting was given, 0: nowhere, negative: in no file
+    int *lines;          // where each setting was given, 0: nowhere, negative: in no file; or:
     char **wrong;        // values of a variant not chosen yet: what is wrong with them
     char *wrong_default; // what form_init() has found
 };
@@ -70,6 +76,10 @@ void section_free(struct section *section);
 int section_line(const struct section *section, const char *name);
 // The struct of the kind's form, or of the chosen variant's: the caller's from now on.
 void *section_take(struct section_part *part);
+// Its lines, in the order of the form's settings; then nobody can ask for them here any more.
+int *section_take_lines(struct section_part *part);
+// The setting has no effect besides others of the section, and may not be given.
+void section_mark_unused(const struct section *section, const char *name);
 
 // The names of a kind's variants, separated by ", ", for messages. Returns text.
 const char *section_variants(const struct section_kind *kind, char *text, size_t size);

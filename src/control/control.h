@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The control plane: D-Bus messages, peer to peer without a bus, on the listening unix socket that
-// systemd hands over as "@control". Object /tcpd, interface tcpd.Manager: Reload(), Stop(),
-// GetStatus(). Who may connect is the socket's file mode to say; Reload() and Stop() are for root
-// and for the user that tcpd runs as. Nothing here blocks, and no peer can end or stall the master.
-// All functions take NULL: no such socket was handed over.
+// systemd hands over as "@control". Object /tcpd, interface tcpd.Manager: Check(), Reload(),
+// Stop(), GetStatus(). Who may connect is the socket's file mode to say; all but GetStatus() are
+// for root and for the user that tcpd runs as. Nothing here blocks, and no peer can end or stall
+// the master. All functions take NULL: no such socket was handed over.
 #pragma once
 
 struct control;

@@ -12,12 +12,13 @@
 #include "master/master_state.h"
 
 #define CONTROL_CONNECTIONS 16
-#define CONTROL_CALLS       16 // of Reload() that wait, in each connection
+#define CONTROL_CALLS       16 // of Reload() and Check() that wait, in each connection
 
-// A call of Reload() that waits for its answer.
+// A call of Reload() or Check() that waits for its answer.
 struct control_call {
     sd_bus_message *message;
-    bool current; // answered by the reload that runs, else by the next one
+    bool is_check; // else of Reload():
+    bool current;  // answered by the reload that runs, else by the next one
 };
 
 struct control_connection {

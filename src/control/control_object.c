@@ -5,12 +5,15 @@
 
 #include "control/control_object.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/base.h"
 #include "control/control_status.h"
 #include "log/log.h"
+#include "master/master_check.h"
 #include "master/master_stop.h"
 
 // busctl always behaves as on a bus, and begins with this.
@@ -67,6 +70,31 @@ static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *erro
     return 1; // answered later
 }
 
+// A check takes a process and its time, so not everybody may have one made.
+static int on_check(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    struct control_connection *connection = userdata;
+    int r;
+
+    if (!may_steer(connection))
+        return refuse_to_steer(error);
+    if (connection->n_calls == CONTROL_CALLS)
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "too many calls wait already");
+    r = check_start(connection->control->master);
+    if (r == -EBUSY)
+        return sd_bus_error_set(error, "tcpd.Error.Busy",
+                                "another check is under way; try again when it has ended");
+    if (r == -EALREADY)
+        return sd_bus_error_set(error, "tcpd.Error.Busy",
+                                "tcpd is starting, reloading or stopping; try again afterwards");
+    if (r < 0)
+        return sd_bus_error_setf(error, "tcpd.Error.NotChecked",
+                                 "the configuration cannot be checked: %s", strerror(-r));
+    connection->calls[connection->n_calls++] = (struct control_call){
+        .message = sd_bus_message_ref(message), .is_check = true};
+    return 1; // answered later
+}
+
 static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     struct control_connection *connection = userdata;
@@ -89,6 +117,7 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}", on_get_status, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Check", "", "sts", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
@@ -106,8 +135,11 @@ int control_add_object(struct control_connection *connection)
 
 void control_forget_calls(struct control_connection *connection)
 {
-    for (size_t i = 0; i < connection->n_calls; i++)
+    for (size_t i = 0; i < connection->n_calls; i++) {
+        if (connection->calls[i].is_check) // the one that is under way
+            check_cancel(connection->control->master);
         connection->calls[i].message = sd_bus_message_unref(connection->calls[i].message);
+    }
     connection->n_calls = 0;
 }
 
@@ -117,7 +149,7 @@ static void on_reload_started(void *data)
 
     for (struct control_connection *i = control->connections; i; i = i->next)
         for (size_t k = 0; k < i->n_calls; k++)
-            i->calls[k].current = true;
+            i->calls[k].current = !i->calls[k].is_check;
 }
 
 // Answers the calls of one connection: with an error unless it is NULL; those that wait for the
@@ -187,6 +219,41 @@ static void on_reload_ended(void *data, bool ready)
     answer_all(data, ready ? NULL : &not_ready, false);
 }
 
+static int answer_check(sd_bus_message *call, const char *name,
+                        const struct rehearsal_verdict *verdict)
+{
+    bool is_right = verdict->problems.n == 0;
+    cleanup_free char *text = join(is_right ? &verdict->warnings : &verdict->problems);
+    cleanup_free char *source = calloc(1, CONTROL_TEXT_SIZE(name));
+    const sd_bus_error wrong = SD_BUS_ERROR_MAKE_CONST(verdict->is_whole ? "tcpd.Error.Wrong"
+                                                                         : "tcpd.Error.NotChecked",
+                                                       text && text[0] ? text : "out of memory");
+
+    if (!is_right || !text || !source)
+        return sd_bus_reply_method_error(call, &wrong);
+    (void)control_make_text(name, source, CONTROL_TEXT_SIZE(name));
+    return sd_bus_reply_method_return(call, "sts", source, (uint64_t)verdict->n_services, text);
+}
+
+// There is one that waits, and nobody else's.
+static void on_checked(void *data, const struct rehearsal_verdict *verdict)
+{
+    const struct control *control = data;
+
+    for (struct control_connection *i = control->connections; i; i = i->next)
+        for (size_t k = 0; k < i->n_calls; k++) {
+            if (!i->calls[k].is_check)
+                continue;
+            if (answer_check(i->calls[k].message, control->master->source->name, verdict) < 0)
+                control_doom(i);
+            (void)sd_bus_message_unref(i->calls[k].message);
+            i->calls[k] = i->calls[--i->n_calls];
+            i->calls[i->n_calls] = (struct control_call){0};
+            i->called_usec = base_now_usec();
+            return;
+        }
+}
+
 static void on_stopping(void *data)
 {
     static const sd_bus_error stopping = SD_BUS_ERROR_MAKE_CONST("tcpd.Error.Stopping",
@@ -202,6 +269,7 @@ void control_watch(struct control *control)
         .reload_started = on_reload_started,
         .reload_refused = on_reload_refused,
         .reload_ended = on_reload_ended,
+        .checked = on_checked,
         .stopping = on_stopping,
     };
 }

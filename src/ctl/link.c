@@ -111,6 +111,14 @@ static int connect_path(const char *path, uint64_t timeout_usec, int *ret_fd)
     return 0;
 }
 
+bool link_is_there(const char *path)
+{
+    cleanup_close int fd = -1;
+    int r = connect_path(path, LINK_ANSWER_USEC, &fd);
+
+    return r != -ENOENT && r != -ECONNREFUSED;
+}
+
 // Until both sides have greeted each other; sd-bus' own patience is longer.
 static int wait_ready(sd_bus *bus, uint64_t deadline)
 {
@@ -172,6 +180,12 @@ static int fail_call(const sd_bus_error *error, int r)
         (void)fprintf(stderr, "%s\n", error->message);
         return fail(EXIT_FAILURE, "the configuration was refused; the old one stays in force");
     }
+    if (sd_bus_error_has_name(error, "tcpd.Error.Wrong")) {
+        (void)fprintf(stderr, "%s\n", error->message);
+        return fail(EX_CONFIG, "the configuration is wrong; nothing has changed");
+    }
+    if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD))
+        return fail(EXIT_FAILURE, "the daemon that runs is of a version that cannot do this");
     return fail(EXIT_FAILURE, "%s",
                 sd_bus_error_is_set(error) && error->message ? error->message : strerror(-r));
 }

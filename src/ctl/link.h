@@ -3,16 +3,21 @@
 // caller asks for none. What fails is told on stderr, once, here; results are exit statuses.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
 #define LINK_ANSWER_USEC UINT64_C(25000000) // for what the daemon answers at once
 
+// Whether somebody listens at path; says nothing. It may be somebody who starts the daemon for it.
+bool link_is_there(const char *path);
+
 // Connects to the socket at path. EX_OK, then *ret is the caller's; EX_UNAVAILABLE, EX_NOPERM.
 int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret);
 
 // Calls a method of tcpd.Manager without arguments. EX_OK, then *ret_reply (which may be NULL) is
-// the caller's; EXIT_FAILURE when the daemon says no, EX_NOPERM, EX_UNAVAILABLE without an answer.
+// the caller's; EXIT_FAILURE when the daemon says no, EX_CONFIG
+// when a configuration that it has checked is wrong, EX_NOPERM, EX_UNAVAILABLE without an answer.
 int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply);
 
 // Waits until the daemon is gone. EX_OK, EX_UNAVAILABLE when it no longer answers.

@@ -5,25 +5,36 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "base/base.h"
 #include "base/timespan.h"
 
-#define SOCKET TCPD_RUN_DIR "/control"
+#define SOCKET       TCPD_RUN_DIR "/control"
+#define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
 static const char help[] =
-    "usage: tcpdctl [OPTION]... status | reload | stop\n"
-    "Shows the status of a running tcpd, reloads or stops it.\n"
+    "usage: tcpdctl [OPTION]... status | reload | stop | check | config\n"
+    "Shows the status of a running tcpd, reloads or stops it, checks its configuration.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"
     "                     is refused, print what is wrong\n"
     "  stop               have it finish the sessions in hand and end, and wait for that; once\n"
     "                     more: end at once\n"
+    "  check [FILE | INSTANCE]\n"
+    "                     check the configuration as the daemon would read it now, in its "
+    "sandbox;\n"
+    "                     without a daemon, or of another FILE, as you, outside of it\n"
+    "  config [FILE | INSTANCE]\n"
+    "                     print every setting with its value, and where each is written\n"
     "\n"
+    "  -i, --instance NAME\n"
+    "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
     "      --json         status: one JSON object instead of a table\n"
     "      --no-wait      stop: do not wait for the end\n"
@@ -32,19 +43,18 @@ static const char help[] =
     "  -h, --help         print this\n"
     "\n"
     "exit status: 0 done, 1 refused or failed, 64 usage, 69 no connection or no answer,\n"
-    "             77 permission denied\n";
+    "             77 permission denied, 78 the configuration is wrong\n";
 
 static const char *const command_names[COMMANDS] = {
-    [COMMAND_STATUS] = "status",
-    [COMMAND_RELOAD] = "reload",
-    [COMMAND_STOP] = "stop",
+    [COMMAND_STATUS] = "status", [COMMAND_RELOAD] = "reload", [COMMAND_STOP] = "stop",
+    [COMMAND_CHECK] = "check",   [COMMAND_CONFIG] = "config",
 };
 
 // A reload is slow when it has to wait for another one, or for a name service.
 static const uint64_t default_timeouts[COMMANDS] = {
-    [COMMAND_STATUS] = 25 * USEC_PER_SEC,
-    [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
-    [COMMAND_STOP] = USEC_NEVER,
+    [COMMAND_STATUS] = 25 * USEC_PER_SEC, [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
+    [COMMAND_STOP] = USEC_NEVER,          [COMMAND_CHECK] = 300 * USEC_PER_SEC,
+    [COMMAND_CONFIG] = USEC_NEVER,
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -75,36 +85,103 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, reload or stop", "");
+        refuse("name a command: status, reload, stop, check or config", "");
     while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
         command++;
     if (command == COMMANDS)
         refuse("there is no command ", word);
-    if (argc > 1)
+    if (argc > 1 && command != COMMAND_CHECK && command != COMMAND_CONFIG)
         refuse(word, " takes no argument");
+    if (argc > 2)
+        refuse(word, " takes one FILE or INSTANCE");
     return command;
+}
+
+__attribute__((format(printf, 1, 2))) static const char *make_text(const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        base_out_of_memory();
+    va_end(arguments);
+    return text;
+}
+
+// The daemon of tcpd@NAME.service; NULL: that of tcpd.service.
+static void choose_instance(struct options *options, const char *name)
+{
+    if (name && (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > INSTANCE_MAX))
+        refuse("an instance's name is that of tcpd@NAME.service, without '/', and not ",
+               *name ? name : "empty");
+    if (!options->socket) {
+        options->socket = name ? make_text(TCPD_RUN_DIR "/%s.control", name) : SOCKET;
+        options->unit = name ? make_text("tcpd@%s.service", name) : "tcpd.service";
+    }
+    options->instance = name;
+    if (!options->file)
+        options->file = name ? make_text(TCPD_CONFIG_DIR "/%s.conf", name) : TCPD_CONFIG;
+}
+
+// NAME in /etc/tcpd/NAME.conf, which the instance of that name reads; NULL: it is another file.
+static const char *find_instance(const char *file)
+{
+    size_t folder = strlen(TCPD_CONFIG_DIR "/"), length = strlen(file), end = strlen(".conf");
+
+    if (strncmp(file, TCPD_CONFIG_DIR "/", folder) != 0 || strchr(file + folder, '/') ||
+        length <= folder + end || strcmp(file + length - end, ".conf") != 0)
+        return NULL;
+    return make_text("%.*s", (int)(length - folder - end), file + folder);
+}
+
+static bool is_file(const char *word)
+{
+    size_t length = strlen(word);
+
+    return strchr(word, '/') || strcmp(word, "-") == 0 ||
+           (length > 5 && strcmp(word + length - 5, ".conf") == 0);
+}
+
+// What is to be checked or printed: whose configuration, or which file.
+static void choose_file(struct options *options, const char *word, const char *instance)
+{
+    cleanup_free char *path = NULL;
+    bool is_default;
+
+    if (!word || !is_file(word)) {
+        choose_instance(options, word ? word : instance);
+        return;
+    }
+    path = strcmp(word, "-") == 0 ? NULL : realpath(word, NULL);
+    is_default = path && strcmp(path, TCPD_CONFIG) == 0;
+    instance = path && !is_default ? find_instance(path) : NULL;
+    options->file = word;
+    options->is_elsewhere = !is_default && !instance;
+    choose_instance(options, instance);
 }
 
 struct options options_parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"no-wait", no_argument, NULL, 'n'},
-        {"timeout", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
+        {"socket", required_argument, NULL, 's'},  {"instance", required_argument, NULL, 'i'},
+        {"json", no_argument, NULL, 'j'},          {"no-wait", no_argument, NULL, 'n'},
+        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},       {0},
     };
-    struct options options = {.socket = SOCKET};
+    struct options options = {0};
+    const char *instance = NULL, *word;
     bool timed = false;
     int option;
 
     argv[0] = program_invocation_short_name; // getopt's messages begin with it
-    while ((option = getopt_long(argc, argv, "s:Vh", names, NULL)) >= 0)
+    while ((option = getopt_long(argc, argv, "s:i:Vh", names, NULL)) >= 0)
         switch (option) {
         case 's':
             options.socket = optarg;
+            break;
+        case 'i':
+            instance = optarg;
             break;
         case 'j':
             options.json = true;
@@ -125,6 +202,12 @@ struct options options_parse(int argc, char **argv)
             exit(EX_USAGE);
         }
     options.command = parse_command(argc - optind, argv + optind);
+    word = argc - optind > 1 ? argv[optind + 1] : NULL;
+    if (options.socket && (instance || word))
+        refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
+    if (instance && word)
+        refuse("--instance names a daemon already; give no argument", "");
+    choose_file(&options, word, instance);
     if (options.json && options.command != COMMAND_STATUS)
         refuse("--json is for status only", "");
     if (options.no_wait && options.command != COMMAND_STOP)

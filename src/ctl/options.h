@@ -5,15 +5,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_STOP, COMMANDS };
+enum command {
+    COMMAND_STATUS,
+    COMMAND_RELOAD,
+    COMMAND_STOP,
+    COMMAND_CHECK,
+    COMMAND_CONFIG,
+    COMMANDS
+};
 
 struct options {
     enum command command;
     const char *socket;
+    const char *unit;     // the daemon's, NULL: the socket was named
+    const char *instance; // NULL: none
+    const char *file;     // the configuration that the unit reads, or that was named
+    bool is_elsewhere;    // the file is none of the unit's
     bool json;
     bool no_wait;
     uint64_t timeout_usec; // USEC_NEVER: none
 };
 
-// Exits for --help, --version and, with a line on stderr, wrong usage.
+// Exits for --help, --version and, with a line on stderr, wrong usage. What they point to is
+// never freed.
 struct options options_parse(int argc, char **argv);

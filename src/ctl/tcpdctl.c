@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "base/base.h"
+#include "ctl/check.h"
 #include "ctl/link.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
@@ -55,12 +56,16 @@ static int stop(sd_bus *bus, const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    static struct options options; // what it points to stays
     sd_bus *bus = NULL;
     int status;
 
     open_standard_streams();
     options = options_parse(argc, argv);
+    if (options.command == COMMAND_CHECK)
+        return check_configuration(&options);
+    if (options.command == COMMAND_CONFIG)
+        return check_print(&options);
     status = link_open(options.socket, options.timeout_usec, &bus);
     if (status != EX_OK)
         return status;

@@ -36,7 +36,7 @@ static const char *const end_names[END_N] = {
 static const struct setting settings[] = {
     {FIELD("message", TEXT, struct greeting, message)},
     {FIELD("end", CHOICE, struct greeting, end), .initial = "none", CHOICES(end_names)},
-    {FIELD("file", TEXT, struct greeting, file)},
+    {FIELD("file", TEXT, struct greeting, file), .is_path = true},
 };
 
 static const struct form form = FORM(struct greeting, settings);

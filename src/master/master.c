@@ -18,6 +18,7 @@
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_balance.h"
+#include "master/master_check.h"
 #include "master/master_deaths.h"
 #include "master/master_idle.h"
 #include "master/master_listeners.h"
@@ -137,6 +138,8 @@ static int set_timer(struct master *master, uint64_t now)
         next = idle_due;
     if (reload_due(master) < next)
         next = reload_due(master);
+    if (check_due(master) < next)
+        next = check_due(master);
     if (master->reaping && master->reap_due_usec < next)
         next = master->reap_due_usec;
     if (master->phase == MASTER_STOPPING && master->stop_usec < next)
@@ -170,6 +173,7 @@ static int on_balance(sd_event_source *source, void *userdata)
         master_reap(master);
     if (master->orphans.are_due && !master->reaping)
         master_end_orphans(master);
+    check_decide(master, now);
     if (master_balance(master, now) || (master->reaping && now >= master->reap_due_usec))
         master_look_again(master);
     if (master->phase == MASTER_STOPPING && !master->pools.first && is_alone(master, now))
@@ -305,6 +309,7 @@ int master_open(struct master *ret, const struct config_source *source, struct c
         .set = *set,
         .generation = 1,
         .rehearsal = REHEARSAL_NONE,
+        .check = REHEARSAL_NONE,
         .phase_usec = base_now_usec(),
         .watchdog_usec = notify_watchdog_usec(),
         .has_terminal = master_has_terminal(),
@@ -335,6 +340,7 @@ void master_close(struct master *master)
     (void)sd_event_source_unref(master->timer);
     (void)sd_event_unref(master->event);
     rehearsal_close(&master->rehearsal);
+    rehearsal_close(&master->check);
     free(master->orphans.others);
     pools_close(&master->pools);
     listeners_forget(&master->set);

@@ -230,6 +230,10 @@ static void bury(struct master *master, const siginfo_t *info)
         rehearsal_note_end(&master->rehearsal, info);
         return;
     }
+    if (info->si_pid == master->check.pid) {
+        rehearsal_note_end(&master->check, info);
+        return;
+    }
     master_note_death(master, worker, info->si_pid, now);
     if (!worker)
         return; // an orphan, one that was here before us, or a child of a library

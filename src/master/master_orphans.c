@@ -131,7 +131,7 @@ static void end_if_orphan(struct master *master, pid_t pid)
     int r;
 
     if (slots_find(master->pools.slots, pid) || is_other(orphans, pid) ||
-        pid == master->rehearsal.pid)
+        pid == master->rehearsal.pid || pid == master->check.pid)
         return;
     // It may have ended already, to be reaped in a moment.
     r = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);

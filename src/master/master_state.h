@@ -48,7 +48,9 @@ struct master_watcher {
     void (*reload_refused)(void *data, const struct problems *problems);
     // It is over. Not ready: some new workers are still missing.
     void (*reload_ended)(void *data, bool ready);
-    // No reload will come any more.
+    // A check has ended (master_check.h), or was given up.
+    void (*checked)(void *data, const struct rehearsal_verdict *verdict);
+    // No reload or check will come any more.
     void (*stopping)(void *data);
 };
 
@@ -77,6 +79,8 @@ struct master {
     bool reaping;           // children have died
     struct orphans orphans;
     struct rehearsal rehearsal; // checking: what is going on
+    struct rehearsal check;     // a check that changes nothing, beside it
+    uint64_t check_usec;        // when that began
     uint64_t reap_due_usec;     // they may be looked for
     bool reload_again;          // asked for: as soon as no other one runs
     uint64_t watchdog_usec;     // how often to ping, 0: never

@@ -56,6 +56,7 @@ void master_stop(struct master *master, bool at_once, int exit_status)
         }
         log_info("stopping%s", at_once ? " at once" : ": draining");
         rehearsal_close(&master->rehearsal);
+        rehearsal_close(&master->check);
         master_say_stopping(master);
         notify_stopping(master_status(master));
         master_extend_stop(master);

@@ -32,7 +32,8 @@
 
 #define SPARE (UINT64_C(1) << 20) // for what is done with a configuration later
 
-static const char problem[] = "problem", warning[] = "warning", memory[] = "memory";
+static const char problem[] = "problem", warning[] = "warning", memory[] = "memory",
+                  services[] = "services";
 
 // ---- In the child -------------------------------------------------------------------------------
 
@@ -66,6 +67,27 @@ static void note_texts(const char *what, const struct problems *texts)
     }
 }
 
+// What a reload would come to later.
+static int look(const struct rehearsal_plan *plan, struct config *config,
+                struct listen_plan *listen, struct problems *problems, struct problems *warnings)
+{
+    const struct listeners_request request = {.config = config,
+                                              .plan = listen,
+                                              .old = plan->listening,
+                                              .may_come = true,
+                                              .problems = problems,
+                                              .warnings = warnings};
+
+    answers_note(services, "", &config->n_services, sizeof(config->n_services));
+    for (size_t i = 0; i < config->n_left_out; i++) {
+        const struct problems *why = &config->services[config->n_services + i].left_out;
+
+        for (size_t t = 0; t < why->n; t++)
+            problems_add_text(problems, why->texts[t]);
+    }
+    return listeners_check(&request);
+}
+
 // The exit status of what has gone wrong, EX_OK: nothing.
 static int check(const struct rehearsal_plan *plan, int answers, struct problems *problems,
                  struct problems *warnings)
@@ -84,6 +106,8 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
     r = config_find_owners(config, problems);
     if (r >= 0)
         r = listen_plan_make(config, &listen, problems);
+    if (r >= 0 && plan->listening)
+        r = look(plan, config, &listen, problems, warnings);
     if (r < 0)
         return listeners_exit_status(r);
     r = process_close_all_but(keep, ELEMENTS(keep)); // the master's are not for modules
@@ -263,6 +287,31 @@ struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct re
     if (!config)
         answers_forget();
     return config;
+}
+
+void rehearsal_judge(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
+                     struct rehearsal_verdict *ret)
+{
+    struct answer answer;
+    int r = rehearsal->status < 0 ? 0 : give(rehearsal);
+
+    *ret = (struct rehearsal_verdict){0};
+    if (rehearsal->status >= 0 && r >= 0) {
+        take_texts(warning, &ret->warnings);
+        take_texts(problem, &ret->problems);
+        ret->is_whole = ret->problems.n > 0 || rehearsal->status == EX_OK;
+        if (answers_find(services, "", &answer) > 0 && answer.size == sizeof(ret->n_services))
+            memcpy(&ret->n_services, answer.bytes, answer.size);
+        answers_forget();
+    }
+    if (!ret->is_whole)
+        blame_end(rehearsal, plan, r, &ret->problems);
+}
+
+void rehearsal_verdict_done(struct rehearsal_verdict *verdict)
+{
+    problems_done(&verdict->problems);
+    problems_done(&verdict->warnings);
 }
 
 void rehearsal_blame(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,

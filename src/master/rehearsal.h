@@ -12,11 +12,24 @@
 
 #include "config/config.h"
 
+struct listener_set;
+
 // What is to be checked. It must stay until the end.
 struct rehearsal_plan {
     const struct config_source *source;
     unsigned n_workers; // there are already
     bool is_elsewhere;  // -t: limits of the system are those of another place, and only warned of
+    // A check by the daemon that changes nothing: these are listened on, and addresses are looked
+    // at beside them; a service that would be left out counts as wrong. NULL: not so. It may go
+    // when the child was started.
+    const struct listener_set *listening;
+};
+
+// What a check has found.
+struct rehearsal_verdict {
+    bool is_whole; // else it could not be made, and problems say why
+    size_t n_services;
+    struct problems problems, warnings;
 };
 
 struct rehearsal {
@@ -44,6 +57,11 @@ int rehearsal_wait(struct rehearsal *rehearsal, const sigset_t *signals);
 struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
                               struct problems *problems, struct problems *warnings,
                               int *ret_status);
+
+// After its end, of a check that changes nothing: tells what was found. Reads no configuration.
+void rehearsal_judge(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
+                     struct rehearsal_verdict *ret);
+void rehearsal_verdict_done(struct rehearsal_verdict *verdict);
 
 // It has taken too long: adds a problem that says what it waits for.
 void rehearsal_blame(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,

@@ -128,7 +128,7 @@ static void commit(struct master *master, struct config *config, struct listener
 }
 
 // What can go on listening: also a pool that is being closed, unless its path is removed already.
-static struct listener_set make_staying_set(const struct master *master)
+struct listener_set reload_make_staying_set(const struct master *master)
 {
     struct listener_set staying = {.items = calloc(SCOREBOARD_POOLS, sizeof(staying.items[0]))};
 
@@ -173,7 +173,7 @@ static struct rehearsal_plan plan_of(const struct master *master)
 static void switch_to(struct master *master, struct config *config, struct problems *problems)
 {
     struct problems warnings = {0};
-    struct listener_set staying = make_staying_set(master), set;
+    struct listener_set staying = reload_make_staying_set(master), set;
     struct listen_plan plan = {0};
     const struct listeners_request request = {.config = config,
                                               .plan = &plan,

@@ -119,9 +119,11 @@ static void check_mode(const struct check *check)
 {
     for (size_t i = 0; i < ELEMENTS(rules); i++)
         if (rules[i].mode == check->options->mode &&
-            !(rules[i].reason == reads_itself && is_relayed(check->service)) &&
-            section_line(check->section, rules[i].setting) != 0)
-            refuse(check, rules[i].setting, NULL, rules[i].reason);
+            !(rules[i].reason == reads_itself && is_relayed(check->service))) {
+            if (section_line(check->section, rules[i].setting) != 0)
+                refuse(check, rules[i].setting, NULL, rules[i].reason);
+            section_mark_unused(check->section, rules[i].setting);
+        }
 }
 
 // Limits that tcpd, not being root, cannot raise.

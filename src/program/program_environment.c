@@ -92,7 +92,7 @@ int environment_open(struct environment *environment, const struct program_optio
 {
     static char path[] = DEFAULT_PATH;
     const struct identity *identity = &options->identity;
-    size_t n = 1 + identity->login.n + count_own() + options->environment.n;
+    size_t n = 1 + identity->login.n + count_own() + options->variables.n;
 
     *environment = (struct environment){
         .entries = calloc(n + ENVIRONMENT_OF_SESSION + 1, sizeof(char *))};
@@ -104,7 +104,7 @@ int environment_open(struct environment *environment, const struct program_optio
     put_own(environment, options->inherits_environment);
     if (identity->user)
         put_all(environment, &identity->login);
-    put_all(environment, &options->environment);
+    put_all(environment, &options->variables);
     return 0;
 }
 

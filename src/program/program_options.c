@@ -24,7 +24,7 @@ static const struct setting settings[] = {
     {OPTION("program", LIST, argv)},
     {OPTION("program_mode", CHOICE, mode), .initial = "connection", CHOICES(modes)},
     {OPTION("environment", LIST, environment)},
-    {OPTION("environment_file", LIST, environment_files)},
+    {OPTION("environment_file", LIST, environment_files), .is_path = true},
     {OPTION("success_status", LIST, success)},
     {OPTION("working_directory", TEXT, directory)},
     {OPTION("umask", MASK, umask), .initial = "inherit", .max = 0777},
@@ -56,6 +56,7 @@ void program_options_release(void *options)
 
     free(program->identity.groups);
     text_list_done(&program->identity.login);
+    text_list_done(&program->variables);
 }
 
 static bool is_named(const struct program_options *program)

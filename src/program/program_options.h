@@ -35,7 +35,8 @@ struct program_options {
     struct text_list argv;
     enum program_mode mode;
     struct text_list environment_files;
-    struct text_list environment; // NAME=VALUE, once checked those of the files first
+    struct text_list environment; // as it is written: NAME=VALUE, or a word
+    struct text_list variables;   // those of the files, then of these; the check's, owned here
     bool inherits_environment;    // tcpd's own comes before, else little of it
     struct text_list success;     // ends that are none to complain of
     char *directory;              // NULL: as tcpd's

@@ -135,13 +135,10 @@ static void add_file(const struct check *check, const char *given, struct text_l
 void program_read_variables(const struct check *check)
 {
     struct program_options *options = check->options;
-    struct text_list all = {0};
 
     for (size_t i = 0; i < options->environment_files.n; i++)
-        add_file(check, options->environment_files.items[i], &all);
-    add_entries(check, &all);
-    text_list_done(&options->environment);
-    options->environment = all;
+        add_file(check, options->environment_files.items[i], &options->variables);
+    add_entries(check, &options->variables);
 }
 
 // What texts take, and their pointers. *ret_longest: the first that is too long, if any.

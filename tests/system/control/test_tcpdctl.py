@@ -535,7 +535,7 @@ def test_usage(args):
 
 
 @pytest.mark.parametrize("args, words", [
-    ([], "name a command: status, reload or stop"),
+    ([], "name a command: status, reload, stop, check or config"),
     (["status", "echo"], "status takes no argument"),
     (["start", "echo"], "there is no command start")])
 def test_usage_in_words(args, words):

@@ -36,7 +36,7 @@ static void check(const char *row, char *const *environment, const char *const *
 
 static char *given_items[] = {(char[]){"A=b"}, (char[]){"LANG=xx"}, (char[]){"A=c"}, NULL};
 static char *login_items[] = {(char[]){"HOME=/home/me"}, (char[]){"USER=me"}, NULL};
-static const struct program_options given = {.environment = {.items = given_items, .n = 3}};
+static const struct program_options given = {.variables = {.items = given_items, .n = 3}};
 
 static void test_common(void **state)
 {
