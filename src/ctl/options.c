@@ -15,18 +15,22 @@
 #define SOCKET TCPD_RUN_DIR "/control"
 
 static const char help[] =
-    "usage: tcpdctl [OPTION]... status | reload | stop\n"
-    "Shows the status of a running tcpd, reloads or stops it.\n"
+    "usage: tcpdctl [OPTION]... status | reload | stop | sockets apply\n"
+    "Shows the status of a running tcpd, reloads or stops it, changes its sockets.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"
     "                     is refused, print what is wrong\n"
     "  stop               have it finish the sessions in hand and end, and wait for that; once\n"
     "                     more: end at once\n"
+    "  sockets apply      have systemd open and close what the configuration has changed, and "
+    "tcpd\n"
+    "                     serve it; clients of other addresses lose nothing\n"
     "\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
     "      --json         status: one JSON object instead of a table\n"
     "      --no-wait      stop: do not wait for the end\n"
+    "      --dry-run      sockets apply: only print what would be done\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
     "  -V, --version      print the version\n"
     "  -h, --help         print this\n"
@@ -38,6 +42,7 @@ static const char *const command_names[COMMANDS] = {
     [COMMAND_STATUS] = "status",
     [COMMAND_RELOAD] = "reload",
     [COMMAND_STOP] = "stop",
+    [COMMAND_SOCKETS] = "sockets",
 };
 
 // A reload is slow when it has to wait for another one, or for a name service.
@@ -45,6 +50,7 @@ static const uint64_t default_timeouts[COMMANDS] = {
     [COMMAND_STATUS] = 25 * USEC_PER_SEC,
     [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
     [COMMAND_STOP] = USEC_NEVER,
+    [COMMAND_SOCKETS] = USEC_NEVER,
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -75,12 +81,14 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, reload or stop", "");
+        refuse("name a command: status, reload, stop or sockets apply", "");
     while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
         command++;
     if (command == COMMANDS)
         refuse("there is no command ", word);
-    if (argc > 1)
+    if (command == COMMAND_SOCKETS && (argc != 2 || strcmp(argv[1], "apply") != 0))
+        refuse("write: tcpdctl sockets apply", "");
+    if (command != COMMAND_SOCKETS && argc > 1)
         refuse(word, " takes no argument");
     return command;
 }
@@ -88,13 +96,10 @@ static enum command parse_command(int argc, char **argv)
 struct options options_parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"no-wait", no_argument, NULL, 'n'},
-        {"timeout", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
+        {"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
+        {"no-wait", no_argument, NULL, 'n'},       {"dry-run", no_argument, NULL, 'd'},
+        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},       {0},
     };
     struct options options = {.socket = SOCKET};
     bool timed = false;
@@ -111,6 +116,9 @@ struct options options_parse(int argc, char **argv)
             break;
         case 'n':
             options.no_wait = true;
+            break;
+        case 'd':
+            options.dry_run = true;
             break;
         case 't':
             options.timeout_usec = parse_timeout(optarg);
@@ -129,6 +137,10 @@ struct options options_parse(int argc, char **argv)
         refuse("--json is for status only", "");
     if (options.no_wait && options.command != COMMAND_STOP)
         refuse("--no-wait is for stop only", "");
+    if (options.dry_run && options.command != COMMAND_SOCKETS)
+        refuse("--dry-run is for sockets apply only", "");
+    if (timed && options.command == COMMAND_SOCKETS)
+        refuse("--timeout is not for sockets apply, which waits for systemd", "");
     if (!timed)
         options.timeout_usec = default_timeouts[options.command];
     return options;

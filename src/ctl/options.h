@@ -5,13 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_STOP, COMMANDS };
+enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_STOP, COMMAND_SOCKETS, COMMANDS };
 
 struct options {
     enum command command;
     const char *socket;
     bool json;
     bool no_wait;
+    bool dry_run;
     uint64_t timeout_usec; // USEC_NEVER: none
 };
 

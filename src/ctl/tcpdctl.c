@@ -12,6 +12,7 @@
 #include "ctl/link.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
+#include "ctl/sockets.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
 static void open_standard_streams(void)
@@ -61,6 +62,8 @@ int main(int argc, char **argv)
 
     open_standard_streams();
     options = options_parse(argc, argv);
+    if (options.command == COMMAND_SOCKETS)
+        return sockets_apply(options.socket, options.dry_run);
     status = link_open(options.socket, options.timeout_usec, &bus);
     if (status != EX_OK)
         return status;
