@@ -180,7 +180,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 run: ## install what is missing, build, serve etc/tcpd.conf on loopback
 	@tools/deps $(BUILD_DEPS) $(RUN_DEPS)
 	@$(MAKE) --no-print-directory all
-	@tools/run $(BUILD)/tcpd etc/tcpd.conf
+	@tools/run $(BUILD)/tcpd etc/tcpd.conf $(BUILD)/control
 
 # --- Check -------------------------------------------------------------------------------------
 check: ## install what is missing, build, pass every test; as root in containers, too (1.8 GB in build/)

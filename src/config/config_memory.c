@@ -35,6 +35,7 @@ struct config *config_unref(struct config *config)
     for (size_t i = 0; i < config->n_services + config->n_left_out; i++)
         config_service_done(&config->services[i]);
     free(config->services);
+    form_done(&settings_of_file, config);
     free(config);
     return NULL;
 }
