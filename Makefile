@@ -81,7 +81,7 @@ WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_requ
 FUZZ_SRC   := $(WEBSOCKET_SRC) src/transport/datagram_rules.c $(BASE_SRC)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c src/ctl/sockets_units.c
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
@@ -180,7 +180,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 run: ## install what is missing, build, serve etc/tcpd.conf on loopback
 	@tools/deps $(BUILD_DEPS) $(RUN_DEPS)
 	@$(MAKE) --no-print-directory all
-	@tools/run $(BUILD)/tcpd etc/tcpd.conf
+	@tools/run $(BUILD)/tcpd etc/tcpd.conf $(BUILD)/control
 
 # --- Check -------------------------------------------------------------------------------------
 check: ## install what is missing, build, pass every test; as root in containers, too (1.8 GB in build/)

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 
 #include "base/answers.h"
@@ -16,6 +15,7 @@
 #include "config/config.h"
 #include "config/config_check.h"
 #include "control/control.h"
+#include "control/control_socket.h"
 #include "handlers/handlers.h"
 #include "listen/listener.h"
 #include "listen/listener_inherit.h"
@@ -23,6 +23,7 @@
 #include "log/notify.h"
 #include "master/master.h"
 #include "master/rehearsal.h"
+#include "process/process.h"
 #include "process/title.h"
 #include "run/run.h"
 
@@ -32,11 +33,12 @@ struct options {
     const struct config_source *source;
     struct config_input input; // the one of these two
     struct run run;            // that is it
+    struct control_socket control;
     bool check, print, verbose, levels;
 };
 
 static const char help[] =
-    "usage: tcpd [-c FILE] [-t | -T] [-v] [-l]\n"
+    "usage: tcpd [-c FILE] [-C PATH] [-t | -T] [-v] [-l]\n"
     "       tcpd run [OPTION...] PROGRAM [ARGUMENT...]\n"
     "A preforking TCP server: serves what FILE says, in the foreground. `tcpd run` serves a "
     "program\n"
@@ -44,6 +46,7 @@ static const char help[] =
     "\n"
     "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG ";\n"
     "                     - is standard input\n"
+    "  -C, --control PATH open a control socket there, for tcpdctl -s PATH\n"
     "  -t, --check        check the configuration, say what would be served where, exit\n"
     "  -T, --print        the same, but print every setting with its value and its place\n"
     "  -v, --verbose      log more\n"
@@ -110,10 +113,15 @@ static void open_input(struct options *options, const char *path)
 static void options_parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 't'},
-        {"print", no_argument, NULL, 'T'},        {"verbose", no_argument, NULL, 'v'},
-        {"levels", no_argument, NULL, 'l'},       {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {0},
+        {"config", required_argument, NULL, 'c'},
+        {"control", required_argument, NULL, 'C'},
+        {"check", no_argument, NULL, 't'},
+        {"print", no_argument, NULL, 'T'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"levels", no_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     const char *path = TCPD_CONFIG;
     int option;
@@ -123,7 +131,7 @@ static void options_parse(int argc, char **argv, struct options *options)
         return;
     }
     argv[0] = program_invocation_short_name; // getopt's messages begin with it
-    while ((option = getopt_long(argc, argv, "c:tTvlVh", names, NULL)) >= 0)
+    while ((option = getopt_long(argc, argv, "c:C:tTvlVh", names, NULL)) >= 0)
         switch (option) {
         case 'c':
             path = optarg;
@@ -131,6 +139,10 @@ static void options_parse(int argc, char **argv, struct options *options)
         case 'T':
             options->print = true;
             options->check = true;
+            break;
+        case 'C':
+            free(options->control.given);
+            options->control.given = control_spell(optarg);
             break;
         case 't':
             options->check = true;
@@ -174,26 +186,6 @@ static int open_standard_fds(void)
     return 0;
 }
 
-// Nothing that whoever started us ignores or blocks is left to the workers. A reader of our
-// messages that goes away, or a file of them that is full, must not take the master with it. That
-// HUP is ignored is kept: the master blocks and takes it all the same, but knows of nohup(1).
-static void reset_signals(void)
-{
-    static const struct { // the kernel's struct sigaction, of which all is 0
-        unsigned long handler, flags, restorer;
-        uint64_t mask;
-    } default_action;
-
-    for (int number = 1; number < NSIG; number++)
-        if (number != SIGHUP)
-            (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
-    // Which posix_spawn(3) may have left ignored, and programs would inherit.
-    for (int number = __SIGRTMIN; number < SIGRTMIN; number++)
-        (void)syscall(SYS_rt_sigaction, number, &default_action, NULL, sizeof(default_action.mask));
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN);
-}
-
 // A command line that is wrong is told under the name that it begins with.
 static void say(const struct options *options, const char *text)
 {
@@ -215,6 +207,7 @@ static int fail(struct options *options, struct problems *problems, struct confi
     (void)config_unref(config);
     run_done(&options->run);
     config_input_close(&options->input);
+    control_socket_close(&options->control);
     return status;
 }
 
@@ -334,14 +327,14 @@ static bool announce(struct listener_set *set, struct problems *problems)
 
 // Serves until a signal ends it; returns the exit status.
 static int serve(const struct config_source *source, struct config *config,
-                 struct listener_set *set)
+                 struct listener_set *set, struct control_socket *socket)
 {
     struct master master;
     struct control *control = NULL;
     int r = master_open(&master, source, config, set);
 
     if (r >= 0)
-        r = control_open(&control, &master, inherited_take_control());
+        r = control_open(&control, &master, control_socket_take(socket));
     if (r < 0) {
         log_error("cannot start: %s", strerror(-r));
         notify_failure(-r, "cannot start");
@@ -358,14 +351,14 @@ int main(int argc, char **argv)
     struct problems problems = {0};
     struct listener_set set = {0};
     struct config *config;
-    struct options options = {0};
+    struct options options = {.control.fd = -1};
     int r, status;
 
     hold_signals(true);
     r = open_standard_fds();
     if (r < 0)
         return EX_OSERR;
-    reset_signals();
+    process_reset_signals();
     title_init(argv);
     options_parse(argc, argv, &options);
     hold_signals(!options.check);
@@ -378,7 +371,9 @@ int main(int argc, char **argv)
     config = rehearse(&options, &problems, &status);
     if (!config)
         return fail(&options, &problems, NULL, status);
-    r = open_listeners(config, &options, &set, &problems);
+    r = options.check ? 0 : control_socket_open(&options.control, config, &problems);
+    if (r >= 0)
+        r = open_listeners(config, &options, &set, &problems);
     answers_forget();
     if (r < 0)
         return fail(&options, &problems, config, listeners_exit_status(r));
@@ -388,7 +383,8 @@ int main(int argc, char **argv)
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);
     store_listeners(&set);
-    r = serve(options.source, config, &set);
+    r = serve(options.source, config, &set, &options.control);
+    control_socket_close(&options.control);
     run_done(&options.run);
     config_input_close(&options.input);
     return r;

@@ -97,6 +97,7 @@ struct config {
     uint64_t reload_timeout_usec; // how long reading it may take, 0: any time
     uint64_t exit_idle_usec;      // 0: never
     int socket_units;             // 0: tcpd opens its sockets by itself; for the generator
+    struct listen control;        // where the control socket is; text NULL: nowhere
     enum log_sessions log_sessions;
     unsigned log_sessions_rate; // records a second of a pool in the journal, 0: no bound
     enum log_addresses log_addresses;

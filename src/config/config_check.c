@@ -255,11 +255,41 @@ static void check_duplicate(const struct config *config, const struct listen *en
         }
 }
 
+// The control socket's path is no service's.
+static void check_path_of(const struct service *service, const struct listen *control,
+                          struct problems *problems)
+{
+    for (size_t i = 0; i < service->listen.n; i++)
+        if (is_same_listen(&service->listen.items[i], control))
+            problems_add(problems, control->file, control->line,
+                         "control = \"%s\" is taken by service \"%s\"", control->text,
+                         service->name);
+}
+
+static void check_control(const struct config *config, struct problems *problems)
+{
+    const struct listen *entry = &config->control;
+
+    if (!entry->text)
+        return;
+    if (!config_is_control(&entry->spec))
+        problems_add(problems, entry->file, entry->line,
+                     "control = \"%s\" has to be a path: unix:/PATH", entry->text);
+    for (size_t s = 0; s < config->n_services; s++)
+        check_path_of(&config->services[s], entry, problems);
+}
+
+bool config_is_control(const struct address_spec *spec)
+{
+    return spec->kind == ADDRESS_UNIX && spec->type == SOCK_STREAM && spec->speaks == SPEAKS_PLAIN;
+}
+
 void config_check_addresses(const struct config *config, struct problems *problems)
 {
     for (size_t s = 0; s < config->n_services; s++)
         for (size_t i = 0; i < config->services[s].listen.n; i++)
             check_duplicate(config, &config->services[s].listen.items[i], problems);
+    check_control(config, problems);
 }
 
 static const struct service *find_service(const struct service *services, size_t n,

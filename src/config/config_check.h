@@ -31,5 +31,8 @@ int config_check_left_out(const struct config *config, const struct config *runn
 // What is allowed and does not do what it looks like.
 void config_warn(const struct config *config, struct problems *warnings);
 
-// No address may be asked for twice, but for port 0.
+// Whether it can be the control socket.
+bool config_is_control(const struct address_spec *spec);
+
+// No address may be asked for twice, but for port 0; and the control socket is one path.
 void config_check_addresses(const struct config *config, struct problems *problems);

@@ -40,6 +40,7 @@ struct config *config_unref(struct config *config)
         free(config->origins[i].file);
     free(config->origins);
     free(config->services);
+    form_done(&settings_of_file, config);
     free(config);
     return NULL;
 }

@@ -165,7 +165,13 @@ void text_list_done(struct text_list *list)
     *list = (struct text_list){0};
 }
 
-static char *add_listen(struct listen_list *list, const char *text, const struct place *place)
+static void free_listen(struct listen *entry)
+{
+    (void)set_text(&entry->text, NULL);
+    (void)set_text(&entry->file, NULL);
+}
+
+static char *set_address(struct listen *field, const char *text, const struct place *place)
 {
     struct listen entry = {.line = place->line};
     const char *wrong = address_parse(text, &entry.spec);
@@ -174,6 +180,18 @@ static char *add_listen(struct listen_list *list, const char *text, const struct
         return complain("\"%s\": %s", text, wrong);
     (void)set_text(&entry.text, text);
     (void)set_text(&entry.file, place->file);
+    free_listen(field);
+    *field = entry;
+    return NULL;
+}
+
+static char *add_listen(struct listen_list *list, const char *text, const struct place *place)
+{
+    struct listen entry = {0};
+    char *wrong = set_address(&entry, text, place);
+
+    if (wrong)
+        return wrong;
     list->items = base_checked(reallocarray(list->items, list->n + 1, sizeof(entry)));
     list->items[list->n++] = entry;
     return NULL;
@@ -201,6 +219,8 @@ char *setting_set(const struct setting *setting, void *values, const char *text,
         return set_text(field, text);
     case SETTING_LISTEN:
         return add_listen(field, text, place);
+    case SETTING_ADDRESS:
+        return set_address(field, text, place);
     case SETTING_LIST:
         text_list_add(field, text);
         return NULL;
@@ -229,10 +249,8 @@ char *form_init(const struct form *form, void *values)
 
 static void free_listens(struct listen_list *list)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        free(list->items[i].text);
-        free(list->items[i].file);
-    }
+    for (size_t i = 0; i < list->n; i++)
+        free_listen(&list->items[i]);
     free(list->items);
     *list = (struct listen_list){0};
 }
@@ -248,5 +266,7 @@ void form_done(const struct form *form, void *values)
             text_list_done(field);
         else if (form->settings[i].kind == SETTING_LISTEN)
             free_listens(field);
+        else if (form->settings[i].kind == SETTING_ADDRESS)
+            free_listen(field);
     }
 }

@@ -19,7 +19,7 @@ struct text_list {
     size_t n;
 };
 
-// Entries of `listen`.
+// An entry of `listen`, or the only one.
 struct listen {
     char *text;
     struct address_spec spec;
@@ -45,6 +45,7 @@ enum setting_kind {
     SETTING_MASK,    // int64_t, octal, or INHERIT
     SETTING_LIMIT,   // int64_t with K, M, G or T, RLIM_INFINITY, or INHERIT
     SETTING_LISTEN,  // struct listen_list
+    SETTING_ADDRESS, // struct listen; text NULL: not given
     SETTING_LIST,    // struct text_list
     SETTING_VARIANT, // no field: the name of the section's variant (section.h)
 };

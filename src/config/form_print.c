@@ -119,6 +119,8 @@ static bool has_value(const struct setting *setting, const void *field)
     switch (setting->kind) {
     case SETTING_TEXT:
         return *(char *const *)field != NULL;
+    case SETTING_ADDRESS:
+        return ((const struct listen *)field)->text != NULL;
     case SETTING_LISTEN:
         return ((const struct listen_list *)field)->n > 0;
     case SETTING_LIST:
@@ -157,6 +159,9 @@ bool setting_print(const struct setting *setting, const void *values, const char
         break;
     case SETTING_TEXT:
         print_text(setting, *(char *const *)field, folder, stream);
+        break;
+    case SETTING_ADDRESS:
+        print_quoted(((const struct listen *)field)->text, stream);
         break;
     case SETTING_LISTEN:
         print_listens(field, stream);

@@ -30,6 +30,7 @@ static const struct setting of_file[] = {
     {OF_FILE("log_sessions", CHOICE, log_sessions), .initial = "errors",
      CHOICES(log_sessions_names)},
     {OF_FILE("log_sessions_rate", COUNT, log_sessions_rate), .initial = "1000", .max = 1000000},
+    {OF_FILE("control", ADDRESS, control)},
     {OF_FILE("log_addresses", CHOICE, log_addresses), .initial = "full",
      CHOICES(log_addresses_names)},
 };

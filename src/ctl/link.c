@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sysexits.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/base.h"
 
@@ -63,7 +64,11 @@ static void hint_unit(const char *path)
         (void)snprintf(unit, sizeof(unit), "tcpd@%.*s.socket",
                        (int)(length - strlen(directory) - strlen(end)), name);
     }
-    (void)fprintf(stderr, "Is %s started? Try: " TCPD_SYSTEMCTL " start %s\n", unit, unit);
+    if (sd_booted() <= 0)
+        (void)fputs("Without systemd, start tcpd with --control PATH, and try: tcpdctl -s PATH\n",
+                    stderr);
+    else
+        (void)fprintf(stderr, "Is %s started? Try: " TCPD_SYSTEMCTL " start %s\n", unit, unit);
 }
 
 static int fail_permission(const char *path)

@@ -18,8 +18,9 @@
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
 static const char help[] =
-    "usage: tcpdctl [OPTION]... status | reload | stop | check | config\n"
-    "Shows the status of a running tcpd, reloads or stops it, checks its configuration.\n"
+    "usage: tcpdctl [OPTION]... status | reload | stop | check | config | sockets apply\n"
+    "Shows the status of a running tcpd, reloads or stops it, checks its configuration, changes\n"
+    "its sockets.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"
@@ -32,12 +33,16 @@ static const char help[] =
     "                     without a daemon, or of another FILE, as you, outside of it\n"
     "  config [FILE | INSTANCE]\n"
     "                     print every setting with its value, and where each is written\n"
+    "  sockets apply      have systemd open and close what the configuration has changed, and "
+    "tcpd\n"
+    "                     serve it; clients of other addresses lose nothing\n"
     "\n"
     "  -i, --instance NAME\n"
     "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
     "      --json         status: one JSON object instead of a table\n"
     "      --no-wait      stop: do not wait for the end\n"
+    "      --dry-run      sockets apply: only print what would be done\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
     "  -V, --version      print the version\n"
     "  -h, --help         print this\n"
@@ -47,14 +52,14 @@ static const char help[] =
 
 static const char *const command_names[COMMANDS] = {
     [COMMAND_STATUS] = "status", [COMMAND_RELOAD] = "reload", [COMMAND_STOP] = "stop",
-    [COMMAND_CHECK] = "check",   [COMMAND_CONFIG] = "config",
+    [COMMAND_CHECK] = "check",   [COMMAND_CONFIG] = "config", [COMMAND_SOCKETS] = "sockets",
 };
 
 // A reload is slow when it has to wait for another one, or for a name service.
 static const uint64_t default_timeouts[COMMANDS] = {
     [COMMAND_STATUS] = 25 * USEC_PER_SEC, [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
     [COMMAND_STOP] = USEC_NEVER,          [COMMAND_CHECK] = 300 * USEC_PER_SEC,
-    [COMMAND_CONFIG] = USEC_NEVER,
+    [COMMAND_CONFIG] = USEC_NEVER,        [COMMAND_SOCKETS] = USEC_NEVER,
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -85,12 +90,15 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, reload, stop, check or config", "");
+        refuse("name a command: status, reload, stop, check, config or sockets apply", "");
     while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
         command++;
     if (command == COMMANDS)
         refuse("there is no command ", word);
-    if (argc > 1 && command != COMMAND_CHECK && command != COMMAND_CONFIG)
+    if (command == COMMAND_SOCKETS && (argc != 2 || strcmp(argv[1], "apply") != 0))
+        refuse("write: tcpdctl sockets apply", "");
+    if (argc > 1 && command != COMMAND_CHECK && command != COMMAND_CONFIG &&
+        command != COMMAND_SOCKETS)
         refuse(word, " takes no argument");
     if (argc > 2)
         refuse(word, " takes one FILE or INSTANCE");
@@ -164,10 +172,15 @@ static void choose_file(struct options *options, const char *word, const char *i
 struct options options_parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"socket", required_argument, NULL, 's'},  {"instance", required_argument, NULL, 'i'},
-        {"json", no_argument, NULL, 'j'},          {"no-wait", no_argument, NULL, 'n'},
-        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},       {0},
+        {"socket", required_argument, NULL, 's'},
+        {"instance", required_argument, NULL, 'i'},
+        {"json", no_argument, NULL, 'j'},
+        {"no-wait", no_argument, NULL, 'n'},
+        {"dry-run", no_argument, NULL, 'd'},
+        {"timeout", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
     };
     struct options options = {0};
     const char *instance = NULL, *word;
@@ -189,6 +202,9 @@ struct options options_parse(int argc, char **argv)
         case 'n':
             options.no_wait = true;
             break;
+        case 'd':
+            options.dry_run = true;
+            break;
         case 't':
             options.timeout_usec = parse_timeout(optarg);
             timed = true;
@@ -202,7 +218,7 @@ struct options options_parse(int argc, char **argv)
             exit(EX_USAGE);
         }
     options.command = parse_command(argc - optind, argv + optind);
-    word = argc - optind > 1 ? argv[optind + 1] : NULL;
+    word = argc - optind > 1 && options.command != COMMAND_SOCKETS ? argv[optind + 1] : NULL;
     if (options.socket && (instance || word))
         refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
     if (instance && word)
@@ -212,6 +228,10 @@ struct options options_parse(int argc, char **argv)
         refuse("--json is for status only", "");
     if (options.no_wait && options.command != COMMAND_STOP)
         refuse("--no-wait is for stop only", "");
+    if (options.dry_run && options.command != COMMAND_SOCKETS)
+        refuse("--dry-run is for sockets apply only", "");
+    if (timed && options.command == COMMAND_SOCKETS)
+        refuse("--timeout is not for sockets apply, which waits for systemd", "");
     if (!timed)
         options.timeout_usec = default_timeouts[options.command];
     return options;

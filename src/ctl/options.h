@@ -11,6 +11,7 @@ enum command {
     COMMAND_STOP,
     COMMAND_CHECK,
     COMMAND_CONFIG,
+    COMMAND_SOCKETS,
     COMMANDS
 };
 
@@ -23,6 +24,7 @@ struct options {
     bool is_elsewhere;    // the file is none of the unit's
     bool json;
     bool no_wait;
+    bool dry_run;
     uint64_t timeout_usec; // USEC_NEVER: none
 };
 

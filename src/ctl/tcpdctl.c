@@ -13,6 +13,7 @@
 #include "ctl/link.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
+#include "ctl/sockets.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
 static void open_standard_streams(void)
@@ -66,6 +67,8 @@ int main(int argc, char **argv)
         return check_configuration(&options);
     if (options.command == COMMAND_CONFIG)
         return check_print(&options);
+    if (options.command == COMMAND_SOCKETS)
+        return sockets_apply(options.socket, options.dry_run);
     status = link_open(options.socket, options.timeout_usec, &bus);
     if (status != EX_OK)
         return status;

@@ -13,6 +13,7 @@
 #include "board/scoreboard.h"
 #include "listen/listener_bind.h"
 #include "listen/listener_handed.h"
+#include "listen/listener_holder.h"
 #include "listen/listener_inherit.h"
 #include "listen/listener_match.h"
 #include "listen/listener_path.h"
@@ -73,10 +74,9 @@ static void add_warning(const struct opening *opening, const struct asked *asked
 // reload what had been started; but a reload that asks for a new address would promise too much.
 static int leave_out(const struct opening *opening, const struct asked *asked)
 {
-    static const char what[] =
-        " is not among the sockets that systemd handed over; \"systemctl daemon-reload\" and "
-        "\"systemctl restart tcpd.socket\" open a new one, \"systemctl status tcpd*.socket\" tells "
-        "of one that failed";
+    static const char what[] = " is not among the sockets that systemd handed over; \"tcpdctl "
+                               "sockets apply\" opens it, or "
+                               "tells who else has it";
 
     if (match_is_accustomed(opening->request->running, asked->service, asked->entry)) {
         add_warning(opening, asked, what + 1);
@@ -92,7 +92,7 @@ static struct listener *put_in_place(const struct opening *opening, const struct
                                      struct listener *listener)
 {
     struct listener *fresh = NULL;
-    char why[256];
+    char why[HOLDER_TEXT_MAX + 128], who[HOLDER_TEXT_MAX];
     int r;
 
     if (listener_is_in_place(listener) || opening->only_looks)
@@ -100,7 +100,9 @@ static struct listener *put_in_place(const struct opening *opening, const struct
     r = listener_bind_again(listener, asked->service, &fresh);
     (void)snprintf(why, sizeof(why), "is a path that has gone or is another's%s%s",
                    r < 0 ? ", and nobody can connect: " : ": it is bound anew",
-                   r < 0 ? listener_bind_strerror(r) : "");
+                   r == -EADDRINUSE ? holders_describe(&listener->wanted, "", who, sizeof(who))
+                   : r < 0          ? listener_bind_strerror(r)
+                                    : "");
     add_warning(opening, asked, why);
     return fresh ? fresh : listener;
 }
@@ -114,6 +116,12 @@ static bool has_other(const struct asked *asked)
     return false;
 }
 
+// Whether tcpd itself has an address that this one includes, or that includes it.
+static bool is_own(const struct opening *opening, const struct address *address)
+{
+    return match_overlaps_any(opening->set, address) || match_overlaps_any(opening->old, address);
+}
+
 // A new listener, or what would become of it.
 static int bind_planned(const struct opening *opening, const struct asked *asked,
                         const struct planned *planned, struct listener **ret)
@@ -121,6 +129,7 @@ static int bind_planned(const struct opening *opening, const struct asked *asked
     bool may_come = opening->request->may_come && planned->error == -EADDRNOTAVAIL &&
                     !has_other(asked);
     bool is_path = planned->address.any.sa_family == AF_UNIX;
+    char why[HOLDER_TEXT_MAX];
     int r;
 
     if (planned->error < 0 && !may_come)
@@ -131,8 +140,7 @@ static int bind_planned(const struct opening *opening, const struct asked *asked
                     "systemd's sockets can be opened there");
     if (!opening->only_looks)
         return listener_bind(asked->service, &planned->address, ret);
-    if (match_overlaps_any(opening->set, &planned->address) ||
-        match_overlaps_any(opening->old, &planned->address))
+    if (is_own(opening, &planned->address))
         return -EADDRINUSE;
     r = is_path ? path_foresee(&planned->address) : 0;
     if (r == -EEXIST)
@@ -141,6 +149,9 @@ static int bind_planned(const struct opening *opening, const struct asked *asked
         add_warning(opening, asked,
                     "is in a directory that does not exist: only systemd's sockets can be opened "
                     "there");
+    if (holders_has_stranger(&planned->address)) // which may have gone when tcpd is started
+        add_warning(opening, asked,
+                    holders_describe(&planned->address, "is in use: ", why, sizeof(why)));
     *ret = listener_imagine(asked->service, &planned->address);
     return 0;
 }
@@ -182,18 +193,20 @@ static bool is_forbidden(int error, const struct address *address)
 static int fail_address(const struct opening *opening, const struct asked *asked,
                         const struct planned *planned, int error)
 {
-    char text[ADDRESS_TEXT_MAX], why[256];
+    const char *reason = listener_bind_strerror(error);
+    char text[ADDRESS_TEXT_MAX], who[HOLDER_TEXT_MAX], why[HOLDER_TEXT_MAX + 256];
 
     if (inherited_any() && is_forbidden(error, &planned->address))
         return leave_out(opening, asked);
+    if (error == -EADDRINUSE && !is_own(opening, &planned->address))
+        reason = holders_describe(&planned->address, "address already in use: ", who, sizeof(who));
     if (planned->error < 0 && has_other(asked)) {
         (void)address_spell(&planned->address, asked->entry->spec.speaks, text, sizeof(text));
-        (void)snprintf(why, sizeof(why), "is served without %s: %s", text,
-                       listener_bind_strerror(error));
+        (void)snprintf(why, sizeof(why), "is served without %s: %s", text, reason);
         add_warning(opening, asked, why);
         return 0;
     }
-    add_problem(opening, asked, listener_bind_strerror(error));
+    add_problem(opening, asked, reason);
     return error;
 }
 

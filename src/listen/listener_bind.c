@@ -23,8 +23,7 @@ const char *listener_bind_strerror(int error)
         return "permission denied: ports below 1024 need CAP_NET_BIND_SERVICE, "
                "a unix path a directory that tcpd may write";
     case EADDRINUSE:
-        return "address already in use: another program listens there, or tcpd itself at an "
-               "address that this one includes";
+        return "address already in use: tcpd itself listens at one that this one includes";
     case EADDRNOTAVAIL:
         return "address not available: no interface of this machine has it";
     case EEXIST:

@@ -88,8 +88,7 @@ static void warn(const struct listeners_request *request, const struct service *
 {
     problems_add(request->warnings, service->file, service->line,
                  "service \"%s\": %s is served, as systemd handed it over, though listen "
-                 "does not have it; \"systemctl daemon-reload\" and a restart of "
-                 "tcpd.socket close it",
+                 "does not have it; \"tcpdctl sockets apply\" closes it",
                  service->name, listener->address);
 }
 

@@ -23,6 +23,7 @@
 #include "config/system_limits.h"
 #include "listen/listen_plan.h"
 #include "listen/listener.h"
+#include "listen/listener_holder.h"
 #include "log/log.h"
 #include "module/module_try.h"
 #include "process/oom_score.h"
@@ -110,6 +111,7 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
         r = look(plan, config, &listen, problems, warnings);
     if (r < 0)
         return listeners_exit_status(r);
+    holders_note(&listen);
     r = process_close_all_but(keep, ELEMENTS(keep)); // the master's are not for modules
     if (r < 0) {
         problems_add(problems, plan->source->name, 0, "the check cannot be set up: %s",

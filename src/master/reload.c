@@ -169,6 +169,23 @@ static struct rehearsal_plan plan_of(const struct master *master)
                                    .n_workers = pools_count_workers(&master->pools)};
 }
 
+// The control socket is opened at the start alone.
+static void warn_of_control(const struct config *running, const struct config *config)
+{
+    const char *before = running->control.text, *now = config->control.text;
+    char place[4096];
+
+    if (before && now && strcmp(before, now) == 0)
+        return;
+    if (now)
+        log_warning(
+            "%s: control = \"%s\" needs a restart of tcpd; a reload leaves it as it was",
+            problems_place(config->control.file, config->control.line, place, sizeof(place)), now);
+    else if (before)
+        log_warning("control = \"%s\" is no longer configured, and stays until tcpd is restarted",
+                    before);
+}
+
 // The configuration was good: what it asks for is opened, and takes its place.
 static void switch_to(struct master *master, struct config *config, struct problems *problems)
 {
@@ -193,6 +210,7 @@ static void switch_to(struct master *master, struct config *config, struct probl
         master->reload_problem[0] = '\0';
         master->phase_usec = master->progress_usec = base_now_usec();
         log_warnings(&warnings);
+        warn_of_control(master->config, config);
         commit(master, config, &set);
     }
     listeners_forget(&staying);

@@ -11,13 +11,15 @@
 
 #include "base/address.h"
 #include "base/base.h"
+#include "control/control_socket.h"
 
 #define ANYWHERE "127.0.0.1:0"
 #define LOOPBACK "127.0.0.1:"
 
 static const char help[] =
     "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --wait | --listener]\n"
-    "                [--websocket] [-o NAME=VALUE]... [-v] [--] PROGRAM [ARGUMENT...]\n"
+    "                [--websocket] [-o NAME=VALUE]... [--control PATH] [-v]\n"
+    "                [--] PROGRAM [ARGUMENT...]\n"
     "       tcpd run ... --handler NAME\n"
     "       tcpd run ... --handler /PATH/MODULE.so [NAME=VALUE...]\n"
     "Serves one service in the foreground, without a configuration file, and prints where.\n"
@@ -34,6 +36,7 @@ static const char help[] =
     "      --websocket          speak WebSocket: ADDRESS is ws:127.0.0.1:7000 and so on\n"
     "      --handler NAME       a built-in service or a module instead of a program\n"
     "  -o, --option NAME=VALUE  any option of tcpd.conf(5); again for more, and for lists\n"
+    "  -C, --control PATH       open a control socket there, for tcpdctl -s PATH\n"
     "  -v, --verbose            log more, sessions that end well among them\n"
     "  -V, --version            print the version\n"
     "  -h, --help               print this\n"
@@ -122,6 +125,13 @@ static void add_handler(struct run *run, const char *name)
         add_setting(run, "module", name);
 }
 
+static void add_control(struct run *run, const char *path)
+{
+    cleanup_free char *address = control_spell(path);
+
+    add_setting(run, "control", address);
+}
+
 static void add_address(struct run *run, const char *text)
 {
     cleanup_free char *address = run_address(text);
@@ -163,6 +173,9 @@ static int take_option(struct run *run, int option, const char **max)
         return -1;
     case 'o':
         return add_assignment(run, optarg);
+    case 'C':
+        add_control(run, optarg);
+        return -1;
     case 'v':
         run->verbose = true;
         return -1;
@@ -240,12 +253,19 @@ static void add_defaults(struct run *run, const char *max)
 int run_parse(char **arguments, struct run *ret)
 {
     static const struct option names[] = {
-        {"listen", required_argument, NULL, 'l'},  {"max", required_argument, NULL, 'n'},
-        {"prestart", no_argument, NULL, 'p'},      {"wait", no_argument, NULL, 'W'},
-        {"listener", no_argument, NULL, 'L'},      {"websocket", no_argument, NULL, 'w'},
-        {"handler", required_argument, NULL, 'H'}, {"option", required_argument, NULL, 'o'},
-        {"verbose", no_argument, NULL, 'v'},       {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"listen", required_argument, NULL, 'l'},
+        {"max", required_argument, NULL, 'n'},
+        {"prestart", no_argument, NULL, 'p'},
+        {"wait", no_argument, NULL, 'W'},
+        {"listener", no_argument, NULL, 'L'},
+        {"websocket", no_argument, NULL, 'w'},
+        {"handler", required_argument, NULL, 'H'},
+        {"option", required_argument, NULL, 'o'},
+        {"control", required_argument, NULL, 'C'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     static char name[] = "tcpd run";
     cleanup_free char **argv = NULL;
@@ -259,7 +279,7 @@ int run_parse(char **arguments, struct run *ret)
     memcpy(argv, arguments, (size_t)argc * sizeof(argv[0]));
     argv[0] = name; // which getopt puts in front of what it says
     optind = 0;     // from the start, whatever was parsed before
-    while (status < 0 && (option = getopt_long(argc, argv, "+l:n:o:vVh", names, NULL)) >= 0)
+    while (status < 0 && (option = getopt_long(argc, argv, "+l:n:o:C:vVh", names, NULL)) >= 0)
         status = take_option(ret, option, &max);
     if (status < 0)
         status = take_operands(ret, argv + optind);

@@ -67,7 +67,7 @@ class Reader:
     def command(self, step):
         # `make run` would build and install; this is its last line. What systemd-socket-activate
         # starts gets of our environment what is named.
-        command = self.inwards(step.command).replace("make run", "tools/run build/tcpd etc/tcpd.conf")
+        command = self.inwards(step.command).replace("make run", "tools/run build/tcpd etc/tcpd.conf control")
         return re.sub(r"^systemd-socket-activate\b", r"\g<0> -E TCPD_TEST_STAGES", command)
 
     def run(self, step):
@@ -158,7 +158,7 @@ def test_sessions(reader, record_property, document, chapter):
 
 def test_make_run_is_what_sessions_run():
     recipe = re.search(r"^run:.*\n((?:\t.*\n)+)", (TOP / "Makefile").read_text(), re.M)[1]
-    assert recipe.splitlines()[-1] == "\t@tools/run $(BUILD)/tcpd etc/tcpd.conf"
+    assert recipe.splitlines()[-1] == "\t@tools/run $(BUILD)/tcpd etc/tcpd.conf $(BUILD)/control"
 
 
 def test_every_session_is_run():

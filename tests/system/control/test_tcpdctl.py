@@ -535,9 +535,14 @@ def test_usage(args):
 
 
 @pytest.mark.parametrize("args, words", [
-    ([], "name a command: status, reload, stop, check or config"),
+    ([], "name a command: status, reload, stop, check, config or sockets apply"),
     (["status", "echo"], "status takes no argument"),
-    (["start", "echo"], "there is no command start")])
+    (["start", "echo"], "there is no command start"),
+    (["sockets"], "write: tcpdctl sockets apply"),
+    (["sockets", "apply", "echo"], "write: tcpdctl sockets apply"),
+    (["--dry-run", "status"], "--dry-run is for sockets apply only"),
+    (["--timeout=1s", "sockets", "apply"],
+     "--timeout is not for sockets apply, which waits for systemd")])
 def test_usage_in_words(args, words):
     """USER.md 28."""
     done = subprocess.run([TCPDCTL, *args], capture_output=True, text=True, timeout=PATIENCE)
@@ -549,6 +554,14 @@ def test_help_and_version():
                          ("--version", "tcpdctl 0")):
         done = subprocess.run([TCPDCTL, option], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == EX_OK and done.stdout.startswith(want) and done.stderr == ""
+
+
+@pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd runs here")
+def test_sockets_without_systemd():
+    done = subprocess.run([TCPDCTL, "sockets", "apply"], capture_output=True, text=True,
+                          timeout=PATIENCE)
+    assert done.returncode == EX_UNAVAILABLE and done.stderr == \
+        "tcpdctl: systemd does not run here, so it opens no sockets\n"
 
 
 def test_full_output():
@@ -572,6 +585,8 @@ def test_no_daemon(path, hint):
     assert done.returncode == EX_UNAVAILABLE
     lines = done.stderr.splitlines()
     assert lines[0].startswith(f"tcpdctl: cannot connect to {path}: ")
+    if hint and not os.path.isdir("/run/systemd/system"):
+        hint = "start tcpd with --control PATH, and try: tcpdctl -s PATH"
     assert lines[1:] == [] if hint is None else lines[1].endswith(hint)
 
 

@@ -139,10 +139,9 @@ def test_a_new_address_needs_its_socket(tcpd):
     result = tcpd.run("tcpdctl", "reload", check=False)
     assert result.returncode == 1 and NOT_HANDED_OVER in result.stderr
     assert re.search(rf'{CONF}:\d+: listen = "127.0.0.1:7008"', result.stderr)
-    assert "systemctl daemon-reload" in result.stderr and "restart tcpd.socket" in result.stderr
+    assert "tcpdctl sockets apply" in result.stderr
     assert echoes(tcpd) and is_refused(tcpd, 7008)
-    tcpd.systemctl("daemon-reload")
-    tcpd.systemctl("restart", "tcpd.socket")
+    tcpd.run("tcpdctl", "sockets", "apply")
     assert echoes(tcpd) and echoes(tcpd, port=7008) and tcpd.exchange(1234) == b"hi"
 
 
