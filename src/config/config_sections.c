@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "config/config_check.h"
+#include "config/config_left_out.h"
 #include "config/handler.h"
 #include "config/settings.h"
 
@@ -29,9 +30,12 @@ static void end_service(struct section *section, void *data)
 
     service->name = base_checked(strdup(section->title));
     service->file = base_checked(strdup(section->file));
+    service->first_line = section->first_line;
     service->line = section->line;
+    service->is_again = section->is_again;
     choose_handler(sections, service, section);
-    config_check_service(service, section, sections->problems);
+    if (!service->is_again)
+        config_check_service(service, section, sections->problems);
     config->services = base_checked(
         reallocarray(config->services, config->n_services + 1, sizeof(*service)));
     config->services[config->n_services++] = *service;
@@ -88,28 +92,10 @@ void config_sections_open(struct config_sections *ret, const struct handler *con
     free(form_init(&settings_of_file, ret->config)); // defaults are right: a test tries them
 }
 
-// Puts those that cannot be served behind the others.
-static void part_left_out(struct config *config)
-{
-    size_t n = config->n_services, n_served = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        struct service service = config->services[i];
-
-        if (service.left_out.n > 0)
-            continue;
-        memmove(&config->services[n_served + 1], &config->services[n_served],
-                (i - n_served) * sizeof(service));
-        config->services[n_served++] = service;
-    }
-    config->n_services = n_served;
-    config->n_left_out = n - n_served;
-}
-
 void config_sections_close(struct config_sections *sections)
 {
     config_check_addresses(sections->config, sections->problems);
-    part_left_out(sections->config);
+    config_part_left_out(sections->config);
     free(sections->variants);
     sections->variants = NULL;
 }
