@@ -3,7 +3,6 @@
 // the setting at fault; nothing is started before all of it is right.
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,16 +13,19 @@
 #include "base/base.h"
 #include "config/config.h"
 #include "config/config_check.h"
+#include "config/config_left_out.h"
 #include "control/control.h"
 #include "control/control_socket.h"
 #include "handlers/handlers.h"
 #include "listen/listener.h"
 #include "listen/listener_inherit.h"
 #include "log/log.h"
+#include "log/mistakes.h"
 #include "log/notify.h"
 #include "master/master.h"
 #include "master/rehearsal.h"
-#include "process/process.h"
+#include "master/retry.h"
+#include "process/beginnings.h"
 #include "process/title.h"
 #include "run/run.h"
 
@@ -35,6 +37,7 @@ struct options {
     struct run run;            // that is it
     struct control_socket control;
     bool check, print, verbose, levels;
+    uint64_t mark; // of the configuration, before it is read
 };
 
 static const char help[] =
@@ -69,6 +72,13 @@ static int said(void)
 static bool is_run(const struct options *options)
 {
     return options->source == &options->run.source;
+}
+
+// Whether tcpd.conf is to be served: then one service that cannot be is no reason not to serve
+// others.
+static bool is_daemon(const struct options *options)
+{
+    return !options->check && !is_run(options);
 }
 
 static void options_parse_run(char **arguments, struct options *options)
@@ -170,22 +180,6 @@ static void options_parse(int argc, char **argv, struct options *options)
     open_input(options, path);
 }
 
-// A closed standard descriptor would be the number of a listener or a client, and get our messages.
-static int open_standard_fds(void)
-{
-    int fd;
-
-    do {
-        fd = open("/dev/null", O_RDWR); // without O_CLOEXEC, as 0, 1 and 2 are
-        if (fd < 0) {
-            (void)dprintf(STDERR_FILENO, "tcpd: cannot open /dev/null: %s\n", strerror(errno));
-            return -1;
-        }
-    } while (fd <= STDERR_FILENO);
-    (void)close(fd);
-    return 0;
-}
-
 // A command line that is wrong is told under the name that it begins with.
 static void say(const struct options *options, const char *text)
 {
@@ -199,10 +193,20 @@ static void say(const struct options *options, const char *text)
 static int fail(struct options *options, struct problems *problems, struct config *config,
                 int status)
 {
-    for (size_t i = 0; i < problems->n; i++)
-        say(options, problems->texts[i]);
+    unsigned n = problems->n > 0 && is_daemon(options) ? mistakes_repeated(problems) : 0;
+
+    if (n > 0)
+        log_error("the start fails for the same %zu problem%s as before, logged then: %s",
+                  problems->n, PLURAL(problems->n), problems->texts[0]);
+    else
+        for (size_t i = 0; i < problems->n; i++)
+            say(options, problems->texts[i]);
     if (problems->n > 0)
         notify_failure(status == EX_CONFIG ? EINVAL : EIO, problems->texts[0]);
+    if (n > 0 && retry_wait(options->source->name, options->mark, n)) {
+        mistakes_forget();
+        status = EX_OK;
+    }
     problems_done(problems);
     (void)config_unref(config);
     run_done(&options->run);
@@ -218,15 +222,21 @@ static void log_warnings(struct problems *warnings)
     problems_done(warnings);
 }
 
+// What is not served, while something is.
+static void log_left_out(struct problems *left_out, const char *then)
+{
+    for (size_t i = 0; i < left_out->n; i++)
+        log_error("%s; %s", left_out->texts[i], then);
+    problems_done(left_out);
+}
+
 // Says which services are left out. NULL: there would be no other one.
 static struct config *leave_out(struct config *config, struct problems *problems)
 {
     struct problems left_out = {0};
     int r = config_check_left_out(config, NULL, problems, &left_out);
 
-    for (size_t i = 0; i < left_out.n; i++)
-        log_error("%s; the service is left out", left_out.texts[i]);
-    problems_done(&left_out);
+    log_left_out(&left_out, "the service is left out");
     return r < 0 ? config_unref(config) : config;
 }
 
@@ -235,7 +245,9 @@ static struct config *leave_out(struct config *config, struct problems *problems
 static struct config *rehearse(const struct options *options, struct problems *problems,
                                int *ret_status)
 {
-    const struct rehearsal_plan plan = {.source = options->source, .is_elsewhere = options->check};
+    const struct rehearsal_plan plan = {.source = options->source,
+                                        .is_elsewhere = options->check,
+                                        .leaves_out = is_daemon(options)};
     struct problems warnings = {0};
     struct rehearsal rehearsal;
     struct config *config = NULL;
@@ -266,13 +278,14 @@ static struct config *rehearse(const struct options *options, struct problems *p
 static int open_listeners(struct config *config, const struct options *options,
                           struct listener_set *ret, struct problems *problems)
 {
-    struct problems warnings = {0};
+    struct problems warnings = {0}, skipped = {0};
     struct listen_plan plan = {0};
     struct listeners_request request = {.config = config,
                                         .plan = &plan,
                                         .may_come = options->check,
                                         .problems = problems,
-                                        .warnings = &warnings};
+                                        .warnings = &warnings,
+                                        .skipped = is_daemon(options) ? &skipped : NULL};
     int r = config_find_owners(config, problems);
 
     if (r == 0)
@@ -280,6 +293,7 @@ static int open_listeners(struct config *config, const struct options *options,
     if (r == 0)
         r = options->check ? listeners_check(&request) : listeners_open(&request, ret);
     log_warnings(&warnings);
+    log_left_out(&skipped, "the rest is served");
     listen_plan_done(&plan);
     return r;
 }
@@ -294,21 +308,6 @@ static int tell(struct options *options, struct config *config)
     (void)config_unref(config);
     config_input_close(&options->input);
     return said();
-}
-
-static void store_listeners(const struct listener_set *set)
-{
-    for (size_t i = 0; i < set->n; i++) {
-        struct listener *listener = set->items[i].listener;
-        const char *from = listener->origin == LISTENER_ACTIVATED ? ", handed over"
-                           : listener->taken_back                 ? ", taken back"
-                                                                  : "";
-        char room[64];
-
-        listener_store(listener);
-        log_info("%s %s: listening, %s%s", set->items[i].service->name, listener->address,
-                 listener_describe_room(listener, room, sizeof(room)), from);
-    }
 }
 
 // False: nobody can know where tcpd listens, which is no more then.
@@ -355,10 +354,10 @@ int main(int argc, char **argv)
     int r, status;
 
     hold_signals(true);
-    r = open_standard_fds();
+    r = beginnings_open_standard_fds();
     if (r < 0)
         return EX_OSERR;
-    process_reset_signals();
+    beginnings_reset_signals();
     title_init(argv);
     options_parse(argc, argv, &options);
     hold_signals(!options.check);
@@ -367,7 +366,7 @@ int main(int argc, char **argv)
         log_open(options.verbose, options.levels);
     if (r < 0)
         return fail(&options, &problems, NULL, EX_CONFIG);
-
+    options.mark = retry_mark(options.source->name);
     config = rehearse(&options, &problems, &status);
     if (!config)
         return fail(&options, &problems, NULL, status);
@@ -379,10 +378,11 @@ int main(int argc, char **argv)
         return fail(&options, &problems, config, listeners_exit_status(r));
     if (options.check)
         return tell(&options, config);
-    inherited_close(config->n_left_out > 0);
+    inherited_close(config->n_left_out > 0 || set.error < 0);
     if (is_run(&options) && !announce(&set, &problems))
         return fail(&options, &problems, config, EX_IOERR);
-    store_listeners(&set);
+    mistakes_forget();
+    listeners_store(&set);
     r = serve(options.source, config, &set, &options.control);
     control_socket_close(&options.control);
     run_done(&options.run);

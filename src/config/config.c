@@ -73,9 +73,8 @@ struct config *config_load(const char *path, const struct handler *const *handle
 static struct config *load_input(const struct config_source *source, struct problems *problems)
 {
     const struct config_input *input = source->data;
-    struct config *config = read_source(source->name, input->text, input->handlers, problems);
 
-    return problems->n > 0 ? config_unref(config) : config;
+    return read_source(source->name, input->text, input->handlers, problems);
 }
 
 const char *config_input_open(struct config_input *ret, const char *path,

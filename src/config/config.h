@@ -78,9 +78,10 @@ struct service {
     bool leaves_processes; // that live on when their session has ended
     uint64_t ready_usec;   // what accepts by itself is ready when it has lived for so long
     unsigned n_idle_beside, n_busy_beside; // processes that a worker has besides itself
-    struct problems left_out; // why it cannot be served where tcpd runs, though it is right
-    char *file;               // where the section ends
-    int line;
+    struct problems left_out; // why it cannot be served here and now: config_left_out.h
+    bool is_again;            // another one has its name
+    char *file;               // where the section is
+    int first_line, line;     // where it begins, where it ends
     int *lines,
         *option_lines; // where its settings and the handler's are written (section.h); owned
 };
@@ -103,7 +104,7 @@ struct config {
     enum log_addresses log_addresses;
     struct service *services;
     size_t n_services;
-    size_t n_left_out;      // further ones behind those, which cannot be served where tcpd runs
+    size_t n_left_out;      // further ones behind those, which cannot be served here and now
     struct origin *origins; // of its settings, in the order of their form
     unsigned n_references;  // pools that are being closed still need the configuration before
 };
@@ -111,6 +112,8 @@ struct config {
 // Where a configuration is read, at the start and anew at each reload.
 struct config_source {
     const char *name; // begins what is wrong with it
+    // With problems it gives what is right all the same, which is to be served only where they
+    // are those of services that are left out (config_left_out.h).
     struct config *(*load)(const struct config_source *source, struct problems *problems);
     const void *data; // load()'s own
 };

@@ -243,7 +243,7 @@ static void check_duplicate(const struct config *config, const struct listen *en
                             struct problems *problems)
 {
     for (size_t s = 0; s < config->n_services; s++)
-        for (size_t i = 0; i < config->services[s].listen.n; i++) {
+        for (size_t i = 0; !config->services[s].is_again && i < config->services[s].listen.n; i++) {
             const struct listen *other = &config->services[s].listen.items[i];
 
             if (other == entry)
@@ -287,33 +287,7 @@ bool config_is_control(const struct address_spec *spec)
 void config_check_addresses(const struct config *config, struct problems *problems)
 {
     for (size_t s = 0; s < config->n_services; s++)
-        for (size_t i = 0; i < config->services[s].listen.n; i++)
+        for (size_t i = 0; !config->services[s].is_again && i < config->services[s].listen.n; i++)
             check_duplicate(config, &config->services[s].listen.items[i], problems);
     check_control(config, problems);
-}
-
-static const struct service *find_service(const struct service *services, size_t n,
-                                          const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(services[i].name, name) == 0)
-            return &services[i];
-    return NULL;
-}
-
-int config_check_left_out(const struct config *config, const struct config *running,
-                          struct problems *problems, struct problems *warnings)
-{
-    size_t before = problems->n;
-
-    for (size_t i = 0; i < config->n_left_out; i++) {
-        const struct service *service = &config->services[config->n_services + i];
-        bool is_refused = running ? !find_service(running->services + running->n_services,
-                                                  running->n_left_out, service->name)
-                                  : config->n_services == 0;
-
-        for (size_t t = 0; t < service->left_out.n; t++)
-            problems_add_text(is_refused ? problems : warnings, service->left_out.texts[t]);
-    }
-    return problems->n > before ? -EDESTADDRREQ : 0;
 }

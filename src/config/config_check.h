@@ -22,12 +22,6 @@ void config_check_service(struct service *service, const struct section *section
 // 0, or -EDESTADDRREQ with problems.
 int config_find_owners(struct config *config, struct problems *problems);
 
-// The services that are left out: what says why goes to warnings, and the others are served; or,
-// where nothing else would be, or the running configuration (NULL: none) serves it or has no such
-// service, to problems. 0, or -EDESTADDRREQ with problems.
-int config_check_left_out(const struct config *config, const struct config *running,
-                          struct problems *problems, struct problems *warnings);
-
 // What is allowed and does not do what it looks like.
 void config_warn(const struct config *config, struct problems *warnings);
 

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "config/config_check.h"
+#include "config/config_left_out.h"
 #include "config/handler.h"
 #include "config/settings.h"
 
@@ -29,9 +30,12 @@ static void end_service(struct section *section, void *data)
 
     service->name = base_checked(strdup(section->title));
     service->file = base_checked(strdup(section->file));
+    service->first_line = section->first_line;
     service->line = section->line;
+    service->is_again = section->is_again;
     choose_handler(sections, service, section);
-    config_check_service(service, section, sections->problems);
+    if (!service->is_again)
+        config_check_service(service, section, sections->problems);
     service->lines = section_take_lines(&section->parts[0]);
     if (section->chosen)
         service->option_lines = section_take_lines(section->chosen);
@@ -103,28 +107,10 @@ void config_sections_open(struct config_sections *ret, const struct handler *con
     free(form_init(&settings_of_file, ret->config)); // defaults are right: a test tries them
 }
 
-// Puts those that cannot be served behind the others.
-static void part_left_out(struct config *config)
-{
-    size_t n = config->n_services, n_served = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        struct service service = config->services[i];
-
-        if (service.left_out.n > 0)
-            continue;
-        memmove(&config->services[n_served + 1], &config->services[n_served],
-                (i - n_served) * sizeof(service));
-        config->services[n_served++] = service;
-    }
-    config->n_services = n_served;
-    config->n_left_out = n - n_served;
-}
-
 void config_sections_close(struct config_sections *sections)
 {
     config_check_addresses(sections->config, sections->problems);
-    part_left_out(sections->config);
+    config_part_left_out(sections->config);
     free(sections->variants);
     sections->variants = NULL;
 }

@@ -97,8 +97,10 @@ void config_text_clean(struct config_text *text, const char *path, config_text_i
         int line = cleaning.cursor.line;
         const char *wrong = clean_next(&cleaning, &in_word);
 
-        if (wrong)
-            problems_add(problems, path, line, "%s", wrong);
+        if (!wrong)
+            continue;
+        problems_add(problems, path, line, "%s", wrong);
+        problems_widen(problems); // whatever follows is in it
     }
     spelt = config_text_spell(text->text, cleaning.cursor.at);
     free(text->text);

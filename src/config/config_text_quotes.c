@@ -198,6 +198,7 @@ static void refuse_quote(struct cleaning *cleaning)
     struct cursor *cursor = &cleaning->cursor;
 
     refuse(cleaning, "the quote that opens here is not closed");
+    problems_widen(cleaning->problems); // what it was meant to hold is not known
     *cursor->at++ = ' ';
     cursor->at += strcspn(cursor->at, " \t\r\n\"'={}(),#\\$");
     while (*cursor->at != '\0' && !strchr("\n#", *cursor->at))

@@ -139,6 +139,7 @@ void grammar_restore(struct grammar *grammar, const struct written *before)
 
 // --- Sections ---
 
+// Where sections begin and end is not certain.
 static void refuse_open(struct grammar *grammar, int line, const char *where)
 {
     bool has_quotes = grammar->title.kind == TOKEN_STRING;
@@ -149,6 +150,7 @@ static void refuse_open(struct grammar *grammar, int line, const char *where)
                    where, grammar->kind->name, has_quotes ? "" : "\"",
                    grammar_shown(&grammar->title), grammar->title.at, has_quotes ? "" : "\"",
                    grammar->open_line);
+    problems_widen(grammar->problems);
 }
 
 // One without a title was only looked at.
@@ -197,11 +199,13 @@ static void take_section(struct grammar *grammar, const struct section_kind *kin
     grammar->before_section = grammar->out;
     grammar_take(grammar);
     grammar->title = take_title(grammar, kind, word.line);
-    if (grammar->token.kind == '{')
+    if (grammar->token.kind == '{') {
         grammar_take(grammar);
-    else
+    } else {
         grammar_refuse(grammar, grammar->last_line, "a { is missing: write %s \"NAME\" {",
                        kind->name);
+        problems_widen(grammar->problems);
+    }
     (void)snprintf(prefix, sizeof(prefix), "%d:", word.line);
     write_token(&grammar->out, &word);
     write_value(&grammar->out, &grammar->title, prefix);
@@ -222,6 +226,7 @@ static void take_closing_brace(struct grammar *grammar)
     } else {
         grammar_refuse(grammar, grammar->token.line,
                        "this } closes nothing; delete it, or one before it");
+        problems_widen(grammar->problems);
     }
     grammar_take(grammar);
 }
@@ -269,6 +274,8 @@ static void refuse_sign(struct grammar *grammar)
     else
         grammar_refuse(grammar, token.line, "there is no name in front of this %.*s", (int)token.n,
                        token.at);
+    if (token.kind == '{')
+        problems_widen(grammar->problems);
     grammar->n_odd[grammar->kind->name != NULL] += token.kind == '{';
     grammar_take(grammar);
     if (grammar_is_operator(&token))

@@ -230,6 +230,7 @@ static bool take_in_list(struct grammar *grammar, struct list *list)
         grammar_refuse(grammar, grammar->last_line,
                        "a } is missing: the list of %s, which begins at line %d, is not closed",
                        list->given->name, list->line);
+        problems_widen(grammar->problems);
         return false;
     }
     if (ends)
@@ -241,6 +242,8 @@ static bool take_in_list(struct grammar *grammar, struct list *list)
     } else {
         grammar_refuse(grammar, token->line, "no %.*s belongs in a list; delete it", (int)token->n,
                        token->at);
+        if (token->kind == '{')
+            problems_widen(grammar->problems);
         list->depth += token->kind == '{';
         grammar_take(grammar);
     }

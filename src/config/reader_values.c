@@ -156,12 +156,9 @@ int reader_on_section(cfg_t *cfg, cfg_opt_t *opt)
         return -1;
     }
     refuse_lost_lists(cfg_section, &end);
-    if (!remember_title(reader, section->kind, title, &begin)) {
-        reader_forget_open(reader_reading);
-        return 0;
-    }
+    section->is_again = !remember_title(reader, section->kind, title, &begin);
     reader_reading->open = NULL;
-    section_end(section, title, &end);
+    section_end(section, title, begin.line, &end);
     forget_lists(reader_reading);
     return 0;
 }

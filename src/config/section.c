@@ -239,12 +239,15 @@ static void settle(const struct section *section)
     }
 }
 
-void section_end(struct section *section, const char *title, const struct place *place)
+void section_end(struct section *section, const char *title, int first_line,
+                 const struct place *place)
 {
     section->title = base_checked(strdup(title));
     section->file = base_checked(strdup(place->file));
+    section->first_line = first_line;
     section->line = place->line;
-    settle(section);
+    if (!section->is_again)
+        settle(section);
     if (section->kind->end)
         section->kind->end(section, section->kind->data);
     section_free(section);

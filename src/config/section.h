@@ -45,8 +45,9 @@ struct section_part {
 struct section {
     const struct section_kind *kind;
     struct problems *problems;
-    char *title, *file;         // from its end on
-    int line;                   // of its end
+    char *title, *file;   // from its end on
+    int first_line, line; // of its beginning and its end
+    bool is_again;        // there was one of that title before: it is to be looked at no further
     struct section_part *parts; // the kind's, then one for each variant
     size_t n_parts;
     struct section_part *chosen; // the variant's, NULL: none
@@ -66,8 +67,10 @@ void section_refuse_again(const struct section *section, const char *name,
 // The setting, or NULL; of several variants the first one's.
 const struct setting *section_find(const struct section *section, const char *name);
 
-// The section is whole: adds what is wrong, and calls the kind's end(). Frees the section.
-void section_end(struct section *section, const char *title, const struct place *place);
+// The section, which began at that line, is whole: adds what is wrong, unless there was one of that
+// title before, and calls the kind's end(). Frees the section.
+void section_end(struct section *section, const char *title, int first_line,
+                 const struct place *place);
 // Gives it up, or what end() has left of it. NULL is fine.
 void section_free(struct section *section);
 

@@ -85,7 +85,10 @@ static int append_daemon(const struct control *control, sd_bus_message *reply)
     (void)append_number(reply, "workers", n_workers);
     (void)append_number(reply, "idle", n_idle);
     (void)append_number(reply, "busy", n_busy);
-    return append_number(reply, "draining", n_draining);
+    (void)append_number(reply, "draining", n_draining);
+    (void)append_number(reply, "services", (unsigned)master->set.n_services);
+    (void)append_number(reply, "services_left_out", (unsigned)master->config->n_left_out);
+    return append_number(reply, "addresses_not_served", (unsigned)master->set.n_unserved);
 }
 
 // All that were finished, by workers that are gone and by those there are.
@@ -151,6 +154,47 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     return sd_bus_message_close_container(reply);
 }
 
+// One of those that are not served: a service's address, or what is left out whole.
+static int append_lack(sd_bus_message *reply, const char *service, const char *address,
+                       const char *why, bool is_left_out)
+{
+    int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+    if (r < 0)
+        return r;
+    (void)append_text(reply, "service", service);
+    (void)append_text(reply, "listener", address);
+    (void)append_text(reply, "reason", why);
+    (void)sd_bus_message_append(reply, "{sv}", "left_out", "b", is_left_out);
+    return sd_bus_message_close_container(reply);
+}
+
+// A service that is left out: a row for each of its addresses, or one without.
+static void append_left_out(sd_bus_message *reply, const struct service *service)
+{
+    const char *why = service->left_out.n > 0 ? service->left_out.texts[0] : "";
+
+    for (size_t i = 0; i < service->listen.n; i++)
+        (void)append_lack(reply, service->name, service->listen.items[i].text, why, true);
+    if (service->listen.n == 0)
+        (void)append_lack(reply, service->name, "", why, true);
+}
+
+static int append_not_served(const struct master *master, sd_bus_message *reply)
+{
+    const struct config *config = master->config;
+    const struct unserved *lacks = master->set.unserved;
+    int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < master->set.n_unserved; i++)
+        (void)append_lack(reply, lacks[i].service, lacks[i].address, lacks[i].why, false);
+    for (size_t i = 0; i < config->n_left_out; i++)
+        append_left_out(reply, &config->services[config->n_services + i]);
+    return sd_bus_message_close_container(reply);
+}
+
 int control_append_status(const struct control *control, sd_bus_message *reply)
 {
     const struct pools *pools = &control->master->pools;
@@ -170,5 +214,5 @@ int control_append_status(const struct control *control, sd_bus_message *reply)
         r = append_pool(pools, pool, reply);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
-    return r;
+    return r < 0 ? r : append_not_served(control->master, reply);
 }

@@ -27,6 +27,21 @@ struct pool {
     uint64_t old, resting, throttled_ms;
 };
 
+// What is asked for and not served.
+struct lack {
+    const char *service, *listener, *reason;
+};
+
+// What an array of the message has, one behind the other.
+struct list {
+    size_t size; // of one
+    const void *initial;
+    const struct field *fields;
+    size_t n_fields;
+    char *items;
+    size_t n;
+};
+
 struct field {
     const char *name;
     size_t offset;
@@ -55,6 +70,12 @@ static const struct field pool_fields[] = {
     NUMBER(pool, draining),    NUMBER(pool, queue),  NUMBER(pool, queue_limit),
     NUMBER(pool, sessions),    NUMBER(pool, old),    NUMBER(pool, resting),
     NUMBER(pool, throttled_ms)};
+
+static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
+                                           TEXT(lack, reason)};
+
+static const struct pool no_pool = {.service = "", .listener = "", .origin = ""};
+static const struct lack no_lack = {.service = "", .listener = "", .reason = ""};
 
 // Reads the variant that comes next into the field; one of another type is passed over.
 static int read_field(sd_bus_message *message, const struct field *field, void *into)
@@ -105,23 +126,25 @@ static int read_fields(sd_bus_message *message, const struct field *fields, size
     return r < 0 ? r : 1;
 }
 
-static int read_pools(sd_bus_message *message, struct pool **ret_pools, size_t *ret_n)
+// An array of a{sv}. An older tcpd has fewer: then it is empty.
+static int read_list(sd_bus_message *message, struct list *list)
 {
-    int r = sd_bus_message_enter_container(message, 'a', "a{sv}");
+    int r;
 
+    if (sd_bus_message_at_end(message, true) > 0)
+        return 0;
+    r = sd_bus_message_enter_container(message, 'a', "a{sv}");
     while (r > 0) {
-        struct pool pool = {.service = "", .listener = "", .origin = ""}, *more;
+        char *more = reallocarray(list->items, list->n + 1, list->size);
 
-        r = read_fields(message, pool_fields, ELEMENTS(pool_fields), &pool);
-        if (r <= 0)
-            return r;
-        more = reallocarray(*ret_pools, *ret_n + 1, sizeof(pool));
         if (!more)
             return -ENOMEM;
-        *ret_pools = more;
-        more[(*ret_n)++] = pool;
+        list->items = more;
+        memcpy(more + list->n * list->size, list->initial, list->size);
+        r = read_fields(message, list->fields, list->n_fields, more + list->n * list->size);
+        list->n += r > 0;
     }
-    return r;
+    return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
 static void print_daemon(FILE *stream, const struct daemon *daemon)
@@ -142,10 +165,12 @@ static void print_daemon(FILE *stream, const struct daemon *daemon)
 
 #define CELL    512
 #define COLUMNS 12
+#define NOTE    2 // the column of what is no listener
 #define TEXTS   3 // columns on the left, left-aligned; the last one is, too
 
 struct row {
     char cells[COLUMNS][CELL];
+    bool is_note; // what stands in the third cell goes on over the others
 };
 
 // Characters, of UTF-8.
@@ -191,6 +216,14 @@ static void fill_row(struct row *row, const struct pool *pool)
     note(cells[11], pool->throttled_ms, "throttled for ", " ms");
 }
 
+static void fill_lack(struct row *row, const struct lack *lack)
+{
+    row->is_note = true;
+    (void)snprintf(row->cells[0], CELL, "%s", lack->service);
+    (void)snprintf(row->cells[1], CELL, "%s", lack->listener);
+    (void)snprintf(row->cells[NOTE], CELL, "not served: %s", lack->reason);
+}
+
 static void fill_total(struct row *row, const struct pool *pools, size_t n)
 {
     char(*cells)[CELL] = row->cells;
@@ -221,7 +254,7 @@ static void print_rows(FILE *stream, const struct row *rows, size_t n)
 
     for (size_t i = 0; i < n; i++)
         for (int k = 0; k < COLUMNS; k++)
-            if (width(rows[i].cells[k]) > widths[k])
+            if (!(rows[i].is_note && k == NOTE) && width(rows[i].cells[k]) > widths[k])
                 widths[k] = width(rows[i].cells[k]);
     for (size_t i = 0; i < n; i++) {
         int last = COLUMNS - 1, gap = 0;
@@ -239,37 +272,54 @@ static void print_rows(FILE *stream, const struct row *rows, size_t n)
     }
 }
 
-static int print_pools(FILE *stream, const struct pool *pools, size_t n)
+static int print_pools(FILE *stream, const struct list *pools, const struct list *lacks)
 {
-    static const struct row head = {{"SERVICE", "LISTENER", "ORIGIN", "MIN", "SPARE", "MAX", "IDLE",
-                                     "BUSY", "DRAINING", "QUEUE", "SESSIONS"}};
-    cleanup_free struct row *rows = calloc(n + 2, sizeof(struct row));
+    static const struct row head = {.cells = {"SERVICE", "LISTENER", "ORIGIN", "MIN", "SPARE",
+                                              "MAX", "IDLE", "BUSY", "DRAINING", "QUEUE",
+                                              "SESSIONS"}};
+    const struct pool *pool = (const void *)pools->items;
+    const struct lack *lack = (const void *)lacks->items;
+    cleanup_free struct row *rows = calloc(pools->n + lacks->n + 2, sizeof(struct row));
+    size_t n = 0;
 
     if (!rows)
         return -ENOMEM;
-    rows[0] = head;
-    for (size_t i = 0; i < n; i++)
-        fill_row(&rows[1 + i], &pools[i]);
-    if (n > 1)
-        fill_total(&rows[1 + n], pools, n);
+    rows[n++] = head;
+    for (size_t i = 0; i < pools->n; i++)
+        fill_row(&rows[n++], &pool[i]);
+    if (pools->n > 1)
+        fill_total(&rows[n++], pool, pools->n);
+    for (size_t i = 0; i < lacks->n; i++)
+        fill_lack(&rows[n++], &lack[i]);
     (void)fputc('\n', stream);
-    print_rows(stream, rows, n > 1 ? n + 2 : n + 1);
+    print_rows(stream, rows, n);
     return 0;
 }
 
 int report_table(FILE *stream, sd_bus_message *reply)
 {
     struct daemon daemon = {.version = "", .state = "", .reload_problem = ""};
-    cleanup_free struct pool *pools = NULL;
-    size_t n = 0;
+    struct list pools = {.size = sizeof(no_pool),
+                         .initial = &no_pool,
+                         .fields = pool_fields,
+                         .n_fields = ELEMENTS(pool_fields)};
+    struct list lacks = {.size = sizeof(no_lack),
+                         .initial = &no_lack,
+                         .fields = lack_fields,
+                         .n_fields = ELEMENTS(lack_fields)};
     int r = read_fields(reply, daemon_fields, ELEMENTS(daemon_fields), &daemon);
 
     if (r >= 0)
-        r = read_pools(reply, &pools, &n);
-    if (r < 0)
-        return r;
-    print_daemon(stream, &daemon);
-    return n > 0 ? print_pools(stream, pools, n) : 0;
+        r = read_list(reply, &pools);
+    if (r >= 0)
+        r = read_list(reply, &lacks);
+    if (r >= 0) {
+        print_daemon(stream, &daemon);
+        r = pools.n + lacks.n > 0 ? print_pools(stream, &pools, &lacks) : 0;
+    }
+    free(pools.items);
+    free(lacks.items);
+    return r;
 }
 
 int report_json(FILE *stream, sd_bus_message *reply)
@@ -281,8 +331,13 @@ int report_json(FILE *stream, sd_bus_message *reply)
     (void)fputs(",\"pools\":", stream);
     if (r > 0)
         r = json_print_value(stream, reply);
-    (void)fputs("}\n", stream);
     if (r == 0)
         return -EBADMSG;
+    (void)fputs(",\"not_served\":", stream);
+    if (r > 0)
+        r = json_print_value(stream, reply);
+    if (r == 0) // an older tcpd does not tell
+        (void)fputs("[]", stream);
+    (void)fputs("}\n", stream);
     return r < 0 ? r : 0;
 }

@@ -17,6 +17,7 @@
 #include "listen/listener_inherit.h"
 #include "listen/listener_match.h"
 #include "listen/listener_path.h"
+#include "listen/listener_set.h"
 
 #define LISTENERS_MAX (SCOREBOARD_POOLS / 2) // a reload may replace all of them
 
@@ -36,31 +37,29 @@ struct asked {
     size_t n;
 };
 
-static bool contains(const struct listener_set *set, const struct listener *listener)
+// The rest is not served without it, unless that is a start. 0 or the error.
+static int lack(const struct opening *opening, const struct service *service, const char *address,
+                const char *why, int error)
 {
-    for (size_t i = 0; set && i < set->n; i++)
-        if (set->items[i].listener == listener)
-            return true;
-    return false;
+    struct listener_set *set = opening->set;
+
+    if (!opening->request->skipped)
+        return error;
+    listener_set_lacks(set, service, address, why);
+    set->error = set->error < 0 ? set->error : error;
+    return 0;
 }
 
-// The index in the set of a listener that was asked for with this address, or handed over with it,
-// and is not in `taken` (NULL: nothing is); set->n: none. Port 0 may be asked for twice.
-static size_t find(const struct listener_set *set, const struct address *address,
-                   const struct listener_set *taken)
+// What is wrong with an address. 0: the rest is served without it; or the error.
+static int refuse_address(const struct opening *opening, const struct asked *asked, const char *why,
+                          int error)
 {
-    size_t i = 0;
+    const struct listeners_request *request = opening->request;
+    const char *gap = why[0] == ' ' ? "" : ": ";
 
-    while (i < set->n && (!match_serves(set->items[i].listener, address) ||
-                          contains(taken, set->items[i].listener)))
-        i++;
-    return i;
-}
-
-static void add_problem(const struct opening *opening, const struct asked *asked, const char *why)
-{
-    problems_add(opening->request->problems, asked->entry->file, asked->entry->line,
-                 "listen = \"%s\"%s%s", asked->entry->text, why[0] == ' ' ? "" : ": ", why);
+    problems_add(request->skipped ? request->skipped : request->problems, asked->entry->file,
+                 asked->entry->line, "listen = \"%s\"%s%s", asked->entry->text, gap, why);
+    return lack(opening, asked->service, asked->entry->text, why + strspn(why, " "), error);
 }
 
 static void add_warning(const struct opening *opening, const struct asked *asked, const char *why)
@@ -80,10 +79,11 @@ static int leave_out(const struct opening *opening, const struct asked *asked)
 
     if (match_is_accustomed(opening->request->running, asked->service, asked->entry)) {
         add_warning(opening, asked, what + 1);
+        listener_set_lacks(opening->set, asked->service, asked->entry->text,
+                           "systemd has handed over no socket for it");
         return 0;
     }
-    add_problem(opening, asked, what);
-    return -EDESTADDRREQ;
+    return refuse_address(opening, asked, what, -EDESTADDRREQ);
 }
 
 // One whose path has gone, or is another's, is as good as closed. It stays all the same where it
@@ -161,7 +161,7 @@ static int obtain(const struct opening *opening, const struct asked *asked,
                   const struct planned *planned, struct listener **ret)
 {
     const struct address *address = &planned->address;
-    size_t stays = find(opening->old, address, opening->set);
+    size_t stays = listener_set_find(opening->old, address, opening->set);
     struct path_object object;
     int fd;
 
@@ -182,21 +182,13 @@ static int obtain(const struct opening *opening, const struct asked *asked,
     return bind_planned(opening, asked, planned, ret);
 }
 
-// What a unit that takes the network or the file system away makes of bind().
-static bool is_forbidden(int error, const struct address *address)
-{
-    if (address->any.sa_family != AF_UNIX)
-        return error == -EAFNOSUPPORT;
-    return error == -EACCES || error == -EPERM || error == -EROFS || error == -ENOENT;
-}
-
 static int fail_address(const struct opening *opening, const struct asked *asked,
                         const struct planned *planned, int error)
 {
     const char *reason = listener_bind_strerror(error);
     char text[ADDRESS_TEXT_MAX], who[HOLDER_TEXT_MAX], why[HOLDER_TEXT_MAX + 256];
 
-    if (inherited_any() && is_forbidden(error, &planned->address))
+    if (inherited_any() && listener_bind_is_forbidden(error, &planned->address))
         return leave_out(opening, asked);
     if (error == -EADDRINUSE && !is_own(opening, &planned->address))
         reason = holders_describe(&planned->address, "address already in use: ", who, sizeof(who));
@@ -206,8 +198,7 @@ static int fail_address(const struct opening *opening, const struct asked *asked
         add_warning(opening, asked, why);
         return 0;
     }
-    add_problem(opening, asked, reason);
-    return error;
+    return refuse_address(opening, asked, reason, error);
 }
 
 static void mark_listed(struct listener_set *set, size_t index, const struct asked *asked)
@@ -232,7 +223,7 @@ static int open_address(const struct opening *opening, const struct asked *asked
     const struct address *address = &planned->address;
     struct listener_set *set = opening->set;
     bool any_port = address->any.sa_family != AF_UNIX && address_port(&address->any) == 0;
-    size_t same = any_port ? set->n : find(set, address, NULL);
+    size_t same = any_port ? set->n : listener_set_find(set, address, NULL);
     struct listener *listener = NULL;
     char why[96];
     int r;
@@ -246,8 +237,7 @@ static int open_address(const struct opening *opening, const struct asked *asked
     if (same < set->n) {
         (void)snprintf(why, sizeof(why), " is taken by service \"%s\"",
                        set->items[same].service->name);
-        add_problem(opening, asked, why);
-        return -EDESTADDRREQ;
+        return refuse_address(opening, asked, why, -EDESTADDRREQ);
     }
     r = obtain(opening, asked, planned, &listener);
     if (r < 0)
@@ -273,14 +263,20 @@ static int open_entry(const struct opening *opening, const struct asked *asked)
 // Whoever only looks may do so elsewhere than where sockets are handed over.
 static int lack_address(const struct opening *opening, const struct service *service)
 {
+    static const char why[] = "has no listen = {\"ADDRESS:PORT\"}, and no socket of that name was "
+                              "handed over";
     const struct listeners_request *request = opening->request;
 
-    problems_add(
-        opening->only_looks ? request->warnings : request->problems, service->file, service->line,
-        "service \"%s\" has no listen = {\"ADDRESS:PORT\"}%s", service->name,
-        opening->only_looks ? ": it starts only where systemd hands over a socket of that name"
-                            : ", and no socket of that name was handed over");
-    return opening->only_looks ? 0 : -EDESTADDRREQ;
+    if (opening->only_looks) {
+        problems_add(request->warnings, service->file, service->line,
+                     "service \"%s\" has no listen = {\"ADDRESS:PORT\"}: it starts only where "
+                     "systemd hands over a socket of that name",
+                     service->name);
+        return 0;
+    }
+    problems_add(request->skipped ? request->skipped : request->problems, service->file,
+                 service->line, "service \"%s\" %s", service->name, why);
+    return lack(opening, service, "", why, -EDESTADDRREQ);
 }
 
 static int open_service(const struct opening *opening, size_t index)
@@ -305,6 +301,17 @@ static int open_service(const struct opening *opening, size_t index)
     return first_error < 0 ? first_error : r;
 }
 
+// Nothing is left that could be served: what was skipped is why. Returns the first error.
+static int give_up(const struct opening *opening)
+{
+    struct problems *skipped = opening->request->skipped;
+
+    for (size_t i = 0; i < skipped->n; i++)
+        problems_copy(opening->request->problems, skipped, i);
+    problems_done(skipped);
+    return opening->set->error;
+}
+
 // What only the whole set shows.
 static int check_number(const struct opening *opening)
 {
@@ -314,6 +321,8 @@ static int check_number(const struct opening *opening)
 
     if ((n > 0 || opening->only_looks) && n <= LISTENERS_MAX)
         return 0;
+    if (n == 0 && opening->set->error < 0)
+        return give_up(opening);
     if (n == 0)
         problems_add(problems, first->file, first->line,
                      "there is no socket to listen on for any service");
@@ -342,7 +351,7 @@ static int open_all(const struct opening *opening)
 static void close_new(const struct listener_set *old, struct listener_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
-        if (!contains(old, set->items[i].listener))
+        if (!listener_set_contains(old, set->items[i].listener))
             listener_undo(set->items[i].listener);
     listeners_forget(set);
 }
@@ -361,15 +370,20 @@ static int open_set(const struct listeners_request *request, bool only_looks,
     if (r < 0 || only_looks)
         close_new(opening.old, set);
     for (size_t i = 0; i < set->n; i++)
-        if (!contains(opening.old, set->items[i].listener)) // listener_keep() is for the others
+        if (!listener_set_contains(opening.old,
+                                   set->items[i].listener)) // listener_keep() is for the others
             listener_speak(set->items[i].listener, set->items[i].speaks);
     return r;
 }
 
 int listeners_open(const struct listeners_request *request, struct listener_set *ret)
 {
+    int r;
+
     *ret = (struct listener_set){0};
-    return open_set(request, false, ret);
+    r = open_set(request, false, ret);
+    ret->n_services = listener_set_count_services(ret, request->config);
+    return r;
 }
 
 int listeners_check(const struct listeners_request *request)
@@ -377,10 +391,4 @@ int listeners_check(const struct listeners_request *request)
     struct listener_set set = {0};
 
     return open_set(request, true, &set);
-}
-
-void listeners_forget(struct listener_set *set)
-{
-    free(set->items);
-    *set = (struct listener_set){0};
 }

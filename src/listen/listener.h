@@ -49,6 +49,15 @@ struct listener_set {
         enum address_speaks speaks; // as its entry says
     } * items;
     size_t n;
+    size_t n_services;         // that have one
+    struct unserved *unserved; // what is asked for, and is not there
+    size_t n_unserved;
+    int error; // of the first of these that was no reason to give up, or 0
+};
+
+// Texts of its own.
+struct unserved {
+    char *service, *address, *why; // the address as it is written, empty: there is none
 };
 
 // What listeners are wanted for.
@@ -59,6 +68,8 @@ struct listeners_request {
     const struct listener_set *old; // what is open, NULL: nothing
     bool may_come; // an address that the machine has not: it need not be there for a check
     struct problems *problems, *warnings;
+    struct problems *skipped; // a start: what is wrong with addresses, while others can be opened,
+                              // which are then; NULL: it is among the problems, as all else
 };
 
 // Opens what is asked for: sockets handed over under the service's name, then with its address,
@@ -66,7 +77,8 @@ struct listeners_request {
 // gone or is another's is bound anew, if that can be done. An address that systemd has not opened
 // and tcpd may not is left out with a warning at start, and when `running` has it too. Looks up no
 // name, does not block. All that is wrong goes to problems; then the result is a negative errno and
-// nothing new is left open. The set is the caller's; its listeners may also be old's.
+// nothing new is left open. What is left out is told in the set, too. The set is the caller's; its
+// listeners may also be old's.
 int listeners_open(const struct listeners_request *request, struct listener_set *ret);
 
 // The same, but for bind(): whether that would go wrong is foreseen as far as can be known. 0 or
@@ -81,6 +93,9 @@ int listeners_exit_status(int error);
 // or -errno.
 int listener_keep(struct listener *listener, const struct service *service,
                   enum address_speaks speaks);
+
+// Leaves the sockets with systemd while tcpd restarts, where it wants that, and logs what is there.
+void listeners_store(const struct listener_set *set);
 
 // Frees the set, not its listeners.
 void listeners_forget(struct listener_set *set);

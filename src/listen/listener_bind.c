@@ -35,6 +35,13 @@ const char *listener_bind_strerror(int error)
     }
 }
 
+bool listener_bind_is_forbidden(int error, const struct address *address)
+{
+    if (address->any.sa_family != AF_UNIX)
+        return error == -EAFNOSUPPORT;
+    return error == -EACCES || error == -EPERM || error == -EROFS || error == -ENOENT;
+}
+
 // Options that accepted sockets inherit, so that they cost no system call per connection: answers
 // leave at once, and a peer that vanished is noticed after two minutes (B22).
 static void set_inherited_options(int fd)

@@ -17,6 +17,9 @@ void listener_speak(struct listener *listener, enum address_speaks speaks);
 // What a failure of listener_bind() means, in words.
 const char *listener_bind_strerror(int error);
 
+// Whether it is what a unit that takes the network or the file system away makes of bind().
+bool listener_bind_is_forbidden(int error, const struct address *address);
+
 // Makes a listener of a socket that tcpd had bound to this address before it was restarted; owns fd
 // from now on. object: what its path led to, all 0: not known.
 struct listener *listener_take_back(int fd, const struct service *service,

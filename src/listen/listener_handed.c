@@ -13,15 +13,7 @@
 #include "listen/listener_bind.h"
 #include "listen/listener_inherit.h"
 #include "listen/listener_match.h"
-
-void listener_set_add(struct listener_set *set, struct listener *listener,
-                      const struct service *service)
-{
-    set->items = base_checked(reallocarray(set->items, set->n + 1, sizeof(set->items[0])));
-    memset(&set->items[set->n], 0, sizeof(set->items[0]));
-    set->items[set->n].listener = listener;
-    set->items[set->n++].service = service;
-}
+#include "listen/listener_set.h"
 
 void handed_take(const struct config *config, const struct service *service,
                  const struct listener_set *old, struct listener_set *set)
@@ -72,14 +64,30 @@ static bool speaks_otherwise(const struct listeners_request *request,
     return false;
 }
 
-static int refuse(const struct listeners_request *request, const struct service *service,
-                  const struct listener *listener)
+static void drop(struct listener_set *set, size_t i)
 {
-    problems_add(request->problems, service->file, service->line,
+    listener_undo(set->items[i].listener);
+    set->n--;
+    memmove(&set->items[i], &set->items[i + 1], (set->n - i) * sizeof(set->items[0]));
+}
+
+static int refuse(const struct listeners_request *request, const struct service *service,
+                  struct listener_set *set, size_t i)
+{
+    const struct listener *listener = set->items[i].listener;
+
+    problems_add(request->skipped ? request->skipped : request->problems, service->file,
+                 service->line,
                  "socket %s of %s is in no listen entry, so what it speaks is unknown; it is not "
                  "served",
                  listener->address, service->name);
-    return -EDESTADDRREQ;
+    if (!request->skipped)
+        return -EDESTADDRREQ;
+    listener_set_lacks(set, service, listener->address,
+                       "it is in no listen entry, so what it speaks is unknown");
+    set->error = set->error < 0 ? set->error : -EDESTADDRREQ;
+    drop(set, i);
+    return 0;
 }
 
 // Somebody may believe that a closed door is one that stands open.
@@ -92,20 +100,20 @@ static void warn(const struct listeners_request *request, const struct service *
                  service->name, listener->address);
 }
 
-int handed_check(const struct listeners_request *request, const struct listener_set *set,
+int handed_check(const struct listeners_request *request, struct listener_set *set,
                  const struct service *service)
 {
     bool is_plain = speaks_plain_only(service);
     int r = 0;
 
-    for (size_t i = 0; i < set->n; i++) {
+    for (size_t i = set->n; i-- > 0;) {
         const struct listener *listener = set->items[i].listener;
 
         if (set->items[i].service != service || listener->origin != LISTENER_ACTIVATED ||
             set->items[i].is_listed)
             continue;
         if (!is_plain || listener->bound.type == SOCK_DGRAM || speaks_otherwise(request, listener))
-            r = refuse(request, service, listener);
+            r = refuse(request, service, set, i);
         else if (service->listen.n > 0)
             warn(request, service, listener);
     }

@@ -4,10 +4,6 @@
 
 #include "listen/listener.h"
 
-// Adds to the set what no entry lists yet.
-void listener_set_add(struct listener_set *set, struct listener *listener,
-                      const struct service *service);
-
 // Takes what was handed over for the service, now or before.
 void handed_take(const struct config *config, const struct service *service,
                  const struct listener_set *old, struct listener_set *set);
@@ -16,6 +12,7 @@ void handed_take(const struct config *config, const struct service *service,
 bool handed_any(const struct listener_set *set, const struct service *service);
 
 // Looks at those that no entry of the service lists: warns of one that is served all the same. 0;
-// -EDESTADDRREQ with problems: there is one that cannot be.
-int handed_check(const struct listeners_request *request, const struct listener_set *set,
+// -EDESTADDRREQ with problems: there is one that cannot be. Where that is skipped, it is given
+// back.
+int handed_check(const struct listeners_request *request, struct listener_set *set,
                  const struct service *service);

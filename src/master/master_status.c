@@ -29,19 +29,6 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size
     va_end(arguments);
 }
 
-static void append_pool(char *text, size_t size, const struct pool *pool, unsigned queued,
-                        bool first)
-{
-    append(text, size, "%s%s %u/%u", first ? "; " : ", ", pool->name, pool->counts.busy,
-           pool_size(pool));
-    if (pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->leaves_clients)
-        append(text, size, " at maximum");
-    if (pool->rest.n > 0)
-        append(text, size, " %u resting", pool->rest.n);
-    if (queued > 0)
-        append(text, size, " %u queued", queued);
-}
-
 // How long the oldest session lasts already.
 static uint64_t oldest_session(const struct master *master, uint64_t now)
 {
@@ -57,25 +44,58 @@ static uint64_t oldest_session(const struct master *master, uint64_t now)
     return now - oldest;
 }
 
+// Of all pools together.
+struct sums {
+    unsigned n_workers, n_idle, n_busy, n_draining, n_resting, n_full;
+    uint64_t n_queued;
+};
+
+static void add_pool(struct sums *sums, const struct pool *pool)
+{
+    sums->n_workers += pool_size(pool);
+    sums->n_draining += pool->n_draining;
+    sums->n_busy += pool->counts.busy;
+    sums->n_idle += pool->counts.idle;
+    sums->n_resting += pool->rest.n;
+    sums->n_queued += listener_queued(pool->listener);
+    sums->n_full += pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->leaves_clients;
+}
+
+// What is not as it is on most days.
+static void append_news(char *text, size_t size, const struct master *master,
+                        const struct sums *sums)
+{
+    size_t n_unserved = master->set.n_unserved, n_left_out = master->config->n_left_out;
+
+    if (sums->n_resting > 0)
+        append(text, size, ", %u resting", sums->n_resting);
+    if (sums->n_queued > 0)
+        append(text, size, "; %" PRIu64 " queued", sums->n_queued);
+    if (sums->n_full > 0)
+        append(text, size, "; %u pool%s at maximum", sums->n_full, PLURAL(sums->n_full));
+    if (n_unserved > 0)
+        append(text, size, "; %zu address%s not served", n_unserved, n_unserved == 1 ? "" : "es");
+    if (n_left_out > 0)
+        append(text, size, "; %zu service%s left out", n_left_out, PLURAL(n_left_out));
+}
+
+// Short: what there is of each pool, tcpdctl(1) tells.
 const char *master_status(struct master *master)
 {
-    char pools[sizeof(master->status) - 480] = "", text[sizeof(master->status)];
-    unsigned n_workers = 0, n_idle = 0, n_busy = 0, n_draining = 0;
+    char text[sizeof(master->status)];
+    size_t n_services = master->set.n_services;
+    struct sums sums = {0};
 
-    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        n_workers += pool_size(pool);
-        n_draining += pool->n_draining;
-        n_busy += pool->counts.busy;
-        n_idle += pool->counts.idle;
-        append_pool(pools, sizeof(pools), pool, listener_queued(pool->listener),
-                    pool == master->pools.first);
-    }
-    (void)snprintf(text, sizeof(text), "%s%u worker%s: %u idle, %u busy, %u draining%s",
-                   phase_names[master->phase], n_workers, PLURAL(n_workers), n_idle, n_busy,
-                   n_draining, pools);
-    if (master->phase == MASTER_STOPPING && n_busy > 0)
-        append(text, sizeof(text), "; %u session%s left, the oldest %" PRIu64 " s old", n_busy,
-               PLURAL(n_busy), oldest_session(master, base_now_usec()) / USEC_PER_SEC);
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        add_pool(&sums, pool);
+    (void)snprintf(text, sizeof(text),
+                   "%s%zu service%s, %u worker%s: %u idle, %u busy, %u draining",
+                   phase_names[master->phase], n_services, PLURAL(n_services), sums.n_workers,
+                   PLURAL(sums.n_workers), sums.n_idle, sums.n_busy, sums.n_draining);
+    append_news(text, sizeof(text), master, &sums);
+    if (master->phase == MASTER_STOPPING && sums.n_busy > 0)
+        append(text, sizeof(text), "; %u session%s left, the oldest %" PRIu64 " s old", sums.n_busy,
+               PLURAL(sums.n_busy), oldest_session(master, base_now_usec()) / USEC_PER_SEC);
     if (master->reload_problem[0] != '\0')
         append(text, sizeof(text), "; the last reload failed: %s", master->reload_problem);
     if (strcmp(text, master->status) != 0) {

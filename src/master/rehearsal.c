@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "base/timespan.h"
 #include "config/config_check.h"
+#include "config/config_left_out.h"
 #include "config/system_limits.h"
 #include "listen/listen_plan.h"
 #include "listen/listener.h"
@@ -35,6 +36,14 @@
 
 static const char problem[] = "problem", warning[] = "warning", memory[] = "memory",
                   services[] = "services";
+
+// Whether services are left that nothing is wrong with, and all else is right, too.
+static bool may_serve(const struct rehearsal_plan *plan, struct config *config,
+                      const struct problems *problems)
+{
+    return problems->n == 0 ||
+           (plan->leaves_out && config_leave_out(config, problems) && config->n_services > 0);
+}
 
 // ---- In the child -------------------------------------------------------------------------------
 
@@ -58,13 +67,27 @@ static void set_up(pid_t master)
     (void)mallopt(M_MMAP_MAX, 0);
 }
 
+// The line of its place, the text, and the file, each text with a NUL.
+static void note_text(const char *what, const char *number, const struct problems *texts, size_t i)
+{
+    const struct place *place = &texts->places[i];
+    const char *text = texts->texts[i], *file = place->file ? place->file : "";
+    size_t size = strlen(text) + 1, file_size = strlen(file) + 1;
+    cleanup_free char *bytes = base_checked(malloc(sizeof(place->line) + size + file_size));
+
+    memcpy(bytes, &place->line, sizeof(place->line));
+    memcpy(bytes + sizeof(place->line), text, size);
+    memcpy(bytes + sizeof(place->line) + size, file, file_size);
+    answers_note(what, number, bytes, sizeof(place->line) + size + file_size);
+}
+
 static void note_texts(const char *what, const struct problems *texts)
 {
     char number[24];
 
     for (size_t i = 0; i < texts->n; i++) {
         (void)snprintf(number, sizeof(number), "%zu", i);
-        answers_note(what, number, texts->texts[i], strlen(texts->texts[i]) + 1);
+        note_text(what, number, texts, i);
     }
 }
 
@@ -84,7 +107,7 @@ static int look(const struct rehearsal_plan *plan, struct config *config,
         const struct problems *why = &config->services[config->n_services + i].left_out;
 
         for (size_t t = 0; t < why->n; t++)
-            problems_add_text(problems, why->texts[t]);
+            problems_copy(problems, why, t);
     }
     return listeners_check(&request);
 }
@@ -97,19 +120,19 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
     int keep[] = {answers, log_fd()}, r;
     struct listen_plan listen;
 
-    if (!config)
+    if (!may_serve(plan, config, problems))
         return EX_CONFIG;
     system_limits_check(config, plan->source->name, plan->n_workers + 1, // we are one, too
                         plan->is_elsewhere || plan->n_workers > 0 ? warnings : problems, warnings);
-    if (problems->n > 0)
+    if (!may_serve(plan, config, problems))
         return EX_OSERR;
     config_warn(config, warnings);
     r = config_find_owners(config, problems);
-    if (r >= 0)
+    if (may_serve(plan, config, problems))
         r = listen_plan_make(config, &listen, problems);
-    if (r >= 0 && plan->listening)
+    if (plan->listening && problems->n == 0)
         r = look(plan, config, &listen, problems, warnings);
-    if (r < 0)
+    if (!may_serve(plan, config, problems))
         return listeners_exit_status(r);
     holders_note(&listen);
     r = process_close_all_but(keep, ELEMENTS(keep)); // the master's are not for modules
@@ -119,8 +142,9 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
         return EX_OSERR;
     }
     transport_load(config, problems);
-    module_try_all(config, problems);
-    return problems->n > 0 ? EX_CONFIG : EX_OK;
+    if (may_serve(plan, config, problems))
+        module_try_all(config, problems);
+    return may_serve(plan, config, problems) ? EX_OK : EX_CONFIG;
 }
 
 _Noreturn static void rehearse(const struct rehearsal_plan *plan, int answers, pid_t master)
@@ -229,14 +253,27 @@ static int give(const struct rehearsal *rehearsal)
     return answers_give(rehearsal->answers);
 }
 
+static void take_text(const struct answer *answer, struct problems *texts)
+{
+    struct place place;
+    const char *text = (const char *)answer->bytes + sizeof(place.line), *end;
+    size_t size = answer->size - sizeof(place.line);
+
+    if (answer->size <= sizeof(place.line) || text[size - 1] != '\0')
+        return;
+    memcpy(&place.line, answer->bytes, sizeof(place.line));
+    end = text + strlen(text) + 1;
+    place.file = end < text + size && *end != '\0' ? end : NULL;
+    problems_add_text(texts, text, &place);
+}
+
 static void take_texts(const char *what, struct problems *texts)
 {
     char number[24] = "0";
     struct answer answer;
 
     for (size_t i = 0; answers_find(what, number, &answer) > 0; i++) {
-        if (memchr(answer.bytes, '\0', answer.size))
-            problems_add_text(texts, answer.bytes);
+        take_text(&answer, texts);
         (void)snprintf(number, sizeof(number), "%zu", i + 1);
     }
 }
@@ -256,17 +293,22 @@ static bool is_room(void)
     return room != NULL;
 }
 
+// problems: those that the child has found, which are no reason not to serve.
 static struct config *load(const struct rehearsal_plan *plan, struct problems *problems)
 {
-    struct config *config = NULL;
+    struct config *config;
 
-    if (is_room())
-        config = plan->source->load(plan->source, problems);
-    else
+    if (!is_room()) {
         problems_add(problems, plan->source->name, 0, "cannot be read: out of memory");
-    if (config)
+        return NULL;
+    }
+    config = plan->source->load(plan->source, problems);
+    if (may_serve(plan, config, problems))
         transport_load(config, problems);
-    return problems->n > 0 ? config_unref(config) : config;
+    if (!may_serve(plan, config, problems))
+        return config_unref(config);
+    problems_done(problems); // they are those services' own
+    return config;
 }
 
 struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,

@@ -19,6 +19,7 @@ struct rehearsal_plan {
     const struct config_source *source;
     unsigned n_workers; // there are already
     bool is_elsewhere;  // -t: limits of the system are those of another place, and only warned of
+    bool leaves_out;    // a start: what is wrong with some services is no reason not to serve others
     // A check by the daemon that changes nothing: these are listened on, and addresses are looked
     // at beside them; a service that would be left out counts as wrong. NULL: not so. It may go
     // when the child was started.
@@ -53,7 +54,8 @@ int rehearsal_wait(struct rehearsal *rehearsal, const sigset_t *signals);
 
 // After its end: gives the configuration, which the caller owns, with the answers given
 // (answers_give()) until the caller forgets them; or NULL with problems, and *ret_status is an
-// exit status of sysexits.h. Warnings are texts, too.
+// exit status of sysexits.h. Warnings are texts, too. Where plan->leaves_out, services with
+// problems are left out of it (config_left_out.h); there is one that is not, or it would be NULL.
 struct config *rehearsal_take(const struct rehearsal *rehearsal, const struct rehearsal_plan *plan,
                               struct problems *problems, struct problems *warnings,
                               int *ret_status);

@@ -13,6 +13,7 @@
 #include "base/answers.h"
 #include "base/base.h"
 #include "config/config_check.h"
+#include "config/config_left_out.h"
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_idle.h"

@@ -148,20 +148,3 @@ const char *worker_exit_name(int status)
 
     return known ? names[status] : "unknown";
 }
-
-void process_reset_signals(void)
-{
-    static const struct { // the kernel's struct sigaction, of which all is 0
-        unsigned long handler, flags, restorer;
-        uint64_t mask;
-    } default_action;
-
-    for (int number = 1; number < NSIG; number++)
-        if (number != SIGHUP)
-            (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
-    // Which posix_spawn(3) may have left ignored, and programs would inherit.
-    for (int number = __SIGRTMIN; number < SIGRTMIN; number++)
-        (void)syscall(SYS_rt_sigaction, number, &default_action, NULL, sizeof(default_action.mask));
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN);
-}

@@ -31,11 +31,6 @@ struct process_duty {
     unsigned orphan_sec;       // how long it may go on once the master is gone
 };
 
-// Nothing that whoever started us ignores or blocks is left to the workers. A reader of our
-// messages that goes away, or a file of them that is full, must not take the master with it. That
-// HUP is ignored is kept: the master blocks and takes it all the same, but knows of nohup(1).
-void process_reset_signals(void);
-
 // Closes every descriptor above 2 but those in keep, of which -1 is none, and which is sorted: the
 // event loop's, other listeners, control. 0 or -errno: a child that keeps them must not go on.
 int process_close_all_but(int *keep, size_t n);

@@ -223,7 +223,7 @@ static void recall_left_out(struct service *service)
         (void)snprintf(about, sizeof(about), "%s %zu", service->name, service->left_out.n);
         if (answers_find(LEFT_OUT, about, &answer) <= 0)
             return;
-        problems_add_text(&service->left_out, answer.bytes);
+        problems_add_text(&service->left_out, answer.bytes, NULL);
     } while (service->left_out.n < PROBLEMS_MAX);
 }
 

@@ -162,7 +162,7 @@ struct config *run_load(const struct config_source *source, struct problems *pro
     if (loading.lost)
         section_free(loading.service);
     else
-        section_end(loading.service, name, &given);
+        section_end(loading.service, name, given.line, &given);
     config_sections_close(&sections);
-    return problems->n > 0 ? config_unref(sections.config) : sections.config;
+    return sections.config;
 }

@@ -21,7 +21,6 @@ void transport_load(const struct config *config, struct problems *problems)
                 continue;
             problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
                          why);
-            return; // it would be the same for the others
         }
 }
 

@@ -39,11 +39,11 @@ EX_OSERR, EX_NOPERM, EX_CONFIG = 71, 77, 78
 class Text:
     """The wording of the daemon's log and status."""
 
-    # "4 workers: 4 idle, 0 busy, 0 draining; echo 127.0.0.1:40123 0/4, hello [::1]:40125 1/4"
-    listener = re.compile(
-        r"(?:^|[;,] )(?P<name>[\w.-]+) (?P<address>(?:ws:)?unix[a-z-]*:/[^\s,;]+|"
-        r"(?:(?:udp|tls|wss?):)?(?:\[[^\]\s]+\]|\*|[\w.]+):\d+)"
-    )
+    address = (r"(?P<name>[\w.-]+) (?P<address>(?:ws:)?unix[a-z-]*:/[^\s,;]+|"
+               r"(?:(?:udp|tls|wss?):)?(?:\[[^\]\s]+\]|\*|[\w.]+):\d+)")
+    # "echo 127.0.0.1:40123: listening, backlog 4096", "echo 127.0.0.1:40123: no longer listening"
+    listener = re.compile(address + r": (?:listening,|(?P<ends>no longer) )")
+    title = re.compile(rf"tcpd: {address} worker")
     counts = re.compile(
         r"(?P<workers>\d+) workers?: (?P<idle>\d+) idle, (?P<busy>\d+) busy, "
         r"(?P<draining>\d+) draining"
@@ -557,18 +557,26 @@ class Tcpd:
 
     @property
     def addresses(self):
-        """Service name to its addresses as STATUS= tells them, in a list each."""
-        for message in reversed(self.notifications.items):
-            found = {}
-            for match in Text.listener.finditer(message.get("STATUS", "")):
-                found.setdefault(match["name"], []).append(match["address"])
-            if found:
-                return found
-        return {}
+        """Service name to its addresses, in a list each, as the log tells them; where that goes
+        elsewhere, as the titles of the workers do."""
+        found = {}
+        for line in list(self.log.items):
+            if match := Text.listener.search(line):
+                its = found.setdefault(match["name"], [])
+                if match["address"] in its:
+                    its.remove(match["address"])
+                if not match["ends"]:
+                    its.append(match["address"])
+        for pid in [] if found else sorted(process_tree(self.pid)):
+            if match := Text.title.match(proc_title(pid)):
+                its = found.setdefault(match["name"], [])
+                if match["address"] not in its:
+                    its.append(match["address"])
+        return {name: its for name, its in found.items() if its}
 
     def address(self, name, family=None):
-        """The first address of a service: (host, port), or the path of a unix socket. STATUS= may be
-        a moment behind the log."""
+        """The first address of a service: (host, port), or the path of a unix socket. Its line of
+        the log may be a moment behind."""
         with contextlib.suppress(Timeout):
             wait_for(lambda: name in self.addresses, 5)
         for text in self.addresses.get(name, []):
@@ -580,7 +588,7 @@ class Tcpd:
                 its = socket.AF_INET6 if ":" in host else socket.AF_INET
             if family in (None, its):
                 return address
-        raise KeyError(f"no address of {name} in STATUS={self.status()}")
+        raise KeyError(f"no address of {name}; log:\n{self.log_text()}")
 
     @property
     def ports(self):

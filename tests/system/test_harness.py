@@ -25,8 +25,9 @@ def tell(text):
 
 def reload(*_):
     tell("RELOADING=1\nMONOTONIC_USEC=1")
-    tell("READY=1\nSTATUS=1 worker: 1 idle, 0 busy, 0 draining; echo 127.0.0.1:%%d 0/1"
-         %% listener.getsockname()[1])
+    print("tcpd: echo 127.0.0.1:%%d: listening, backlog 1" %% listener.getsockname()[1],
+          file=sys.stderr, flush=True)
+    tell("READY=1\nSTATUS=1 service, 1 worker: 1 idle, 0 busy, 0 draining")
     print("tcpd: reloaded", file=sys.stderr, flush=True)
 
 def term(*_):
@@ -110,34 +111,36 @@ def test_configuration_text():
                     'service "given" {\n    handler = "echo"\n}\n')
 
 
-STATUSES = [
-    ("4 workers: 4 idle, 0 busy, 0 draining; echo 127.0.0.1:40123 0/4",
-     {"echo": ["127.0.0.1:40123"]}),
-    ("8 workers: 7 idle, 1 busy, 0 draining; echo 127.0.0.1:7 1/4 at maximum 3 queued, "
-     "echo [::1]:40125 0/4, a-b.c unix:/run/x 0/4",
+LOGS = [
+    (["tcpd: echo 127.0.0.1:40123: listening, backlog 4096"], {"echo": ["127.0.0.1:40123"]}),
+    (["tcpd: echo 127.0.0.1:7: listening, backlog 4096, handed over", "tcpd: ready: 2 services",
+      "<6>echo [::1]:40125: listening, backlog 1", "tcpd: a-b.c unix:/run/x: listening, backlog 1"],
      {"echo": ["127.0.0.1:7", "[::1]:40125"], "a-b.c": ["unix:/run/x"]}),
-    ("echo 127.0.0.1:40123, hello [::]:9999 1 queued", {"echo": ["127.0.0.1:40123"],
-                                                        "hello": ["[::]:9999"]}),
-    ("echo *:7 0/4, echo ws:*:8007 0/4, echo udp:[::1]:7 0/4, echo ws:unix:/run/w 0/4, "
-     "echo unix-seqpacket:/run/x 0/4",
+    ([f"tcpd: echo {address}: listening, backlog 1" for address in
+      ("*:7", "ws:*:8007", "udp:[::1]:7", "ws:unix:/run/w", "unix-seqpacket:/run/x")],
      {"echo": ["*:7", "ws:*:8007", "udp:[::1]:7", "ws:unix:/run/w", "unix-seqpacket:/run/x"]}),
-    ("reload failed: /tmp/tcpd.conf:3: no such option", {}),
-    ("", {}),
+    (["tcpd: a *:7: listening, backlog 1", "tcpd: b *:8: listening, backlog 1",
+      "tcpd: a *:7: no longer listening; its socket unit still listens until it is stopped"],
+     {"b": ["*:8"]}),
+    (["tcpd: /tmp/tcpd.conf:3: no such option", "tcpd: echo 127.0.0.1:7: pool is full"], {}),
+    ([], {}),
 ]
 
 
-@pytest.mark.parametrize("text, want", STATUSES)
-def test_status_is_understood(text, want):
+@pytest.mark.parametrize("lines, want", LOGS)
+def test_addresses_are_understood(lines, want):
     daemon = Tcpd.__new__(Tcpd)
-    daemon.notifications = harness.Listed()
-    daemon.notifications.append({"STATUS": text})
+    daemon.pid = os.getpid()  # which has no workers
+    daemon.log = harness.Listed()
+    for line in lines:
+        daemon.log.append(line)
     assert daemon.addresses == want
 
 
 def test_a_life(fake):
     with harness.start("first", binary=fake) as daemon:
         daemon.wait_log("reloaded")
-        assert daemon.log.items == ["tcpd: first", "tcpd: reloaded"]
+        assert [daemon.log.items[0], daemon.log.items[2]] == ["tcpd: first", "tcpd: reloaded"]
         assert daemon.address("echo") == ("127.0.0.1", daemon.ports["echo"])
         assert daemon.counts() == {"workers": 1, "idle": 1, "busy": 0, "draining": 0}
         assert daemon.is_serving()

@@ -164,7 +164,8 @@ def test_json_status():
             wait_for(lambda: control.pool()["busy"] == 1, what="a busy worker")
             status = control.status()
         daemon, pools = status["daemon"], status["pools"]
-        assert set(status) == {"daemon", "pools"} and len(pools) == 2
+        assert set(status) == {"daemon", "pools", "not_served"} and len(pools) == 2
+        assert status["not_served"] == []
         assert daemon["version"] and daemon["state"] == "running" and daemon["generation"] == 1
         assert daemon["pid"] == control.daemon.pid and daemon["reload_problem"] == ""
         assert Text.counts.search(daemon["status"])
@@ -688,6 +689,44 @@ def test_sender_is_not_believed():
         assert not control.daemon.log_matches("requests a")
 
 
+# --- What is not served ------------------------------------------------------------------------
+
+def test_not_served(tmp_path):
+    """A row and a member of JSON for what is left out; a reload brings it, at the socket that systemd
+    has handed over for it, in whose queue clients have waited."""
+    with socket.create_server(("127.0.0.1", 0)) as kept, socket.create_server(("127.0.0.1", 0)) as own:
+        where = {"echo": own, "wrong": kept}
+        listen = {name: "%s:%d" % sock.getsockname() for name, sock in where.items()}
+        wrong = service("wrong", "echo", listen=listen["wrong"], max_workers="none")
+        conf = configuration(service("echo", listen=[listen["echo"], "unix:/nonexistent/s"]), wrong)
+        with Control(conf, where.items()) as control, \
+                socket.create_connection(kept.getsockname(), PATIENCE) as early:
+            early.sendall(b"early")
+            code, out, _ = control.run("status")
+            path = re.escape(str(control.daemon.path))
+            assert code == EX_OK
+            assert re.search(rf"^wrong +{listen['wrong']} +not served: {path}:\d+: max_workers = ",
+                             out, re.M), out
+            assert re.search(r"^echo +unix:/nonexistent/s +not served: systemd has handed over no "
+                             r"socket for it$", out, re.M), out
+            status = control.status()
+            rows = {row["service"]: row for row in status["not_served"]}
+            assert rows["wrong"]["left_out"] and rows["wrong"]["listener"] == listen["wrong"]
+            assert not rows["echo"]["left_out"] and rows["echo"]["listener"] == "unix:/nonexistent/s"
+            names = "services", "services_left_out", "addresses_not_served"
+            assert [status["daemon"][name] for name in names] == [1, 1, 1]
+            assert status["daemon"]["status"].endswith("; 1 address not served; 1 service left out")
+            code, _, err = control.run("reload")
+            assert code == 1 and "max_workers" in err
+            control.daemon.path.write_text(conf.replace('max_workers = "none"', "max_workers = 9"))
+            assert control.run("reload")[0] == EX_OK
+            assert read_exactly(early, 5) == b"early"
+            status = control.status()
+            assert [row["service"] for row in status["not_served"]] == ["echo"]
+            assert {pool["service"]: pool["origin"] for pool in status["pools"]} == {
+                "echo": "handed over", "wrong": "handed over"}
+
+
 # --- busctl ------------------------------------------------------------------------------------
 
 @BUSCTL
@@ -696,7 +735,7 @@ def test_busctl():
     with Control(configuration(service("echo"))) as control:
         code, out, err = control.busctl("introspect", "tcpd.Manager", "/tcpd")
         assert (code, err) == (EX_OK, "")
-        for method, reply in (("GetStatus", r"a\{sv\}aa\{sv\}"), ("Reload", "-"), ("Stop", "-")):
+        for method, reply in (("GetStatus", r"a\{sv\}aa\{sv\}aa\{sv\}"), ("Reload", "-"), ("Stop", "-")):
             assert re.search(rf"^\.{method}\s+method\s+-\s+{reply}\s", out, re.M)
         code, out, _ = control.busctl("tree", "tcpd.Manager")
         assert code == EX_OK and "/tcpd" in out
@@ -708,7 +747,7 @@ def test_busctl():
         ours = control.status()
         for daemon in (theirs[0][0], ours["daemon"]):
             assert daemon.pop("uptime_usec") > 0
-        assert theirs == [[ours["daemon"]], ours["pools"]]
+        assert theirs == [[ours["daemon"]], ours["pools"], ours["not_served"]]
         assert control.busctl(*call, "Reload")[0] == EX_OK
         control.daemon.path.write_text(control.conf + BROKEN)
         code, _, err = control.busctl(*call, "Reload")

@@ -301,7 +301,8 @@ def test_module(tcpd):
 def test_command_line(tcpd):
     """tcpd run -l takes the prefix, and prints it."""
     with tcpd(None, args=["run", "-l", UDP, "--handler", "hello"]) as daemon:
-        assert list(daemon.out.items) == [f"listening on udp:127.0.0.1:{daemon.address('hello')[1]}"]
+        line = f"listening on udp:127.0.0.1:{daemon.address('hello')[1]}"
+        wait_for(lambda: list(daemon.out.items) == [line], what=line)
         assert ask(daemon.address("hello"), b"Tracy") == b"Hello, Tracy!"
 
 

@@ -4,6 +4,7 @@ store of descriptors, and the units that tcpd-generator makes."""
 
 import contextlib
 import os
+import re
 import select
 import socket
 import subprocess
@@ -13,8 +14,8 @@ import time
 import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_OK, SANITIZED, Text, activated, can_become_others,
-                     configuration, free_port, has_tcp, proc_fds, read_all, read_exactly, run,
-                     service, wait_for)
+                     configuration, free_port, has_tcp, proc_fds, proc_title, read_all, read_exactly,
+                     run, service, wait_for)
 
 GENERATOR = BUILD / "tcpd-generator"
 
@@ -59,6 +60,18 @@ def test_name_comes_before_address(listening):
     conf = configuration(service("echo", listen=address(two)), service("hello", listen=address(one)))
     with activated(conf, [one, two], ["echo", "hello"]) as daemon:
         assert daemon.addresses == {"echo": [address(one)], "hello": [address(two)]}
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_wildcard_is_told_from_ipv6_alone(both):
+    """A socket for both families is "*:PORT", in the log and in titles; "[::]:PORT" is one
+    for IPv6 alone."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=both) as sock:
+        where = ("*:%d" if both else "[::]:%d") % sock.getsockname()[1]
+        with activated(configuration(service("echo", listen=where)), [sock], ["echo"]) as daemon:
+            daemon.wait_log(f"echo {re.escape(where)}: listening, .*handed over")
+            titles = {proc_title(pid) for pid in daemon.workers()}
+            assert titles == {f"tcpd: echo {where} worker"}
 
 
 def test_wildcard_is_served_by_a_socket_for_each_family():

@@ -148,6 +148,7 @@ def test_troubles_of_a_pool_name_it(journal):
     """A full pool and a throttled one have the fields by which `journalctl` finds them."""
     conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0))
     daemon = journal.daemon(conf)
+    port = daemon.ports["echo"]
 
     def kill():
         for worker in daemon.workers():
@@ -161,7 +162,7 @@ def test_troubles_of_a_pool_name_it(journal):
     for record in (full, journal.wait(MESSAGE="died early")):
         assert re.fullmatch("[0-9a-f]{32}", record["MESSAGE_ID"])
         assert record["TCPD_SERVICE"] == "echo"
-        assert record["TCPD_LISTENER"] == f"127.0.0.1:{daemon.ports['echo']}"
+        assert record["TCPD_LISTENER"] == f"127.0.0.1:{port}"
 
 
 def test_session_records(journal):

@@ -212,6 +212,8 @@ static void end_section(struct section *section, void *data)
     size_t used = strlen(ended);
     const struct certificate *certificate = section->parts[0].values;
 
+    if (section->is_again)
+        return;
     (void)snprintf(ended + used, sizeof(ended) - used, "%s %s %d %s; ", section->kind->name,
                    section->title, section->line,
                    data && certificate->file ? certificate->file : "-");

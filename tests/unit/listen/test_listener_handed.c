@@ -6,6 +6,7 @@
 #include "handlers/handlers.h"
 #include "listen/listener_handed.h"
 #include "listen/listener_match.h"
+#include "listen/listener_set.h"
 
 #include "config_dir.h"
 
