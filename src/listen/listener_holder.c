@@ -4,8 +4,11 @@
 #include "listen/listener_holder.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/answers.h"
 #include "base/base.h"
@@ -48,6 +51,35 @@ static bool is_own(const struct own_sockets *own, const struct address *address)
     return false;
 }
 
+// Whether a listener of streams could not be bound there. Nobody is in the way of one that has the
+// address for this moment, as he does not listen.
+static bool is_refused(const struct address *address)
+{
+    const int yes = 1, v6_only = !address->dual_stack;
+    cleanup_close int fd = socket(address->any.sa_family, address->type | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return false;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (address->any.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only));
+    return bind(fd, &address->any, address->length) < 0 && errno == EADDRINUSE;
+}
+
+// Whether somebody may be there: the kernel's tables are read only then, as they are long where
+// there are many connections.
+static bool may_be_held(const struct address *address)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
+    struct stat status;
+
+    if (address->any.sa_family == AF_UNIX)
+        return lstat(un->sun_path, &status) == 0 && S_ISSOCK(status.st_mode);
+    if (address_port(&address->any) == 0)
+        return false;
+    return address->type == SOCK_DGRAM || is_refused(address);
+}
+
 static const char *spell(const struct address *address, char *text)
 {
     return address_spell(address, SPEAKS_PLAIN, text, ADDRESS_TEXT_MAX);
@@ -60,13 +92,12 @@ void holders_note(const struct listen_plan *plan)
 
     for (size_t i = 0; i < plan->n; i++) {
         const struct address *address = &plan->items[i].address;
-        bool any_port = address->any.sa_family != AF_UNIX && address_port(&address->any) == 0;
         uint64_t now = base_now_usec();
         char about[ADDRESS_TEXT_MAX];
         struct holder holder;
         struct answer before;
 
-        if (any_port || now >= deadline || is_own(&own, address) ||
+        if (now >= deadline || is_own(&own, address) || !may_be_held(address) ||
             answers_find(QUESTION, spell(address, about), &before) != 0)
             continue;
         holder_find(address, deadline - now, &holder);

@@ -220,7 +220,7 @@ def test_file_of_nobody(tmp_path):
 
 
 def test_instance_that_does_not_run():
-    """Its file is looked at; for other commands the way to start it is told."""
+    """Its file is looked at; for other commands what to do without systemd is said."""
     name = f"none-{os.getpid()}"
     for args in (("check", name), ("-i", name, "check"), ("check", f"/etc/tcpd/{name}.conf")):
         code, out, err = tcpdctl(*args)
@@ -230,7 +230,7 @@ def test_instance_that_does_not_run():
         code, out, err = tcpdctl("--instance", name, command)
         assert (code, out) == (EX_UNAVAILABLE, "")
         assert f"cannot connect to /run/tcpd/{name}.control" in err
-        assert f"Try: systemctl start tcpd@{name}.socket" in err
+        assert "start tcpd with --control PATH, and try: tcpdctl -s PATH" in err
 
 
 def test_usage():

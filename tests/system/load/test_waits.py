@@ -287,7 +287,8 @@ def test_manager_that_does_not_read():
     """The master starts, reloads, grows and replaces a dead worker meanwhile. Then the manager hears
     of the last reload, that it is over, and the newest status."""
     with Unheard(configuration(service("echo", min_workers=2, spare_workers=1))) as daemon:
-        port = int(daemon.wait_log(r"ready: .*echo 127\.0\.0\.1:(\d+)")[1])
+        port = int(daemon.wait_log(r"echo 127\.0\.0\.1:(\d+): listening")[1])
+        daemon.wait_log("ready: ")
         hang_up(daemon, 6)
         with contextlib.ExitStack() as stack:
             for n in range(1, 6):
@@ -309,7 +310,8 @@ def test_manager_that_does_not_read():
 def test_manager_that_does_not_read_until_the_end():
     """TERM ends it all the same; of what is owed the manager hears what there is room for then."""
     with Unheard(configuration(service("echo"))) as daemon:
-        port = int(daemon.wait_log(r"ready: .*echo 127\.0\.0\.1:(\d+)")[1])
+        port = int(daemon.wait_log(r"echo 127\.0\.0\.1:(\d+): listening")[1])
+        daemon.wait_log("ready: ")
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
             client.sendall(b"x")
             assert client.recv(1) == b"x"

@@ -11,8 +11,8 @@ import struct
 
 import pytest
 
-from harness import (STAGED, activated, can_become_others, configuration, proc_children,
-                     proc_stat, read_all)
+from harness import (PATIENCE, STAGED, activated, can_become_others, configuration, free_port,
+                     proc_children, proc_stat, read_all)
 from programs import ONE, listener, login, program, unix_socket
 
 root = pytest.mark.skipif(not can_become_others(), reason="needs root, to become somebody else")
@@ -134,11 +134,14 @@ def test_stray_descriptors_are_not_inherited(tcpd, state_program, mark):
         for number in (105, 109, 200):  # above what subprocess itself uses
             os.dup2(fd, number, inheritable=True)
 
+    port = free_port()  # as there is no log to say it
     conf = configuration(program(state_program, mark),
-                         listener([state_program, "listener"], mark, name="other"))
+                         listener([state_program, "listener"], mark, name="other",
+                                  listen=f"127.0.0.1:{port}"))
     with tcpd(conf, preexec=litter, closed_fds=(0, 1, 2)) as daemon:
         assert sorted(ask(daemon).fds) == [0, 1, 2]
-        assert sorted(ask(daemon, "other").fds) == [0, 1, 2, 3]
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+            assert sorted(State(read_all(sock)).fds) == [0, 1, 2, 3]
 
 
 def limits_of(lines):
