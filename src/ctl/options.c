@@ -169,6 +169,18 @@ static void choose_file(struct options *options, const char *word, const char *i
     choose_instance(options, instance);
 }
 
+static void check_combination(const struct options *options, bool timed)
+{
+    if (options->json && options->command != COMMAND_STATUS)
+        refuse("--json is for status only", "");
+    if (options->no_wait && options->command != COMMAND_STOP)
+        refuse("--no-wait is for stop only", "");
+    if (options->dry_run && options->command != COMMAND_SOCKETS)
+        refuse("--dry-run is for sockets apply only", "");
+    if (timed && options->command == COMMAND_SOCKETS)
+        refuse("--timeout is not for sockets apply, which waits for systemd", "");
+}
+
 struct options options_parse(int argc, char **argv)
 {
     static const struct option names[] = {
@@ -224,14 +236,7 @@ struct options options_parse(int argc, char **argv)
     if (instance && word)
         refuse("--instance names a daemon already; give no argument", "");
     choose_file(&options, word, instance);
-    if (options.json && options.command != COMMAND_STATUS)
-        refuse("--json is for status only", "");
-    if (options.no_wait && options.command != COMMAND_STOP)
-        refuse("--no-wait is for stop only", "");
-    if (options.dry_run && options.command != COMMAND_SOCKETS)
-        refuse("--dry-run is for sockets apply only", "");
-    if (timed && options.command == COMMAND_SOCKETS)
-        refuse("--timeout is not for sockets apply, which waits for systemd", "");
+    check_combination(&options, timed);
     if (!timed)
         options.timeout_usec = default_timeouts[options.command];
     return options;

@@ -19,7 +19,7 @@ struct rehearsal_plan {
     const struct config_source *source;
     unsigned n_workers; // there are already
     bool is_elsewhere;  // -t: limits of the system are those of another place, and only warned of
-    bool leaves_out;    // a start: what is wrong with some services is no reason not to serve others
+    bool leaves_out;    // a start: a mistake in one service does not keep others from serving
     // A check by the daemon that changes nothing: these are listened on, and addresses are looked
     // at beside them; a service that would be left out counts as wrong. NULL: not so. It may go
     // when the child was started.
