@@ -62,6 +62,8 @@ HOW = {
     ("docs/recipes.md", "One client's sessions"): SAME,
     ("docs/recipes.md", "A Python service with a unit of its own"): SAME,
     ("docs/recipes.md", "Behind HAProxy"): INSTALLED,
+    ("docs/troubleshooting.md", "A service is not served"): INSTALLED,
+    ("docs/troubleshooting.md", "An address is in use"): SAME,
 }
 
 # Commands that no test runs, and why.
