@@ -41,10 +41,12 @@ int scoreboard_open(struct scoreboard *board)
 {
     void *pages, *hints;
 
-    *board = (struct scoreboard){.fd = memfd_create("scoreboard", MFD_CLOEXEC)};
+    *board = (struct scoreboard){.fd = memfd_create("scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
     if (board->fd < 0)
         return -errno;
-    if (ftruncate(board->fd, (off_t)SCOREBOARD_BYTES) < 0)
+    // Who reads behind the end of a file dies of SIGBUS, and a worker can find it in /proc.
+    if (ftruncate(board->fd, (off_t)SCOREBOARD_BYTES) < 0 ||
+        fcntl(board->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return -errno;
     hints = map(board->fd, PROT_READ | PROT_WRITE, SCOREBOARD_POOLS, 0);
     pages = map(board->fd, PROT_READ, SCOREBOARD_SLOTS, page_offset(0));

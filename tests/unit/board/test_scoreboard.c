@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -202,6 +203,29 @@ static void test_hint(void **state)
     check_score("pages are untouched", scoreboard_read(board, 0), WORKER_STARTING, 0, 0, 0);
 }
 
+// A file that is cut kills whoever reads its pages.
+static void test_nobody_cuts_it(void **state)
+{
+    static const struct {
+        const char *name;
+        off_t size;
+    } rows[] = {{"nothing", 0}, {"a page less", SCOREBOARD_BYTES - PAGE}, {"more", 1 << 30}};
+    const struct scoreboard *board = *state;
+    char path[64];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", board->fd);
+    fd = open(path, O_RDWR); // a description of its own, as another process has it
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        check_number(rows[i].name, ftruncate(fd, rows[i].size), -1);
+        check_number(rows[i].name, errno, EPERM);
+    }
+    check_number("unsealed", fcntl(fd, F_ADD_SEALS, 0), -1);
+    (void)close(fd);
+    check_number("last page", scoreboard_state(board, LAST), WORKER_STARTING);
+}
+
 static void test_join_fails(void **state)
 {
     struct score_page *page = NULL;
@@ -357,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_garbage, open_board, close_board),
         cmocka_unit_test_setup_teardown(test_wipe, open_board, close_board),
         cmocka_unit_test_setup_teardown(test_hint, open_board, close_board),
+        cmocka_unit_test_setup_teardown(test_nobody_cuts_it, open_board, close_board),
         cmocka_unit_test_setup_teardown(test_join_fails, open_board, close_board),
         cmocka_unit_test_setup_teardown(test_fork, open_board, close_board),
         cmocka_unit_test_setup_teardown(test_torn, open_board, close_board),
