@@ -577,9 +577,10 @@ class Tcpd:
     def address(self, name, family=None):
         """The first address of a service: (host, port), or the path of a unix socket. Its line of
         the log may be a moment behind."""
-        with contextlib.suppress(Timeout):
-            wait_for(lambda: name in self.addresses, 5)
-        for text in self.addresses.get(name, []):
+        texts = []
+        with contextlib.suppress(Timeout):  # at once: titles come and go with their workers
+            texts = wait_for(lambda: self.addresses.get(name), 5)
+        for text in texts:
             if "unix" in text:
                 address, its = text[text.index(":/") + 1:], socket.AF_UNIX
             else:
