@@ -17,21 +17,42 @@
 #define PERIOD_USEC   (100 * USEC_PER_MSEC) // in which ...
 #define EVENTS_PERIOD 10                    // ... so many clients are noticed
 
+// Whether somebody has come since this was asked last.
+static bool has_come(struct master *master, struct pool *pool)
+{
+    struct epoll_event event;
+
+    if (epoll_wait(sd_event_source_get_io_fd(pool->rest.source), &event, 1, 0) <= 0)
+        return false;
+    pool->rest.client_usec = base_now_usec();
+    pool->rest.called = true;
+    if (pool->rest.n > 0)
+        master_look_again(master);
+    return true;
+}
+
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     struct master *master = userdata;
 
     (void)fd;
     (void)events;
-    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        if (pool->rest.source != source)
-            continue;
-        pool->rest.client_usec = base_now_usec();
-        pool->rest.called = true;
-        if (pool->rest.n > 0)
-            master_look_again(master);
-    }
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->rest.source == source)
+            (void)has_come(master, pool);
     return 0;
+}
+
+// The edges of a listener: an epoll of its own, so that they can be asked for at any time. Its
+// descriptor, or -1.
+static int open_edges(int listener)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    cleanup_close int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, listener, &event) < 0)
+        return -1;
+    return base_take_fd(&fd);
 }
 
 // From the first copy that rests on; others serve without the master. What cannot be watched is
@@ -39,26 +60,31 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
 static void watch(struct master *master, struct pool *pool, uint64_t now)
 {
     struct pool_rest *rest = &pool->rest;
+    cleanup_close int fd = -1;
 
-    if (rest->source || pool->closing ||
-        sd_event_add_io(master->event, &rest->source, pool->listener->fd, EPOLLIN | EPOLLET,
-                        on_client, master) < 0)
+    if (rest->source || pool->closing)
         return;
+    fd = open_edges(pool->listener->fd);
+    if (fd < 0 || sd_event_add_io(master->event, &rest->source, fd, EPOLLIN, on_client, master) < 0)
+        return;
+    (void)sd_event_source_set_io_fd_own(rest->source, true);
+    (void)base_take_fd(&fd);
     rest->client_usec = now;
     (void)sd_event_source_set_ratelimit(rest->source, PERIOD_USEC, EVENTS_PERIOD);
     log_info("%s: its program has exited with status 0: it is started again when a client comes",
              pool->name);
 }
 
-// Whether the queue shows that it has taken nobody: those who waited before are all there, and
-// nobody has come.
-static bool took_nobody(const struct pool *pool, const struct worker *worker, unsigned queued)
+// Whether the queue, as it was a moment ago, shows that it has taken nobody: those who waited
+// before are all there, and nobody has come, up to now.
+static bool took_nobody(struct master *master, struct pool *pool, const struct worker *worker,
+                        unsigned queued)
 {
     const struct pool_rest *rest = &pool->rest;
     bool sees_all = rest->source && sd_event_source_is_ratelimited(rest->source) == 0;
 
     return listener_counts(pool->listener) && sees_all && queued == worker->queued &&
-           rest->client_usec < worker->started_usec;
+           !has_come(master, pool) && rest->client_usec < worker->started_usec;
 }
 
 // It may have, or not.
@@ -90,7 +116,7 @@ bool master_let_rest(struct master *master, const struct worker *worker, uint64_
     }
     if (now_usec - worker->started_usec >= YOUNG_USEC)
         return true;
-    if (took_nobody(pool, worker, queued))
+    if (took_nobody(master, pool, worker, queued))
         return false;
     note_doubt(pool, now_usec);
     return true;
