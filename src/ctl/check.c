@@ -6,17 +6,17 @@
 #include "ctl/check.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <sysexits.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/base.h"
+#include "ctl/command.h"
+#include "ctl/fail.h"
 #include "ctl/link.h"
 
 #define INACTIVE 3 // of systemctl(1)
@@ -26,21 +26,10 @@
 static bool is_stopped(const char *unit)
 {
     const char *manager = strstr(TCPD_SYSTEMCTL, " --user") ? "--user" : "--system";
-    const char *arguments[] = {"systemctl", manager, "--quiet", "is-active", unit, NULL};
-    posix_spawn_file_actions_t actions;
-    int status = -1, r;
-    pid_t pid;
+    const char *const arguments[] = {"systemctl", manager, "--quiet", "is-active", unit, NULL};
+    int status = sd_booted() > 0 ? command_run(arguments, NULL) : -1;
 
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    r = posix_spawnp(&pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments,
-                     environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    if (r != 0)
-        return false;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) && (WEXITSTATUS(status) == INACTIVE || WEXITSTATUS(status) == NO_UNIT);
+    return status == INACTIVE || status == NO_UNIT;
 }
 
 // The daemon's program: as it is installed, /usr/libexec/tcpd/tcpd for /usr/bin/tcpdctl, or beside
@@ -70,14 +59,12 @@ static int become_program(const char *file, const char *option)
     const char *program = find_program(path, sizeof(path));
 
     (void)execl(program, "tcpd", "-c", file, option, (char *)NULL);
-    (void)fprintf(stderr, "tcpdctl: cannot execute %s: %s\n", program, strerror(errno));
-    return EX_UNAVAILABLE;
+    return fail(EX_UNAVAILABLE, "cannot execute %s: %s", program, strerror(errno));
 }
 
 static int check_here(const struct options *options, const char *why)
 {
-    (void)fprintf(stderr, "tcpdctl: %s; it is checked here, outside of the daemon's sandbox\n",
-                  why);
+    (void)fail(0, "%s; it is checked here, outside of the daemon's sandbox", why);
     return become_program(options->file, "-t");
 }
 
@@ -89,8 +76,7 @@ static int ask(sd_bus *bus, uint64_t timeout_usec)
     uint64_t n;
 
     if (status == EX_OK && sd_bus_message_read(reply, "sts", &source, &n, &warnings) < 0) {
-        (void)fputs("tcpdctl: the daemon's answer cannot be read\n", stderr);
-        status = EXIT_FAILURE;
+        status = fail(EXIT_FAILURE, "the daemon's answer cannot be read");
     } else if (status == EX_OK) {
         (void)fprintf(stderr, "%s%s", warnings, warnings[0] != '\0' ? "\n" : "");
         (void)printf("%s: configuration is right: %" PRIu64 " service%s\n", source, n, PLURAL(n));

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,20 +15,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/base.h"
+#include "ctl/fail.h"
 
 #define PING_USEC (10 * USEC_PER_SEC) // while waiting for the end; the daemon closes at 30 s
-
-__attribute__((format(printf, 2, 3))) static int fail(int status, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)fputs("tcpdctl: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    va_end(arguments);
-    return status;
-}
 
 static uint64_t deadline_after(uint64_t usec)
 {

@@ -7,7 +7,6 @@
 #include "ctl/sockets.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,23 +17,12 @@
 #include "base/base.h"
 #include "base/holder.h"
 #include "ctl/command.h"
+#include "ctl/fail.h"
 #include "ctl/link.h"
 #include "ctl/sockets_look.h"
 #include "ctl/sockets_units.h"
 
 #define LOOK_USEC USEC_PER_SEC
-
-__attribute__((format(printf, 2, 3))) static int fail(int status, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)fputs("tcpdctl: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    va_end(arguments);
-    return status;
-}
 
 static int check_place(const char *control, struct socket_family *ret)
 {

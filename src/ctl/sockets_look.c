@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/holder.h"
 #include "ctl/command.h"
+#include "ctl/fail.h"
 
 #define GENERATED "/run/systemd/generator/"
 #define UNIT_MAX  ((size_t)1 << 20)
@@ -40,12 +41,6 @@ bool sockets_find_family(const char *control, struct socket_family *ret)
     return true;
 }
 
-static int fail(const char *what, const char *about)
-{
-    (void)fprintf(stderr, "tcpdctl: %s%s\n", what, about);
-    return EXIT_FAILURE;
-}
-
 // What systemd says of a unit, or of those that a pattern means, as an owned text; NULL: nothing,
 // which was told.
 static char *show(const char *properties, const char *unit)
@@ -56,7 +51,7 @@ static char *show(const char *properties, const char *unit)
     if (command_run(argv, &text) == 0 && text)
         return text;
     free(text);
-    (void)fail("systemctl show tells nothing of ", unit);
+    (void)fail(0, "systemctl show reports nothing of %s", unit);
     return NULL;
 }
 
@@ -113,7 +108,7 @@ int sockets_check(const struct socket_family *family)
     int r;
 
     if (!path || !words)
-        return fail("systemd does not know ", family->service);
+        return fail(EXIT_FAILURE, "systemd does not know %s", family->service);
     for (char *word = strtok_r((char *)(uintptr_t)words, " ", &rest); word && n < WORDS_MAX;
          word = strtok_r(NULL, " ", &rest))
         argv[n++] = word;
@@ -122,8 +117,8 @@ int sockets_check(const struct socket_family *family)
     argv[n] = NULL;
     r = command_run(argv, NULL);
     if (r < 0)
-        return fail("cannot run ", path);
-    return r == 0 ? EX_OK : fail("the configuration is wrong; nothing has changed", "");
+        return fail(EXIT_FAILURE, "cannot run %s", path);
+    return r == 0 ? EX_OK : fail(EXIT_FAILURE, "the configuration is wrong; nothing has changed");
 }
 
 static const char *find_generator(void)
@@ -167,9 +162,9 @@ static int make_wanted(const char *folder, const struct socket_family *family,
     char **names = NULL;
 
     if (!argv[0])
-        return fail("tcpd-generator is not installed where systemd looks for it", "");
+        return fail(EXIT_FAILURE, "tcpd-generator is not installed where systemd looks for it");
     if (command_run(argv, NULL) != 0 || file_list(folder, ".socket", &names) < 0)
-        return fail("this has failed: ", argv[0]);
+        return fail(EXIT_FAILURE, "%s has failed", argv[0]);
     for (size_t i = 0; names[i]; i++)
         if (strncmp(names[i], family->prefix, strlen(family->prefix)) == 0)
             units_get(units, names[i])->wanted = read_unit(folder, names[i]);
@@ -183,7 +178,7 @@ int sockets_look_wanted(const struct socket_family *family, struct socket_units 
     int status;
 
     if (!mkdtemp(folder))
-        return fail("cannot make a directory in /run: ", strerror(errno));
+        return fail(EXIT_FAILURE, "cannot make a directory in /run: %s", strerror(errno));
     status = make_wanted(folder, family, units);
     (void)nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     return status;
