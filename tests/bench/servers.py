@@ -256,7 +256,7 @@ class Tcpd(Server):
             except TimeoutError:
                 continue
             ready = ready or "READY=1" in text.splitlines()
-            address = re.search(r"(?m)^STATUS=.*?\S+ (?:\w+:)?127\.0\.0\.1:(\d+)", text)
+            address = re.search(r"(?:^| |:)127\.0\.0\.1:(\d+): listening", self.log())
             self.port = int(address[1]) if address else self.port
 
     def drain(self):

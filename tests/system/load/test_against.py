@@ -4,11 +4,14 @@
 import functools
 import operator
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from harness import BUILD, PATIENCE
 
 TOP = Path(__file__).resolve().parents[3]
 BENCH = TOP / "tests/bench"
@@ -16,7 +19,8 @@ sys.path.append(str(BENCH))
 
 import judge  # noqa: E402
 import revision  # noqa: E402
-from servers import BenchError  # noqa: E402
+from crowd import CrowdTcpd  # noqa: E402
+from servers import BenchError, Tcpd  # noqa: E402
 
 SPEED = functools.partial(judge.Figure, "speed", "/s", limit=0.97)
 CPU = functools.partial(judge.Figure, "CPU", "us", limit=1.01)
@@ -125,3 +129,12 @@ def test_unknown_commit_ends_with_status_2(tmp_path):
                           capture_output=True, text=True)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr.startswith("bench-against: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", [Tcpd, functools.partial(CrowdTcpd, least=2)])
+def test_the_daemon_is_found(kind):
+    """As each row of the bench starts it."""
+    with kind(BUILD) as server, \
+            socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
