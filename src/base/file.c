@@ -192,6 +192,8 @@ int file_list(const char *folder, const char *ending, char ***ret_names)
     if (r > 0) {
         const char *name = answer.bytes;
 
+        if (answer.size > 0 && name[answer.size - 1] != '\0')
+            return -EBADMSG;
         for (size_t at = 0; at < answer.size; at += strlen(name + at) + 1)
             add_name(&names, &n, name + at);
         *ret_names = names ? names : base_checked(calloc(1, sizeof(char *)));
