@@ -39,9 +39,13 @@ unsigned spelling_distance(const char *a, const char *b)
 
 bool spelling_is_closer(const char *word, const char *known, unsigned *best)
 {
-    unsigned distance = spelling_distance(word, known);
+    size_t n = strlen(word), m = strlen(known);
+    unsigned distance, most = least(3, (unsigned)(n / 3));
 
-    if (distance > 3 || distance > strlen(word) / 3 || distance >= *best)
+    if ((n > m ? n - m : m - n) > most)
+        return false; // as far away at least
+    distance = spelling_distance(word, known);
+    if (distance > most || distance >= *best)
         return false;
     *best = distance;
     return true;

@@ -77,15 +77,14 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     problems_add(reader_reading->reader->problems, cfg->filename, cfg->line, "%s", text);
 }
 
-static cfg_t *make_parser(const struct reader_language *language)
+// What a file may have, for the library.
+static cfg_opt_t *make_file_options(const struct reader_language *language)
 {
     static const cfg_opt_t end = CFG_END();
-    size_t first, n, unused;
-    cleanup_free cfg_opt_t *file = make_options(language->file, language->n_sections + 1, &n);
-    cfg_t *cfg;
+    size_t n, unused;
+    cfg_opt_t *file = make_options(language->file, language->n_sections + 1, &n);
 
     file[n++] = (cfg_opt_t)CFG_FUNC("include", on_include);
-    first = n;
     for (size_t i = 0; i < language->n_sections; i++) {
         const struct section_kind *kind = language->sections[i];
 
@@ -94,9 +93,23 @@ static cfg_t *make_parser(const struct reader_language *language)
         file[n++].validcb = reader_on_section;
     }
     file[n] = end;
-    cfg = base_checked(cfg_init(file, CFGF_NONE)); // copies all
-    for (size_t i = first; i < n; i++)
-        free(file[i].subopts);
+    return file;
+}
+
+static void free_file_options(cfg_opt_t *file)
+{
+    for (cfg_opt_t *option = file; option && option->name; option++)
+        free(option->subopts);
+    free(file);
+}
+
+static cfg_t *make_parser(struct reader *reader)
+{
+    cfg_t *cfg;
+
+    if (!reader->options)
+        reader->options = make_file_options(reader->language);
+    cfg = base_checked(cfg_init(reader->options, CFGF_NONE)); // copies all
     (void)cfg_set_error_function(cfg, on_error);
     return cfg;
 }
@@ -164,7 +177,7 @@ static void parse_file(struct reader *reader, const char *path, struct config_te
         .path = path,
         .device = text->device,
         .inode = text->inode,
-        .cfg = make_parser(language),
+        .cfg = make_parser(reader),
         .own = section_new(language->file, language->file_values, reader->problems),
     };
     size_t n_problems = reader->problems->n;
@@ -278,6 +291,7 @@ struct reader *reader_free(struct reader *reader)
         free(title->file);
         free(title);
     }
+    free_file_options(reader->options);
     free(reader);
     return NULL;
 }

@@ -49,6 +49,7 @@ struct file {
 struct reader {
     const struct reader_language *language;
     struct problems *problems;
+    cfg_opt_t *options; // that a file may have, for each parser to copy; NULL: none was needed yet
     struct title *titles;
     struct parser *used;
     int depth;       // of files that include each other
