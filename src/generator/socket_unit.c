@@ -24,6 +24,14 @@ void names_files_only(void)
         (void)__nss_configure_lookup(databases[i], "files"); // fails for unknown databases only
 }
 
+bool unit_is_for(const struct service *service)
+{
+    for (const char *c = service->name; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
+            return false;
+    return service->name[0] != '\0' && strlen(service->name) <= 64;
+}
+
 void unit_name(const struct unit_family *family, const struct service *service, char *name,
                size_t size)
 {

@@ -4,6 +4,7 @@
 // called: a generator runs before there is a network.
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "config/config.h"
@@ -24,6 +25,9 @@ struct taken_addresses {
 
 // From now on names of hosts, services, users and groups come from the files in /etc alone.
 void names_files_only(void);
+
+// Whether a unit can have the service's name in it; one with another is refused at the start.
+bool unit_is_for(const struct service *service);
 
 void unit_name(const struct unit_family *family, const struct service *service, char *name,
                size_t size);

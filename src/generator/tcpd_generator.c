@@ -151,14 +151,6 @@ static void make_unit(struct generator *generator, const struct unit_family *fam
     say_problems(&problems);
 }
 
-static bool is_good_name(const struct service *service)
-{
-    for (const char *c = service->name; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
-            return false;
-    return service->name[0] != '\0' && strlen(service->name) <= 64;
-}
-
 // All units of one configuration.
 static void make_family(struct generator *generator, const char *path,
                         const struct unit_family *family)
@@ -177,7 +169,7 @@ static void make_family(struct generator *generator, const char *path,
     say_problems(&problems);
     (void)fputs(head, drop_in);
     for (size_t i = 0; config->socket_units && i < config->n_services; i++)
-        if (is_good_name(&config->services[i]))
+        if (unit_is_for(&config->services[i]))
             make_unit(generator, family, &config->services[i], drop_in);
     (void)config_unref(config);
     (void)snprintf(generator->previous, UNIT_MAX, "%s.socket", family->base);

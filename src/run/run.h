@@ -37,8 +37,8 @@ void run_announce(const struct listener_set *set);
 // The text of the setting that was given first, NULL: it was not.
 const char *run_find(const struct run *run, const char *name);
 
-// The source's: makes a configuration of the run, or NULL with problems. Looks at PATH, the current
-// directory and what the handler needs.
+// The source's: makes a configuration of the run, with problems of what is right all the same: to
+// look at, not to run. Looks at PATH, the current directory and what the handler needs.
 struct config *run_load(const struct config_source *source, struct problems *problems);
 
 // Pure: the text of `-l`, which may be a port alone, as an address. The caller owns it.
