@@ -78,10 +78,10 @@ UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
 WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c
-FUZZ_SRC   := $(WEBSOCKET_SRC) src/transport/datagram_rules.c $(BASE_SRC)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c src/ctl/sockets_units.c
+FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
@@ -234,16 +234,38 @@ bench-programs:
 FUZZ_DEPS := clang libclang-rt-14-dev # of Debian 12
 TIME      ?= 60s
 
-# Whole sources at once, as they are small; clang, whatever CC is.
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h tests/unit/transport/*.h src/transport/*.h src/transport/*/*.h) $(FUZZ_SRC) $(BUILD)/page_data.c Makefile
-	@mkdir -p $(@D)
-	$(call quiet,LD,$@)clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' -Isrc -Itests/unit/transport -Wall -Wextra $(if $(WERROR),-Werror) -O1 -gdwarf-4 \
-	    -DWS_BUFFER_SIZE=300 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(FUZZ_SRC) $(BUILD)/page_data.c $(WEBSOCKET_LIBS)
+# Objects of their own, with clang, whatever CC is.
+FUZZ_CC   = clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' $(PATH_CFLAGS) -Isrc -Itests/unit/transport \
+            -DWS_BUFFER_SIZE=300 -MMD -MP -Wall -Wextra $(if $(WERROR),-Werror) -O2 -gdwarf-4
+FUZZ_LIBS = $(shell pkg-config --libs $(LIBS)) $(WEBSOCKET_LIBS)
+FUZZ_SANITIZER := address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-fuzz: ## feed invented input to what reads the network's; TIME=60s for each target
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(FUZZ_CC) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZER) -c -o $@ $<
+
+# Names are looked for in tables of a hundred: a dictionary helps more than each comparison does.
+$(BUILD)/fuzz/obj/src/config/%.o $(BUILD)/fuzz/obj/src/base/spelling.o: FUZZ_CC += -fno-sanitize-coverage=trace-cmp
+
+$(BUILD)/fuzz/obj/page_data.o: $(BUILD)/page_data.c
+	@mkdir -p $(@D)
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(FUZZ_CC) -c -o $@ $<
+
+$(BUILD)/fuzz/libtcpd.a: $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o) $(BUILD)/fuzz/obj/page_data.o
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libtcpd.a
+	$(call quiet,LD,$@)clang -fsanitize=fuzzer,$(FUZZ_SANITIZER) -o $@ $^ $(FUZZ_LIBS)
+
+# Without sanitizers, for valgrind.
+$(BUILD)/fuzz/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(LIBS))
+
+fuzz: ## feed invented input to what reads that of others; TIME=60s for each target
 	@tools/deps $(BUILD_DEPS)
 	@if tools/deps $(FUZZ_DEPS); then \
-	    $(MAKE) --no-print-directory $(FUZZ_BIN) && tools/fuzz $(BUILD) $(TIME) $(notdir $(FUZZ_BIN)); \
+	    $(MAKE) --no-print-directory $(FUZZ_BIN) $(BUILD)/fuzz/replay/config && tools/fuzz $(BUILD) $(TIME) $(notdir $(FUZZ_BIN)); \
 	else \
 	    echo "fuzz: left out, as clang's libFuzzer is not there"; \
 	    echo "0 passed, 0 failed, $(words $(FUZZ_BIN)) skipped"; \
