@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/parent.h"
 
 #define SOCKETS_MAX 16         // of one address that are looked for
 #define LISTENS     (1U << 16) // of flags in /proc/net/unix: the kernel's __SO_ACCEPTCON
@@ -199,23 +200,6 @@ static const struct socket *find_in_process(const struct search *search, pid_t p
     if (folder)
         (void)closedir(folder);
     return found;
-}
-
-static pid_t parent_of(pid_t pid)
-{
-    char path[32], line[512] = "";
-    const char *end;
-    int parent = 0;
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (!file)
-        return 0;
-    (void)!fgets(line, sizeof(line), file);
-    (void)fclose(file);
-    end = strrchr(line, ')'); // a name may hold anything
-    return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
 // The first process that has one of the sockets, or its parent that has it, too, and so on.

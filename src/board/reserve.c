@@ -58,17 +58,28 @@ static void call_if_few(struct reserve *reserve, int32_t waiting)
         reserve_call(reserve, RESERVE_CALL);
 }
 
-bool reserve_join(struct reserve *reserve)
+bool reserve_join(struct reserve *reserve, bool may_park)
 {
-    if (atomic_fetch_add(&reserve->waiting, 1) < RESERVE_ABOVE)
+    if (atomic_fetch_add(&reserve->waiting, 1) < RESERVE_ABOVE || !may_park)
         return true;
     (void)atomic_fetch_add(&reserve->parked, 1);
     call_if_few(reserve, atomic_fetch_sub(&reserve->waiting, 1) - 1);
     return false;
 }
 
+// Woken without a call: the master saw need of it, or a call was taken by one who had not slept
+// yet.
+static int join_uncalled(struct reserve *reserve)
+{
+    (void)take(&reserve->parked, 1);
+    (void)atomic_fetch_add(&reserve->waiting, 1);
+    return 0;
+}
+
 int reserve_wait(struct reserve *reserve, const volatile sig_atomic_t *stopping)
 {
+    bool is_woken = false;
+
     for (;;) {
         uint32_t turn = atomic_load(&reserve->turn);
 
@@ -78,7 +89,9 @@ int reserve_wait(struct reserve *reserve, const volatile sig_atomic_t *stopping)
             (void)take(&reserve->parked, 1);
             return -EINTR;
         }
-        (void)futex(reserve, FUTEX_WAIT, turn); // whatever it says, we look
+        if (is_woken)
+            return join_uncalled(reserve);
+        is_woken = futex(reserve, FUTEX_WAIT, turn) == 0;
     }
 }
 
@@ -94,6 +107,11 @@ int32_t reserve_leave(struct reserve *reserve)
 
     call_if_few(reserve, waiting);
     return waiting + atomic_load_explicit(&reserve->parked, memory_order_relaxed);
+}
+
+void reserve_wake(struct reserve *reserve, unsigned n)
+{
+    (void)futex(reserve, FUTEX_WAKE, n);
 }
 
 void reserve_lose(struct reserve *reserve)

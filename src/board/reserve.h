@@ -23,10 +23,11 @@ struct reserve {
     _Atomic uint32_t turn;  // the futex: one more with each call and each interruption
 };
 
-// An idle worker arrives. True: it waits in accept(), and is counted; false: in reserve.
-bool reserve_join(struct reserve *reserve);
-// Blocks a parked worker until it is called (0; it is counted as waiting), or *stopping is set and
-// it was interrupted (-EINTR; it is not counted any more).
+// An idle worker arrives. True: it waits in accept(), and is counted; false: in reserve, which it
+// never is unless it may be, whatever the counts say.
+bool reserve_join(struct reserve *reserve, bool may_park);
+// Blocks a parked worker until it is called or woken (0; it is counted as waiting), or *stopping is
+// set and it was interrupted (-EINTR; it is not counted any more).
 int reserve_wait(struct reserve *reserve, const volatile sig_atomic_t *stopping);
 // Ends the reserve_wait() that the calling process is in, or about to enter. Async-signal-safe.
 void reserve_interrupt(struct reserve *reserve);
@@ -40,6 +41,9 @@ void reserve_call(struct reserve *reserve, int32_t n);
 struct reserve_drift {
     int32_t waiting, parked;
 };
+// Wakes n parked workers, who then wait in accept(): the counts in here are not looked at, as they
+// may be a lie.
+void reserve_wake(struct reserve *reserve, unsigned n);
 // A parked worker was killed.
 void reserve_lose(struct reserve *reserve);
 // Held against what looking at each worker gave. Only what was off the last time, too, is put

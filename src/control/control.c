@@ -294,6 +294,16 @@ static int add_sources(struct control *control)
     return r;
 }
 
+// Whoever calls listen(2) for a unix socket is who its clients are connected to, in the kernel's
+// eyes: this process, or the service manager.
+static uid_t owner_of(int fd)
+{
+    struct ucred owner;
+    socklen_t length = sizeof(owner);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &length) == 0 ? owner.uid : 0;
+}
+
 int control_open(struct control **ret, struct master *master, int fd)
 {
     struct timeval bound = {.tv_usec = 100000};
@@ -312,6 +322,7 @@ int control_open(struct control **ret, struct master *master, int fd)
     (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
     control->master = master;
     control->fd = fd;
+    control->owner = owner_of(fd);
     control->started_usec = base_now_usec();
     control->started_realtime_usec = (uint64_t)now.tv_sec * USEC_PER_SEC +
                                      (uint64_t)now.tv_nsec / 1000;

@@ -39,6 +39,7 @@ struct control_connection {
 struct control {
     struct master *master;
     int fd;
+    uid_t owner; // who has opened it
     sd_event_source *listening;
     sd_event_source *timer;
     sd_event_source *sweep; // what must not be done in sd-bus' own callbacks

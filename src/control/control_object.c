@@ -14,6 +14,7 @@
 #include "control/control_status.h"
 #include "log/log.h"
 #include "master/master_check.h"
+#include "master/master_kin.h"
 #include "master/master_stop.h"
 
 // busctl always behaves as on a bus, and begins with this.
@@ -39,16 +40,23 @@ static int on_get_status(sd_bus_message *message, void *userdata, sd_bus_error *
     return r;
 }
 
-// Reload() and Stop() are for root and for the user that tcpd runs as.
-static bool may_steer(const struct control_connection *connection)
+// What changes something, or costs something, is for root and for who has opened the control
+// socket: the user that tcpd runs as, where it did that itself, else the service manager's. So a
+// tcpd that root's systemd has given a user of its own hears nothing from that user, as it is what
+// its workers are; and nothing from them whosoever they are.
+static bool may_steer(const struct control_connection *connection, const char *request,
+                      sd_bus_error *error)
 {
-    return connection->uid == 0 || connection->uid == geteuid();
-}
+    const struct control *control = connection->control;
 
-static int refuse_to_steer(sd_bus_error *error)
-{
-    return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
-                            "only root and the user that tcpd runs as may do this");
+    if (connection->uid != 0 && connection->uid != control->owner)
+        (void)sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                               "only root and the user who has opened the control socket may do "
+                               "this");
+    else if (master_refuses_request(control->master, connection->pid, connection->uid, request))
+        (void)sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                               "no worker, and no process that one has started, may do this");
+    return !sd_bus_error_is_set(error);
 }
 
 static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *error)
@@ -56,8 +64,8 @@ static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *erro
     struct control_connection *connection = userdata;
     struct master *master = connection->control->master;
 
-    if (!may_steer(connection))
-        return refuse_to_steer(error);
+    if (!may_steer(connection, "requests a reload", error))
+        return -EACCES;
     if (master->phase == MASTER_STOPPING)
         return sd_bus_error_set(error, "tcpd.Error.Stopping", "tcpd is stopping");
     if (connection->n_calls == CONTROL_CALLS)
@@ -76,8 +84,8 @@ static int on_check(sd_bus_message *message, void *userdata, sd_bus_error *error
     struct control_connection *connection = userdata;
     int r;
 
-    if (!may_steer(connection))
-        return refuse_to_steer(error);
+    if (!may_steer(connection, "requests a check", error))
+        return -EACCES;
     if (connection->n_calls == CONTROL_CALLS)
         return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "too many calls wait already");
     r = check_start(connection->control->master);
@@ -99,8 +107,8 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     struct control_connection *connection = userdata;
 
-    if (!may_steer(connection))
-        return refuse_to_steer(error);
+    if (!may_steer(connection, "requests a stop", error))
+        return -EACCES;
     log_info("control: process %d of user %u requests a stop", connection->pid, connection->uid);
     (void)sd_bus_reply_method_return(message, ""); // whoever cannot be answered stops it as well
     master_stop(connection->control->master, false, 0);

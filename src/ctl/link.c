@@ -163,7 +163,9 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
 static int fail_call(const sd_bus_error *error, int r)
 {
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-        return fail(EX_NOPERM, "only root and the user that tcpd runs as may do that");
+        return fail(EX_NOPERM,
+                    "tcpd refuses: only root and the user who has opened its control socket may do "
+                    "that, and nothing that a worker has started");
     if (r == -ETIMEDOUT || sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
         sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
         return fail(EX_UNAVAILABLE, "tcpd does not answer in time");

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "listen/listen_plan.h"
+#include "listen/listener_options.h"
 #include "listen/listener_path.h"
 
 enum listener_quiet {
@@ -29,15 +30,16 @@ struct listener {
     enum address_speaks speaks;
     char address[ADDRESS_TEXT_MAX]; // as an entry is written, numbers for names
     int family;
-    unsigned backlog;           // as asked for; 0: systemd's
-    unsigned effective_backlog; // as the kernel has it; of datagrams, bytes
-    bool stored;                // systemd keeps it for the next start, too
-    bool taken_back;            // from before a restart
-    bool misplaced;             // taken back, though its path leads elsewhere by now
-    bool emptied;               // shut down, and a worker has found its queue empty
-    struct path_object object;  // what a bound unix socket's path led to
-    bool replaced;              // another one has its address
-    struct listener *replaces;  // which goes as soon as this one is stored
+    unsigned backlog;                // as asked for; 0: systemd's
+    unsigned effective_backlog;      // as the kernel has it; of datagrams, bytes
+    struct listener_options options; // as they were when it was opened
+    bool stored;                     // systemd keeps it for the next start, too
+    bool taken_back;                 // from before a restart
+    bool misplaced;                  // taken back, though its path leads elsewhere by now
+    bool emptied;                    // shut down, and a worker has found its queue empty
+    struct path_object object;       // what a bound unix socket's path led to
+    bool replaced;                   // another one has its address
+    struct listener *replaces;       // which goes as soon as this one is stored
 };
 
 // What a configuration listens on.
@@ -127,6 +129,11 @@ enum listener_quiet listener_quiesce(const struct listener *listener, bool for_g
 
 // Undoes listener_quiesce() for TCP, if it was not for good.
 void listener_resume(const struct listener *listener);
+
+// Puts right what somebody who has a copy of the socket has done to its options and its backlog; of
+// one that is served, and that no program has that accepts by itself: it may count on them. What
+// was wrong, NULL: nothing. *ret_error: it still is, as the kernel refuses.
+const char *listener_restore(const struct listener *listener, int *ret_error);
 
 // Clears O_NONBLOCK, which whoever has a copy of the socket may set, and sets for all of them. Only
 // for a socket that no program has that accepts by itself: it may count on it. True: it was set.

@@ -96,6 +96,7 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
     listener->effective_backlog = effective_backlog(fd, &listener->bound, backlog);
     if (listener->bound.type == SOCK_DGRAM)
         datagram_ask(fd);
+    listener_options_note(fd, &listener->options);
     return listener;
 }
 
@@ -143,6 +144,7 @@ struct listener *listener_take_back(int fd, const struct service *service,
     (void)datagram_or_listen(fd, address->type, service); // it listens; this is for the backlog
     listener->effective_backlog = effective_backlog(fd, &listener->bound, service->backlog);
     listener_resume(listener);
+    listener_options_note(fd, &listener->options); // of datagrams, the backlog is one
     return listener;
 }
 
@@ -206,6 +208,7 @@ int listener_keep(struct listener *listener, const struct service *service,
     listener->backlog = service->backlog;
     listener->effective_backlog = effective_backlog(listener->fd, &listener->bound,
                                                     service->backlog);
+    listener_options_note(listener->fd, &listener->options); // of datagrams, the backlog is one
     return r;
 }
 

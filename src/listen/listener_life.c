@@ -55,6 +55,31 @@ bool listener_is_shut(const struct listener *listener)
            listening == 0;
 }
 
+// Who waits in a unix socket's queue sees by it who listens, so only our own is told again.
+static bool is_backlog_wrong(const struct listener *listener)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (listener_counts(listener))
+        return getsockopt(listener->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+               info.tcpi_sacked != listener->effective_backlog;
+    if (listener->origin == LISTENER_BOUND && listener->bound.type != SOCK_DGRAM)
+        (void)listen(listener->fd, (int)listener->backlog); // what it was nobody can know
+    return false;
+}
+
+const char *listener_restore(const struct listener *listener, int *ret_error)
+{
+    const char *wrong = listener_options_restore(listener->fd, &listener->options, ret_error);
+
+    if (!is_backlog_wrong(listener))
+        return wrong;
+    if (listen(listener->fd, (int)listener->effective_backlog) < 0)
+        *ret_error = -errno;
+    return "backlog";
+}
+
 bool listener_make_blocking(const struct listener *listener)
 {
     int flags = fcntl(listener->fd, F_GETFL);

@@ -38,6 +38,8 @@ static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_POOL_FULL] = "4d95c32f5015444abe09dd3e492c3f0f",
     [EVENT_DATAGRAMS_DROPPED] = "341580ff34664a60afba9a06320ac29d",
     [EVENT_THROTTLED] = "d8131bcf275444c48b36531802e57f55",
+    [EVENT_SOURCE_CRASHES] = "ea699ee7a3e1445fb98da1011bae0d88",
+    [EVENT_OWN_REFUSED] = "c13b677ee1bc410fb6ec2b31e6dcb626",
     [EVENT_STOPPED] = "56e5f10bb3e24f48a43074090e3f0d16",
     [EVENT_SESSION_OPENED] = "3035c9cd7642411b8d2bc2f651e43cf1",
     [EVENT_SESSION_CLOSED] = "48d2dd59944d4714aab359b383d61b55",
@@ -112,6 +114,12 @@ void log_open(bool verbose, bool levels)
 int log_fd(void)
 {
     return target.journal_fd >= 0 ? target.journal_fd : output_fd();
+}
+
+void log_leave_standard_error(void)
+{
+    if (target.journal_fd < 0)
+        output_leave();
 }
 
 bool log_has_fields(void)

@@ -24,6 +24,8 @@ enum log_event {
     EVENT_POOL_FULL,
     EVENT_DATAGRAMS_DROPPED,
     EVENT_THROTTLED,
+    EVENT_SOURCE_CRASHES,
+    EVENT_OWN_REFUSED, // a signal or a call of a descendant of ours
     EVENT_STOPPED,
     EVENT_SESSION_OPENED,
     EVENT_SESSION_CLOSED,
@@ -42,6 +44,9 @@ void log_open(bool verbose, bool levels);
 
 // What records are written to, which a worker must leave open; -1: none but standard error.
 int log_fd(void);
+
+// Standard error is about to become something else: records that are text go on to where it was.
+void log_leave_standard_error(void);
 
 // Writes a record with an event and fields (NULL, 0 for none). False: it was dropped, and counted.
 bool log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,

@@ -23,10 +23,11 @@
 #define LOWEST 10
 
 static struct {
-    int own; // a description that does not block, or -1
+    int own;    // a description that does not block, or -1
+    int shared; // else this one of everybody's
     bool is_file, is_socket;
     bool is_cut; // in the middle of a line
-} output = {.own = -1};
+} output = {.own = -1, .shared = STDERR_FILENO};
 
 // Low numbers are not ours: a program is given them before it is known that it cannot run.
 static int move_up(int fd)
@@ -74,7 +75,15 @@ void output_open(void)
 
 int output_fd(void)
 {
-    return output.own;
+    return output.own >= 0 || output.shared == STDERR_FILENO ? output.own : output.shared;
+}
+
+void output_leave(void)
+{
+    int fd = output.own >= 0 ? output.own : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, LOWEST);
+
+    if (fd >= 0)
+        output.shared = fd;
 }
 
 // How much of it a terminal takes at once. What it makes two bytes of, or eight, wants a look of
@@ -91,10 +100,10 @@ static size_t sip(const char *bytes, size_t size)
 // Linux 6.4 and newer can write to a pipe without waiting, whatever it is set to.
 static ssize_t write_shared(const char *bytes, size_t size)
 {
-    struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct pollfd reader = {.fd = output.shared, .events = POLLOUT};
     struct iovec iov = {.iov_base = (char *)(uintptr_t)bytes, .iov_len = size};
-    ssize_t n = pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
-    bool is_terminal = isatty(STDERR_FILENO);
+    ssize_t n = pwritev2(output.shared, &iov, 1, -1, RWF_NOWAIT);
+    bool is_terminal = isatty(output.shared);
     size_t done = 0;
 
     if (n >= 0 || errno == EAGAIN)
@@ -104,7 +113,7 @@ static ssize_t write_shared(const char *bytes, size_t size)
             errno = EAGAIN; // also when a signal came: never write without knowing of room
             break;
         }
-        n = write(STDERR_FILENO, bytes + done,
+        n = write(output.shared, bytes + done,
                   is_terminal ? sip(bytes + done, size - done) : size - done);
         if (n < 0)
             break;
@@ -115,8 +124,8 @@ static ssize_t write_shared(const char *bytes, size_t size)
 
 static ssize_t write_some(const char *bytes, size_t size)
 {
-    ssize_t n = output.is_file     ? write(STDERR_FILENO, bytes, size)
-                : output.is_socket ? send(STDERR_FILENO, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+    ssize_t n = output.is_file     ? write(output.shared, bytes, size)
+                : output.is_socket ? send(output.shared, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
                 : output.own >= 0  ? write(output.own, bytes, size)
                                    : write_shared(bytes, size);
 
@@ -147,7 +156,7 @@ static ssize_t try(const char *lines, size_t size)
 
 ssize_t output_write(const char *lines, size_t size, int patience_ms)
 {
-    struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct pollfd reader = {.fd = output.shared, .events = POLLOUT};
     ssize_t n = try(lines, size);
 
     if (n == -EAGAIN && patience_ms > 0 && poll(&reader, 1, patience_ms) > 0)

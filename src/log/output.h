@@ -12,6 +12,9 @@ void output_open(void);
 // The descriptor that a worker must leave open; -1: none but standard error.
 int output_fd(void);
 
+// From now on another descriptor of the same is written to, and standard error may be changed.
+void output_leave(void);
+
 // Writes lines: how many bytes, the lines that are whole; -EAGAIN or another -errno when not one
 // is. Waits for room for `patience_ms` at most. A line that was cut off ends where it is. Async-
 // signal-safe without patience.

@@ -21,6 +21,7 @@
 #include "master/master_check.h"
 #include "master/master_deaths.h"
 #include "master/master_idle.h"
+#include "master/master_kin.h"
 #include "master/master_listeners.h"
 #include "master/master_orphans.h"
 #include "master/master_status.h"
@@ -40,7 +41,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, v
                  base_now_usec() - master->phase_usec < TWICE_USEC;
 
     (void)source;
-    if (!twice)
+    if (!twice && !master_refuses_signal(master, si))
         master_stop(master, si->ssi_signo != SIGTERM, EX_OK);
     return 0;
 }
@@ -50,6 +51,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
     struct master *master = userdata;
 
     (void)source;
+    if (master_refuses_signal(master, si))
+        return 0;
     if (!master_lost_terminal(master, si))
         reload_start(master);
     else if (master->phase != MASTER_STOPPING)
@@ -60,8 +63,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 static int on_status(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
     (void)source;
-    (void)si;
-    master_log_status(userdata);
+    if (!master_refuses_signal(userdata, si))
+        master_log_status(userdata);
     return 0;
 }
 
@@ -72,6 +75,8 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si,
     int step = si->ssi_signo == SIGTTIN ? 1 : -1;
 
     (void)source;
+    if (master_refuses_signal(master, si))
+        return 0;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         int64_t min = (int64_t)pool->service->min_workers + pool->adjustment + step;
 
@@ -204,12 +209,28 @@ static void ping_watchdog(struct master *master, uint64_t now)
         master->pinged_usec = now;
 }
 
+static void continue_stopped(struct pool *pool, uint64_t now)
+{
+    struct log_field fields[POOL_FIELDS];
+    pid_t pid = 0;
+    unsigned n = pool_continue(pool, now, &pid);
+
+    if (n == 0)
+        return;
+    pool_fields(pool, fields);
+    log_record(LOG_WARNING, EVENT_NONE, fields, POOL_FIELDS,
+               "%s: someone stopped %u worker%s, worker %d for one, 10 s ago; continued",
+               pool->name, n, PLURAL(n), (int)pid);
+}
+
 static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
 {
     struct sizing_limits limits = pool_limits(pool);
     struct sizing_counts counts;
 
     pool_tend(&master->pools, pool, now);
+    continue_stopped(pool, now);
+    pool_text_log(pool, true);
     if (now - pool->death_usec >= FORGIVE_USEC)
         throttle_reset(&pool->deaths);
     if (pool_scan(&master->pools, pool))
@@ -315,6 +336,7 @@ int master_open(struct master *ret, const struct config_source *source, struct c
         .has_terminal = master_has_terminal(),
     };
     r = pools_open(&ret->pools);
+    master_meet_kin(ret);
     if (r >= 0)
         r = make_pools(ret);
     if (r >= 0)

@@ -26,8 +26,8 @@
 
 static uint64_t throttled(const struct pool *pool, uint64_t now)
 {
-    const struct throttle *throttles[] = {&pool->deaths, &pool->forks, &pool->rest.doubts};
-    uint64_t longest = 0;
+    const struct throttle *throttles[] = {&pool->forks, &pool->rest.doubts};
+    uint64_t longest = pool_throttled(pool, now);
 
     for (size_t i = 0; i < ELEMENTS(throttles); i++)
         if (throttle_wait(throttles[i], now) > longest)
@@ -70,6 +70,8 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
         return false; // they would only die; it is mended first
     counts = pool_sizing(pool);
     missing = sizing_missing(&limits, &counts);
+    if (missing > 1 && throttle_wait(&pool->deaths, now) > 0)
+        missing = 1; // a try
     pool->starved = false;
     while (missing > 0 && !over) { // each pool starts one at least
         int r;

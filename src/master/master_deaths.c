@@ -17,6 +17,7 @@
 #include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_kin.h"
 #include "master/master_listeners.h"
 #include "master/master_orphans.h"
 #include "master/master_resting.h"
@@ -27,6 +28,7 @@
 #define YOUNG_USEC    USEC_PER_SEC
 #define PERIOD_USEC   (10 * USEC_PER_SEC)
 #define SAID_A_PERIOD 10
+#define LONG_LOOP     10 // early deaths in a row: those after them are one record a period
 #define RETRY_USEC    (100 * USEC_PER_MSEC)
 
 struct death {
@@ -170,13 +172,64 @@ static void log_death(const struct master *master, const struct death *death)
 static void note(struct master *master, const struct death *death)
 {
     struct pool *pool = death->worker->pool;
+    unsigned most = pool->deaths.n_failures > LONG_LOOP ? 1 : SAID_A_PERIOD;
 
-    if (is_normal(death) || pool->n_deaths_said < SAID_A_PERIOD)
+    if (is_normal(death) || pool->n_deaths_said < most)
         log_death(master, death);
     else
         pool->n_deaths_unsaid++;
     if (!is_normal(death))
         pool->n_deaths_said++;
+}
+
+static void say_source(const struct master *master, const struct death *death)
+{
+    const struct pool *pool = death->worker->pool;
+    struct log_field fields[POOL_FIELDS + 1] = {[POOL_FIELDS] = {.name = "TCPD_PEER"}};
+    char text[ADDRESS_TEXT_MAX];
+    const char *peer = describe_peer(master, &death->score, text, sizeof(text));
+
+    pool_fields(pool, fields);
+    (void)snprintf(fields[POOL_FIELDS].value, sizeof(fields[0].value), "%s", peer);
+    log_record(LOG_WARNING, EVENT_SOURCE_CRASHES, fields, ELEMENTS(fields),
+               "%s: the fifth worker within a minute died while it served %s or its neighbours; "
+               "more of these do not hold the pool back",
+               pool->name, peer);
+}
+
+// From the fifth death on, that its workers die is a client's doing, for which nobody else is to
+// wait. A worker that lies about its client gains a hundred starts a second.
+static bool is_of_source(const struct master *master, const struct death *death, uint64_t now)
+{
+    static const struct spawn_rate excuses = {.per_sec = 100, .burst = 100};
+    struct pool *pool = death->worker->pool;
+    unsigned n = 0;
+
+    if (!is_program(death) && death->score.state == WORKER_BUSY)
+        n = sources_charge(&pool->sources, &death->score.peer, now);
+    if (n == SOURCE_FREE + 1)
+        say_source(master, death);
+    return n > SOURCE_FREE && sizing_take(&pool->excused, &excuses, 1, now) == 1;
+}
+
+// Said when it grows, as it stays what it is for as long as the deaths go on.
+static void say_throttled(struct pool *pool, uint64_t wait)
+{
+    struct log_field fields[POOL_FIELDS];
+
+    if (wait <= pool->held_usec)
+        return;
+    pool->held_usec = wait;
+    pool_fields(pool, fields);
+    if (wait <= POOL_RETRY_USEC)
+        log_record(LOG_ERR, EVENT_THROTTLED, fields, POOL_FIELDS,
+                   "%s: %u workers in a row died early; the next one starts in %" PRIu64 " ms",
+                   pool->name, pool->deaths.n_failures, wait / USEC_PER_MSEC);
+    else
+        log_record(LOG_ERR, EVENT_THROTTLED, fields, POOL_FIELDS,
+                   "%s: %u workers in a row died early; the next one starts in 1 s, others than "
+                   "those of min_workers in %" PRIu64 " ms",
+                   pool->name, pool->deaths.n_failures, wait / USEC_PER_MSEC);
 }
 
 // Early and abnormal deaths in a row slow the pool's growth down; a worker that has served ends it.
@@ -186,28 +239,22 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
     bool young = (death->score.sessions == 0 && !is_program(death)) ||
                  death->age_usec < YOUNG_USEC || death->on_trial ||
                  exit_of(death) == WORKER_EXIT_PROGRAM;
-    struct log_field fields[POOL_FIELDS];
-    uint64_t wait;
 
     if (is_normal(death)) {
         if (death->score.sessions > 0)
             throttle_reset(&pool->deaths);
         return;
     }
-    if (!young || death->is_shut)
+    if (is_of_source(master, death, now) || !young || death->is_shut)
         return;
     if (master->phase == MASTER_STOPPING && !pool->service->leaves_clients)
         return; // who waits in the queue gets a worker at once
     if (death->worker->started_usec < pool->death_usec)
         return; // of the same litter as one that was counted: only a new start can fail anew
     pool->death_usec = now;
-    wait = throttle_fail(&pool->deaths, &throttle_deaths, now);
-    if (wait == 0)
-        return;
-    pool_fields(pool, fields);
-    log_record(LOG_ERR, EVENT_THROTTLED, fields, POOL_FIELDS,
-               "%s: %u workers in a row died early; the next one starts in %" PRIu64 " ms",
-               pool->name, pool->deaths.n_failures, wait / USEC_PER_MSEC);
+    if (pool->deaths.n_failures == 0)
+        pool->held_usec = 0;
+    say_throttled(pool, throttle_fail(&pool->deaths, &throttle_deaths, now));
 }
 
 static void fail_start(struct master *master, const struct pool *pool)
@@ -245,6 +292,7 @@ static void bury(struct master *master, const siginfo_t *info)
     death.is_done = says_done(&death) && !death.on_trial && master_let_rest(master, worker, now);
     status = exit_of(&death);
     is_listener = worker->accepts_itself;
+    pool_text_log(pool, false); // its last words come first
     note(master, &death);
     throttle(master, &death, now);
     if (death.is_shut || (status == WORKER_EXIT_LISTENER_LOST && !worker->draining))
@@ -253,6 +301,16 @@ static void bury(struct master *master, const siginfo_t *info)
     if (master->phase == MASTER_STARTING &&
         (status == WORKER_EXIT_SETUP_FAILED || (status == WORKER_EXIT_PROGRAM && is_listener)))
         fail_start(master, pool);
+}
+
+static void note_stopped(struct master *master, const siginfo_t *info)
+{
+    struct worker *worker = slots_find(master->pools.slots, info->si_pid);
+
+    if (!worker)
+        return;
+    worker->stopped_usec = info->si_code == CLD_STOPPED ? base_now_usec() : 0;
+    worker->pool->has_stopped |= info->si_code == CLD_STOPPED;
 }
 
 void master_reap(struct master *master)
@@ -264,7 +322,7 @@ void master_reap(struct master *master)
     // SIGCHLD tells of one or of many (B29).
     do {
         siginfo_t info = {0};
-        int r = waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
+        int r = waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG);
         bool none = r < 0 ? errno == ECHILD : info.si_pid == 0;
         uint64_t before = now;
 
@@ -278,7 +336,10 @@ void master_reap(struct master *master)
             master->reap_due_usec = now + RETRY_USEC;
             return;
         }
-        bury(master, &info);
+        if (info.si_code == CLD_STOPPED || info.si_code == CLD_CONTINUED)
+            note_stopped(master, &info);
+        else
+            bury(master, &info);
         now = base_now_usec();
     } while (now - began < MASTER_TURN_USEC);
 }
@@ -288,6 +349,7 @@ void master_report_unsaid(struct master *master, uint64_t now_usec)
     if (now_usec - master->deaths_usec < PERIOD_USEC)
         return;
     master->deaths_usec = now_usec;
+    master_report_refused(master);
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         struct pool_hint *hint = scoreboard_hint(&master->pools.board, pool->index);
 

@@ -148,12 +148,29 @@ static void make_blocking(struct pool *pool, uint64_t now)
         log_warning("%s: someone made the listener non-blocking; undone", pool->name);
 }
 
+static void restore_options(struct pool *pool, uint64_t now)
+{
+    int error;
+    const char *wrong = pool->n_copies == 0 ? listener_restore(pool->listener, &error) : NULL;
+
+    if (!wrong || !may_say(&pool->mends.options_said_usec, now))
+        return;
+    if (error < 0)
+        log_record(LOG_ALERT, EVENT_NONE, NULL, 0,
+                   "%s: someone changed the listener's %s, which cannot be undone: %s", pool->name,
+                   wrong, strerror(-error));
+    else
+        log_warning("%s: someone changed the listener's %s; undone", pool->name, wrong);
+}
+
 void master_mend_listeners(struct master *master, uint64_t now_usec)
 {
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         make_blocking(pool, now_usec);
         if (is_served(master, pool) && fault_of(pool->listener))
             mend(master, pool, fault_of(pool->listener), now_usec);
+        else if (is_served(master, pool))
+            restore_options(pool, now_usec);
     }
 }
 

@@ -68,6 +68,11 @@ static void disown(struct orphans *orphans)
     orphans->are_adopted = orphans->are_due = false;
 }
 
+void master_note_others(struct master *master)
+{
+    master->orphans.others_known = each_child(master, remember);
+}
+
 void master_adopt_orphans(struct master *master)
 {
     bool wanted = is_wanted(master);
@@ -76,7 +81,7 @@ void master_adopt_orphans(struct master *master)
         disown(&master->orphans);
     if (!wanted || master->orphans.are_adopted || getpid() == 1)
         return;
-    if (each_child(master, remember)) // of whoever was here before exec, say
+    if (master->orphans.others_known)
         master->orphans.are_adopted = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
 }
 
@@ -86,6 +91,11 @@ static bool is_other(const struct orphans *orphans, pid_t pid)
         if (orphans->others[i] == pid)
             return true;
     return false;
+}
+
+bool master_is_other_child(const struct master *master, pid_t pid)
+{
+    return is_other(&master->orphans, pid);
 }
 
 void master_note_death(struct master *master, const struct worker *worker, pid_t pid, uint64_t now)

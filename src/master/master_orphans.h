@@ -4,6 +4,9 @@
 
 #include "master/master_state.h"
 
+// Takes note of the children that there are at the start: they are none of ours.
+void master_note_others(struct master *master);
+bool master_is_other_child(const struct master *master, pid_t pid);
 // From now on it becomes a child of the master, if any service starts processes, and none leaves
 // them on purpose. Again after each reload.
 void master_adopt_orphans(struct master *master);

@@ -31,7 +31,8 @@ struct orphans {
     bool are_left;       // on purpose, by a service that there is or was
     uint64_t until_usec; // how long after a worker's death
     uint64_t stop_usec;  // stopping: when they are waited for no longer
-    pid_t *others;       // children that are none of ours
+    pid_t *others;       // children that were here before, none of ours
+    bool others_known;   // all of them
     size_t n_others;
     pid_t said[16]; // that are killed, and were named
     unsigned n_said;
@@ -60,7 +61,9 @@ struct master {
     struct listener_set set; // what is listened on now; the pools own the listeners
     struct pools pools;
     struct master_watcher watcher;
-    bool has_terminal;   // was started from one, whose end it would not miss
+    bool has_terminal; // was started from one, whose end it would not miss
+    bool is_system_service;
+    unsigned n_refused_said, n_refused_unsaid; // signals and requests, in this period
     unsigned n_visitors; // who keep it from exiting when idle: a watcher's to count
     enum master_phase phase;
     unsigned generation;

@@ -19,6 +19,7 @@
 #include "module/module_watch.h"
 #include "process/process.h"
 #include "session/session.h"
+#include "session/session_lines.h"
 
 static const struct setting settings[] = {
     {FIELD("module", TEXT, struct module_options, file)},
@@ -31,6 +32,7 @@ static const struct form form = FORM(struct module_options, settings);
 #define ABI_WITH_KINDS 2 // of the interface
 
 static const struct tcpd_handler *face;
+static const struct tcpd_worker *this_worker;
 
 // exit(3) would write what the master had in its buffers, and look like an orderly end.
 static void on_exit_called(void)
@@ -90,6 +92,7 @@ static int open_worker(const struct tcpd_worker *worker)
         log_error("SIGALRM cannot be caught: %s", strerror(-r));
         return r;
     }
+    this_worker = worker;
     module_watch_enter(NULL);
     r = module_open(worker, wrong, sizeof(wrong));
     module_watch_leave();
@@ -106,6 +109,7 @@ static void serve(struct tcpd_session *session)
     module_watch_enter(session);
     face->serve(session);
     module_watch_leave();
+    session_lines_tell(session, this_worker->service, this_worker->config);
 }
 
 static void close_worker(void)

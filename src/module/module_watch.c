@@ -80,6 +80,7 @@ static void on_alarm(int signal)
 int module_watch_start(uint64_t hang_usec, const char *service, const char *module)
 {
     struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    bool is_named = log_has_fields(); // standard error is its pool's, see pool_text.h
     uint64_t hang_sec = (hang_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
 
     watch.period_sec = (unsigned)((hang_sec + TICKS - 1) / TICKS);
@@ -88,8 +89,9 @@ int module_watch_start(uint64_t hang_usec, const char *service, const char *modu
     watch.n_allowed = (unsigned)((hang_sec + watch.period_sec - 1) / watch.period_sec);
     watch.n_allowed = watch.n_allowed > 2 ? watch.n_allowed : 2;
     (void)snprintf(watch.hint, sizeof(watch.hint) - 1,
-                   "tcpd/%s: module %s hangs: no sign of life for %u s (hang_timeout); aborted",
-                   service, module, watch.n_allowed * watch.period_sec);
+                   "%s%s%smodule %s hangs: no sign of life for %u s (hang_timeout); aborted",
+                   is_named ? "<3>" : "tcpd/", is_named ? "" : service, is_named ? "" : ": ",
+                   module, watch.n_allowed * watch.period_sec);
     watch.n_hint = strlen(watch.hint) + 1;
     watch.hint[watch.n_hint - 1] = '\n';
     (void)sigfillset(&action.sa_mask);

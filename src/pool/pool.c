@@ -114,6 +114,7 @@ void pool_free(struct pools *pools, struct pool *pool)
     while (*link != pool)
         link = &(*link)->next;
     *link = pool->next;
+    pool_text_close(pool);
     listener_close(pool->listener);
     (void)config_unref(pool->config);
     pool->listener = NULL; // free again
@@ -123,6 +124,9 @@ void pool_take_over(struct pool *pool, const struct pool *from)
 {
     pool->deaths = from->deaths;
     pool->death_usec = from->death_usec;
+    pool->held_usec = from->held_usec;
+    pool->sources = from->sources;
+    pool->excused = from->excused;
     pool->mends = from->mends;
     pool->n_deaths_said = from->n_deaths_said;
     pool->n_deaths_unsaid = from->n_deaths_unsaid;
@@ -192,9 +196,20 @@ void pool_correct(const struct pools *pools, struct pool *pool)
 
 void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued)
 {
-    if (pool->counts.parked > 0 && queued > 0)
-        reserve_call(&scoreboard_hint(&pools->board, pool->index)->reserve,
-                     queued > RESERVE_CALL ? (int32_t)queued : RESERVE_CALL);
+    unsigned n = queued > RESERVE_CALL ? queued : RESERVE_CALL;
+
+    if (pool->counts.parked > 0 && (queued > 0 || pool->counts.waiting < RESERVE_BELOW))
+        reserve_wake(&scoreboard_hint(&pools->board, pool->index)->reserve, n);
+}
+
+uint64_t pool_throttled(const struct pool *pool, uint64_t now_usec)
+{
+    uint64_t wait = throttle_wait(&pool->deaths, now_usec);
+    uint64_t retry_usec = pool->started_usec + POOL_RETRY_USEC;
+
+    if (wait == 0 || pool->n_active >= pool_limits(pool).min || now_usec + wait < retry_usec)
+        return wait;
+    return retry_usec > now_usec ? retry_usec - now_usec : 0;
 }
 
 // Gives an age limit a random part, so that workers started together do not leave together.
@@ -261,6 +276,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .dead_socket = pools->dead_socket,
         .scoreboard = pools->board.fd,
         .wake = pools->wake,
+        .text = pool_text_open(pool),
         .pool = pool->index,
         .title = title,
         .ports = ports,
@@ -296,7 +312,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     slots_fill(pools->slots, worker, pid);
     worker->pool = pool;
     worker->generation = pool->generation;
-    worker->started_usec = now_usec;
+    worker->started_usec = pool->started_usec = now_usec;
     worker->leaves_clients = pool->service->leaves_clients;
     worker->accepts_itself = pool->service->accepts_itself;
     worker->queued = worker->accepts_itself ? listener_queued(pool->listener) : 0;

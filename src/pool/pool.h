@@ -12,8 +12,10 @@
 #include "config/config.h"
 #include "listen/listener.h"
 #include "log/log.h"
+#include "pool/pool_text.h"
 #include "pool/sizing.h"
 #include "pool/slots.h"
+#include "pool/sources.h"
 #include "pool/throttle.h"
 
 // How many of a pool's workers were last seen doing what.
@@ -38,7 +40,8 @@ struct pool_mends {
     unsigned n_quick;  // mends in a row
     unsigned n_failures;
     uint64_t said_usec;          // when that was last logged; 0: never
-    uint64_t blocking_said_usec; // the same of one that somebody made non-blocking
+    uint64_t blocking_said_usec; // the same of one that somebody made non-blocking,
+    uint64_t options_said_usec;  // and of its options
 };
 
 // Copies of a program that accepts by itself that have exited as they had nothing to do.
@@ -65,6 +68,7 @@ struct pool {
     uint64_t scan_due_usec; // when the scoreboard may be looked at again
     uint64_t trial_usec;    // when the first of those on trial will have passed it; USEC_NEVER
     bool stale;             // somebody wanted to before
+    bool has_stopped;       // workers, maybe
     struct reserve_drift drift;
     unsigned n_active; // of this generation
     unsigned n_old;    // of earlier ones, still accepting
@@ -78,7 +82,11 @@ struct pool {
     uint64_t departed_usec;   // when the last of them that had served, or may have, left
 
     struct throttle deaths, forks;
-    uint64_t death_usec; // the last early death that was counted
+    uint64_t death_usec;          // the last early death that was counted
+    uint64_t started_usec;        // the last worker
+    uint64_t held_usec;           // the wait that was last logged, 0: none
+    struct sources sources;       // of clients, while their workers died
+    struct sizing_bucket excused; // deaths that were their sources'
     struct sizing_surplus surplus;
     struct sizing_bucket bucket;
 
@@ -93,6 +101,7 @@ struct pool {
     uint64_t dropped_said_usec; // the same of datagrams that were dropped,
     unsigned dropped_said;      // and how many there were then
     struct pool_mends mends;    // of its listener
+    struct pool_text text;      // that a module writes
     unsigned n_deaths_said;     // deaths logged in this period ...
     unsigned n_deaths_unsaid;   // ... and not logged
 };
@@ -159,8 +168,14 @@ unsigned pool_over(const struct pool *pool);
 void pool_arm(const struct pools *pools, const struct pool *pool);
 // Puts the workers' own counts of idle ones right; after a look, once in a while.
 void pool_correct(const struct pools *pools, struct pool *pool);
-// Calls workers out of the reserve, should a queue be there all the same; once in a while.
+// Wakes workers in reserve by what was counted here, should a queue be there all the same, or few
+// in accept(); once in a while.
 void pool_rouse(const struct pools *pools, const struct pool *pool, unsigned queued);
+
+// How long early deaths hold new workers back still, 0: not at all. But of its minimum a pool may
+// have one a second: whoever waits, waits no longer than that for the next try.
+#define POOL_RETRY_USEC USEC_PER_SEC
+uint64_t pool_throttled(const struct pool *pool, uint64_t now_usec);
 
 // Forks one worker. 0 or -errno.
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec);
@@ -184,3 +199,6 @@ void pool_hurry(struct pool *pool, uint64_t now_usec);
 // that could not be told, or were told more than a second ago.
 void pool_tend(const struct pools *pools, struct pool *pool, uint64_t now_usec);
 void pool_kill_all(struct pool *pool);
+// Continues workers that have been stopped (SIGSTOP) for a while, which nobody else would do: how
+// many, and one of them.
+unsigned pool_continue(struct pool *pool, uint64_t now_usec, pid_t *ret_pid);

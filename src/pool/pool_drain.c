@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Which workers are told to exit: those that are too many, old, or of a configuration before.
+// Which workers are told to exit: those that are too many, old, or of a configuration before. And
+// which are told to go on.
+
+#include <signal.h>
 
 #include "base/base.h"
 #include "pool/pool.h"
+
+#define STOPPED_USEC (10 * USEC_PER_SEC)
 
 void pool_drain_some(const struct pools *pools, struct pool *pool, unsigned n, uint64_t now_usec)
 {
@@ -91,4 +96,25 @@ void pool_tend(const struct pools *pools, struct pool *pool, uint64_t now_usec)
             pool_drain(worker, now_usec);
         }
     }
+}
+
+unsigned pool_continue(struct pool *pool, uint64_t now_usec, pid_t *ret_pid)
+{
+    unsigned n = 0;
+    bool has_stopped = false;
+
+    if (!pool->has_stopped)
+        return 0;
+    for (struct worker *worker = pool->workers; worker; worker = worker->next) {
+        if (worker->stopped_usec == 0)
+            continue;
+        has_stopped = true;
+        if (now_usec - worker->stopped_usec < STOPPED_USEC)
+            continue;
+        worker->stopped_usec = now_usec; // until it is known to go on
+        *ret_pid = worker->pid;
+        n += slots_signal(worker, SIGCONT) == 0;
+    }
+    pool->has_stopped = has_stopped;
+    return n;
 }

@@ -29,6 +29,7 @@ struct worker {
     uint64_t drained_usec; // when TERM was last sent
     uint64_t hurried_usec; // when it was last told how long clients may be idle as tcpd stops
     uint64_t retire_usec;  // when it is too old; USEC_NEVER
+    uint64_t stopped_usec; // since when it is stopped, by a signal of somebody's; 0: it is not
     struct pool *pool;
     struct worker *next, *previous; // of the pool
     struct worker *chain;           // of the pid's bucket

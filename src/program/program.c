@@ -16,10 +16,9 @@
 #include "log/log.h"
 #include "program/program_child.h"
 #include "program/program_environment.h"
-#include "session/session_log.h"
+#include "session/session_lines.h"
 
-#define READS_AT_ONCE 16   // of standard error, before others have their turn
-#define LINES_A_SEC   1000 // of it that are logged
+#define READS_AT_ONCE 16 // of standard error, before others have their turn
 #define SAY_USEC      (60 * USEC_PER_SEC)
 #define AGAIN_USEC    (100 * USEC_PER_MSEC)
 
@@ -234,42 +233,6 @@ bool program_has_ended(struct program *program)
     return program->ended;
 }
 
-// How many lines were logged in this second, and how many were not.
-static struct {
-    uint64_t begin_usec;
-    unsigned n, n_left_out;
-} lines;
-
-static void tell_left_out(const struct tcpd_session *session)
-{
-    char text[64];
-
-    if (lines.n_left_out == 0)
-        return;
-    (void)snprintf(text, sizeof(text), "%u line%s of the program left out", lines.n_left_out,
-                   PLURAL(lines.n_left_out));
-    lines.n_left_out = 0;
-    session_log_line(session, run.worker->service, run.worker->config, LOG_WARNING, text,
-                     strlen(text));
-}
-
-static bool is_within_rate(const struct tcpd_session *session)
-{
-    uint64_t now = base_now_usec();
-
-    if (now - lines.begin_usec >= USEC_PER_SEC) {
-        tell_left_out(session);
-        lines.begin_usec = now;
-        lines.n = 0;
-    }
-    if (lines.n < LINES_A_SEC) {
-        lines.n++;
-        return true;
-    }
-    lines.n_left_out++;
-    return false;
-}
-
 // Logs one line; "<3>" before it is its priority, as systemd reads it.
 static void log_line(const struct program *program, const struct tcpd_session *session)
 {
@@ -282,8 +245,8 @@ static void log_line(const struct program *program, const struct tcpd_session *s
         line += 3;
         length -= 3;
     }
-    if (length > 0 && is_within_rate(session))
-        session_log_line(session, run.worker->service, run.worker->config, priority, line, length);
+    if (length > 0)
+        session_lines_log(session, run.worker->service, run.worker->config, priority, line, length);
 }
 
 static void take_text(struct program *program, const struct tcpd_session *session, const char *text,
@@ -324,7 +287,7 @@ void program_close_log(struct program *program, const struct tcpd_session *sessi
         log_line(program, session);
     program->n_line = 0;
     program->err = -1;
-    tell_left_out(session);
+    session_lines_tell(session, run.worker->service, run.worker->config);
     give_pipe_back(program->pipe, is_clean);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "config/handler.h"
-#include "session/session_log.h"
+#include "session/session_lines.h"
 
 static const struct tcpd_worker *this_worker; // for tcpd_log()
 
@@ -45,6 +45,6 @@ void tcpd_log(const struct tcpd_session *session, int priority, const char *form
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     if (this_worker)
-        session_log_line(session, this_worker->service, this_worker->config, priority, text,
-                         strlen(text));
+        session_lines_log(session, this_worker->service, this_worker->config, priority, text,
+                          strlen(text));
 }

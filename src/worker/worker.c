@@ -57,6 +57,14 @@ static unsigned orphan_sec(uint64_t stop_usec)
                : ORPHAN_MAX_SEC;
 }
 
+// What a module writes by itself goes there, while records go where they went.
+static void divert_output(int text)
+{
+    log_leave_standard_error();
+    (void)dup2(text, STDOUT_FILENO); // both are open, so it cannot fail
+    (void)dup2(text, STDERR_FILENO);
+}
+
 static int worker_setup(struct self *self)
 {
     const struct worker_setup *setup = self->setup;
@@ -66,13 +74,16 @@ static int worker_setup(struct self *self)
         .dead_socket = setup->dead_socket,
         .orphan_sec = orphan_sec(setup->config->stop_timeout_usec),
     };
-    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake, log_fd()};
+    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake, -1};
     int r;
 
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return -errno;
     if (getppid() != setup->master_pid)
         _exit(WORKER_EXIT_ORPHANED); // it died before PDEATHSIG was set
+    if (setup->text >= 0)
+        divert_output(setup->text);
+    keep[ELEMENTS(keep) - 1] = log_fd();
     r = process_close_all_but(keep, ELEMENTS(keep));
     if (r < 0)
         return r;
@@ -113,7 +124,7 @@ static void enter_idle(struct self *self)
 
     if (self->waiting)
         return;
-    joined = reserve_join(&self->hint->reserve);
+    joined = reserve_join(&self->hint->reserve, self->setup->service->max_workers > RESERVE_ABOVE);
     score_idle(self->page, joined ? WORKER_IDLE : WORKER_PARKED, base_now_usec());
     if (!self->announced)
         wake_master(self); // it may be waiting for its pools to be ready

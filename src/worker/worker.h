@@ -16,6 +16,7 @@ struct worker_setup {
     int dead_socket;            // never listening; takes the listener's number at TERM
     int scoreboard;
     int wake; // eventfd of the master
+    int text; // for standard output and standard error; -1: they are the master's
     unsigned slot, pool;
     const uint16_t *ports; // that tcpd has for datagrams
     size_t n_ports;

@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <tcpd/handler.h>
@@ -49,6 +51,39 @@ static void kill_parent(void)
     (void)kill(getppid(), SIGSEGV);
 }
 
+static void reload(void)
+{
+    (void)kill(getppid(), SIGHUP);
+}
+
+// With a sender that is not us.
+static void reload_as_another(void)
+{
+    siginfo_t info = {.si_signo = SIGHUP, .si_code = SI_QUEUE};
+
+    info.si_pid = 1;
+    (void)syscall(SYS_rt_sigqueueinfo, getppid(), SIGHUP, &info);
+}
+
+static void say(void)
+{
+    (void)fprintf(stderr, "<4>said by hand\n");
+    (void)puts("printed");
+    (void)fflush(stdout);
+}
+
+static void shout(void)
+{
+    for (int i = 0; i < 200000; i++)
+        (void)fprintf(stderr, "tcpd: forged\n");
+}
+
+static void log_much(void)
+{
+    for (int i = 0; i < 20000; i++)
+        tcpd_log(NULL, LOG_NOTICE, "logged");
+}
+
 // For longer than any check may take.
 static void sleep_on(void)
 {
@@ -59,8 +94,10 @@ static void sleep_on(void)
 static const struct {
     const char *name;
     void (*act)(void);
-} faults[] = {{"null", write_nowhere}, {"abort", abort},    {"loop", spin}, {"work", work},
-              {"parent", kill_parent}, {"sleep", sleep_on}, {"leak", leak}};
+} faults[] = {
+    {"null", write_nowhere},      {"abort", abort},    {"loop", spin},   {"work", work},
+    {"parent", kill_parent},      {"sleep", sleep_on}, {"leak", leak},   {"reload", reload},
+    {"forge", reload_as_another}, {"say", say},        {"shout", shout}, {"log", log_much}};
 
 static bool commit(const char *name)
 {

@@ -33,14 +33,18 @@ BROKEN = "nonsense = 1\nother = 2\n"
 class Control:
     """A control socket as systemd makes it, and the daemon that it was handed to."""
 
-    def __init__(self, conf, services=(), backlog=64, early=(), **options):
-        """early: what callers have sent before the daemon starts."""
+    def __init__(self, conf, services=(), backlog=64, early=(), owner=0, **options):
+        """early: what callers have sent before the daemon starts. owner: as whom systemd opens it."""
         self.directory = Path(tempfile.mkdtemp(prefix="tcpdctl-"))
         self.directory.chmod(0o755)
         self.path = self.directory / "control"
         self.listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listening.bind(str(self.path))
+        if owner:
+            os.seteuid(owner)
         self.listening.listen(backlog)
+        if owner:
+            os.seteuid(0)
         self.path.chmod(0o666)
         self.conf = conf
         self.early = [self.connect() for _ in early]
@@ -664,10 +668,22 @@ def test_others_may_only_look():
 
 
 @OTHERS
-def test_own_user_may():
-    with Control(configuration(service("echo")), **AS_NOBODY) as control:
+def test_own_user_may_where_the_manager_is_its():
+    """As under systemd --user: it has opened the socket, and the user is the administrator."""
+    with Control(configuration(service("echo")), owner=65534, **AS_NOBODY) as control:
         assert control.run("reload", prefix=NOBODY)[0] == EX_OK
         assert control.run("stop", prefix=NOBODY)[0] == EX_OK
+
+
+@OTHERS
+def test_own_user_may_not_under_roots_manager():
+    """That user is what the workers are."""
+    with Control(configuration(service("echo")), **AS_NOBODY) as control:
+        for word in ("reload", "check", "stop"):
+            assert control.run(word, prefix=NOBODY)[0] == EX_NOPERM
+        assert control.run("status", prefix=NOBODY)[0] == EX_OK
+        assert not control.daemon.log_matches("requests a")
+        assert control.run("reload")[0] == EX_OK
 
 
 @OTHERS

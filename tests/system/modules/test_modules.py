@@ -20,40 +20,10 @@ import test_faults as faults
 from harness import (BUILD, EX_CONFIG, EX_OK, Tcpd, Text, configuration, injected,
                      peer_name, proc_fds, proc_state, read_all, read_exactly, run,
                      service, wait_for)
+from module_files import NO_HANDLERS, module, place, said
 
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 HANGS = r"tcpd/faulty: module .*/faulty\.so hangs: no sign of life for 2 s \(hang_timeout\)"
-# A crash is to be one, whatever the daemon was built with.
-NO_HANDLERS = {"ASAN_OPTIONS": "handle_segv=0:handle_abort=0"}
-
-
-def place(directory, name, *, at=None, mode=0o755):
-    """A module of the tests or the examples, as an administrator installs it: by a rename."""
-    [built] = [path for part in ("tests", "examples") if
-               (path := BUILD / part / "modules" / f"{name}.so").exists()]
-    path = Path(directory) / f"{at or name}.so"
-    new = path.with_suffix(".new")
-    shutil.copyfile(built, new)
-    new.chmod(mode)
-    new.rename(path)
-    return path
-
-
-def module(directory, name, **options):
-    """A service that has its module's name."""
-    return service(name, "module", module=place(directory, name), **options)
-
-
-def said(sock, line):
-    """The answer to a line, without its newline."""
-    sock.sendall(line.encode() + b"\n")
-    answer = b""
-    while not answer.endswith(b"\n"):
-        byte = sock.recv(1)
-        if not byte:
-            break
-        answer += byte
-    return answer.decode().rstrip("\n")
 
 
 def answers(daemon):

@@ -42,14 +42,16 @@ static int tear_down(void **state)
 static const struct {
     const char *name;
     int32_t waiting, parked;
-    bool joins;
+    bool may_park, joins;
     int32_t waiting_then, parked_then;
 } joins[] = {
-    {"the first", 0, 0, true, 1, 0},
-    {"the last but one", RESERVE_ABOVE - 1, 0, true, RESERVE_ABOVE, 0},
-    {"one too many", RESERVE_ABOVE, 0, false, RESERVE_ABOVE, 1},
-    {"others are parked", RESERVE_ABOVE, 5, false, RESERVE_ABOVE, 6},
-    {"a count that lies low", -3, 0, true, -2, 0},
+    {"the first", 0, 0, true, true, 1, 0},
+    {"the last but one", RESERVE_ABOVE - 1, 0, true, true, RESERVE_ABOVE, 0},
+    {"one too many", RESERVE_ABOVE, 0, true, false, RESERVE_ABOVE, 1},
+    {"others are parked", RESERVE_ABOVE, 5, true, false, RESERVE_ABOVE, 6},
+    {"a count that lies low", -3, 0, true, true, -2, 0},
+    {"one too many of a small pool", RESERVE_ABOVE, 0, false, true, RESERVE_ABOVE + 1, 0},
+    {"a lie in a small pool", 1 << 20, 7, false, true, (1 << 20) + 1, 7},
 };
 
 static void test_join(void **state)
@@ -58,7 +60,7 @@ static void test_join(void **state)
     for (size_t i = 0; i < ELEMENTS(joins); i++) {
         struct reserve reserve = {.waiting = joins[i].waiting, .parked = joins[i].parked};
 
-        check_number(joins[i].name, reserve_join(&reserve), joins[i].joins);
+        check_number(joins[i].name, reserve_join(&reserve, joins[i].may_park), joins[i].joins);
         check_number(joins[i].name, reserve.waiting, joins[i].waiting_then);
         check_number(joins[i].name, reserve.parked, joins[i].parked_then);
         check_number(joins[i].name, reserve.calls, 0);
@@ -146,7 +148,7 @@ static _Noreturn void come_and_go(void)
 
     (void)sigaction(SIGTERM, &term, NULL);
     while (!stopping) {
-        if (!reserve_join(shared)) {
+        if (!reserve_join(shared, true)) {
             int r;
 
             parked = 1;
@@ -224,26 +226,65 @@ static void test_storm(void **state)
     }
 }
 
-// Called by the master, who knows better than the counts: after every one that waited was killed.
-static void test_call(void **state)
+static bool sleeps(pid_t pid)
 {
-    pid_t pids[3];
-    uint64_t until = base_now_usec() + PATIENCE;
+    char path[32], text[64] = "";
+    FILE *file;
 
-    (void)state;
-    memset(shared, 0, sizeof(*shared));
-    atomic_store(rounds, 0);
-    shared->waiting = RESERVE_ABOVE;
-    start(pids, ELEMENTS(pids));
-    while (shared->parked < (int32_t)ELEMENTS(pids) && base_now_usec() < until)
-        (void)usleep(1000);
-    check_number("all are parked", shared->parked, ELEMENTS(pids));
-    check_number("none has gone round", atomic_load(rounds), 0);
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    check_true("its state", file != NULL);
+    (void)!fgets(text, sizeof(text), file);
+    (void)fclose(file);
+    return strstr(text, ") S ") != NULL;
+}
+
+static void call_two(void)
+{
     reserve_call(shared, 2);
-    while (atomic_load(rounds) < 2 && base_now_usec() < until)
-        (void)usleep(1000);
-    check_number("two were called", atomic_load(rounds), 2);
-    end("called", pids, ELEMENTS(pids), SIGTERM);
+}
+
+// By the master, while somebody writes to the counts whatever keeps others asleep.
+static void wake_two(void)
+{
+    shared->waiting = 1 << 20;
+    shared->parked = 0;
+    shared->calls = 0;
+    reserve_wake(shared, 2);
+}
+
+// Who was called and comes back at once may take the other one's call, who comes all the same.
+static const struct {
+    const char *name;
+    void (*wake)(void);
+    uint64_t most;
+} wakes[] = {{"called", call_two, 3}, {"woken", wake_two, 2}};
+
+// After every one that waited was killed.
+static void test_wake(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(wakes); i++) {
+        pid_t pids[3];
+        uint64_t until = base_now_usec() + PATIENCE;
+
+        memset(shared, 0, sizeof(*shared));
+        atomic_store(rounds, 0);
+        shared->waiting = RESERVE_ABOVE;
+        start(pids, ELEMENTS(pids));
+        while (shared->parked < (int32_t)ELEMENTS(pids) && base_now_usec() < until)
+            (void)usleep(1000);
+        check_number("all are parked", shared->parked, ELEMENTS(pids));
+        for (size_t k = 0; k < ELEMENTS(pids);)
+            k += sleeps(pids[k]);
+        check_number("none has gone round", atomic_load(rounds), 0);
+        wakes[i].wake();
+        while (atomic_load(rounds) < 2 && base_now_usec() < until)
+            (void)usleep(1000);
+        check_true(wakes[i].name, atomic_load(rounds) >= 2);
+        check_true(wakes[i].name, atomic_load(rounds) <= wakes[i].most);
+        end(wakes[i].name, pids, ELEMENTS(pids), SIGTERM);
+    }
 }
 
 int main(void)
@@ -253,7 +294,7 @@ int main(void)
         cmocka_unit_test(test_leave),
         cmocka_unit_test(test_correct),
         cmocka_unit_test_setup_teardown(test_storm, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_call, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wake, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
