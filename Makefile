@@ -18,7 +18,7 @@ quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-system check-systemd check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-system check-systemd check-faults check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
@@ -196,6 +196,10 @@ check-system: all $(BENCH_BIN) $(MODULES) ## the system tests alone; ARGS="-k dr
 check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
 	@tools/deps $(CHECK_DEPS)
 	@tools/check-systemd $(BUILD) $(PYTHON) $(ARGS)
+
+check-faults: all $(MODULES) ## each system call that tcpd makes fails once, in a row, always; ARGS="--quick", "--only REGEX"
+	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
+	@tools/check-faults $(BUILD) $(PYTHON) $(ARGS)
 
 check-browser: all ## a real browser at WebSocket services: Debian's chromium, where it can be had
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)

@@ -362,8 +362,10 @@ int main(int argc, char **argv)
     options_parse(argc, argv, &options);
     hold_signals(!options.check);
     r = inherited_open(&problems); // before anything else is: a number may be announced in vain
-    if (!options.check)
+    if (!options.check) {
         log_open(options.verbose, options.levels);
+        notify_open();
+    }
     if (r < 0)
         return fail(&options, &problems, NULL, EX_CONFIG);
     options.mark = retry_mark(options.source->name);

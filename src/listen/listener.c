@@ -87,7 +87,8 @@ static int leave_out(const struct opening *opening, const struct asked *asked)
 }
 
 // One whose path has gone, or is another's, is as good as closed. It stays all the same where it
-// cannot be bound anew: else whoever owns the folder could keep us from reloading.
+// cannot be bound anew, and the master will try again: else whoever owns the folder could keep us
+// from reloading.
 static struct listener *put_in_place(const struct opening *opening, const struct asked *asked,
                                      struct listener *listener)
 {
@@ -98,6 +99,7 @@ static struct listener *put_in_place(const struct opening *opening, const struct
     if (listener_is_in_place(listener) || opening->only_looks)
         return listener;
     r = listener_bind_again(listener, asked->service, &fresh);
+    listener->misplaced = r < 0;
     (void)snprintf(why, sizeof(why), "is a path that has gone or is another's%s%s",
                    r < 0 ? ", and nobody can connect: " : ": it is bound anew",
                    r == -EADDRINUSE ? holders_describe(&listener->wanted, "", who, sizeof(who))

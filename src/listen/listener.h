@@ -35,7 +35,7 @@ struct listener {
     struct listener_options options; // as they were when it was opened
     bool stored;                     // systemd keeps it for the next start, too
     bool taken_back;                 // from before a restart
-    bool misplaced;                  // taken back, though its path leads elsewhere by now
+    bool misplaced;                  // its path led elsewhere, and it could not be bound anew yet
     bool emptied;                    // shut down, and a worker has found its queue empty
     struct path_object object;       // what a bound unix socket's path led to
     bool replaced;                   // another one has its address

@@ -76,9 +76,10 @@ void listener_speak(struct listener *listener, enum address_speaks speaks)
     (void)address_spell(&listener->bound, speaks, listener->address, sizeof(listener->address));
 }
 
-// Fills in what the socket itself knows.
-static struct listener *make(int fd, const char *service, enum listener_origin origin,
-                             unsigned backlog)
+// Fills in what the socket itself knows; what it does not tell, or where there is none, is as asked
+// for. asked: NULL of one that was handed over.
+static struct listener *make(int fd, const struct service *service, enum listener_origin origin,
+                             const struct address *asked)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
 
@@ -86,14 +87,18 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
         base_out_of_memory();
     listener->fd = fd;
     listener->origin = origin;
-    listener->service = strdup(service);
+    listener->service = strdup(service->name);
     if (!listener->service)
         base_out_of_memory();
     listener->bound = inherited_address(fd);
+    if (asked)
+        listener->wanted = *asked;
+    if (listener->bound.length == 0)
+        listener->bound = listener->wanted;
     listener_speak(listener, SPEAKS_PLAIN);
     listener->family = listener->bound.any.sa_family;
-    listener->backlog = backlog;
-    listener->effective_backlog = effective_backlog(fd, &listener->bound, backlog);
+    listener->backlog = service->backlog;
+    listener->effective_backlog = effective_backlog(fd, &listener->bound, service->backlog);
     if (listener->bound.type == SOCK_DGRAM)
         datagram_ask(fd);
     listener_options_note(fd, &listener->options);
@@ -103,16 +108,12 @@ static struct listener *make(int fd, const char *service, enum listener_origin o
 struct listener *listener_adopt(int fd, const struct service *service)
 {
     set_inherited_options(fd);
-    return make(fd, service->name, LISTENER_ACTIVATED, service->backlog);
+    return make(fd, service, LISTENER_ACTIVATED, NULL);
 }
 
 struct listener *listener_imagine(const struct service *service, const struct address *address)
 {
-    struct listener *listener = make(-1, service->name, LISTENER_BOUND, service->backlog);
-
-    listener->wanted = listener->bound = *address;
-    listener->family = address->any.sa_family;
-    return listener;
+    return make(-1, service, LISTENER_BOUND, address);
 }
 
 bool listener_is_in_place(const struct listener *listener)
@@ -136,9 +137,8 @@ static void find_object(struct listener *listener, const struct path_object *obj
 struct listener *listener_take_back(int fd, const struct service *service,
                                     const struct address *address, const struct path_object *object)
 {
-    struct listener *listener = make(fd, service->name, LISTENER_BOUND, service->backlog);
+    struct listener *listener = make(fd, service, LISTENER_BOUND, address);
 
-    listener->wanted = *address;
     listener->stored = listener->taken_back = true;
     find_object(listener, object);
     (void)datagram_or_listen(fd, address->type, service); // it listens; this is for the backlog
@@ -236,8 +236,7 @@ int listener_bind(const struct service *service, const struct address *address,
 
     if (r < 0)
         return r;
-    *ret = make(fd, service->name, LISTENER_BOUND, service->backlog);
-    (*ret)->wanted = *address;
+    *ret = make(fd, service, LISTENER_BOUND, address);
     (*ret)->object = object;
     return 0;
 }

@@ -42,6 +42,14 @@ static bool is_object(const struct stat *st, const struct path_object *object)
     return S_ISSOCK(st->st_mode) && st->st_dev == object->device && st->st_ino == object->inode;
 }
 
+static void remove_object(int folder, const char *name, const struct path_object *object)
+{
+    struct stat st = {0};
+
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_object(&st, object))
+        (void)unlinkat(folder, name, 0); // a leftover is stale and replaced at the next start
+}
+
 // Opens what a path leads to, to look at; never a link's target. The descriptor or -errno.
 static int open_object(int folder, const char *name, struct stat *ret)
 {
@@ -112,11 +120,9 @@ void path_remove(const struct address *address, const struct path_object *object
 {
     const char *name;
     cleanup_close int folder = open_folder(address, &name);
-    struct stat st = {0};
 
-    if (folder >= 0 && fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        is_object(&st, object))
-        (void)unlinkat(folder, name, 0); // a leftover is stale and replaced at the next start
+    if (folder >= 0)
+        remove_object(folder, name, object);
 }
 
 bool path_is_same(const struct address *a, const struct address *b)
@@ -195,18 +201,30 @@ static int remove_stale(const struct address *address, int folder, const char *n
 
 // What bind() has just made: until it has its mode it has none, which no socket of anybody's has
 // that is worth taking for ours.
+static bool note_new(const struct stat *st, struct path_object *ret)
+{
+    if (!S_ISSOCK(st->st_mode) || (st->st_mode & 07777) != 0 || st->st_nlink != 1)
+        return false;
+    *ret = (struct path_object){.device = st->st_dev, .inode = st->st_ino};
+    return true;
+}
+
+// Noted by its name first: one that could not be opened has to be removed, as without a mode it
+// would not be found to be stale by anybody but root.
 static int take_new(int folder, const char *name, const struct service *service,
                     struct path_object *ret)
 {
     struct stat st = {0};
-    cleanup_close int fd = open_object(folder, name, &st);
+    cleanup_close int fd = -1;
 
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!note_new(&st, ret))
+        return -EADDRINUSE;
+    fd = open_object(folder, name, &st);
     if (fd < 0)
         return fd;
-    if (!S_ISSOCK(st.st_mode) || (st.st_mode & 07777) != 0 || st.st_nlink != 1)
-        return -EADDRINUSE;
-    *ret = (struct path_object){.device = st.st_dev, .inode = st.st_ino};
-    return set_owner(fd, &st, service);
+    return note_new(&st, ret) ? set_owner(fd, &st, service) : -EADDRINUSE;
 }
 
 static int bind_and_listen(const struct service *service, const struct address *address, int folder,
@@ -224,7 +242,7 @@ static int bind_and_listen(const struct service *service, const struct address *
     if (r == 0)
         r = datagram_or_listen(fd, address->type, service);
     if (r < 0) {
-        path_remove(address, ret);
+        remove_object(folder, name, ret);
         return r;
     }
     *ret_fd = base_take_fd(&fd);

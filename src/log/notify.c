@@ -33,6 +33,8 @@ static struct {
 
 static char newest_status[2048];
 
+static int sender = -1;
+
 // What is to be changed in the manager's store of descriptors, in its order.
 static struct change {
     char name[NAME_MAX_SIZE];
@@ -54,6 +56,12 @@ static bool find_manager(const char *where, struct sockaddr_un *address, socklen
     return true;
 }
 
+void notify_open(void)
+{
+    if (sender < 0 && getenv("NOTIFY_SOCKET"))
+        sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
 // 0, also when nobody wants to know; -errno.
 static int send_with_fd(const char *text, int fd)
 {
@@ -67,7 +75,6 @@ static int send_with_fd(const char *text, int fd)
                             .cmsg_level = SOL_SOCKET,
                             .cmsg_type = SCM_RIGHTS}};
     struct msghdr message = {.msg_name = &manager, .msg_iov = &iov, .msg_iovlen = 1};
-    cleanup_close int sender = -1;
 
     if (!where)
         return 0;
@@ -80,7 +87,7 @@ static int send_with_fd(const char *text, int fd)
         message.msg_control = &control;
         message.msg_controllen = sizeof(control.bytes);
     }
-    sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    notify_open();
     if (sender < 0 || sendmsg(sender, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return -errno;
     return 0;

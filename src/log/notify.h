@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Opens what messages leave through, so that they need no descriptor when there is none left. What
+// fails is tried again with each message.
+void notify_open(void);
+
 void notify_ready(const char *status);
 void notify_reloading(const char *status); // with MONOTONIC_USEC, as Type=notify-reload wants it
 void notify_stopping(const char *status);

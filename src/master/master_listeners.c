@@ -112,6 +112,10 @@ static void mend(struct master *master, struct pool *pool, const char *fault, ui
     pool->mends.owed = now < pool->mends.due_usec;
     if (pool->mends.owed)
         return;
+    if (listener->misplaced && listener_is_in_place(listener)) {
+        listener->misplaced = false;
+        return;
+    }
     if (!can_be_revived(listener)) {
         leave_to_systemd(master, pool);
         return;

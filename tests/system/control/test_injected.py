@@ -3,13 +3,16 @@
 
 import contextlib
 import os
+import resource
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
-from harness import (EX_OK, EX_OSERR, Tcpd, Text, configuration, injected, proc_state,
-                     read_all, read_exactly, reset, service, wait_for)
+from harness import (EX_OK, EX_OSERR, Tcpd, Text, can_become_others, configuration, injected,
+                     proc_state, read_all, read_exactly, reset, service, wait_for)
 from programs import ACCEPTS, listener, program, write_python
 
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -89,6 +92,88 @@ def test_time_to_stop_ends_with_the_last_kill(tcpd):
                                    since=len(daemon.notifications.items))
         assert max(counts.values()) < 1, counts
         assert daemon.process.poll() is None
+
+
+def test_manager_is_told_without_a_descriptor(tcpd):
+    """A master that is out of descriptors feeds the watchdog, and says that it has reloaded."""
+    with tcpd(configuration(service("echo", **ONE)), watchdog_usec=1_000_000) as daemon:
+        limit = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (0, limit[1]))
+        since = len(daemon.notifications.items)
+        for _ in range(2):
+            daemon.wait_notify(lambda m: m.get("WATCHDOG") == "1", since=since)
+            since = len(daemon.notifications.items)
+        daemon.reload()  # which is refused
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limit)
+        assert daemon.is_serving()
+
+
+def test_path_that_could_not_be_bound_anew(tcpd, tmp_path):
+    """The reload is done without it, and it comes back as soon as it can."""
+    path = tmp_path / "s"
+    prefix = injected("flock:error=ENOLCK:when=2..3")
+    with tcpd(configuration(service("echo", listen=f"unix:{path}")), prefix=prefix) as daemon:
+        path.unlink()
+        daemon.reload()
+        daemon.wait_log("nobody can connect: No locks available")
+        daemon.wait_log("its path has gone or is another's; listening again")
+        assert daemon.is_serving()
+        daemon.reload()
+        assert daemon.is_serving()
+
+
+def test_address_that_the_kernel_does_not_tell(tcpd, tmp_path):
+    """It is as asked for, and a unix socket is one."""
+    path = tmp_path / "s"
+    prefix = injected("getsockname:error=ENOBUFS")
+    with tcpd(configuration(service("echo", listen=f"unix:{path}")), prefix=prefix) as daemon:
+        assert daemon.is_serving()
+        path.unlink()
+        daemon.reload()
+        daemon.wait_log("it is bound anew")
+        assert daemon.is_serving()
+
+
+@pytest.fixture
+def anyones():
+    """A directory that others may write to, and enter."""
+    with tempfile.TemporaryDirectory(prefix="anyones-") as directory:
+        path = Path(directory)
+        path.chmod(0o777)
+        yield path
+
+
+@pytest.mark.skipif(not can_become_others(), reason="needs root")
+def test_path_that_could_not_be_opened(anyones):
+    """A start that fails between bind() and the socket's mode leaves nothing that would keep an
+    ordinary user from the next one."""
+    conf = configuration(service("echo", listen=f"unix:{anyones}/s"))
+    user = ["setpriv", "--reuid=65534", "--clear-groups"]
+    trace = anyones / "trace"
+    injected()  # where nobody may trace, the test is skipped
+    with Tcpd(conf, prefix=[*user, "strace", "-D", "-qq", "-o", trace, "-e", "trace=openat"]) as daemon:
+        assert daemon.wait_ready().stop() == EX_OK
+    opened = [i for i, line in enumerate(trace.read_text().splitlines(), 1) if ', "s", ' in line]
+    with Tcpd(conf, prefix=[*user, *injected(f"openat:error=EMFILE:when={opened[0]}")]) as daemon:
+        assert daemon.wait_exit() == EX_OSERR
+    with Tcpd(conf, prefix=user) as daemon:
+        assert daemon.wait_ready().is_serving()
+
+
+def test_path_that_comes_back_by_itself(tcpd, tmp_path):
+    """Nothing is bound anew, and nothing is said to be wrong, once it leads to the listener again."""
+    path = tmp_path / "s"
+    prefix = injected("flock:error=ENOLCK:when=2+")
+    with tcpd(configuration(service("echo", listen=f"unix:{path}")), prefix=prefix) as daemon:
+        path.rename(tmp_path / "elsewhere")
+        daemon.reload()
+        daemon.wait_log("cannot listen again: No locks available")
+        (tmp_path / "elsewhere").rename(path)
+        n = len(daemon.log.items)
+        assert daemon.is_serving()
+        daemon.reload()
+        assert daemon.is_serving()
+        assert not any("path" in line for line in daemon.log.items[n:])
 
 
 # --- Programs ----------------------------------------------------------------------------------
