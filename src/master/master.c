@@ -301,6 +301,7 @@ static int make_pools(struct master *master)
 int master_open(struct master *ret, const struct config_source *source, struct config *config,
                 struct listener_set *set)
 {
+    const char *lacks;
     int r;
 
     *ret = (struct master){
@@ -317,6 +318,9 @@ int master_open(struct master *ret, const struct config_source *source, struct c
     r = pools_open(&ret->pools);
     if (r >= 0)
         r = make_pools(ret);
+    lacks = sandbox_lacks(&ret->pools.sandbox);
+    if (lacks)
+        log_notice("workers run without %s, which this system has not, or forbids", lacks);
     if (r >= 0)
         r = add_sources(ret);
     return r;

@@ -15,6 +15,7 @@
 #include "pool/sizing.h"
 #include "pool/slots.h"
 #include "pool/throttle.h"
+#include "sandbox/sandbox.h"
 
 // How many of a pool's workers were last seen doing what.
 struct pool_counts {
@@ -95,6 +96,7 @@ struct pool {
     struct pool_mends mends;    // of its listener
     unsigned n_deaths_said;     // deaths logged in this period ...
     unsigned n_deaths_unsaid;   // ... and not logged
+    uint64_t n_forbidden;       // of all deaths: by a call that the sandbox forbids
 };
 
 // What all pools share.
@@ -103,8 +105,9 @@ struct pools {
     struct pool *all;   // SCOREBOARD_POOLS of them, in memory of the master's own
     struct slots *slots;
     struct scoreboard board;
-    int wake;        // eventfd: a worker's hint that the master should look
-    int dead_socket; // see worker_setup
+    int wake;               // eventfd: a worker's hint that the master should look
+    int dead_socket;        // see worker_setup
+    struct sandbox sandbox; // what workers are held by
 };
 
 int pools_open(struct pools *pools);
