@@ -52,7 +52,7 @@ HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 # valgrind 3.19 cannot read clang's DWARF 5.
 CFLAGS    ?= -O2 $(if $(findstring clang,$(CC)),-gdwarf-4,-g)
-LIBS      := libsystemd libconfuse
+LIBS      := libsystemd libconfuse libseccomp
 WEBSOCKET_LIBS = $(shell pkg-config --libs libmd) # of websocket.so alone
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
              $(PATH_CFLAGS) -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
@@ -65,7 +65,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(PACKING) $(SANITIZE
 
 # --- Sources -----------------------------------------------------------------------------------
 # The storeys of the daemon, from the ground up: docs/architecture.md.
-STOREYS    := base log board config process listen transport session program module handlers worker pool \
+STOREYS    := base log board config sandbox process listen transport session program module handlers worker pool \
               master control run
 BASE_SRC   := $(wildcard src/base/*.c)
 DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))

@@ -28,6 +28,7 @@
 #include "process/beginnings.h"
 #include "process/title.h"
 #include "run/run.h"
+#include "sandbox/sandbox.h"
 
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
 
@@ -305,6 +306,8 @@ static int tell(struct options *options, struct config *config)
         config_print(config, stdout);
     else
         config_describe(config, options->source->name, stdout);
+    if (options->verbose && !options->print)
+        sandbox_print(config, stdout);
     (void)config_unref(config);
     config_input_close(&options->input);
     return said();

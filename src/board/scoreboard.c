@@ -22,6 +22,7 @@ struct score_page {
     uint64_t since_usec;
     uint64_t sessions;
     struct score_peer peer;
+    uint32_t forbidden; // a signal handler's: without the sequence
     char rest[PAGE - 48];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
@@ -94,6 +95,7 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
             .since_usec = page->since_usec,
             .sessions = page->sessions,
             .peer = page->peer,
+            .forbidden = __atomic_load_n(&page->forbidden, __ATOMIC_RELAXED),
         };
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -204,4 +206,9 @@ void score_done(struct score_page *page)
     page->sessions++;
     page->peer.family = AF_UNSPEC;
     write_end(page);
+}
+
+uint32_t *score_forbidden(struct score_page *page)
+{
+    return &page->forbidden;
 }

@@ -41,6 +41,7 @@ struct score {
     uint64_t since_usec; // when it entered that state
     uint64_t sessions;   // finished
     struct score_peer peer;
+    uint32_t forbidden; // the call that has ended it: sandbox_enter(); 0: none
 };
 
 struct score_page; // a worker's own page
@@ -80,5 +81,7 @@ int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **re
 void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec);
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
 void score_done(struct score_page *page); // a session has ended
+// Where a forbidden call is noted.
+uint32_t *score_forbidden(struct score_page *page);
 // After score_busy(), with the idle ones that are left: whether this worker is to wake the master.
 bool score_wakes(struct pool_hint *hint, int32_t idle);

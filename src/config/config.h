@@ -22,6 +22,16 @@ enum log_addresses {
 
 struct handler;
 
+// Which system calls a worker may make, and its program: sandbox/sandbox.h.
+enum sandbox_kind {
+    SANDBOX_AUTO, // the one that its handler is for
+    SANDBOX_STRICT,
+    SANDBOX_MODULES,
+    SANDBOX_PROGRAMS,
+    SANDBOX_OFF,
+    SANDBOX_KINDS
+};
+
 // Times of a session, 0 is off.
 struct deadlines {
     uint64_t handshake_usec;
@@ -66,6 +76,7 @@ struct service {
     uint64_t max_worker_age_usec;     // 0: no limit
     struct deadlines deadlines;
     struct websocket websocket;
+    int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's
     unsigned socket_mode;             // unix sockets

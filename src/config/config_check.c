@@ -99,6 +99,18 @@ static void check_listen(const struct service *service, struct problems *problem
     }
 }
 
+// The stricter lists have no exec.
+static void check_sandbox(const struct service *service, const struct section *section,
+                          struct problems *problems)
+{
+    if ((service->sandbox == SANDBOX_STRICT || service->sandbox == SANDBOX_MODULES) &&
+        service->handler && service->handler->starts_processes && !service->handler->loads_code)
+        problems_add(problems, service->file, section_line(section, "sandbox"),
+                     "sandbox of service \"%s\" is not for programs; they have auto, programs "
+                     "or off",
+                     service->name);
+}
+
 void config_check_service(struct service *service, const struct section *section,
                           struct problems *problems)
 {
@@ -109,6 +121,7 @@ void config_check_service(struct service *service, const struct section *section
     check_handler(service, section, problems); // it may know how many workers there are
     check_workers(service, section, problems);
     check_listen(service, problems);
+    check_sandbox(service, section, problems);
     config_check_websocket(service, section, problems);
     if (service->receive_buffer < 0 || service->receive_buffer > RECEIVE_BUFFER_MOST)
         problems_add(problems, service->file, section_line(section, "receive_buffer"),

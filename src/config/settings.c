@@ -15,6 +15,11 @@ static const char *const ws_messages_names[WS_MESSAGES_N] = {[WS_MESSAGES_AUTO] 
                                                              [WS_MESSAGES_LINE] = "line",
                                                              [WS_MESSAGES_TEXT] = "text",
                                                              [WS_MESSAGES_BINARY] = "binary"};
+static const char *const sandbox_names[SANDBOX_KINDS] = {[SANDBOX_AUTO] = "auto",
+                                                         [SANDBOX_STRICT] = "strict",
+                                                         [SANDBOX_MODULES] = "modules",
+                                                         [SANDBOX_PROGRAMS] = "programs",
+                                                         [SANDBOX_OFF] = "off"};
 static const char *const no_yes[] = {"no", "yes"};
 
 #define OF_FILE(name, kind, field)    FIELD(name, kind, struct config, field)
@@ -55,6 +60,7 @@ static const struct setting of_service[] = {
     {OF_SERVICE("socket_mode", MODE, socket_mode), .initial = "0666", .max = 0777},
     {OF_SERVICE("socket_user", TEXT, socket_user)},
     {OF_SERVICE("socket_group", TEXT, socket_group)},
+    {OF_SERVICE("sandbox", CHOICE, sandbox), .initial = "auto", CHOICES(sandbox_names)},
     {OF_SERVICE("amplification", COUNT, amplification), .initial = "3", .max = 1000},
     {OF_SERVICE("receive_buffer", LIMIT, receive_buffer), .initial = "0"},
     {OF_SERVICE("ws_origins", LIST, websocket.origins)},

@@ -150,6 +150,7 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     (void)append_number(reply, "old", pool->n_old);
     (void)append_number(reply, "resting", pool->rest.n);
     (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
+    (void)append_long(reply, "forbidden_calls", pool->n_forbidden);
     (void)append_datagrams(pools, pool, reply);
     return sd_bus_message_close_container(reply);
 }

@@ -24,7 +24,7 @@ struct daemon {
 struct pool {
     const char *service, *listener, *origin;
     uint64_t min, spare, max, workers, idle, busy, draining, queue, queue_limit, sessions;
-    uint64_t old, resting, throttled_ms;
+    uint64_t old, resting, throttled_ms, forbidden_calls;
 };
 
 // What is asked for and not served.
@@ -69,7 +69,7 @@ static const struct field pool_fields[] = {
     NUMBER(pool, workers),     NUMBER(pool, idle),   NUMBER(pool, busy),
     NUMBER(pool, draining),    NUMBER(pool, queue),  NUMBER(pool, queue_limit),
     NUMBER(pool, sessions),    NUMBER(pool, old),    NUMBER(pool, resting),
-    NUMBER(pool, throttled_ms)};
+    NUMBER(pool, throttled_ms), NUMBER(pool, forbidden_calls)};
 
 static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
                                            TEXT(lack, reason)};

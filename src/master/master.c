@@ -322,6 +322,7 @@ static int make_pools(struct master *master)
 int master_open(struct master *ret, const struct config_source *source, struct config *config,
                 struct listener_set *set)
 {
+    const char *lacks;
     int r;
 
     *ret = (struct master){
@@ -339,6 +340,9 @@ int master_open(struct master *ret, const struct config_source *source, struct c
     master_meet_kin(ret);
     if (r >= 0)
         r = make_pools(ret);
+    lacks = sandbox_lacks(&ret->pools.sandbox);
+    if (lacks)
+        log_notice("workers run without %s, which this system has not, or forbids", lacks);
     if (r >= 0)
         r = add_sources(ret);
     return r;

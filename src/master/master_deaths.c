@@ -56,6 +56,13 @@ static bool is_program(const struct death *death)
     return death->worker->accepts_itself && death->score.state != WORKER_STARTING;
 }
 
+// By its sandbox, as far as the kernel tells; what the call was, only the worker could.
+static bool is_forbidden(const struct death *death)
+{
+    return death->info.si_code != CLD_EXITED && death->info.si_status == SIGSYS &&
+           !is_program(death);
+}
+
 // A module may leave with any status and at any time; only a worker that says so leaves by our
 // door.
 static bool is_by_module(const struct death *death)
@@ -90,6 +97,7 @@ static void describe(const struct death *death, char *text, size_t size)
 {
     const siginfo_t *info = &death->info;
     const char *name = sigabbrev_np(info->si_status);
+    char call[32];
 
     if (info->si_code == CLD_EXITED && exit_of(death) < 0)
         (void)snprintf(text, size, "exited with status %d%s", info->si_status,
@@ -97,10 +105,14 @@ static void describe(const struct death *death, char *text, size_t size)
     else if (info->si_code == CLD_EXITED)
         (void)snprintf(text, size, "exited with status %d (%s)", info->si_status,
                        worker_exit_name(info->si_status));
-    else
+    else if (is_forbidden(death)) {
+        sandbox_name_call(death->score.forbidden, call, sizeof(call));
+        (void)snprintf(text, size, "killed by its sandbox (forbidden call: %s)", call);
+    } else {
         (void)snprintf(text, size, "%s by signal %d (%s)",
                        info->si_code == CLD_DUMPED ? "dumped core" : "killed", info->si_status,
                        name ? name : "unknown");
+    }
 }
 
 // Whom it was serving, "nobody" if it was not.
@@ -293,6 +305,7 @@ static void bury(struct master *master, const siginfo_t *info)
     status = exit_of(&death);
     is_listener = worker->accepts_itself;
     pool_text_log(pool, false); // its last words come first
+    pool->n_forbidden += is_forbidden(&death);
     note(master, &death);
     throttle(master, &death, now);
     if (death.is_shut || (status == WORKER_EXIT_LISTENER_LOST && !worker->draining))

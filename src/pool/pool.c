@@ -23,6 +23,7 @@ int pools_open(struct pools *pools)
     int r;
 
     *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
+    sandbox_open(&pools->sandbox);
     pools->slots = slots_new();
     pools->all = own_memory_new(SCOREBOARD_POOLS * sizeof(pools->all[0]));
     if (!pools->slots || !pools->all)
@@ -55,6 +56,7 @@ unsigned pools_count_workers(const struct pools *pools)
 
 void pools_close(struct pools *pools)
 {
+    sandbox_close(&pools->sandbox);
     scoreboard_close(&pools->board);
     pools->slots = slots_free(pools->slots);
     own_memory_free(pools->all, SCOREBOARD_POOLS * sizeof(pools->all[0]));
@@ -283,6 +285,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .n_ports = list_ports(pools, pool, ports),
         .service = pool->service,
         .config = pool->config,
+        .sandbox = &pools->sandbox,
     };
     sigset_t all, before;
     pid_t pid;
@@ -291,6 +294,11 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     memcpy(title, pool->title, sizeof(title));
     if (!worker)
         return -ENOSPC;
+    error = -sandbox_prepare(&pools->sandbox, sandbox_kind_of(pool->service));
+    if (error > 0) {
+        slots_release(pools->slots, worker);
+        return -error;
+    }
     setup.slot = worker->slot;
     setup.retire_usec = retire_time(pool->service, now_usec);
     if (pool->service->leaves_clients)

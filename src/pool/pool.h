@@ -17,6 +17,7 @@
 #include "pool/slots.h"
 #include "pool/sources.h"
 #include "pool/throttle.h"
+#include "sandbox/sandbox.h"
 
 // How many of a pool's workers were last seen doing what.
 struct pool_counts {
@@ -104,6 +105,7 @@ struct pool {
     struct pool_text text;      // that a module writes
     unsigned n_deaths_said;     // deaths logged in this period ...
     unsigned n_deaths_unsaid;   // ... and not logged
+    uint64_t n_forbidden;       // of all deaths: by a call that the sandbox forbids
 };
 
 // What all pools share.
@@ -112,8 +114,9 @@ struct pools {
     struct pool *all;   // SCOREBOARD_POOLS of them, in memory of the master's own
     struct slots *slots;
     struct scoreboard board;
-    int wake;        // eventfd: a worker's hint that the master should look
-    int dead_socket; // see worker_setup
+    int wake;               // eventfd: a worker's hint that the master should look
+    int dead_socket;        // see worker_setup
+    struct sandbox sandbox; // what workers are held by
 };
 
 int pools_open(struct pools *pools);

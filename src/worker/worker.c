@@ -97,7 +97,10 @@ static int worker_setup(struct self *self)
         return r;
     self->title = self->title_end = title_set(setup->title);
     self->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
-    return process_catch_signals(&duty);
+    r = process_catch_signals(&duty);
+    return r < 0 ? r
+                 : sandbox_enter(setup->sandbox, sandbox_kind_of(setup->service), setup->listener,
+                                 score_forbidden(self->page));
 }
 
 static void wake_master(const struct self *self)

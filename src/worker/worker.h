@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "sandbox/sandbox.h"
 
 // What a child gets from the master. The descriptors are the ones it keeps.
 struct worker_setup {
@@ -24,6 +25,7 @@ struct worker_setup {
     const char *title;    // of the process: "tcpd: echo 127.0.0.1:7007 worker"
     const struct service *service;
     const struct config *config;
+    const struct sandbox *sandbox;
 };
 
 // Runs the child until it leaves the process. All signals are blocked on entry.

@@ -184,7 +184,8 @@ def test_json_status():
         assert echo == {"service": "echo", "speaks": "plain", "type": "stream",
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
-                        "old": 0, "resting": 0, "throttled_ms": 0}
+                        "old": 0, "resting": 0, "throttled_ms": 0,
+                        "forbidden_calls": 0}
 
 
 def test_sessions_of_workers_that_left():
