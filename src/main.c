@@ -26,6 +26,8 @@
 #include "master/rehearsal.h"
 #include "master/retry.h"
 #include "process/beginnings.h"
+#include "process/hiding.h"
+#include "process/oom_score.h"
 #include "process/title.h"
 #include "run/run.h"
 #include "sandbox/sandbox.h"
@@ -365,6 +367,8 @@ int main(int argc, char **argv)
     options_parse(argc, argv, &options);
     hold_signals(!options.check);
     r = inherited_open(&problems); // before anything else is: a number may be announced in vain
+    oom_score_open();
+    hiding_begin();
     if (!options.check) {
         log_open(options.verbose, options.levels);
         notify_open();

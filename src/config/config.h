@@ -79,6 +79,8 @@ struct service {
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's
+    int core_dumps;                   // of its workers
+    int new_privileges;               // may be had by its programs
     unsigned socket_mode;             // unix sockets
     char *socket_user, *socket_group; // unix sockets, NULL: as tcpd runs
     int socket_user_line, socket_group_line;

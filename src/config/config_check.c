@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/answers.h"
 #include "base/base.h"
@@ -109,6 +110,12 @@ static void check_sandbox(const struct service *service, const struct section *s
                      "sandbox of service \"%s\" is not for programs; they have auto, programs "
                      "or off",
                      service->name);
+    if (service->new_privileges && service->sandbox != SANDBOX_AUTO &&
+        service->sandbox != SANDBOX_OFF)
+        problems_add(problems, service->file, section_line(section, "new_privileges"),
+                     "new_privileges = yes of service \"%s\" is not for a sandbox, in which "
+                     "nothing gains privileges; with sandbox = auto or off there is none",
+                     service->name);
 }
 
 void config_check_service(struct service *service, const struct section *section,
@@ -152,6 +159,35 @@ static void warn_of_amplification(const struct config *config, struct problems *
     }
 }
 
+// What keeps privileges from tcpd keeps them from whatever it starts.
+static void warn_of_privileges(const struct config *config, struct problems *warnings)
+{
+    for (size_t i = 0; i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        if (service->new_privileges && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+            problems_add(warnings, service->file, service->line,
+                         "new_privileges = yes of service \"%s\": set-user-ID files have no "
+                         "effect nevertheless, as tcpd itself may gain no privileges "
+                         "(NoNewPrivileges= of its unit, and what implies that)",
+                         service->name);
+    }
+}
+
+static void warn_of_cores(const struct config *config, struct problems *warnings)
+{
+    for (size_t i = 0; i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        if (service->core_dumps)
+            problems_add(warnings, service->file, service->line,
+                         "core_dumps = yes: programs and modules of all services, and whatever "
+                         "else runs as tcpd's user, can read and change the memory of service "
+                         "\"%s\"'s workers",
+                         service->name);
+    }
+}
+
 void config_warn(const struct config *config, struct problems *warnings)
 {
     for (size_t i = 0; config->exit_idle_usec > 0 && i < config->n_services; i++) {
@@ -165,6 +201,8 @@ void config_warn(const struct config *config, struct problems *warnings)
                          service->name);
     }
     warn_of_amplification(config, warnings);
+    warn_of_cores(config, warnings);
+    warn_of_privileges(config, warnings);
 }
 
 static const char the_user[] = "the owner", the_group[] = "the group";

@@ -9,20 +9,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/un.h>
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
 
 #include "base/base.h"
+#include "log/journal.h"
 #include "log/output.h"
 
-#define PATIENCE_MS 20
-#define TEXT_MAX    1024
-#define KEPT_MAX    (16 * 1024) // bytes
-#define KEPT_COUNT  64          // records
+#define TEXT_MAX   1024
+#define KEPT_MAX   (16 * 1024) // bytes
+#define KEPT_COUNT 64          // records
 
 #define OWN            "tcpd"
 #define IDENTIFIER_MAX 80 // "tcpd/" and a service's name
@@ -47,11 +42,11 @@ static const char *const message_ids[LOG_EVENTS] = {
 
 // The log target: the one state of the process that is not the master's or a worker's.
 static struct {
-    int journal_fd; // -1: text on standard error
+    bool is_journal; // else text on standard error
     bool verbose, levels;
     unsigned n_dropped;
     uint64_t dropping_until_usec;
-} target = {.journal_fd = -1};
+} target;
 
 // Records that are ready to be written as they are.
 static struct {
@@ -73,33 +68,76 @@ static bool is_under_journal(void)
            fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-static bool is_datagram_socket(int fd)
+static int write_text(const char *identifier, int priority, const char *text)
 {
-    int domain = 0, type = 0;
-    socklen_t length = sizeof(int);
+    char line[TEXT_MAX + IDENTIFIER_MAX + 16];
+    bool levels = target.levels || target.is_journal;
+    int n = levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", priority, identifier, text)
+                   : snprintf(line, sizeof(line), "%s: %s\n", identifier, text);
 
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX &&
-           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_DGRAM;
+    return output_write(line, (size_t)n, OUTPUT_PATIENCE_MS) < 0 ? -EAGAIN : 0;
 }
 
-// libsystemd keeps its socket to itself. A worker that closed it unknowingly would one day log into
-// a client's connection of the same number, so the first record tells which number it took: the
-// lowest free one. Without that knowledge records go to standard error.
-static void find_journal_fd(void)
-{
-    struct timeval patience = {.tv_usec = (suseconds_t)(PATIENCE_MS * USEC_PER_MSEC)};
-    int lowest = dup(STDERR_FILENO);
+// Bytes that fill up; those that are full are cut.
+struct room {
+    char *bytes;
+    size_t used, limit;
+};
 
-    if (lowest < 0)
-        return;
-    (void)close(lowest);
-    (void)sd_journal_send("MESSAGE=tcpd " TCPD_VERSION " starts", "PRIORITY=%i", LOG_INFO,
-                          "SYSLOG_IDENTIFIER=tcpd", "MESSAGE_ID=%s", message_ids[EVENT_STARTED],
-                          NULL);
-    if (!is_datagram_socket(lowest))
-        return;
-    (void)setsockopt(lowest, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    target.journal_fd = lowest;
+// Appends a part of a record, which stays one line.
+static void add_part(struct room *room, const char *text)
+{
+    for (; *text && room->used < room->limit; text++)
+        room->bytes[room->used++] = *text == '\n' ? ' ' : *text;
+}
+
+static void add_end(struct room *room)
+{
+    if (room->used < room->limit)
+        room->bytes[room->used++] = '\n';
+}
+
+static void add_field(struct room *room, const char *name, const char *value)
+{
+    add_part(room, name);
+    add_part(room, "=");
+    add_part(room, value);
+    add_end(room);
+}
+
+// The journal's native protocol.
+static void add_entry(struct room *room, const char *identifier, int priority, enum log_event event,
+                      const struct log_field *fields, size_t n_fields, const char *text)
+{
+    const char level[] = {(char)('0' + priority), '\0'};
+
+    add_field(room, "MESSAGE", text);
+    add_field(room, "PRIORITY", level);
+    add_field(room, "SYSLOG_IDENTIFIER", identifier);
+    if (message_ids[event])
+        add_field(room, "MESSAGE_ID", message_ids[event]);
+    for (size_t i = 0; i < n_fields && i < LOG_FIELDS_MAX; i++)
+        add_field(room, fields[i].name, fields[i].value);
+}
+
+static int write_journal(const char *identifier, int priority, enum log_event event,
+                         const struct log_field *fields, size_t n_fields, const char *text)
+{
+    char bytes[TEXT_MAX + (LOG_FIELDS_MAX + 4) * 160];
+    struct room room = {.bytes = bytes, .limit = sizeof(bytes)};
+
+    add_entry(&room, identifier, priority, event, fields, n_fields, text);
+    return journal_send(bytes, room.used, true);
+}
+
+static int write_record(const char *identifier, int priority, enum log_event event,
+                        const struct log_field *fields, size_t n_fields, const char *text)
+{
+    int r = target.is_journal ? write_journal(identifier, priority, event, fields, n_fields, text)
+                              : -ENOENT;
+
+    // Where no descriptor is left for a socket, standard error goes to the journal as well.
+    return r == -ENOENT || r == -EMFILE ? write_text(identifier, priority, text) : r;
 }
 
 void log_open(bool verbose, bool levels)
@@ -107,65 +145,26 @@ void log_open(bool verbose, bool levels)
     target.verbose = verbose;
     target.levels = levels;
     output_open();
-    if (target.journal_fd < 0 && !levels && is_under_journal())
-        find_journal_fd();
+    if (target.is_journal || levels || !is_under_journal())
+        return;
+    target.is_journal = write_journal(OWN, LOG_INFO, EVENT_STARTED, NULL, 0,
+                                      "tcpd " TCPD_VERSION " starts") != -ENOENT;
 }
 
-int log_fd(void)
+void log_begin_child(void)
 {
-    return target.journal_fd >= 0 ? target.journal_fd : output_fd();
+    journal_forget();
+    output_renew();
 }
 
 void log_leave_standard_error(void)
 {
-    if (target.journal_fd < 0)
-        output_leave();
+    output_leave();
 }
 
 bool log_has_fields(void)
 {
-    return target.journal_fd >= 0;
-}
-
-static int write_text(const char *identifier, int priority, const char *text)
-{
-    char line[TEXT_MAX + IDENTIFIER_MAX + 16];
-    int n = target.levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", priority, identifier, text)
-                          : snprintf(line, sizeof(line), "%s: %s\n", identifier, text);
-
-    return output_write(line, (size_t)n, PATIENCE_MS) < 0 ? -EAGAIN : 0;
-}
-
-static int write_journal(const char *identifier, int priority, enum log_event event,
-                         const struct log_field *fields, size_t n_fields, const char *text)
-{
-    char head[3][IDENTIFIER_MAX + 32], body[LOG_FIELDS_MAX][160], message[TEXT_MAX + 16];
-    struct iovec iov[LOG_FIELDS_MAX + 4];
-    int n = 0;
-
-#define ADD(buffer, ...)                                                          \
-    do {                                                                          \
-        (void)snprintf(buffer, sizeof(buffer), __VA_ARGS__);                      \
-        iov[n++] = (struct iovec){.iov_base = buffer, .iov_len = strlen(buffer)}; \
-    } while (0)
-
-    ADD(message, "MESSAGE=%s", text);
-    ADD(head[0], "PRIORITY=%d", priority);
-    ADD(head[1], "SYSLOG_IDENTIFIER=%s", identifier);
-    if (message_ids[event])
-        ADD(head[2], "MESSAGE_ID=%s", message_ids[event]);
-    for (size_t i = 0; i < n_fields && i < LOG_FIELDS_MAX; i++)
-        ADD(body[i], "%s=%s", fields[i].name, fields[i].value);
-#undef ADD
-    return sd_journal_sendv(iov, n);
-}
-
-static int write_record(const char *identifier, int priority, enum log_event event,
-                        const struct log_field *fields, size_t n_fields, const char *text)
-{
-    if (target.journal_fd < 0)
-        return write_text(identifier, priority, text);
-    return write_journal(identifier, priority, event, fields, n_fields, text);
+    return target.is_journal;
 }
 
 // Says how many records were lost, once there is a way out again.
@@ -228,60 +227,24 @@ void log_foreign(const char *identifier, int priority, const struct log_field *f
 // A pipe takes so much whole or not at all.
 static size_t kept_limit(void)
 {
-    return target.journal_fd >= 0 ? sizeof(kept.bytes) : PIPE_BUF;
+    return target.is_journal ? sizeof(kept.bytes) : PIPE_BUF;
 }
 
-// Appends a part of a record, which stays one line.
-static void keep_part(const char *text)
+static void add_line(struct room *room, int priority, const char *text)
 {
-    for (; *text && kept.used < kept_limit(); text++)
-        kept.bytes[kept.used++] = *text == '\n' ? ' ' : *text;
-}
+    const char level[] = {'<', (char)('0' + priority), '>', '\0'};
 
-static void keep_end(void)
-{
-    if (kept.used < kept_limit())
-        kept.bytes[kept.used++] = '\n';
-}
-
-static void keep_field(const char *name, const char *value)
-{
-    keep_part(name);
-    keep_part("=");
-    keep_part(value);
-    keep_end();
-}
-
-// The journal's native protocol.
-static void keep_entry(char priority, enum log_event event, const struct log_field *fields,
-                       size_t n_fields, const char *text)
-{
-    const char level[] = {priority, '\0'};
-
-    keep_field("MESSAGE", text);
-    keep_field("PRIORITY", level);
-    keep_field("SYSLOG_IDENTIFIER", "tcpd");
-    if (message_ids[event])
-        keep_field("MESSAGE_ID", message_ids[event]);
-    for (size_t i = 0; i < n_fields; i++)
-        keep_field(fields[i].name, fields[i].value);
-}
-
-static void keep_line(char priority, const char *text)
-{
-    const char level[] = {'<', priority, '>', '\0'};
-
-    keep_part(target.levels ? level : "");
-    keep_part("tcpd: ");
-    keep_part(text);
-    keep_end();
+    add_part(room, target.levels ? level : "");
+    add_part(room, OWN ": ");
+    add_part(room, text);
+    add_end(room);
 }
 
 bool log_keep(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
               const char *format, ...)
 {
     char text[TEXT_MAX];
-    size_t before = kept.used;
+    struct room room = {.bytes = kept.bytes, .used = kept.used, .limit = kept_limit()};
     va_list arguments;
 
     if (kept.n_records == KEPT_COUNT)
@@ -289,14 +252,13 @@ bool log_keep(int priority, enum log_event event, const struct log_field *fields
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    if (target.journal_fd >= 0)
-        keep_entry((char)('0' + priority), event, fields, n_fields, text);
+    if (target.is_journal)
+        add_entry(&room, OWN, priority, event, fields, n_fields, text);
     else
-        keep_line((char)('0' + priority), text);
-    if (kept.used == kept_limit()) { // cut
-        kept.used = before;
+        add_line(&room, priority, text);
+    if (room.used == room.limit) // cut
         return false;
-    }
+    kept.used = room.used;
     kept.ends[kept.n_records++] = kept.used;
     return true;
 }
@@ -316,18 +278,13 @@ static void forget_kept(unsigned n)
 // A datagram for each: of several records in one, systemd 257 takes the first and drops the others.
 static int send_kept(bool may_wait)
 {
-    static const struct sockaddr_un journal = {.sun_family = AF_UNIX,
-                                               .sun_path = "/run/systemd/journal/socket"};
-    int flags = MSG_NOSIGNAL | (may_wait ? 0 : MSG_DONTWAIT); // SO_SNDTIMEO is set
     size_t begin = 0;
     unsigned n = 0;
     int r = 0;
 
     while (n < kept.n_records && r == 0) {
-        if (sendto(target.journal_fd, kept.bytes + begin, kept.ends[n] - begin, flags,
-                   (const struct sockaddr *)&journal, sizeof(journal)) < 0)
-            r = -errno;
-        else
+        r = journal_send(kept.bytes + begin, kept.ends[n] - begin, may_wait);
+        if (r == 0)
             begin = kept.ends[n++];
     }
     forget_kept(n);
@@ -352,7 +309,7 @@ static void forget_bytes(size_t size)
 // A terminal or a socket may take some of the lines.
 static int write_kept_lines(bool may_wait)
 {
-    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? PATIENCE_MS : 0);
+    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? OUTPUT_PATIENCE_MS : 0);
 
     if (n < 0)
         return (int)n;
@@ -367,7 +324,7 @@ int log_write_kept(bool may_wait)
     if (kept.used == 0)
         return 0;
     may_wait = may_wait && base_now_usec() >= target.dropping_until_usec;
-    r = target.journal_fd >= 0 ? send_kept(may_wait) : write_kept_lines(may_wait);
+    r = target.is_journal ? send_kept(may_wait) : write_kept_lines(may_wait);
     if (r == 0)
         (void)log_drop_kept();
     else if (may_wait)

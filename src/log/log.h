@@ -42,8 +42,9 @@ struct log_field {
 // Finds out where to log. `levels`: "<N>" before each text line, as systemd reads it.
 void log_open(bool verbose, bool levels);
 
-// What records are written to, which a worker must leave open; -1: none but standard error.
-int log_fd(void);
+// In a child, which has closed what it had open for its parent's records: its own go another way,
+// which is its alone.
+void log_begin_child(void);
 
 // Standard error is about to become something else: records that are text go on to where it was.
 void log_leave_standard_error(void);

@@ -21,6 +21,7 @@
 #define SIP 128 // a terminal that polls writable takes so much
 
 #define LOWEST 10
+#define FLAGS  (O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
 static struct {
     int own;    // a description that does not block, or -1
@@ -29,8 +30,7 @@ static struct {
     bool is_cut; // in the middle of a line
 } output = {.own = -1, .shared = STDERR_FILENO};
 
-// Low numbers are not ours: a program is given them before it is known that it cannot run.
-static int move_up(int fd)
+int output_move_up(int fd)
 {
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST);
 
@@ -53,12 +53,12 @@ static int open_anew(bool is_pipe)
 
     if (!is_pipe && !isatty(STDERR_FILENO))
         return -1;
-    fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    fd = open("/proc/self/fd/2", FLAGS);
     if (fd >= 0 && !is_pipe && !is_same_terminal(fd)) {
         (void)close(fd);
         return -1;
     }
-    return fd < 0 ? -1 : move_up(fd);
+    return fd < 0 ? -1 : output_move_up(fd);
 }
 
 void output_open(void)
@@ -73,9 +73,19 @@ void output_open(void)
         output.own = open_anew(S_ISFIFO(st.st_mode));
 }
 
-int output_fd(void)
+void output_renew(void)
 {
-    return output.own >= 0 || output.shared == STDERR_FILENO ? output.own : output.shared;
+    int fd;
+
+    if (output.own < 0)
+        return;
+    fd = open("/proc/self/fd/2", FLAGS); // the same thing as the parent's
+    if (fd == output.own)
+        return;
+    // Nothing is written to memory that an idle worker shares with the master.
+    if (fd < 0 || dup3(fd, output.own, O_CLOEXEC) < 0)
+        output.own = -1;
+    base_close_fd(&fd);
 }
 
 void output_leave(void)

@@ -117,8 +117,9 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userd
     (void)source;
     (void)events;
     // A hint: how many does not matter. O_NONBLOCK is every worker's as well, who may clear it.
-    if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno != EAGAIN)
-        (void)eventfd_read(fd, &count); // a kernel before 5.8, or a filter that allows no preadv2()
+    // Each write is an event of its own, so it may stay unread, as where a filter allows no
+    // preadv2().
+    (void)!preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
     master_look_again(userdata);
     return 0;
 }
@@ -297,7 +298,8 @@ static int add_sources(struct master *master)
     for (size_t i = 0; r >= 0 && i < ELEMENTS(signals); i++)
         r = add_signal(master, signals[i].signal, signals[i].handler);
     if (r >= 0)
-        r = sd_event_add_io(master->event, NULL, master->pools.wake, EPOLLIN, on_wake, master);
+        r = sd_event_add_io(master->event, NULL, master->pools.wake, EPOLLIN | EPOLLET, on_wake,
+                            master);
     if (r >= 0)
         r = sd_event_add_defer(master->event, &master->balance, on_balance, master);
     if (r >= 0) // after the signals: while it asks for itself again it would come before them

@@ -56,7 +56,6 @@ static void set_up(pid_t master)
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != master)
         _exit(EX_OK); // it died before
-    oom_score_raise();
     for (int number = 1; number < NSIG; number++)
         (void)signal(number, SIG_DFL); // fails for KILL, STOP and libc's own only
     for (size_t i = 0; i < ELEMENTS(ignored); i++)
@@ -117,7 +116,7 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
                  struct problems *warnings)
 {
     struct config *config = plan->source->load(plan->source, problems);
-    int keep[] = {answers, log_fd()}, r;
+    int keep[] = {answers}, r;
     struct listen_plan listen;
 
     if (!may_serve(plan, config, problems))
@@ -141,6 +140,7 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
                      strerror(-r));
         return EX_OSERR;
     }
+    log_begin_child();
     transport_load(config, problems);
     if (may_serve(plan, config, problems))
         module_try_all(config, problems);
@@ -170,18 +170,23 @@ int rehearsal_start(struct rehearsal *ret, const struct rehearsal_plan *plan)
 {
     cleanup_close int answers = memfd_create("tcpd-answers", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     pid_t master = getpid(), pid;
+    struct oom_score score;
     bool mine;
+    int error;
 
     *ret = REHEARSAL_NONE;
     if (answers < 0)
         return -errno;
     mine = own_memory_claim_libraries(false); // it needs them, as we do
+    oom_score_raise(&score);
     pid = fork();
     if (pid == 0)
         rehearse(plan, answers, master);
+    error = errno;
+    oom_score_restore(&score);
     (void)own_memory_claim_libraries(mine);
     if (pid < 0)
-        return -errno;
+        return -error;
     ret->pid = pid;
     ret->answers = base_take_fd(&answers);
     return 0;

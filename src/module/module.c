@@ -4,9 +4,11 @@
 // master never touches it. What the module does wrong costs its worker and the session in hand: a
 // crash, a hang (module_watch.h), a call of exit().
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/answers.h"
 #include "base/base.h"
@@ -24,6 +26,7 @@
 static const struct setting settings[] = {
     {FIELD("module", TEXT, struct module_options, file)},
     {FIELD("module_options", LIST, struct module_options, options)},
+    {FIELD("limit_as", LIMIT, struct module_options, limit_as), .initial = "inherit", .min = 4096},
     {FIELD("hang_timeout", SPAN, struct module_options, hang_usec), .initial = "60s"},
 };
 
@@ -55,6 +58,13 @@ static bool serves_all(const struct service *service, char *ret_wrong, size_t si
     return true;
 }
 
+static int limit_memory(const struct module_options *options)
+{
+    const struct rlimit limit = {(rlim_t)options->limit_as, (rlim_t)options->limit_as};
+
+    return options->limit_as == INHERIT ? 0 : setrlimit(RLIMIT_AS, &limit);
+}
+
 int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
 {
     const struct module_options *options = worker->service->options;
@@ -62,6 +72,10 @@ int module_open(const struct tcpd_worker *worker, char *ret_wrong, size_t size)
 
     if (atexit(on_exit_called) != 0 || at_quick_exit(on_exit_called) != 0) {
         (void)snprintf(ret_wrong, size, "out of memory");
+        return -1;
+    }
+    if (limit_memory(options) < 0) {
+        (void)snprintf(ret_wrong, size, "limit_as cannot be set: %s", strerror(errno));
         return -1;
     }
     face = module_load(options->file, ret_wrong, size);

@@ -14,9 +14,22 @@
 
 #include "base/base.h"
 #include "config/handler.h"
+#include "process/oom_score.h"
 #include "process/own_memory.h"
 #include "session/session_log.h"
 #include "worker/worker.h"
+
+// One end of a pair, whose other end is closed: accept() fails there, and so does listen(), by
+// which a worker could have all the others wait in accept() for ever. -1: errno.
+static int open_dead_socket(void)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -1;
+    (void)close(ends[1]);
+    return ends[0];
+}
 
 int pools_open(struct pools *pools)
 {
@@ -32,7 +45,7 @@ int pools_open(struct pools *pools)
     if (r < 0)
         return r;
     pools->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pools->dead_socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pools->dead_socket = open_dead_socket();
     return pools->wake < 0 || pools->dead_socket < 0 ? -errno : 0;
 }
 
@@ -287,6 +300,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .config = pool->config,
         .sandbox = &pools->sandbox,
     };
+    struct oom_score score;
     sigset_t all, before;
     pid_t pid;
     int error;
@@ -308,10 +322,12 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     // child.
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
+    oom_score_raise(&score);
     pid = _Fork();
     if (pid == 0)
         worker_run(&setup);
     error = errno;
+    oom_score_restore(&score);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         slots_release(pools->slots, worker);

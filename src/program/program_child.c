@@ -81,13 +81,15 @@ static int set_nice(int64_t nice)
 // The system calls themselves: libc's would tell the threads that it thinks it shares memory with.
 static int set_user(const struct identity *identity)
 {
+    int dumpable = prctl(PR_GET_DUMPABLE); // the worker's, whose memory this is
+
     if (!identity->changes)
         return 0;
     if (syscall(SYS_setgroups, identity->n_groups, identity->groups) < 0 ||
         syscall(SYS_setresgid, identity->gid, identity->gid, identity->gid) < 0 ||
         syscall(SYS_setresuid, identity->uid, identity->uid, identity->uid) < 0)
         return -errno;
-    return 0;
+    return prctl(PR_SET_DUMPABLE, dumpable) < 0 ? -errno : 0; // the kernel has set it anew
 }
 
 static int set_session(const struct program_child *child)

@@ -47,6 +47,8 @@ enum sandbox_kind sandbox_kind_of(const struct service *service)
 {
     if (service->sandbox != SANDBOX_AUTO)
         return (enum sandbox_kind)service->sandbox;
+    if (service->new_privileges) // which whoever is held cannot have
+        return SANDBOX_OFF;
     if (service->handler->loads_code) // which may start processes, were it not for this
         return SANDBOX_MODULES;
     return service->handler->starts_processes ? SANDBOX_PROGRAMS : SANDBOX_STRICT;
@@ -83,7 +85,7 @@ int sandbox_enter(const struct sandbox *sandbox, enum sandbox_kind kind, int lis
         return 0;
     if (kind == SANDBOX_OFF)
         return 0;
-    // The only place where it is set: both want it of who has no privilege.
+    // Both want it of who has no privilege.
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     if (sandbox->landlock > 0)

@@ -15,7 +15,8 @@
 #include "board/scoreboard.h"
 #include "config/handler.h"
 #include "log/log.h"
-#include "process/oom_score.h"
+#include "process/hiding.h"
+#include "process/privileges.h"
 #include "process/process.h"
 #include "process/title.h"
 #include "session/linger.h"
@@ -63,6 +64,7 @@ static void divert_output(int text)
     log_leave_standard_error();
     (void)dup2(text, STDOUT_FILENO); // both are open, so it cannot fail
     (void)dup2(text, STDERR_FILENO);
+    (void)close(text);
 }
 
 static int worker_setup(struct self *self)
@@ -74,20 +76,23 @@ static int worker_setup(struct self *self)
         .dead_socket = setup->dead_socket,
         .orphan_sec = orphan_sec(setup->config->stop_timeout_usec),
     };
-    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake, -1};
+    int keep[] = {setup->listener, setup->dead_socket, setup->scoreboard, setup->wake, setup->text};
     int r;
 
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return -errno;
     if (getppid() != setup->master_pid)
         _exit(WORKER_EXIT_ORPHANED); // it died before PDEATHSIG was set
-    if (setup->text >= 0)
-        divert_output(setup->text);
-    keep[ELEMENTS(keep) - 1] = log_fd();
     r = process_close_all_but(keep, ELEMENTS(keep));
     if (r < 0)
         return r;
-    oom_score_raise();
+    log_begin_child();
+    if (setup->text >= 0)
+        divert_output(setup->text);
+    if (setup->service->core_dumps)
+        hiding_end();
+    if (!setup->service->new_privileges)
+        privileges_give_up();
     r = scoreboard_join(setup->scoreboard, setup->slot, setup->pool, &self->page, &self->hint);
     if (r < 0)
         return r;

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (EX_OK, EX_OSERR, Tcpd, Text, can_become_others, configuration, injected,
-                     proc_state, read_all, read_exactly, reset, service, wait_for)
+from harness import (EX_OK, EX_OSERR, Tcpd, Text, Timeout, can_become_others, configuration, injected,
+                     proc_cpu_seconds, proc_state, read_all, read_exactly, reset, service, wait_for)
 from programs import ACCEPTS, listener, program, write_python
 
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -56,12 +56,15 @@ def test_dead_workers_that_could_not_be_reaped(tcpd, error):
 
 @pytest.mark.parametrize("error", ["EOPNOTSUPP", "ENOSYS", "EPERM", "ENOMEM", "EINVAL"])
 def test_wake_that_could_not_be_read_without_waiting(tcpd, error):
-    """An old kernel, a filter of system calls: it is read in another way, and the master waits for
-    the next one instead of turning round."""
+    """A filter of system calls: it stays unread, and the master sleeps until the next one."""
     with tcpd(configuration(service("echo")), prefix=injected(f"preadv2:error={error}")) as daemon:
         assert daemon.is_serving()
         daemon.reload()
         assert daemon.is_serving()
+        before = proc_cpu_seconds(daemon.pid)
+        with pytest.raises(Timeout):
+            daemon.wait_exit(1)
+        assert proc_cpu_seconds(daemon.pid) - before < 0.5
         assert daemon.stop() == EX_OK
 
 

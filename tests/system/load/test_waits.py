@@ -357,15 +357,18 @@ def test_manager_that_does_not_read_is_given_the_listeners():
 
 # --- A worker ----------------------------------------------------------------------------------
 
-LATE = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=epoll_wait",
+LATE = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=epoll_wait,preadv2",
         "-e", "inject=epoll_wait:delay_exit=200000"]
 
 
 @needs_strace
-def test_worker_that_reads_what_wakes_the_master():
+@pytest.mark.parametrize("more", [[], ["-e", "inject=preadv2:error=EPERM"]],
+                         ids=["read", "unread"])
+def test_worker_that_reads_what_wakes_the_master(more):
     """HOSTILE: the eventfd is everybody's: O_NONBLOCK is cleared, and what the master was woken for
-    is gone when it comes to read it."""
-    with harness.start(configuration(service("echo")), prefix=LATE, env=UNTRACEABLE) as daemon:
+    is gone when it comes to read it, be it that a filter keeps it from reading without a wait."""
+    with harness.start(configuration(service("echo")), prefix=[*LATE, *more],
+                       env=UNTRACEABLE) as daemon:
         worker = daemon.workers()[0]
         number = next(n for n, to in harness.proc_fds(worker).items() if "[eventfd]" in to)
         fd = harness.taken_fd(worker, number)

@@ -365,3 +365,49 @@ def test_a_reader_of_text_that_stalls_costs_a_session_nothing():
         told = len(daemon.log_matches("connection from"))
         assert told + int(lost[1]) == 2 * (daemon.room // 50)
         assert told > 20, "no bound but the pipe"
+
+
+def journal_socket(pid):
+    """A duplicate of the one that the process has; None: it has said nothing yet."""
+    for number, target in harness.proc_fds(pid).items():
+        if number > 2 and target.startswith("socket:"):
+            sock = socket.socket(fileno=harness.taken_fd(pid, number))
+            if (sock.family, sock.type) == (socket.AF_UNIX, socket.SOCK_DGRAM):
+                return sock
+            sock.close()
+    return None
+
+
+@pytest.mark.parametrize("harm", [
+    lambda sock: sock.shutdown(socket.SHUT_RDWR),
+    lambda sock: sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bytes(16)),
+], ids=["shutdown", "patience"])
+def test_a_worker_can_silence_itself_alone(journal, harm):
+    """HOSTILE: each process has a socket of its own, which a worker opens with its first record, and
+    a spoilt one is opened anew."""
+    conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0),
+                         service("hello", min_workers=1), log_sessions="all")
+    daemon = journal.daemon(conf)
+    [echo], [hello, *_] = daemon.workers("echo"), daemon.workers("hello")
+    assert journal_socket(echo) is None
+    for _ in range(2):
+        daemon.connect("echo").close()
+        port = journal.wait(TCPD_SERVICE="echo", MESSAGE="closed")["TCPD_PEER_PORT"]
+        journal.records.items.clear()
+        with wait_for(lambda: journal_socket(echo), what="its socket") as sock:
+            harm(sock)
+    daemon.connect("echo").close()
+    assert journal.wait(TCPD_SERVICE="echo", MESSAGE="closed")["TCPD_PEER_PORT"] != port
+    os.kill(hello, signal.SIGKILL)
+    journal.wait(MESSAGE="killed by signal 9")
+    assert daemon.workers("echo") == [echo]
+
+
+def test_the_masters_socket_is_opened_anew(journal):
+    daemon = journal.daemon(configuration(service("echo")))
+    for _ in range(2):
+        with journal_socket(daemon.pid) as sock:
+            sock.shutdown(socket.SHUT_RDWR)
+        journal.records.items.clear()
+        daemon.reload()
+        journal.wait(MESSAGE="^reloaded$")

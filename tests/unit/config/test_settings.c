@@ -236,6 +236,8 @@ static void test_defaults(void **state)
     check_number("spare_workers", service.spare_workers, 4);
     check_number("max_sessions_per_worker", service.max_sessions_per_worker, 0);
     check_number("max_worker_age", service.max_worker_age_usec, 0);
+    check_number("core_dumps", (unsigned)service.core_dumps, 0);
+    check_number("new_privileges", (unsigned)service.new_privileges, 0);
     check_number("first_byte_timeout", service.deadlines.first_byte_usec, 30 * USEC_PER_SEC);
     check_number("idle_timeout", service.deadlines.idle_usec, 60 * USEC_PER_SEC);
     check_number("send_timeout", service.deadlines.send_usec, 30 * USEC_PER_SEC);
@@ -259,6 +261,7 @@ static void test_defaults(void **state)
 
     check_number("hang_timeout", ((const struct module_options *)module.options)->hang_usec,
                  60 * USEC_PER_SEC);
+    check_number("limit_as", ((const struct module_options *)module.options)->limit_as, INHERIT);
     config_service_done(&module);
 }
 
