@@ -92,10 +92,13 @@ UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%) $(BENCH_MOD:%.c=$(BUILD)/%.so)
 EXAMPLE_SO := $(patsubst %.c,$(BUILD)/%.so,$(wildcard examples/modules/*.c))
 MODULES    := $(EXAMPLE_SO) $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/modules/*.c))
+# Attacks, in a module and in a program.
+HOSTILE_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(filter-out %/program.c,$(wildcard tests/hostile/*.c)))
+HOSTILE_BIN := $(BUILD)/tests/hostile/program
 
 LIB        := $(BUILD)/libtcpd.a
 
-programs: all $(UNIT_BIN) $(BENCH_BIN) $(MODULES) ## build these and what tests and benchmarks need
+programs: all $(UNIT_BIN) $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## build these and what tests and benchmarks need
 
 all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator private/websocket.so) ## build the daemon, its tools, the client
 
@@ -158,7 +161,13 @@ $(BUILD)/pic/page_data.o: $(BUILD)/page_data.c
 
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
-	$(call quiet,LD,$@)$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $<
+	$(call quiet,LD,$@)$(CC) $(ALL_CFLAGS) -fPIC -shared $(SANITIZER) $(LDFLAGS) -o $@ $(filter %.c %.o,$^)
+
+$(BUILD)/tests/modules/hostile.so: $(HOSTILE_OBJ)
+
+$(HOSTILE_BIN): $(BUILD)/tests/hostile/program.o $(HOSTILE_OBJ)
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
 
 $(BUILD)/tests/unit/%.o: EXTRA_INCLUDES = -Itests/unit
 
@@ -190,7 +199,7 @@ check: ## install what is missing, build, pass every test; as root in containers
 check-unit: $(UNIT_BIN) ## the unit tests alone
 	@tools/check-unit $(UNIT_BIN)
 
-check-system: all $(BENCH_BIN) $(MODULES) ## the system tests alone; ARGS="-k drain" selects some
+check-system: all $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## the system tests alone; ARGS="-k drain" selects some
 	@tools/check-system $(BUILD) $(PYTHON) $(ARGS)
 
 check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
@@ -210,7 +219,7 @@ rootfs: ## the root file systems of Debian 12 and 13 that tests and packages nee
 	@tools/deps $(CHECK_DEPS)
 	@tools/rootfs
 
-soak: all $(BENCH_BIN) $(MODULES) ## the drain tests at full length: 5,000 stops, 300 reloads under load
+soak: all $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## the drain tests at full length: 5,000 stops, 300 reloads under load
 	@TCPD_SOAK=full tools/check-system $(BUILD) $(PYTHON) -k soak $(ARGS)
 
 bench: bench-programs ## tcpd beside a bare server, Apache, xinetd and others: ratios against targets

@@ -63,13 +63,15 @@ static const struct field daemon_fields[] = {
     NUMBER(daemon, workers), NUMBER(daemon, idle),        NUMBER(daemon, busy),
     NUMBER(daemon, draining)};
 
-static const struct field pool_fields[] = {
-    TEXT(pool, service),       TEXT(pool, listener), TEXT(pool, origin),
-    NUMBER(pool, min),         NUMBER(pool, spare),  NUMBER(pool, max),
-    NUMBER(pool, workers),     NUMBER(pool, idle),   NUMBER(pool, busy),
-    NUMBER(pool, draining),    NUMBER(pool, queue),  NUMBER(pool, queue_limit),
-    NUMBER(pool, sessions),    NUMBER(pool, old),    NUMBER(pool, resting),
-    NUMBER(pool, throttled_ms), NUMBER(pool, forbidden_calls)};
+static const struct field pool_fields[] = {TEXT(pool, service),          TEXT(pool, listener),
+                                           TEXT(pool, origin),           NUMBER(pool, min),
+                                           NUMBER(pool, spare),          NUMBER(pool, max),
+                                           NUMBER(pool, workers),        NUMBER(pool, idle),
+                                           NUMBER(pool, busy),           NUMBER(pool, draining),
+                                           NUMBER(pool, queue),          NUMBER(pool, queue_limit),
+                                           NUMBER(pool, sessions),       NUMBER(pool, old),
+                                           NUMBER(pool, resting),        NUMBER(pool, throttled_ms),
+                                           NUMBER(pool, forbidden_calls)};
 
 static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
                                            TEXT(lack, reason)};

@@ -62,6 +62,12 @@ void notify_open(void)
         sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 }
 
+static int send_message(const struct msghdr *message)
+{
+    notify_open();
+    return sender < 0 || sendmsg(sender, message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 // 0, also when nobody wants to know; -errno.
 static int send_with_fd(const char *text, int fd)
 {
@@ -75,6 +81,7 @@ static int send_with_fd(const char *text, int fd)
                             .cmsg_level = SOL_SOCKET,
                             .cmsg_type = SCM_RIGHTS}};
     struct msghdr message = {.msg_name = &manager, .msg_iov = &iov, .msg_iovlen = 1};
+    int r;
 
     if (!where)
         return 0;
@@ -87,10 +94,11 @@ static int send_with_fd(const char *text, int fd)
         message.msg_control = &control;
         message.msg_controllen = sizeof(control.bytes);
     }
-    notify_open();
-    if (sender < 0 || sendmsg(sender, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return -errno;
-    return 0;
+    r = send_message(&message);
+    if (r != -EPIPE)
+        return r;
+    base_close_fd(&sender); // somebody has shut it down
+    return send_message(&message);
 }
 
 // --- Steps and status ---

@@ -10,26 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #include "base/base.h"
 #include "config/handler.h"
 #include "process/oom_score.h"
 #include "process/own_memory.h"
+#include "process/process.h"
 #include "session/session_log.h"
 #include "worker/worker.h"
-
-// One end of a pair, whose other end is closed: accept() fails there, and so does listen(), by
-// which a worker could have all the others wait in accept() for ever. -1: errno.
-static int open_dead_socket(void)
-{
-    int ends[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        return -1;
-    (void)close(ends[1]);
-    return ends[0];
-}
 
 int pools_open(struct pools *pools)
 {
@@ -45,7 +33,7 @@ int pools_open(struct pools *pools)
     if (r < 0)
         return r;
     pools->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pools->dead_socket = open_dead_socket();
+    pools->dead_socket = process_open_dead_socket();
     return pools->wake < 0 || pools->dead_socket < 0 ? -errno : 0;
 }
 
@@ -56,15 +44,6 @@ void pools_settle_memory(const struct pools *pools)
     for (const struct pool *pool = pools->first; pool; pool = pool->next)
         mine = mine && !pool->service->handler->loads_code;
     (void)own_memory_claim_libraries(mine);
-}
-
-unsigned pools_count_workers(const struct pools *pools)
-{
-    unsigned n = 0;
-
-    for (const struct pool *pool = pools->first; pool; pool = pool->next)
-        n += pool_size(pool);
-    return n;
 }
 
 void pools_close(struct pools *pools)
@@ -108,15 +87,6 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
         end = &(*end)->next;
     *end = pool;
     return pool;
-}
-
-unsigned pools_count_free(const struct pools *pools)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < SCOREBOARD_POOLS; i++)
-        n += pools->all[i].listener == NULL;
-    return n;
 }
 
 void pool_free(struct pools *pools, struct pool *pool)
@@ -279,6 +249,28 @@ static size_t list_ports(const struct pools *pools, const struct pool *pool,
     return n;
 }
 
+// The child must not run a handler, or take a signal, meant for the master (B27). _Fork() leaves
+// out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each child. The
+// child's number or -errno.
+static pid_t fork_worker(const struct worker_setup *setup)
+{
+    struct oom_score score;
+    sigset_t all, before;
+    pid_t pid;
+    int error;
+
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    oom_score_raise(&score);
+    pid = _Fork();
+    if (pid == 0)
+        worker_run(setup);
+    error = errno;
+    oom_score_restore(&score);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid < 0 ? -error : pid;
+}
+
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
     char title[POOL_TITLE_MAX]; // on the stack, which the child has
@@ -300,38 +292,25 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .config = pool->config,
         .sandbox = &pools->sandbox,
     };
-    struct oom_score score;
-    sigset_t all, before;
     pid_t pid;
-    int error;
+    int r;
 
     memcpy(title, pool->title, sizeof(title));
     if (!worker)
         return -ENOSPC;
-    error = -sandbox_prepare(&pools->sandbox, sandbox_kind_of(pool->service));
-    if (error > 0) {
+    r = sandbox_prepare(&pools->sandbox, sandbox_kind_of(pool->service));
+    if (r < 0) {
         slots_release(pools->slots, worker);
-        return -error;
+        return r;
     }
     setup.slot = worker->slot;
     setup.retire_usec = retire_time(pool->service, now_usec);
     if (pool->service->leaves_clients)
         settle_blocking(pool);
-    // The child must not run a handler, or take a signal, meant for the master (B27). _Fork()
-    // leaves out the handlers of pthread_atfork(3): they serve threads, and dirty 12 KiB in each
-    // child.
-    (void)sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, &before);
-    oom_score_raise(&score);
-    pid = _Fork();
-    if (pid == 0)
-        worker_run(&setup);
-    error = errno;
-    oom_score_restore(&score);
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    pid = fork_worker(&setup);
     if (pid < 0) {
         slots_release(pools->slots, worker);
-        return -error;
+        return pid;
     }
     slots_fill(pools->slots, worker, pid);
     worker->pool = pool;

@@ -122,3 +122,21 @@ unsigned pool_over(const struct pool *pool)
 
     return pool->service->accepts_itself && pool->n_old > max ? pool->n_old - max : 0;
 }
+
+unsigned pools_count_workers(const struct pools *pools)
+{
+    unsigned n = 0;
+
+    for (const struct pool *pool = pools->first; pool; pool = pool->next)
+        n += pool_size(pool);
+    return n;
+}
+
+unsigned pools_count_free(const struct pools *pools)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < SCOREBOARD_POOLS; i++)
+        n += pools->all[i].listener == NULL;
+    return n;
+}

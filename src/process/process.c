@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base/base.h"
@@ -66,6 +67,16 @@ int process_close_all_but(int *keep, size_t n)
         next = (unsigned)keep[i] + 1;
     }
     return close_range(next, ~0U, 0) < 0 ? -errno : 0;
+}
+
+int process_open_dead_socket(void)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -1;
+    (void)close(ends[1]);
+    return ends[0];
 }
 
 int process_catch_signals(const struct process_duty *duty)

@@ -35,6 +35,11 @@ struct process_duty {
 // event loop's, other listeners, control. 0 or -errno: a child that keeps them must not go on.
 int process_close_all_but(int *keep, size_t n);
 
+// What a listener becomes at TERM: one end of a pair, whose other end is closed. accept() fails
+// there, and so does listen(), by which a worker could have all the others wait in accept() for
+// ever. -1: errno.
+int process_open_dead_socket(void);
+
 // Sets the worker's signals: TERM stops it, what is for the master alone is ignored. Unblocks all.
 // 0 or -errno.
 int process_catch_signals(const struct process_duty *duty);

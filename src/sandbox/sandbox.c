@@ -89,7 +89,7 @@ int sandbox_enter(const struct sandbox *sandbox, enum sandbox_kind kind, int lis
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
     if (sandbox->landlock > 0)
-        r = sandbox_landlock_enter(kind, sandbox->landlock);
+        r = sandbox_landlock_enter(kind, sandbox->landlock, listener);
     if (r < 0 || !has_filter)
         return r;
     noted = ret_call;

@@ -35,11 +35,18 @@ static uint32_t action_of(enum sandbox_action action)
 
 static struct scmp_arg_cmp condition(const struct sandbox_row *row)
 {
-    if (row->when == SANDBOX_IS_NOT)
-        return SCMP_CMP(row->argument, SCMP_CMP_NE, row->value);
-    if (row->when == SANDBOX_IS)
-        return SCMP_CMP(row->argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, row->value);
-    return SCMP_CMP(row->argument, SCMP_CMP_MASKED_EQ, row->value, 0);
+    struct scmp_arg_cmp condition = {.arg = row->argument, .op = SCMP_CMP_MASKED_EQ};
+
+    if (row->when == SANDBOX_IS_NOT) {
+        condition.op = SCMP_CMP_NE;
+        condition.datum_a = row->value;
+    } else if (row->when == SANDBOX_IS) {
+        condition.datum_a = UINT32_MAX;
+        condition.datum_b = row->value;
+    } else {
+        condition.datum_a = row->value; // none of these bits
+    }
+    return condition;
 }
 
 static int add_row(scmp_filter_ctx context, const struct sandbox_row *row)

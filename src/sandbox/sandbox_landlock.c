@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base/base.h"
@@ -42,21 +43,35 @@ static uint64_t all_but_reading(int abi)
     return all & ~FS_READ;
 }
 
+// Whoever sends a datagram there is answered, and most do that from an abstract socket.
+static bool answers_abstract_sockets(int listener)
+{
+    int domain = 0, type = 0;
+    socklen_t length = sizeof(int);
+
+    return getsockopt(listener, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+           domain == AF_UNIX && getsockopt(listener, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_DGRAM;
+}
+
 // A program may talk to whom it likes, and its files are the user's business.
-static struct ruleset ruleset_of(enum sandbox_kind kind, int abi)
+static struct ruleset ruleset_of(enum sandbox_kind kind, int abi, int listener)
 {
     struct ruleset ruleset = {0};
 
     if (kind == SANDBOX_STRICT)
         ruleset.handled_fs = all_but_reading(abi);
     if (abi >= SANDBOX_LANDLOCK_SCOPES)
-        ruleset.scoped = SCOPE_SIGNALS | (kind == SANDBOX_PROGRAMS ? 0 : SCOPE_ABSTRACT_SOCKETS);
+        ruleset.scoped = SCOPE_SIGNALS;
+    if (abi >= SANDBOX_LANDLOCK_SCOPES && kind != SANDBOX_PROGRAMS &&
+        !answers_abstract_sockets(listener))
+        ruleset.scoped |= SCOPE_ABSTRACT_SOCKETS;
     return ruleset;
 }
 
-int sandbox_landlock_enter(enum sandbox_kind kind, int abi)
+int sandbox_landlock_enter(enum sandbox_kind kind, int abi, int listener)
 {
-    struct ruleset ruleset = ruleset_of(kind, abi);
+    struct ruleset ruleset = ruleset_of(kind, abi, listener);
     size_t size = abi >= SANDBOX_LANDLOCK_SCOPES ? sizeof(ruleset) : sizeof(ruleset.handled_fs);
     cleanup_close int fd = -1;
 

@@ -9,4 +9,4 @@
 // 0: there is none, or it is forbidden.
 int sandbox_landlock_abi(void);
 // Holds the process and all that it starts. It needs no_new_privs. 0 or -errno.
-int sandbox_landlock_enter(enum sandbox_kind kind, int abi);
+int sandbox_landlock_enter(enum sandbox_kind kind, int abi, int listener);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 
 #include "base/base.h"
 
@@ -39,7 +40,7 @@ static const struct sandbox_row strict[] = {
     ALLOW("recv"), ALLOW("recvmsg"), ALLOW("recvmmsg"), ALLOW("write"), ALLOW("writev"),
     ALLOW("pwritev2"), ALLOW("send"), ALLOW("sendto"), ALLOW("sendmsg"), ALLOW("sendmmsg"),
     ALLOW("getsockopt"), ALLOW("getsockname"), ALLOW("getpeername"), ALLOW("poll"), ALLOW("ppoll"),
-    ALLOW("close"), ALLOW("shutdown"),
+    ALLOW("close"), ALLOW("shutdown"), ALLOW("pipe2"), ALLOW("splice"),
     ALLOW("setsockopt"),
     ALLOW("fcntl"),
     ALLOW("ioctl"),
@@ -107,6 +108,13 @@ static const struct sandbox_row modules[] = {
     KILL("fork"), KILL("vfork"), KILL("execve"), KILL("execveat"), ABSENT("clone3"),
     KILL_IF("clone", 0, HAS_NONE_OF, CLONE_THREAD),
     KILL("tkill"), KILL_IF("prlimit64", 0, IS_NOT, 0),
+    // Its own it may change, as 0.
+    {"setpriority", SANDBOX_REFUSE, SANDBOX_IS_NOT, 1, 0},
+    {"ioprio_set", SANDBOX_REFUSE, SANDBOX_IS_NOT, 1, 0},
+    {"sched_setscheduler", SANDBOX_REFUSE, SANDBOX_IS_NOT, 0, 0},
+    {"sched_setparam", SANDBOX_REFUSE, SANDBOX_IS_NOT, 0, 0},
+    {"sched_setattr", SANDBOX_REFUSE, SANDBOX_IS_NOT, 0, 0},
+    {"sched_setaffinity", SANDBOX_REFUSE, SANDBOX_IS_NOT, 0, 0},
     // It serves who comes to the listener, and listens nowhere else. libc binds to look names up.
     KILL("listen"), REFUSE("bind"),
     // A shared page can be made larger than the worker's own; realloc() copies.
@@ -120,6 +128,10 @@ static const struct sandbox_row own[] = {
     KILL_IF("rt_sigqueueinfo", 0, IS_NOT, SANDBOX_OWN_PID),
     KILL_IF("rt_tgsigqueueinfo", 0, IS_NOT, SANDBOX_OWN_PID),
     KILL_IF("rt_sigaction", 0, IS, SIGSYS),
+    // The kernel sends signals for whoever owns a descriptor, to whom that says.
+    KILL_IF("fcntl", 1, IS, F_SETOWN), KILL_IF("fcntl", 1, IS, F_SETOWN_EX),
+    KILL_IF("fcntl", 1, IS, F_SETSIG), KILL_IF("ioctl", 1, IS, FIOSETOWN),
+    KILL_IF("ioctl", 1, IS, SIOCSPGRP),
     KILL_IF("shutdown", 0, IS, SANDBOX_LISTENER), KILL_IF("setsockopt", 0, IS, SANDBOX_LISTENER),
     KILL_IF("fcntl", 0, IS, SANDBOX_LISTENER), KILL_IF("ioctl", 0, IS, SANDBOX_LISTENER),
     KILL_IF("dup", 0, IS, SANDBOX_LISTENER), KILL_IF("dup2", 0, IS, SANDBOX_LISTENER),

@@ -154,10 +154,10 @@ def test_path_that_could_not_be_opened(anyones):
     user = ["setpriv", "--reuid=65534", "--clear-groups"]
     trace = anyones / "trace"
     injected()  # where nobody may trace, the test is skipped
-    with Tcpd(conf, prefix=[*user, "strace", "-D", "-qq", "-o", trace, "-e", "trace=openat"]) as daemon:
+    with Tcpd(conf, prefix=["strace", "-D", "-qq", "-o", trace, "-e", "trace=openat", *user]) as daemon:
         assert daemon.wait_ready().stop() == EX_OK
     opened = [i for i, line in enumerate(trace.read_text().splitlines(), 1) if ', "s", ' in line]
-    with Tcpd(conf, prefix=[*user, *injected(f"openat:error=EMFILE:when={opened[0]}")]) as daemon:
+    with Tcpd(conf, prefix=[*injected(f"openat:error=EMFILE:when={opened[0]}"), *user]) as daemon:
         assert daemon.wait_exit() == EX_OSERR
     with Tcpd(conf, prefix=user) as daemon:
         assert daemon.wait_ready().is_serving()

@@ -48,4 +48,4 @@ def test_what_the_master_starts_comes_before_it(tcpd, tmp_path, raised_to):
         daemon.wait_notify(lambda m: m.get("RELOADING") == "1")
         [check] = wait_for(lambda: set(proc_children(daemon.pid)) - set(workers), what="the check")
         wait_for(lambda: oom_score_adj(check) == child, what="the check's score")
-        assert oom_score_adj(daemon.pid) == master
+        wait_for(lambda: oom_score_adj(daemon.pid) == master, what="its own, raised to fork only")

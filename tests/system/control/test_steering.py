@@ -23,7 +23,8 @@ FAR = ["/bin/sh", "-c", "read -r line; (:; (:; setsid -w sh -c \"$line\"; :); :)
 
 
 def program(run):
-    return service("shell", "program", program=run, **ONE)
+    """Without its sandbox, in which the kernel refuses first."""
+    return service("shell", "program", program=run, sandbox="off", **ONE)
 
 
 def order(daemon, line):
@@ -59,7 +60,7 @@ def test_signal_of_a_program(tcpd, name, run):
 @pytest.mark.parametrize("word", ["reload", "forge"])
 def test_signal_of_a_worker(tcpd, tmp_path, word):
     """Also one that says it is another's: a signal with a value may come from anybody."""
-    with tcpd(configuration(module(tmp_path, "faulty", **ONE))) as daemon:
+    with tcpd(configuration(module(tmp_path, "faulty", sandbox="off", **ONE))) as daemon:
         with daemon.connect("faulty") as sock:
             assert said(sock, "a") == "a"
             worker = daemon.worker_serving(sock)
@@ -71,7 +72,7 @@ def test_signal_of_a_worker(tcpd, tmp_path, word):
 
 def test_log_is_limited(tcpd, tmp_path):
     """Ten are named, and then they are counted."""
-    with tcpd(configuration(module(tmp_path, "faulty", **ONE))) as daemon:
+    with tcpd(configuration(module(tmp_path, "faulty", sandbox="off", **ONE))) as daemon:
         with daemon.connect("faulty") as sock:
             for n in range(30):
                 assert said(sock, "reload") == "reload"

@@ -135,7 +135,7 @@ def test_an_ordinary_users_children_are_killed_first(tcpd, nobody):
         own = score(os.getpid())
         [worker] = daemon.workers("sleep")
         [program] = wait_for(lambda: proc_children(worker), what="the program")
-        assert score(daemon.pid) == own
+        wait_for(lambda: score(daemon.pid) == own, what="its own, raised to fork only")
         assert {score(pid) for pid in [*daemon.workers(), program]} == {min(own + 100, 1000)}
 
 

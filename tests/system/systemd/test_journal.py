@@ -369,11 +369,14 @@ def test_a_reader_of_text_that_stalls_costs_a_session_nothing():
 
 def journal_socket(pid):
     """A duplicate of the one that the process has; None: it has said nothing yet."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        usual = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
     for number, target in harness.proc_fds(pid).items():
         if number > 2 and target.startswith("socket:"):
             sock = socket.socket(fileno=harness.taken_fd(pid, number))
-            if (sock.family, sock.type) == (socket.AF_UNIX, socket.SOCK_DGRAM):
-                return sock
+            if (sock.family, sock.type) == (socket.AF_UNIX, socket.SOCK_DGRAM) and \
+                    sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) > usual:
+                return sock  # with its room; messages to systemd have another
             sock.close()
     return None
 
