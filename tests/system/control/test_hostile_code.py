@@ -108,9 +108,10 @@ class World(Tcpd):
         try:
             self.wait_notify(lambda m: m.get("RELOADING") == "1", 5, since=since)
             self.wait_notify(lambda m: m.get("READY") == "1", 5, since=since)
+            end = self.log.find(re.compile(rf"reloaded|{Text.reload_failed}").search, 5, "its end", logged)
         except Timeout:
             return False
-        return not any(re.search(Text.reload_failed, line) for line in self.log.items[logged:])
+        return not re.search(Text.reload_failed, end)
 
     def orphans(self):
         return [pid for pid in process_tree(self.process.pid) if comm(pid) == "hostile-orphan"]
