@@ -5,13 +5,17 @@
 #include "log/journal.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "base/base.h"
 #include "log/output.h"
 
-#define ROOM (8 << 20) // bytes on their way, or as many as the system allows
+#define ROOM      (8 << 20) // bytes on their way, or as many as the system allows
+#define SETTLE_MS 100
 
 // All zero at first: so it is where a worker writes anyway.
 static struct {
@@ -76,4 +80,16 @@ int journal_send(const char *record, size_t size, bool may_wait)
 void journal_forget(void)
 {
     own.is_open = false;
+}
+
+void journal_settle(void)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    int left = 0;
+
+    if (!own.is_open)
+        return;
+    for (int ms = 0; ms < SETTLE_MS && ioctl(own.fd, SIOCOUTQ, &left) == 0 && left > 0; ms++)
+        (void)nanosleep(&moment, NULL);
+    (void)nanosleep(&moment, NULL); // what it has taken it looks up only then
 }

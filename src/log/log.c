@@ -149,6 +149,8 @@ void log_open(bool verbose, bool levels)
         return;
     target.is_journal = write_journal(OWN, LOG_INFO, EVENT_STARTED, NULL, 0,
                                       "tcpd " TCPD_VERSION " starts") != -ENOENT;
+    if (target.is_journal)
+        (void)atexit(journal_settle); // not for children, which end by _exit()
 }
 
 void log_begin_child(void)

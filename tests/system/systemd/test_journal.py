@@ -414,3 +414,15 @@ def test_the_masters_socket_is_opened_anew(journal):
         journal.records.items.clear()
         daemon.reload()
         journal.wait(MESSAGE="^reloaded$")
+
+
+def test_who_ends_waits_a_moment_for_the_journal(journal):
+    """journald looks up the unit of a record as it reads it, in the /proc of who has sent it."""
+    prefix = ("unshare", "--mount", "sh", "-c", UNDER_JOURNAL, journal.directory)
+    journal.stall()
+    began = time.monotonic()
+    with harness.Tcpd("foo = 1\n", prefix=prefix) as daemon:
+        assert daemon.wait_exit() == harness.EX_CONFIG
+    assert time.monotonic() - began >= 0.1
+    journal.resume()
+    journal.wait(MESSAGE="there is no option foo")
