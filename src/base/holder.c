@@ -233,7 +233,7 @@ static void read_name(struct holder *holder)
     (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)holder->pid);
     file = fopen(path, "re");
     if (!file || !fgets(holder->name, sizeof(holder->name), file))
-        (void)snprintf(holder->name, sizeof(holder->name), "a process");
+        (void)snprintf(holder->name, sizeof(holder->name), "a program");
     if (file)
         (void)fclose(file);
     holder->name[strcspn(holder->name, "\n")] = '\0';
