@@ -13,6 +13,6 @@ int journal_send(const char *record, size_t size, bool may_wait);
 // In a child: the parent's socket was closed.
 void journal_forget(void);
 
-// At the end of a process that has sent records: waits a moment until the journal has taken them. It
-// finds out then which unit they are from, and of a process that has gone it cannot.
+// At the end of a process that has sent records: waits a moment until the journal has taken them.
+// It finds out then which unit they are from, and of a process that has gone it cannot.
 void journal_settle(void);
