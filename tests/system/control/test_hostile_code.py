@@ -153,7 +153,8 @@ def test_attack(kind, user, row):
 
 @pytest.mark.skipif(not can_become_others(), reason="for root: other users, process namespaces")
 def test_crashes_at_will():
-    """One client has worker after worker crash: others are served within a second, in between."""
+    """One client has worker after worker crash: others are served in between, though not before the
+    next try to start one, which is within a second."""
     with World("module", "user") as world:
         for _ in range(6):
             for _ in range(5):
@@ -161,5 +162,5 @@ def test_crashes_at_will():
                         world.connect("hostile", timeout=1, source=ATTACKER) as sock:
                     sock.sendall(b"crash\n")
                     sock.recv(1)
-            assert hostile.is_served(world.connect, "hostile")
+            assert any(hostile.is_served(world.connect, "hostile") for _ in range(3))
             assert hostile.is_served(world.connect, "bystander")
