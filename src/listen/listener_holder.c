@@ -15,7 +15,7 @@
 #include "listen/listener_inherit.h"
 
 #define QUESTION   "who is at"
-#define LIMIT_USEC (USEC_PER_SEC / 2) // for all addresses together
+#define LIMIT_USEC (2 * USEC_PER_SEC) // for all addresses together
 
 struct own_sockets {
     struct address *addresses;

@@ -7,7 +7,7 @@
 #include "listen/listen_plan.h"
 
 // Looks who has the addresses of the plan, but for those of sockets that this process has open:
-// after half a second at no more of them.
+// after two seconds at no more of them.
 void holders_note(const struct listen_plan *plan);
 
 // The head, then what was noted, in words, or without a note how to find out. Returns text.

@@ -710,16 +710,17 @@ def can_trace():
     return False
 
 
-def injected(*rules, follow=False):
+def injected(*rules, follow=False, only=()):
     """The prefix of a daemon whose system calls fail by these rules ('kill:error=EPERM:when=1'); it
-    keeps its pid. follow: in its children, too, each with counts of its own."""
+    keeps its pid. follow: in its children, too, each with counts of its own. only: strace's options
+    for the calls that are counted."""
     if not can_trace():
         if os.environ.get("CI") == "1":
             pytest.fail("strace is missing or may not trace")
         pytest.skip("strace is missing or may not trace")
     calls = ",".join(rule.split(":")[0] for rule in rules) or "none"
     return ["env", "LSAN_OPTIONS=detect_leaks=0", "strace", "-D", "-qq", "-o", "/dev/null",
-            *(["-f"] if follow else []), "-e", f"trace={calls}",
+            *(["-f"] if follow else []), *only, "-e", f"trace={calls}",
             *(part for rule in rules for part in ("-e", f"inject={rule}"))]
 
 

@@ -130,7 +130,7 @@ def test_run_names_the_other_tcpd(tmp_path):
     port = free_port()
     taken = configuration(service("echo", listen=[f"127.0.0.1:{port}"]))
     with Tcpd(taken).wait_ready() as other:
-        for _ in range(5):  # who it is is looked for as long as half a second
+        for _ in range(5):  # who it is is looked for as long as two seconds
             with Run(tmp_path, service("echo", listen=[f"127.0.0.1:{port}"])) as run:
                 status, said = run.wait_end()
             assert status == EX_UNAVAILABLE and "Try, from" not in said

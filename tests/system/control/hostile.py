@@ -59,7 +59,7 @@ def is_served(connect, name):
     try:
         with connect(name, timeout=SERVED_WITHIN) as sock:
             sock.sendall(b"none\n")
-            return sock.recv(100) in (b"none\n", b"done EINVAL\n")
+            return read_answer(sock, b"\n", SERVED_WITHIN) in (b"none\n", b"done EINVAL\n")
     except OSError:
         return False
 
