@@ -54,6 +54,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 CFLAGS    ?= -O2 $(if $(findstring clang,$(CC)),-gdwarf-4,-g)
 LIBS      := libsystemd libconfuse libseccomp
 WEBSOCKET_LIBS = $(shell pkg-config --libs libmd) # of websocket.so alone
+TLS_LIBS  = $(shell pkg-config --libs openssl) # of tls.so alone
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
              $(PATH_CFLAGS) -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)
@@ -78,6 +79,7 @@ UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
 WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c
+TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c src/ctl/sockets_units.c
@@ -88,6 +90,7 @@ CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 WEBSOCKET_OBJ := $(WEBSOCKET_SRC:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/page_data.o
+TLS_OBJ    := $(TLS_SRC:%.c=$(BUILD)/pic/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%) $(BENCH_MOD:%.c=$(BUILD)/%.so)
 EXAMPLE_SO := $(patsubst %.c,$(BUILD)/%.so,$(wildcard examples/modules/*.c))
@@ -100,7 +103,7 @@ LIB        := $(BUILD)/libtcpd.a
 
 programs: all $(UNIT_BIN) $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## build these and what tests and benchmarks need
 
-all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator private/websocket.so) ## build the daemon, its tools, the client
+all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator private/websocket.so private/tls.so) ## build the daemon, its tools, the client
 
 examples: $(EXAMPLE_SO) ## build the example modules
 
@@ -117,10 +120,14 @@ $(BUILD)/tcpd-generator: $(BUILD)/src/generator/tcpd_generator.o $(LIB)
 $(LIB): $(LIB_OBJ)
 	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
 
-# What it needs is its own: it calls nothing of the program that loads it.
+# What these need is their own: they call nothing of the program that loads them.
 $(BUILD)/private/websocket.so: $(WEBSOCKET_OBJ)
+$(BUILD)/private/websocket.so: OBJECT_LIBS = $(WEBSOCKET_LIBS)
+$(BUILD)/private/tls.so: $(TLS_OBJ)
+$(BUILD)/private/tls.so: OBJECT_LIBS = $(TLS_LIBS)
+$(BUILD)/private/%.so:
 	@mkdir -p $(@D)
-	$(call quiet,LD,$@)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $^ $(WEBSOCKET_LIBS)
+	$(call quiet,LD,$@)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $^ $(OBJECT_LIBS)
 
 $(BUILD)/libwebsocket.a: $(WEBSOCKET_OBJ)
 	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
@@ -307,7 +314,7 @@ LIBEXECDIR ?= $(PREFIX)/libexec/tcpd
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/tcpd-server
 MODULEDIR  ?= $(PREFIX)/lib/tcpd
-# Where tcpd looks for objects of its own: src/transport/websocket_load.c.
+# Where tcpd looks for objects of its own: src/base/own_object.c.
 PRIVATEDIR := $(abspath $(LIBEXECDIR)/../../lib/tcpd/private)
 INCLUDEDIR ?= $(PREFIX)/include
 PCDIR      ?= $(PREFIX)/share/pkgconfig
@@ -366,7 +373,7 @@ install: install-server install-dev ## install below PREFIX; below your home fol
 
 install-server: all units install-$(SCOPE) ## the daemon, its tools and units
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
-	$(call put,644,$(PRIVATEDIR),$(BUILD)/private/websocket.so)
+	$(call put,644,$(PRIVATEDIR),$(BUILD)/private/websocket.so $(BUILD)/private/tls.so)
 	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
 	@ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
 	$(call put,644,$(UNITDIR),$(UNIT_FILES))

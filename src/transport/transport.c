@@ -7,7 +7,7 @@
 #include "base/base.h"
 #include "config/handler.h"
 #include "transport/packet.h"
-#include "transport/websocket_load.h"
+#include "base/own_object.h"
 
 void transport_load(const struct config *config, struct problems *problems)
 {
@@ -61,8 +61,7 @@ static struct stage *websocket(const struct door *door, struct stage_end socket)
     const struct websocket *ws = &door->service->websocket;
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof(address);
-    char why[512];
-    const struct websocket_face *face = websocket_load(why, sizeof(why));
+    const struct websocket_face *face = websocket_face();
 
     (void)getsockname(door->fd, (struct sockaddr *)&address, &length);
     settings = (struct websocket_settings){

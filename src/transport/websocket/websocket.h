@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What websocket.so has for the daemon: a WebSocket (RFC 6455) as a stage. It is loaded where an
-// entry of listen says so, by websocket_load.h, and calls nothing of the program that loads it.
+// entry of listen says so, and calls nothing of the program that loads it.
 #pragma once
 
 #include "transport/stage.h"

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// What tls.so has: TLS (RFC 8446, RFC 5246) by OpenSSL, as a stage for the daemon and as a
+// connection for tcpc. It is loaded only where TLS is wanted, by tls_load.h, and calls nothing of
+// the program that loads it. This is the only folder that includes OpenSSL's headers.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "transport/stage.h"
+
+// ---- A server -----------------------------------------------------------------------------------
+
+// A file that was read whole. Of keys: memory that is overwritten when it is freed.
+struct tls_file {
+    const char *path; // for messages
+    const char *bytes;
+    size_t n;
+};
+
+// A certificate with those above it, the server's own first, and its key, all in PEM.
+struct tls_pair {
+    struct tls_file chain, key; // the same file twice: the key is beside it
+};
+
+// A `certificate` section: several pairs have keys of several kinds, for the same names.
+struct tls_identity {
+    const char *name;
+    const struct tls_pair *pairs;
+    size_t n;
+};
+
+enum tls_profile { TLS_INTERMEDIATE, TLS_MODERN, TLS_PROFILES };
+
+struct tls_settings {
+    const char *service;
+    const struct tls_identity *identities; // the first is for names that none of them has
+    size_t n;
+    enum tls_profile profile;
+    bool is_strict; // a client's end without close_notify breaks the protocol
+};
+
+// What is wrong with a pair of an identity, in words that name its file where it helps.
+struct tls_complaint {
+    size_t identity, pair;
+    bool is_of_key; // else of the chain
+    bool is_warning;
+    const char *text; // valid during the call
+};
+
+// Contexts of one service: made before workers are, and never changed.
+struct tls_server;
+
+// ---- A client -----------------------------------------------------------------------------------
+
+struct tls_client_settings {
+    const char *name;        // that the certificate must have: a host's or a number; NULL: any
+    const char *sni;         // what is asked for, NULL: nothing
+    const char *ca_file;     // PEM; NULL: the system's
+    const char *certificate; // a file with our own in PEM, NULL: none
+    const char *key;         // its key's, NULL: in the same file
+    bool is_insecure;        // whatever the server shows is fine
+};
+
+struct tls_client;
+
+// ---- The object ---------------------------------------------------------------------------------
+
+struct tls_face {
+    const char *version; // of tcpd: both must have the same
+    const char *library; // OpenSSL's name and version
+
+    // NULL with at least one complaint that is no warning. Blocks on nothing.
+    struct tls_server *(*load)(const struct tls_settings *settings,
+                               void (*complain)(const struct tls_complaint *, void *), void *data);
+    void (*unload)(struct tls_server *server);
+    // The stage of this process, on `below`; made once, and touching nothing that a worker without a
+    // session does not need.
+    struct stage *(*make)(const struct tls_server *server, struct stage_end below);
+
+    // NULL, and `why` says what is wrong. The name is checked in the handshake. Reads files.
+    struct tls_client *(*client_open)(const struct tls_client_settings *settings,
+                                      struct stage_end below, char *why, size_t size);
+    void (*client_close)(struct tls_client *client);
+    // As stage_ops has them: begin (EKEYREJECTED: refused, client_wrong says why), take (0: the
+    // server's end; ECONNRESET: an end without close_notify), give, end, has_more, wants.
+    int (*client_begin)(struct tls_client *client, int flags);
+    ssize_t (*client_take)(struct tls_client *client, void *data, size_t size, int flags);
+    ssize_t (*client_give)(struct tls_client *client, const void *data, size_t size, int flags);
+    int (*client_end)(struct tls_client *client, int flags);
+    bool (*client_has_more)(const struct tls_client *client);
+    short (*client_wants)(const struct tls_client *client, short events);
+    const char *(*client_wrong)(const struct tls_client *client);
+    // What was agreed on and what the server has shown, a line each, for -v.
+    void (*client_describe)(const struct tls_client *client,
+                            void (*line)(const char *text, void *data), void *data);
+};
+
+extern const struct tls_face tcpd_tls;
