@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading files and folders. A kept file is its device, inode and bytes, or nothing where there is
+// Reading files and folders. A kept file is its head and its bytes, or nothing where there is
 // none; a kept folder its names one behind the other, or nothing where there is none.
 
 #include "base/file.h"
@@ -66,6 +66,7 @@ int file_read_open(int fd, size_t max, struct file_text *ret)
         .n = n,
         .device = status.st_dev,
         .inode = status.st_ino,
+        .mode = status.st_mode,
     };
     bytes = NULL;
     ret->bytes[n] = '\0';
@@ -79,31 +80,43 @@ static int read_file(const char *path, size_t max, struct file_text *ret)
     return fd < 0 ? fd : file_read_open(fd, max, ret);
 }
 
+// What is kept of a file besides its bytes.
+struct head {
+    dev_t device;
+    ino_t inode;
+    mode_t mode;
+};
+
 static int recall(const struct answer *answer, struct file_text *ret)
 {
-    const size_t head = sizeof(ret->device) + sizeof(ret->inode);
-    const char *bytes = answer->bytes;
+    struct head head;
 
-    if (answer->size < head)
+    if (answer->size < sizeof(head))
         return answer->size == 0 ? -ENOENT : -EBADMSG;
-    *ret = (struct file_text){.n = answer->size - head};
-    memcpy(&ret->device, bytes, sizeof(ret->device));
-    memcpy(&ret->inode, bytes + sizeof(ret->device), sizeof(ret->inode));
+    memcpy(&head, answer->bytes, sizeof(head));
+    *ret = (struct file_text){.n = answer->size - sizeof(head),
+                              .device = head.device,
+                              .inode = head.inode,
+                              .mode = head.mode};
     ret->bytes = base_checked(malloc(ret->n + 1));
-    memcpy(ret->bytes, bytes + head, ret->n);
+    memcpy(ret->bytes, (const char *)answer->bytes + sizeof(head), ret->n);
     ret->bytes[ret->n] = '\0';
     return 0;
 }
 
 static void note(const char *path, const struct file_text *text)
 {
-    const size_t head = sizeof(text->device) + sizeof(text->inode);
-    cleanup_free char *bytes = base_checked(malloc(head + text->n + 1));
+    struct head head;
+    cleanup_free char *bytes = base_checked(malloc(sizeof(head) + text->n + 1));
 
-    memcpy(bytes, &text->device, sizeof(text->device));
-    memcpy(bytes + sizeof(text->device), &text->inode, sizeof(text->inode));
-    memcpy(bytes + head, text->bytes, text->n);
-    answers_note(the_file, path, bytes, head + text->n);
+    memset(&head, 0, sizeof(head)); // what lies between its members, too
+    head.device = text->device;
+    head.inode = text->inode;
+    head.mode = text->mode;
+    memcpy(bytes, &head, sizeof(head));
+    memcpy(bytes + sizeof(head), text->bytes, text->n);
+    answers_note(the_file, path, bytes, sizeof(head) + text->n);
+    explicit_bzero(bytes, sizeof(head) + text->n); // it may be a key
 }
 
 int file_read(const char *path, size_t max, struct file_text *ret)

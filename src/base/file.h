@@ -12,6 +12,7 @@ struct file_text {
     size_t n;
     dev_t device;
     ino_t inode;
+    mode_t mode; // as stat(2) has it
 };
 
 // Reads a file of at most max bytes. 0, or -errno with nothing to free: -EFBIG: it is longer;

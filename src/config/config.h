@@ -59,6 +59,30 @@ struct websocket {
     int has_page;
 };
 
+enum tls_profile_name { TLS_PROFILE_INTERMEDIATE, TLS_PROFILE_MODERN, TLS_PROFILES_N };
+enum tls_end { TLS_END_LENIENT, TLS_END_STRICT, TLS_ENDS_N };
+
+struct tls_server;
+
+// What a service's `tls:` and `wss:` entries show and speak.
+struct tls {
+    struct text_list certificates; // names of sections
+    int profile;                   // enum tls_profile_name
+    int end;                       // enum tls_end
+    struct tls_server *server;     // transport/'s, which is made when it is loaded; NULL: none
+};
+
+// A section of its own: files of PEM, each with a server's
+// certificate and those above it, and its key.
+struct certificate {
+    char *name;
+    struct text_list chain, key; // no key: each is in its chain's file
+    char *file;                  // where the section is
+    int line;                    // where it ends
+    bool is_again;               // another one has its name
+    int *lines;                  // where its settings are written (section.h); owned
+};
+
 // How fast workers may be started: `burst` at once, then `per_sec`.
 struct spawn_rate {
     unsigned burst, per_sec;
@@ -76,6 +100,7 @@ struct service {
     uint64_t max_worker_age_usec;     // 0: no limit
     struct deadlines deadlines;
     struct websocket websocket;
+    struct tls tls;
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's
@@ -118,7 +143,10 @@ struct config {
     struct service *services;
     size_t n_services;
     size_t n_left_out;      // further ones behind those, which cannot be served here and now
-    struct origin *origins; // of its settings, in the order of their form
+    struct certificate *certificates;
+    size_t n_certificates;
+    void (*unload)(struct config *); // what was made of it elsewhere is freed before it; NULL
+    struct origin *origins;          // of its settings, in the order of their form
     unsigned n_references;  // pools that are being closed still need the configuration before
 };
 
@@ -156,6 +184,14 @@ struct config_input {
 const char *config_input_open(struct config_input *ret, const char *path,
                               const struct handler *const *handlers);
 void config_input_close(struct config_input *input);
+
+// The certificate of that name, NULL: there is none.
+const struct certificate *config_certificate(const struct config *config, const char *name);
+
+// The line where a setting of every service, or of a certificate, is written, or else the section's
+// end.
+int config_service_line(const struct service *service, const char *setting);
+int config_certificate_line(const struct certificate *certificate, const char *setting);
 
 // Prints what would be served where, a line for each service, and that it is right.
 void config_describe(const struct config *config, const char *source, FILE *stream);

@@ -73,10 +73,11 @@ static bool is_good_name(const char *name)
 // What cannot be served yet, and why; NULL: it can be.
 static const char *listen_lacks(const struct service *service, const struct address_spec *spec)
 {
-    if (spec->speaks == SPEAKS_TLS || spec->speaks == SPEAKS_WSS)
-        return "needs TLS, which is not built in yet";
-    if (spec->speaks == SPEAKS_WS && service->leaves_clients)
-        return "is not for a program that accepts by itself: it would meet frames, not messages";
+    if (spec->speaks != SPEAKS_PLAIN && service->leaves_clients)
+        return spec->speaks == SPEAKS_WS
+                   ? "is not for a program that accepts by itself: it would meet frames, not "
+                     "messages"
+                   : "is not for a program that accepts by itself: it would meet what is encrypted";
     if (spec->type != SOCK_DGRAM || service->leaves_clients || !service->handler ||
         service->handler->loads_code) // which is asked when it is loaded
         return NULL;
@@ -203,6 +204,7 @@ void config_warn(const struct config *config, struct problems *warnings)
     warn_of_amplification(config, warnings);
     warn_of_cores(config, warnings);
     warn_of_privileges(config, warnings);
+    config_warn_of_certificates(config, warnings);
 }
 
 static const char the_user[] = "the owner", the_group[] = "the group";

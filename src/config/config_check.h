@@ -14,6 +14,11 @@ extern const char config_name_characters[];
 void config_check_websocket(const struct service *service, const struct section *section,
                             struct problems *problems);
 
+// A certificate's section that has just ended; then what services say of them, once all are read.
+void config_check_certificate(const struct certificate *certificate, struct problems *problems);
+void config_check_tls(const struct config *config, struct problems *problems);
+void config_warn_of_certificates(const struct config *config, struct problems *warnings);
+
 void config_check_service(struct service *service, const struct section *section,
                           struct problems *problems);
 

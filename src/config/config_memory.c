@@ -24,6 +24,14 @@ void config_service_done(struct service *service)
     *service = (struct service){0};
 }
 
+static void certificate_done(struct certificate *certificate)
+{
+    form_done(&settings_of_certificate, certificate);
+    free(certificate->lines);
+    free(certificate->name);
+    free(certificate->file);
+}
+
 struct config *config_ref(struct config *config)
 {
     config->n_references++;
@@ -34,8 +42,13 @@ struct config *config_unref(struct config *config)
 {
     if (!config || --config->n_references > 0)
         return NULL;
+    if (config->unload)
+        config->unload(config);
     for (size_t i = 0; i < config->n_services + config->n_left_out; i++)
         config_service_done(&config->services[i]);
+    for (size_t i = 0; i < config->n_certificates; i++)
+        certificate_done(&config->certificates[i]);
+    free(config->certificates);
     for (size_t i = 0; config->origins && i < settings_of_file.n; i++)
         free(config->origins[i].file);
     free(config->origins);

@@ -80,10 +80,16 @@ static void print_file(const struct printing *printing, const struct config *con
     }
 }
 
+static char *folder_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+
+    return strndup(file, slash ? (size_t)(slash - file) : 0);
+}
+
 static void print_service(const struct service *service, FILE *stream)
 {
-    const char *slash = strrchr(service->file, '/');
-    cleanup_free char *folder = strndup(service->file, slash ? (size_t)(slash - service->file) : 0);
+    cleanup_free char *folder = folder_of(service->file);
     const struct printing printing = {.stream = stream, .indent = "    ", .folder = folder};
 
     for (size_t i = 0; i < service->left_out.n; i++)
@@ -97,12 +103,25 @@ static void print_service(const struct service *service, FILE *stream)
     (void)fputs("}\n", stream);
 }
 
+static void print_certificate(const struct certificate *certificate, FILE *stream)
+{
+    cleanup_free char *folder = folder_of(certificate->file);
+    const struct printing printing = {.stream = stream, .indent = "    ", .folder = folder};
+
+    (void)fprintf(stream, "\ncertificate \"%s\" {\n", certificate->name);
+    print_form(&printing, &settings_of_certificate, certificate, certificate->file,
+               certificate->lines);
+    (void)fputs("}\n", stream);
+}
+
 void config_print(const struct config *config, FILE *stream)
 {
     char none[] = "";
     const struct printing printing = {.stream = stream, .indent = "", .folder = none};
 
     print_file(&printing, config);
+    for (size_t i = 0; i < config->n_certificates; i++)
+        print_certificate(&config->certificates[i], stream);
     for (size_t i = 0; i < config->n_services + config->n_left_out; i++)
         print_service(&config->services[i], stream);
 }

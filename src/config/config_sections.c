@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Services, so far. A further kind of section is a form, a row in the table, and what is to be done
+// Services and certificates. A further kind of section is a form, a row in the table, and what is to be done
 // at its end.
 
 #include "config/config_sections.h"
@@ -42,6 +42,24 @@ static void end_service(struct section *section, void *data)
     config->services = base_checked(
         reallocarray(config->services, config->n_services + 1, sizeof(*service)));
     config->services[config->n_services++] = *service;
+}
+
+static void end_certificate(struct section *section, void *data)
+{
+    struct config_sections *sections = data;
+    struct config *config = sections->config;
+    cleanup_free struct certificate *certificate = section_take(&section->parts[0]);
+
+    certificate->name = base_checked(strdup(section->title));
+    certificate->file = base_checked(strdup(section->file));
+    certificate->line = section->line;
+    certificate->is_again = section->is_again;
+    certificate->lines = section_take_lines(&section->parts[0]);
+    if (!certificate->is_again)
+        config_check_certificate(certificate, sections->problems);
+    config->certificates = base_checked(
+        reallocarray(config->certificates, config->n_certificates + 1, sizeof(*certificate)));
+    config->certificates[config->n_certificates++] = *certificate;
 }
 
 // Of what stands outside of sections, again and again in several files, the last one counts.
@@ -93,6 +111,12 @@ void config_sections_open(struct config_sections *ret, const struct handler *con
         .end = end_service,
         .data = ret,
     };
+    ret->kinds[SECTION_CERTIFICATE] = (struct section_kind){
+        .name = "certificate",
+        .form = &settings_of_certificate,
+        .end = end_certificate,
+        .data = ret,
+    };
     for (size_t i = 0; i < SECTION_KINDS; i++)
         ret->table[i] = &ret->kinds[i];
     ret->language = (struct reader_language){
@@ -110,6 +134,7 @@ void config_sections_open(struct config_sections *ret, const struct handler *con
 void config_sections_close(struct config_sections *sections)
 {
     config_check_addresses(sections->config, sections->problems);
+    config_check_tls(sections->config, sections->problems);
     config_part_left_out(sections->config);
     free(sections->variants);
     sections->variants = NULL;

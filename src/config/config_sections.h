@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "config/reader.h"
 
-enum { SECTION_SERVICE, SECTION_KINDS };
+enum { SECTION_SERVICE, SECTION_CERTIFICATE, SECTION_KINDS };
 
 // The language of one configuration, into which each section's end puts what was read.
 struct config_sections {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The two tables of tcpd.conf that belong to no handler. tcpd.conf(5) has the same.
+// The tables of tcpd.conf that belong to no handler. tcpd.conf(5) has the same.
 
 #include "config/settings.h"
 
@@ -20,6 +20,10 @@ static const char *const sandbox_names[SANDBOX_KINDS] = {[SANDBOX_AUTO] = "auto"
                                                          [SANDBOX_MODULES] = "modules",
                                                          [SANDBOX_PROGRAMS] = "programs",
                                                          [SANDBOX_OFF] = "off"};
+static const char *const tls_profile_names[TLS_PROFILES_N] = {
+    [TLS_PROFILE_INTERMEDIATE] = "intermediate", [TLS_PROFILE_MODERN] = "modern"};
+static const char *const tls_end_names[TLS_ENDS_N] = {[TLS_END_LENIENT] = "lenient",
+                                                      [TLS_END_STRICT] = "strict"};
 static const char *const no_yes[] = {"no", "yes"};
 
 #define OF_FILE(name, kind, field)    FIELD(name, kind, struct config, field)
@@ -74,8 +78,18 @@ static const struct setting of_service[] = {
     {OF_SERVICE("ws_ping", SPAN, websocket.ping_usec), .initial = "30s"},
     {OF_SERVICE("ws_message_max", LIMIT, websocket.message_max), .initial = "16M"},
     {OF_SERVICE("ws_page", CHOICE, websocket.has_page), .initial = "no", CHOICES(no_yes)},
+    {OF_SERVICE("certificates", LIST, tls.certificates)},
+    {OF_SERVICE("tls_profile", CHOICE, tls.profile), .initial = "intermediate",
+     CHOICES(tls_profile_names)},
+    {OF_SERVICE("tls_end", CHOICE, tls.end), .initial = "lenient", CHOICES(tls_end_names)},
+};
+
+static const struct setting of_certificate[] = {
+    {FIELD("chain", LIST, struct certificate, chain), .is_path = true},
+    {FIELD("key", LIST, struct certificate, key), .is_path = true},
 };
 // clang-format on
 
 const struct form settings_of_file = FORM(struct config, of_file);
 const struct form settings_of_service = FORM(struct service, of_service);
+const struct form settings_of_certificate = FORM(struct certificate, of_certificate);

@@ -141,7 +141,7 @@ static int check(const struct rehearsal_plan *plan, int answers, struct problems
         return EX_OSERR;
     }
     log_begin_child();
-    transport_load(config, problems);
+    transport_load(config, problems, warnings);
     if (may_serve(plan, config, problems))
         module_try_all(config, problems);
     return may_serve(plan, config, problems) ? EX_OK : EX_CONFIG;
@@ -301,6 +301,7 @@ static bool is_room(void)
 // problems: those that the child has found, which are no reason not to serve.
 static struct config *load(const struct rehearsal_plan *plan, struct problems *problems)
 {
+    struct problems said = {0}; // warnings of the child's
     struct config *config;
 
     if (!is_room()) {
@@ -309,7 +310,8 @@ static struct config *load(const struct rehearsal_plan *plan, struct problems *p
     }
     config = plan->source->load(plan->source, problems);
     if (may_serve(plan, config, problems))
-        transport_load(config, problems);
+        transport_load(config, problems, &said);
+    problems_done(&said);
     if (!may_serve(plan, config, problems))
         return config_unref(config);
     problems_done(problems); // they are those services' own

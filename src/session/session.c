@@ -39,6 +39,7 @@ const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_STOPPED] = "stopped",
     [SESSION_HANDSHAKE_TIMEOUT] = "handshake timeout",
     [SESSION_REFUSED] = "request refused",
+    [SESSION_TLS_FAILED] = "tls failed",
 };
 
 uint8_t *tcpd_buffer(void)
@@ -91,6 +92,8 @@ int session_stop_by_errno(struct tcpd_session *session, int error)
         session_stop(session, SESSION_RESET);
     else if (error == EBADMSG)
         session_stop(session, SESSION_REFUSED);
+    else if (error == EKEYREJECTED)
+        session_stop(session, SESSION_TLS_FAILED);
     else if (error == EPROTO)
         session_stop(session, SESSION_PROTOCOL_ERROR);
     else if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH)

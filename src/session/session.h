@@ -29,6 +29,7 @@ enum session_result {
     SESSION_STOPPED,
     SESSION_HANDSHAKE_TIMEOUT,
     SESSION_REFUSED, // a stage did
+    SESSION_TLS_FAILED,
     SESSION_RESULTS,
 };
 

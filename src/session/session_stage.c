@@ -235,6 +235,7 @@ static const enum stage_ending endings[SESSION_RESULTS] = {
     [SESSION_STOPPED] = STAGE_STOPPED,
     [SESSION_HANDSHAKE_TIMEOUT] = STAGE_LATE,
     [SESSION_REFUSED] = STAGE_BROKEN,
+    [SESSION_TLS_FAILED] = STAGE_BROKEN,
 };
 
 bool session_end_output(struct tcpd_session *session)

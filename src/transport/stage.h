@@ -39,8 +39,8 @@ struct stage_ops {
     // A new connection; nothing of the one before is left.
     void (*open)(struct stage *stage);
     // Optional. What comes before the first byte, a handshake. 1: bytes may follow; 0: the session
-    // is over, and all is well; -1: as any call, or EBADMSG: the peer was refused. Called again
-    // after EAGAIN and EINTR.
+    // is over, and all is well; -1: as any call, or EBADMSG: the peer was refused, EKEYREJECTED: it
+    // is not agreed what is spoken. Called again after EAGAIN and EINTR.
     int (*begin)(struct stage *stage, int flags);
     // As recv(2). *ret_last: these bytes end a message; 0 and true: an empty one; 0 and false: the
     // peer's end.

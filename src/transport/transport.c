@@ -5,11 +5,27 @@
 #include <sys/socket.h>
 
 #include "base/base.h"
+#include "base/own_object.h"
 #include "config/handler.h"
 #include "transport/packet.h"
-#include "base/own_object.h"
+#include "transport/tls_certificates.h"
+#include "transport/websocket/websocket.h"
 
-void transport_load(const struct config *config, struct problems *problems)
+static const struct websocket_face *websocket_face(char *why, size_t size)
+{
+    static const struct websocket_face *face;
+
+    if (!face)
+        face = own_object_load("websocket", "tcpd_websocket", why, size);
+    return face;
+}
+
+static bool has_websocket(enum address_speaks speaks)
+{
+    return speaks == SPEAKS_WS || speaks == SPEAKS_WSS;
+}
+
+void transport_load(struct config *config, struct problems *problems, struct problems *warnings)
 {
     char why[512];
 
@@ -17,11 +33,12 @@ void transport_load(const struct config *config, struct problems *problems)
         for (size_t k = 0; k < config->services[i].listen.n; k++) {
             const struct listen *entry = &config->services[i].listen.items[k];
 
-            if (entry->spec.speaks != SPEAKS_WS || websocket_load(why, sizeof(why)))
+            if (!has_websocket(entry->spec.speaks) || websocket_face(why, sizeof(why)))
                 continue;
             problems_add(problems, entry->file, entry->line, "listen = \"%s\": %s", entry->text,
                          why);
         }
+    tls_certificates_load(config, problems, warnings);
 }
 
 // Whether only this machine's programs come in there.
@@ -54,14 +71,17 @@ static enum websocket_messages messages_of(const struct service *service)
     return kinds[service->websocket.messages];
 }
 
-static struct stage *websocket(const struct door *door, struct stage_end socket)
+// under: the stage that it stands on, NULL: the socket itself.
+static struct stage *websocket(const struct door *door, struct stage_end socket,
+                               struct stage *under)
 {
     static const char *const same[] = {"same"};
     static struct websocket_settings settings;
     const struct websocket *ws = &door->service->websocket;
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof(address);
-    const struct websocket_face *face = websocket_face();
+    char why[512];
+    const struct websocket_face *face = websocket_face(why, sizeof(why));
 
     (void)getsockname(door->fd, (struct sockaddr *)&address, &length);
     settings = (struct websocket_settings){
@@ -73,11 +93,18 @@ static struct stage *websocket(const struct door *door, struct stage_end socket)
         .message_max = (uint64_t)ws->message_max,
         .ping_usec = ws->ping_usec,
         .has_page = ws->has_page,
+        .is_tls = door->speaks == SPEAKS_WSS,
         .is_proxied = address.ss_family == AF_UNIX,
         .is_local = is_local((const struct sockaddr *)&address),
         .is_binary = door->service->handler->is_binary,
     };
-    return face ? face->make(&settings, socket) : NULL;
+    if (!face)
+        return NULL;
+    if (under)
+        stage_put_on(face->make(&settings, socket), under);
+    else
+        (void)face->make(&settings, socket);
+    return &settings.stage;
 }
 
 static int socket_type(int fd)
@@ -91,7 +118,11 @@ static int socket_type(int fd)
 
 struct stage *transport_stack(const struct door *door, struct stage_end socket)
 {
-    if (door->speaks == SPEAKS_WS)
-        return websocket(door, socket);
-    return transport_plain(socket_type(door->fd), socket);
+    struct stage *tls = NULL;
+
+    if (door->speaks == SPEAKS_TLS || door->speaks == SPEAKS_WSS)
+        tls = tls_certificates_stage(door->service, socket);
+    if (has_websocket(door->speaks))
+        return websocket(door, socket, tls);
+    return tls ? tls : transport_plain(socket_type(door->fd), socket);
 }

@@ -7,9 +7,9 @@
 #include "transport/stage.h"
 
 // Loads what the entries of the configuration's listen need. Called in the master, so that workers
-// have it, and before that in a child, which may die of it. Adds what cannot be had to the
-// problems.
-void transport_load(const struct config *config, struct problems *problems);
+// have it, and before that in a child, which may die of it. Certificates are read from their files,
+// or as answers (answers.h). What cannot be had goes to problems.
+void transport_load(struct config *config, struct problems *problems, struct problems *warnings);
 
 // A listener, as far as its connections' bytes go.
 struct door {

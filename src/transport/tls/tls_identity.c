@@ -208,19 +208,18 @@ static void warn_of_time(const struct loading *loading)
 static void warn(const struct loading *loading, bool has_names)
 {
     const char *path = loading->pair->chain.path;
-    bool is_ca = X509_check_ca(loading->own) > 0 &&
-                 (X509_get_extension_flags(loading->own) & EXFLAG_BCONS);
+    bool is_of_itself = X509_self_signed(loading->own, 0) == 1;
 
     warn_of_time(loading);
     if (!has_names)
         complain(loading, CHAIN, true,
                  "the certificate in \"%s\" has no subjectAltName; browsers refuse it", path);
-    if (is_ca)
+    if (!is_of_itself && X509_check_ca(loading->own) > 0)
         complain(loading, CHAIN, true, "the certificate in \"%s\" is that of an authority", path);
     else if (X509_check_purpose(loading->own, X509_PURPOSE_SSL_SERVER, 0) != 1)
         complain(loading, CHAIN, true,
                  "the certificate in \"%s\" is not for servers (extendedKeyUsage)", path);
-    if (sk_X509_num(loading->above) == 0 && X509_self_signed(loading->own, 0) != 1)
+    if (!is_of_itself && sk_X509_num(loading->above) == 0)
         complain(loading, CHAIN, true,
                  "\"%s\" has the server's own certificate alone; is that of an intermediate "
                  "authority missing?", path);
