@@ -213,6 +213,7 @@ char *const *environment_for(struct environment *environment, const struct tcpd_
     struct maker maker = begin(environment);
     struct sockaddr_storage local = {0};
     socklen_t length, size = sizeof(uint64_t);
+    const char *fact;
     uint64_t cookie;
 
     if (!session || tcpd_local(session, &local, &length) < 0)
@@ -227,9 +228,8 @@ char *const *environment_for(struct environment *environment, const struct tcpd_
         add_internet(&maker, (const struct sockaddr *)&local, &session->peer.any);
     if (getsockopt(session->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0)
         add(&maker, "SO_COOKIE=%" PRIu64, cookie);
-    for (const char *const *fact = stage_facts(session->stage); *fact; fact++)
-        if (has_room(&maker))
-            environment->entries[maker.n++] = (char *)(uintptr_t)*fact; // the stage's
+    for (size_t i = 0; (fact = stage_fact(session->stage, i)) && has_room(&maker); i++)
+        environment->entries[maker.n++] = (char *)(uintptr_t)fact; // the stage's
     return end(&maker);
 }
 
@@ -252,7 +252,8 @@ bool environment_is_of_peer(const char *name, size_t length)
         "PROTO",           "TCPLOCAL*",   "TCPREMOTE*",  "UNIXLOCAL*",
         "UNIXREMOTE*",     "REMOTE_ADDR", "REMOTE_PORT", "SO_COOKIE",
         "PATH_INFO",       "REQUEST_URI", "HTTP_HOST",   "QUERY_STRING",
-        "HTTP_USER_AGENT", "HTTP_ORIGIN", "HTTP_COOKIE", "SEC_WEBSOCKET_PROTOCOL"};
+        "HTTP_USER_AGENT", "HTTP_ORIGIN", "HTTP_COOKIE", "SEC_WEBSOCKET_PROTOCOL",
+        "SSL_PROTOCOL",    "SSL_CIPHER",  "SSL_TLS_SNI_SERVERNAME"};
 
     return is_among(names, ELEMENTS(names), name, length);
 }

@@ -77,10 +77,11 @@ int tcpd_kind(const struct tcpd_session *session)
 const char *tcpd_fact(const struct tcpd_session *session, const char *name)
 {
     size_t length = strlen(name);
+    const char *fact;
 
-    for (const char *const *fact = stage_facts(session->stage); *fact; fact++)
-        if (strncmp(*fact, name, length) == 0 && (*fact)[length] == '=')
-            return *fact + length + 1;
+    for (size_t i = 0; (fact = stage_fact(session->stage, i)); i++)
+        if (strncmp(fact, name, length) == 0 && fact[length] == '=')
+            return fact + length + 1;
     return NULL;
 }
 

@@ -64,13 +64,14 @@ const char *stage_wrong(const struct stage *stage)
     return wrong;
 }
 
-const char *const *stage_facts(const struct stage *stage)
+const char *stage_fact(const struct stage *stage, size_t i)
 {
-    static const char *const none[] = {NULL};
-
-    while (stage && !stage->ops->facts)
-        stage = stage->under;
-    return stage ? stage->ops->facts(stage) : none;
+    for (; stage; stage = stage->under)
+        for (const char *const *fact = stage->ops->facts ? stage->ops->facts(stage) : NULL;
+             fact && *fact; fact++)
+            if (i-- == 0)
+                return *fact;
+    return NULL;
 }
 
 int stage_flush(struct stage *stage, int flags)

@@ -81,7 +81,7 @@ void stage_put_on(struct stage *stage, struct stage *under);
 void stage_open(struct stage *stage);
 int stage_begin(struct stage *stage, int flags);
 const char *stage_wrong(const struct stage *stage);
-const char *const *stage_facts(const struct stage *stage); // of the upper one that has some
+const char *stage_fact(const struct stage *stage, size_t i); // NULL: there are no more
 int stage_flush(struct stage *stage, int flags);
 int stage_end_output(struct stage *stage, enum stage_ending ending, int flags);
 bool stage_has_more(const struct stage *stage);

@@ -14,13 +14,13 @@
 
 #define FILE_MOST ((size_t)1 << 20)
 
+static const struct tls_face *loaded; // NULL: nobody has needed it
+
 static const struct tls_face *tls_face(char *why, size_t size)
 {
-    static const struct tls_face *face;
-
-    if (!face)
-        face = own_object_load("tls", "tcpd_tls", why, size);
-    return face;
+    if (!loaded)
+        loaded = own_object_load("tls", "tcpd_tls", why, size);
+    return loaded;
 }
 
 // The files of a certificate's section, while contexts are made of them.
@@ -223,11 +223,8 @@ static const struct listen *entry_of(const struct service *service)
 
 static void unload(struct config *config)
 {
-    char why[512];
-    const struct tls_face *face = tls_face(why, sizeof(why));
-
-    for (size_t i = 0; face && i < config->n_services + config->n_left_out; i++)
-        face->unload(config->services[i].tls.server);
+    for (size_t i = 0; i < config->n_services + config->n_left_out; i++)
+        loaded->unload(config->services[i].tls.server);
 }
 
 void tls_certificates_load(struct config *config, struct problems *problems,
@@ -255,10 +252,13 @@ void tls_certificates_load(struct config *config, struct problems *problems,
     }
 }
 
+void tls_certificates_forget(bool may_use_library)
+{
+    if (loaded)
+        loaded->forget_keys(may_use_library);
+}
+
 struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket)
 {
-    char why[512];
-    const struct tls_face *face = tls_face(why, sizeof(why));
-
-    return face && service->tls.server ? face->make(service->tls.server, socket) : NULL;
+    return loaded && service->tls.server ? loaded->make(service->tls.server, socket) : NULL;
 }

@@ -13,5 +13,9 @@
 void tls_certificates_load(struct config *config, struct problems *problems,
                            struct problems *warnings);
 
+// In a worker that has no use for them: keys go out of its memory, if any are there.
+// may_use_library: code of somebody else's does, which may have secrets of its own at that place.
+void tls_certificates_forget(bool may_use_library);
+
 // The stage of a service's connections in this worker, on `socket`.
 struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket);

@@ -116,11 +116,22 @@ static int socket_type(int fd)
     return type;
 }
 
+static bool has_tls(enum address_speaks speaks)
+{
+    return speaks == SPEAKS_TLS || speaks == SPEAKS_WSS;
+}
+
+void transport_forget_keys(const struct door *door)
+{
+    if (!has_tls(door->speaks))
+        tls_certificates_forget(door->service->handler->loads_code);
+}
+
 struct stage *transport_stack(const struct door *door, struct stage_end socket)
 {
     struct stage *tls = NULL;
 
-    if (door->speaks == SPEAKS_TLS || door->speaks == SPEAKS_WSS)
+    if (has_tls(door->speaks))
         tls = tls_certificates_stage(door->service, socket);
     if (has_websocket(door->speaks))
         return websocket(door, socket, tls);

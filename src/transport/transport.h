@@ -24,3 +24,6 @@ struct stage *transport_stack(const struct door *door, struct stage_end socket);
 
 // The same of a plain listener; `type` is its socket's.
 struct stage *transport_plain(int type, struct stage_end socket);
+
+// In a worker that has no keys of its own: those of other services go out of its memory.
+void transport_forget_keys(const struct door *door);

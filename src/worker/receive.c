@@ -76,6 +76,7 @@ void receive_open(struct receiver *receiver, const struct worker_setup *setup,
         .out = receiver->out,
     };
 
+    transport_forget_keys(&door);
     session->is_run = setup->service->leaves_clients;
     if (!session->is_run)
         session->stage = receiver->out >= 0 ? datagram_stage(&settings)

@@ -12,5 +12,6 @@ const struct tls_face tcpd_tls = {
     .library = OPENSSL_VERSION_TEXT,
     .load = tls_server_load,
     .unload = tls_server_unload,
+    .forget_keys = tls_keys_forget,
     .make = tls_stage_make,
 };

@@ -75,6 +75,10 @@ struct tls_face {
     struct tls_server *(*load)(const struct tls_settings *settings,
                                void (*complain)(const struct tls_complaint *, void *), void *data);
     void (*unload)(struct tls_server *server);
+    // In a process that needs no keys: whatever load() has read is gone from its memory; no server
+    // may be used or unloaded there. is_wiped: it is overwritten and not taken away, as somebody
+    // else may have secrets in OpenSSL's secure heap.
+    void (*forget_keys)(bool is_wiped);
     // The stage of this process, on `below`; made once, and touching nothing that a worker without a
     // session does not need.
     struct stage *(*make)(const struct tls_server *server, struct stage_end below);

@@ -313,7 +313,9 @@ void tls_identity_load(struct tls_server *server, SSL_CTX *context,
         complaints->pair = i;
         ERR_clear_error();
         has_chain = read_chain(&loading);
+        tls_keys_wipe(true);
         has_key = read_key(&loading);
+        tls_keys_wipe(false);
         if (has_chain && has_key && fits(&loading) && is_strong(&loading) &&
             is_new_kind(&loading, kinds, &n_kinds) && use(&loading, context))
             warn(&loading, add_names(server, context, loading.own));

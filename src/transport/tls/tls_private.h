@@ -35,6 +35,14 @@ struct tls_complaints {
 void tls_identity_load(struct tls_server *server, SSL_CTX *context,
                        const struct tls_identity *identity, struct tls_complaints *complaints);
 
+// ---- tls_keys.c: where keys are -----------------------------------------------------------------
+// Private keys that are read from now on lie in OpenSSL's secure heap: between guard pages, in no
+// core, and in no swap where that is allowed. Once for all.
+void tls_keys_prepare(void);
+void tls_keys_forget(bool is_wiped);
+// Whether what OpenSSL frees is overwritten.
+void tls_keys_wipe(bool on);
+
 // ---- tls_server.c -------------------------------------------------------------------------------
 struct tls_server *tls_server_load(const struct tls_settings *settings,
                                    void (*complain)(const struct tls_complaint *, void *),

@@ -98,6 +98,7 @@ struct tls_server *tls_server_load(const struct tls_settings *settings,
     struct tls_complaints complaints = {.complain = complain, .data = data};
     struct tls_server *server = calloc(1, sizeof(*server));
 
+    tls_keys_prepare();
     if (server)
         server->contexts = calloc(settings->n, sizeof(SSL_CTX *));
     if (!server || !server->contexts) {
