@@ -60,6 +60,8 @@ struct websocket {
 };
 
 enum tls_profile_name { TLS_PROFILE_INTERMEDIATE, TLS_PROFILE_MODERN, TLS_PROFILES_N };
+enum tls_unknown_name { TLS_UNKNOWN_NAME_SERVE, TLS_UNKNOWN_NAME_REFUSE, TLS_UNKNOWN_NAMES_N };
+enum tls_client_name { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST, TLS_CLIENT_REQUIRE, TLS_CLIENTS_N };
 enum tls_end { TLS_END_LENIENT, TLS_END_STRICT, TLS_ENDS_N };
 
 struct tls_server;
@@ -68,6 +70,10 @@ struct tls_server;
 struct tls {
     struct text_list certificates; // names of sections
     int profile;                   // enum tls_profile_name
+    int unknown_name;              // enum tls_unknown_name
+    int client;                    // enum tls_client_name
+    char *client_ca, *client_crl;  // files
+    struct text_list alpn;
     int end;                       // enum tls_end
     struct tls_server *server;     // transport/'s, which is made when it is loaded; NULL: none
 };

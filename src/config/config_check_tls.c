@@ -10,6 +10,7 @@
 #include "config/settings.h"
 
 #define CERTIFICATE_FILES 4
+#define ALPN_SIZE_MAX     4096
 
 static int line_of(const struct form *form, const int *lines, const char *name, int otherwise)
 {
@@ -66,6 +67,48 @@ static const struct listen *tls_entry(const struct service *service)
     return NULL;
 }
 
+static void check_client(const struct service *service, struct problems *problems)
+{
+    const struct tls *tls = &service->tls;
+
+    if (tls->client != TLS_CLIENT_NONE && !tls->client_ca)
+        problems_add(problems, service->file, config_service_line(service, "tls_client"),
+                     "tls_client of service \"%s\" needs tls_client_ca, a file with the "
+                     "authorities whose clients may come in",
+                     service->name);
+    if (tls->client == TLS_CLIENT_NONE && tls->client_ca)
+        problems_add(problems, service->file, config_service_line(service, "tls_client_ca"),
+                     "tls_client_ca of service \"%s\" has no effect without tls_client = request "
+                     "or require",
+                     service->name);
+    if (!tls->client_ca && tls->client_crl)
+        problems_add(problems, service->file, config_service_line(service, "tls_client_crl"),
+                     "tls_client_crl of service \"%s\" has no effect without tls_client_ca",
+                     service->name);
+}
+
+// RFC 7301, 3.1.
+static void check_alpn(const struct service *service, struct problems *problems)
+{
+    const struct text_list *names = &service->tls.alpn;
+    size_t size = 0;
+
+    for (size_t i = 0; i < names->n; i++) {
+        size_t length = strlen(names->items[i]);
+
+        size += 1 + length;
+        if (length == 0 || length > 255)
+            problems_add(problems, service->file, config_service_line(service, "tls_alpn"),
+                         "tls_alpn of service \"%s\": \"%s\" is no name of a protocol; 1 to 255 "
+                         "characters",
+                         service->name, names->items[i]);
+    }
+    if (size > ALPN_SIZE_MAX)
+        problems_add(problems, service->file, config_service_line(service, "tls_alpn"),
+                     "tls_alpn of service \"%s\" is too long: %zu bytes of %d", service->name, size,
+                     ALPN_SIZE_MAX);
+}
+
 static void check_service(const struct config *config, const struct service *service,
                           struct problems *problems)
 {
@@ -76,6 +119,8 @@ static void check_service(const struct config *config, const struct service *ser
         problems_add(problems, entry->file, entry->line,
                      "listen = \"%s\": service \"%s\" has no certificates, which say what it shows",
                      entry->text, service->name);
+    check_client(service, problems);
+    check_alpn(service, problems);
     for (size_t i = 0; i < names->n; i++)
         if (!config_certificate(config, names->items[i]))
             problems_add(problems, service->file, config_service_line(service, "certificates"),

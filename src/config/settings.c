@@ -22,6 +22,11 @@ static const char *const sandbox_names[SANDBOX_KINDS] = {[SANDBOX_AUTO] = "auto"
                                                          [SANDBOX_OFF] = "off"};
 static const char *const tls_profile_names[TLS_PROFILES_N] = {
     [TLS_PROFILE_INTERMEDIATE] = "intermediate", [TLS_PROFILE_MODERN] = "modern"};
+static const char *const tls_unknown_name_names[TLS_UNKNOWN_NAMES_N] = {
+    [TLS_UNKNOWN_NAME_SERVE] = "serve", [TLS_UNKNOWN_NAME_REFUSE] = "refuse"};
+static const char *const tls_client_names[TLS_CLIENTS_N] = {[TLS_CLIENT_NONE] = "none",
+                                                            [TLS_CLIENT_REQUEST] = "request",
+                                                            [TLS_CLIENT_REQUIRE] = "require"};
 static const char *const tls_end_names[TLS_ENDS_N] = {[TLS_END_LENIENT] = "lenient",
                                                       [TLS_END_STRICT] = "strict"};
 static const char *const no_yes[] = {"no", "yes"};
@@ -81,6 +86,12 @@ static const struct setting of_service[] = {
     {OF_SERVICE("certificates", LIST, tls.certificates)},
     {OF_SERVICE("tls_profile", CHOICE, tls.profile), .initial = "intermediate",
      CHOICES(tls_profile_names)},
+    {OF_SERVICE("tls_unknown_name", CHOICE, tls.unknown_name), .initial = "serve",
+     CHOICES(tls_unknown_name_names)},
+    {OF_SERVICE("tls_client", CHOICE, tls.client), .initial = "none", CHOICES(tls_client_names)},
+    {OF_SERVICE("tls_client_ca", TEXT, tls.client_ca), .is_path = true},
+    {OF_SERVICE("tls_client_crl", TEXT, tls.client_crl), .is_path = true},
+    {OF_SERVICE("tls_alpn", LIST, tls.alpn)},
     {OF_SERVICE("tls_end", CHOICE, tls.end), .initial = "lenient", CHOICES(tls_end_names)},
 };
 

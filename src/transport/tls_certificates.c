@@ -23,11 +23,16 @@ static const struct tls_face *tls_face(char *why, size_t size)
     return loaded;
 }
 
-// The files of a certificate's section, while contexts are made of them.
+// A file that is read while contexts are made of it.
 struct reading {
+    char *path;
+    struct file_text text;
+};
+
+// The files of a certificate's section.
+struct section_reading {
     const struct certificate *certificate;
-    struct file_text *texts; // of each pair two: chain, key
-    char **paths;            // of each text
+    struct reading *readings; // of each pair two: chain, key
     struct tls_pair *pairs;
 };
 
@@ -35,18 +40,36 @@ struct reading {
 struct loading {
     const struct config *config;
     struct service *service;
-    struct reading *readings;
+    struct section_reading *sections;
     struct tls_identity *identities;
     size_t n;
+    struct reading client_ca, client_crl;
     struct problems *problems, *warnings;
     bool is_wrong;
 };
 
+// Where something is written, and what it is called.
+struct subject {
+    struct place place;
+    const char *kind, *name; // "certificate" and its name
+};
+
+static struct subject of_certificate(const struct certificate *certificate, const char *setting)
+{
+    return (struct subject){{certificate->file, config_certificate_line(certificate, setting)},
+                            "certificate", certificate->name};
+}
+
+static struct subject of_service(const struct service *service, const char *setting)
+{
+    return (struct subject){{service->file, config_service_line(service, setting)}, "service",
+                            service->name};
+}
+
 // What is wrong with a certificate is written there, but keeps this service from being served.
-__attribute__((format(printf, 4, 5))) static void complain(struct loading *loading,
-                                                           const struct certificate *certificate,
-                                                           const char *setting, const char *format,
-                                                           ...)
+__attribute__((format(printf, 3, 4))) static void complain(struct loading *loading,
+                                                           const struct subject *subject,
+                                                           const char *format, ...)
 {
     const struct place place = {loading->service->file, loading->service->line};
     char text[2048], head[1024], *whole = NULL;
@@ -55,9 +78,8 @@ __attribute__((format(printf, 4, 5))) static void complain(struct loading *loadi
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    (void)problems_place(certificate->file, config_certificate_line(certificate, setting), head,
-                         sizeof(head));
-    if (asprintf(&whole, "%s: certificate \"%s\": %s", head, certificate->name, text) < 0)
+    (void)problems_place(subject->place.file, subject->place.line, head, sizeof(head));
+    if (asprintf(&whole, "%s: %s \"%s\": %s", head, subject->kind, subject->name, text) < 0)
         base_out_of_memory();
     problems_add_text(loading->problems, whole, &place);
     free(whole);
@@ -67,79 +89,79 @@ __attribute__((format(printf, 4, 5))) static void complain(struct loading *loadi
 // ---- Files --------------------------------------------------------------------------------------
 
 // A relative path begins where the configuration file is.
-static char *resolve(const struct certificate *certificate, const char *path)
+static char *resolve(const char *file, const char *path)
 {
-    const char *slash = strrchr(certificate->file, '/');
-    int folder = path[0] != '/' && slash ? (int)(slash - certificate->file) + 1 : 0;
+    const char *slash = strrchr(file, '/');
+    int folder = path[0] != '/' && slash ? (int)(slash - file) + 1 : 0;
     char *whole = NULL;
 
-    if (asprintf(&whole, "%.*s%s", folder, certificate->file, path) < 0)
+    if (asprintf(&whole, "%.*s%s", folder, file, path) < 0)
         base_out_of_memory();
     return whole;
 }
 
-static bool read_one(struct loading *loading, const struct reading *reading, size_t i, bool is_key)
+static struct tls_file read_one(struct loading *loading, struct reading *reading, const char *path,
+                                const struct subject *subject, const char *setting)
 {
-    const char *setting = is_key ? "key" : "chain";
-    const char *path = reading->paths[2 * i + is_key];
-    struct file_text *text = &reading->texts[2 * i + is_key];
-    int r = file_read(path, FILE_MOST, text);
+    int r;
 
-    if (r < 0) {
-        complain(loading, reading->certificate, setting, "%s \"%s\": %s", setting, path,
-                 r == -EFBIG    ? "longer than 1 MiB"
+    reading->path = resolve(subject->place.file, path);
+    r = file_read(reading->path, FILE_MOST, &reading->text);
+    if (r < 0)
+        complain(loading, subject, "%s \"%s\": %s", setting, reading->path,
+                 r == -EFBIG     ? "longer than 1 MiB"
                  : r == -ENOTSUP ? "not a regular file"
                                  : strerror(-r));
-        return false;
-    }
-    if (is_key && (text->mode & S_IROTH)) {
-        complain(loading, reading->certificate, setting,
-                 "key \"%s\" may be read by everybody (mode %04o); chmod o-r", path,
-                 text->mode & 07777);
-        return false;
-    }
-    return true;
+    else if (strcmp(setting, "key") == 0 && (reading->text.mode & S_IROTH))
+        complain(loading, subject, "key \"%s\" may be read by everybody (mode %04o); chmod o-r",
+                 reading->path, reading->text.mode & 07777);
+    return (struct tls_file){.path = reading->path,
+                             .bytes = reading->text.bytes,
+                             .n = reading->text.n};
 }
 
-static bool read_all(struct loading *loading, struct reading *reading)
+static void read_section(struct loading *loading, struct section_reading *section)
 {
-    const struct certificate *certificate = reading->certificate;
+    const struct certificate *certificate = section->certificate;
+    const struct subject chain = of_certificate(certificate, "chain");
+    const struct subject key = of_certificate(certificate, "key");
+    const struct text_list *keys = certificate->key.n > 0 ? &certificate->key
+                                                          : &certificate->chain;
     size_t n = certificate->chain.n;
-    bool is_whole = true;
 
-    reading->texts = base_checked(calloc(2 * n + 1, sizeof(reading->texts[0])));
-    reading->paths = base_checked(calloc(2 * n + 1, sizeof(reading->paths[0])));
-    reading->pairs = base_checked(calloc(n + 1, sizeof(reading->pairs[0])));
-    for (size_t i = 0; i < n; i++) {
-        const struct text_list *keys = certificate->key.n > 0 ? &certificate->key
-                                                              : &certificate->chain;
-        struct file_text *texts = &reading->texts[2 * i];
-        char **paths = &reading->paths[2 * i];
+    section->readings = base_checked(calloc(2 * n + 1, sizeof(section->readings[0])));
+    section->pairs = base_checked(calloc(n + 1, sizeof(section->pairs[0])));
+    for (size_t i = 0; i < n; i++)
+        section->pairs[i] = (struct tls_pair){
+            .chain = read_one(loading, &section->readings[2 * i], certificate->chain.items[i],
+                              &chain, "chain"),
+            .key = read_one(loading, &section->readings[2 * i + 1], keys->items[i], &key, "key")};
+}
 
-        paths[0] = resolve(certificate, certificate->chain.items[i]);
-        paths[1] = resolve(certificate, keys->items[i]);
-        is_whole = read_one(loading, reading, i, false) && is_whole;
-        is_whole = read_one(loading, reading, i, true) && is_whole;
-        reading->pairs[i] = (struct tls_pair){
-            .chain = {.path = paths[0], .bytes = texts[0].bytes, .n = texts[0].n},
-            .key = {.path = paths[1], .bytes = texts[1].bytes, .n = texts[1].n}};
-    }
-    return is_whole;
+static struct tls_file read_of_service(struct loading *loading, struct reading *reading,
+                                       const char *path, const char *setting)
+{
+    const struct subject subject = of_service(loading->service, setting);
+
+    if (!path)
+        return (struct tls_file){0};
+    return read_one(loading, reading, path, &subject, setting);
 }
 
 static void forget(struct reading *reading)
 {
-    size_t n = reading->texts ? 2 * reading->certificate->chain.n : 0;
+    if (reading->text.bytes)
+        explicit_bzero(reading->text.bytes, reading->text.n);
+    free(reading->text.bytes);
+    free(reading->path);
+}
 
-    for (size_t i = 0; i < n; i++) {
-        if (reading->texts[i].bytes)
-            explicit_bzero(reading->texts[i].bytes, reading->texts[i].n);
-        free(reading->texts[i].bytes);
-        free(reading->paths[i]);
-    }
-    free(reading->texts);
-    free(reading->paths);
-    free(reading->pairs);
+static void forget_section(struct section_reading *section)
+{
+    for (size_t i = 0; section->readings && i < 2 * section->certificate->chain.n; i++)
+        forget(&section->readings[i]);
+    free(section->readings);
+    free(section->pairs);
 }
 
 // ---- Contexts -----------------------------------------------------------------------------------
@@ -158,32 +180,48 @@ static bool is_first(const struct loading *loading, const struct certificate *ce
 
 static void take_complaint(const struct tls_complaint *complaint, void *data)
 {
+    static const char *const settings[] = {[TLS_CHAIN] = "chain",
+                                           [TLS_KEY] = "key",
+                                           [TLS_CLIENT_CA] = "tls_client_ca",
+                                           [TLS_CLIENT_CRL] = "tls_client_crl"};
     struct loading *loading = data;
-    const struct certificate *certificate = loading->readings[complaint->identity].certificate;
+    bool is_of_certificate = complaint->about == TLS_CHAIN || complaint->about == TLS_KEY;
+    const struct certificate *certificate = loading->sections[complaint->identity].certificate;
+    const struct subject subject =
+        is_of_certificate ? of_certificate(certificate, settings[complaint->about])
+                          : of_service(loading->service, settings[complaint->about]);
 
-    if (complaint->is_warning && !is_first(loading, certificate))
-        return;
-    if (complaint->is_warning)
-        problems_add(loading->warnings, certificate->file,
-                     config_certificate_line(certificate, complaint->is_of_key ? "key" : "chain"),
-                     "certificate \"%s\": %s", certificate->name, complaint->text);
-    else
-        complain(loading, certificate, complaint->is_of_key ? "key" : "chain", "%s",
-                 complaint->text);
+    if (!complaint->is_warning)
+        complain(loading, &subject, "%s", complaint->text);
+    else if (!is_of_certificate || is_first(loading, certificate))
+        problems_add(loading->warnings, subject.place.file, subject.place.line, "%s \"%s\": %s",
+                     subject.kind, subject.name, complaint->text);
 }
 
 static void make_server(struct loading *loading, const struct tls_face *face)
 {
+    static const enum tls_clients clients[TLS_CLIENTS_N] = {[TLS_CLIENT_NONE] = TLS_ANY_CLIENT,
+                                                            [TLS_CLIENT_REQUEST] = TLS_REQUEST,
+                                                            [TLS_CLIENT_REQUIRE] = TLS_REQUIRE};
     const struct service *service = loading->service;
+    const struct tls *tls = &service->tls;
     const struct tls_settings settings = {
         .service = service->name,
         .identities = loading->identities,
         .n = loading->n,
-        .profile = service->tls.profile == TLS_PROFILE_MODERN ? TLS_MODERN : TLS_INTERMEDIATE,
-        .is_strict = service->tls.end == TLS_END_STRICT,
+        .profile = tls->profile == TLS_PROFILE_MODERN ? TLS_MODERN : TLS_INTERMEDIATE,
+        .refuses_unknown = tls->unknown_name == TLS_UNKNOWN_NAME_REFUSE,
+        .clients = clients[tls->client],
+        .client_ca = read_of_service(loading, &loading->client_ca, tls->client_ca, "tls_client_ca"),
+        .client_crl = read_of_service(loading, &loading->client_crl, tls->client_crl,
+                                      "tls_client_crl"),
+        .alpn = (const char *const *)tls->alpn.items,
+        .n_alpn = tls->alpn.n,
+        .is_strict = tls->end == TLS_END_STRICT,
     };
 
-    loading->service->tls.server = face->load(&settings, take_complaint, loading);
+    if (!loading->is_wrong && loading->n > 0)
+        loading->service->tls.server = face->load(&settings, take_complaint, loading);
 }
 
 static void load_service(struct loading *loading, const struct tls_face *face)
@@ -191,24 +229,27 @@ static void load_service(struct loading *loading, const struct tls_face *face)
     const struct text_list *names = &loading->service->tls.certificates;
 
     loading->n = names->n;
-    loading->readings = base_checked(calloc(names->n + 1, sizeof(loading->readings[0])));
+    loading->sections = base_checked(calloc(names->n + 1, sizeof(loading->sections[0])));
     loading->identities = base_checked(calloc(names->n + 1, sizeof(loading->identities[0])));
     for (size_t i = 0; i < names->n; i++) {
-        struct reading *reading = &loading->readings[i];
+        struct section_reading *section = &loading->sections[i];
 
-        reading->certificate = config_certificate(loading->config, names->items[i]);
-        if (!reading->certificate || !read_all(loading, reading))
-            loading->is_wrong = true; // which has been said
-        else
-            loading->identities[i] = (struct tls_identity){.name = reading->certificate->name,
-                                                           .pairs = reading->pairs,
-                                                           .n = reading->certificate->chain.n};
+        section->certificate = config_certificate(loading->config, names->items[i]);
+        if (!section->certificate) { // which has been said
+            loading->is_wrong = true;
+            continue;
+        }
+        read_section(loading, section);
+        loading->identities[i] = (struct tls_identity){.name = names->items[i],
+                                                       .pairs = section->pairs,
+                                                       .n = section->certificate->chain.n};
     }
-    if (!loading->is_wrong && loading->n > 0)
-        make_server(loading, face);
+    make_server(loading, face);
     for (size_t i = 0; i < names->n; i++)
-        forget(&loading->readings[i]);
-    free(loading->readings);
+        forget_section(&loading->sections[i]);
+    forget(&loading->client_ca);
+    forget(&loading->client_crl);
+    free(loading->sections);
     free(loading->identities);
 }
 
@@ -258,7 +299,9 @@ void tls_certificates_forget(bool may_use_library)
         loaded->forget_keys(may_use_library);
 }
 
-struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket)
+struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket,
+                                     bool is_http)
 {
-    return loaded && service->tls.server ? loaded->make(service->tls.server, socket) : NULL;
+    return loaded && service->tls.server ? loaded->make(service->tls.server, socket, is_http)
+                                         : NULL;
 }

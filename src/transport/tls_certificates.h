@@ -17,5 +17,6 @@ void tls_certificates_load(struct config *config, struct problems *problems,
 // may_use_library: code of somebody else's does, which may have secrets of its own at that place.
 void tls_certificates_forget(bool may_use_library);
 
-// The stage of a service's connections in this worker, on `socket`.
-struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket);
+// The stage of a service's connections in this worker, on `socket`; is_http: of `wss:`.
+struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket,
+                                     bool is_http);

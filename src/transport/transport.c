@@ -132,7 +132,7 @@ struct stage *transport_stack(const struct door *door, struct stage_end socket)
     struct stage *tls = NULL;
 
     if (has_tls(door->speaks))
-        tls = tls_certificates_stage(door->service, socket);
+        tls = tls_certificates_stage(door->service, socket, has_websocket(door->speaks));
     if (has_websocket(door->speaks))
         return websocket(door, socket, tls);
     return tls ? tls : transport_plain(socket_type(door->fd), socket);

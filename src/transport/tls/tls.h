@@ -31,6 +31,7 @@ struct tls_identity {
     size_t n;
 };
 
+enum tls_clients { TLS_ANY_CLIENT, TLS_REQUEST, TLS_REQUIRE }; // what they must show
 enum tls_profile { TLS_INTERMEDIATE, TLS_MODERN, TLS_PROFILES };
 
 struct tls_settings {
@@ -38,13 +39,20 @@ struct tls_settings {
     const struct tls_identity *identities; // the first is for names that none of them has
     size_t n;
     enum tls_profile profile;
+    bool refuses_unknown; // a name that no identity has
+    enum tls_clients clients;
+    struct tls_file client_ca, client_crl; // in PEM; bytes NULL: none
+    const char *const *alpn;               // names of protocols, the preferred one first
+    size_t n_alpn;
     bool is_strict; // a client's end without close_notify breaks the protocol
 };
 
-// What is wrong with a pair of an identity, in words that name its file where it helps.
+enum tls_about { TLS_CHAIN, TLS_KEY, TLS_CLIENT_CA, TLS_CLIENT_CRL };
+
+// What is wrong with a file, in words that name it where it helps.
 struct tls_complaint {
-    size_t identity, pair;
-    bool is_of_key; // else of the chain
+    enum tls_about about;
+    size_t identity; // of a chain or a key
     bool is_warning;
     const char *text; // valid during the call
 };
@@ -80,8 +88,8 @@ struct tls_face {
     // else may have secrets in OpenSSL's secure heap.
     void (*forget_keys)(bool is_wiped);
     // The stage of this process, on `below`; made once, and touching nothing that a worker without a
-    // session does not need.
-    struct stage *(*make)(const struct tls_server *server, struct stage_end below);
+    // session does not need. is_http: without alpn of its own it agrees on http/1.1 alone.
+    struct stage *(*make)(const struct tls_server *server, struct stage_end below, bool is_http);
 
     // NULL, and `why` says what is wrong. The name is checked in the handshake. Reads files.
     struct tls_client *(*client_open)(const struct tls_client_settings *settings,

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Certificates and their keys, out of PEM (RFC 7468): what cannot serve is refused, what clients
-// may refuse is warned of. Here are an administrator's files alone, never a peer's bytes.
+// Certificates and their keys: what cannot serve is refused, what clients may refuse is warned of.
 
 #include <ctype.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +11,6 @@
 
 #define RSA_BITS_MIN  2048
 #define KEY_KINDS_MAX 8
-
-enum about { CHAIN, KEY };
 
 // What is being loaded.
 struct loading {
@@ -26,106 +20,6 @@ struct loading {
     STACK_OF(X509) * above; // those that have signed it
     EVP_PKEY *key;
 };
-
-__attribute__((format(printf, 4, 5))) static void complain(const struct loading *loading,
-                                                           enum about about, bool is_warning,
-                                                           const char *format, ...)
-{
-    struct tls_complaints *complaints = loading->complaints;
-    char text[1024];
-    const struct tls_complaint complaint = {.identity = complaints->identity,
-                                            .pair = complaints->pair,
-                                            .is_of_key = about == KEY,
-                                            .is_warning = is_warning,
-                                            .text = text};
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    complaints->complain(&complaint, complaints->data);
-    complaints->n_wrong += !is_warning;
-}
-
-// ---- Reading ------------------------------------------------------------------------------------
-
-// No PEM in a file: what it may be instead.
-static void complain_of_form(const struct loading *loading, enum about about,
-                             const struct tls_file *file, const char *what)
-{
-    bool is_der = file->n > 2 && file->bytes[0] == 0x30 && (unsigned char)file->bytes[1] >= 0x80;
-
-    complain(loading, about, false, "\"%s\" %s%s", file->path,
-             file->n == 0 ? "is empty" : is_der ? "is in DER or PKCS#12, not in PEM; see openssl-"
-                                         : "has no ",
-             file->n == 0 ? "" : is_der ? (about == KEY ? "pkey(1)" : "x509(1)") : what);
-}
-
-static BIO *open_file(const struct tls_file *file)
-{
-    return BIO_new_mem_buf(file->bytes, (int)file->n);
-}
-
-static bool read_chain(struct loading *loading)
-{
-    const struct tls_file *file = &loading->pair->chain;
-    BIO *bio = open_file(file);
-    X509 *next;
-    unsigned long error;
-
-    loading->above = sk_X509_new_null();
-    loading->own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    while (loading->own && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        if (sk_X509_push(loading->above, next) <= 0)
-            X509_free(next);
-    BIO_free(bio);
-    error = ERR_peek_last_error();
-    ERR_clear_error();
-    if (!loading->own && ERR_GET_REASON(error) == PEM_R_NO_START_LINE)
-        complain_of_form(loading, CHAIN, file, "certificate in PEM");
-    else if (ERR_GET_REASON(error) != PEM_R_NO_START_LINE) // which is the end, too
-        complain(loading, CHAIN, false, "certificate %d in \"%s\" is damaged: %s",
-                 loading->own ? sk_X509_num(loading->above) + 2 : 1, file->path,
-                 ERR_reason_error_string(error) ? ERR_reason_error_string(error) : "unknown error");
-    else
-        return true;
-    return false;
-}
-
-static int refuse_to_say(char *text, int size, int writing, void *was_asked)
-{
-    (void)text;
-    (void)size;
-    (void)writing;
-    *(bool *)was_asked = true;
-    return -1;
-}
-
-static bool read_key(struct loading *loading)
-{
-    const struct tls_file *file = &loading->pair->key;
-    BIO *bio = open_file(file);
-    bool was_asked = false;
-    unsigned long error;
-
-    loading->key = bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_to_say, &was_asked) : NULL;
-    BIO_free(bio);
-    error = ERR_peek_last_error();
-    ERR_clear_error();
-    if (loading->key)
-        return true;
-    if (was_asked)
-        complain(loading, KEY, false,
-                 "the key in \"%s\" is encrypted, and nobody can be asked for the passphrase at a "
-                 "start; see openssl-pkey(1)",
-                 file->path);
-    else if (!strstr(file->bytes, "PRIVATE KEY-----"))
-        complain_of_form(loading, KEY, file, "private key in PEM");
-    else
-        complain(loading, KEY, false, "the key in \"%s\" is damaged: %s", file->path,
-                 ERR_reason_error_string(error) ? ERR_reason_error_string(error) : "unknown error");
-    return false;
-}
 
 // ---- Looking ------------------------------------------------------------------------------------
 
@@ -148,7 +42,7 @@ static bool fits(const struct loading *loading)
     ERR_clear_error();
     for (int i = 0; i < sk_X509_num(loading->above); i++) {
         if (X509_check_private_key(sk_X509_value(loading->above, i), loading->key) == 1) {
-            complain(loading, CHAIN, false,
+            tls_complain(loading->complaints, TLS_CHAIN, false,
                      "the server's own certificate must be the first in \"%s\", and is number %d",
                      pair->chain.path, i + 2);
             return false;
@@ -156,10 +50,10 @@ static bool fits(const struct loading *loading)
         ERR_clear_error();
     }
     if (strcmp(pair->key.path, pair->chain.path) == 0)
-        complain(loading, KEY, false, "the key in \"%s\" does not belong to the certificate there",
+        tls_complain(loading->complaints, TLS_KEY, false, "the key in \"%s\" does not belong to the certificate there",
                  pair->key.path);
     else
-        complain(loading, KEY, false, "key \"%s\" does not belong to \"%s\"", pair->key.path,
+        tls_complain(loading->complaints, TLS_KEY, false, "key \"%s\" does not belong to \"%s\"", pair->key.path,
                  pair->chain.path);
     return false;
 }
@@ -170,25 +64,16 @@ static bool is_strong(const struct loading *loading)
 
     if (EVP_PKEY_get_base_id(loading->key) == EVP_PKEY_RSA &&
         EVP_PKEY_get_bits(loading->key) < RSA_BITS_MIN) {
-        complain(loading, KEY, false, "the RSA key in \"%s\" has %d bits; at least %d are needed",
+        tls_complain(loading->complaints, TLS_KEY, false, "the RSA key in \"%s\" has %d bits; at least %d are needed",
                  loading->pair->key.path, EVP_PKEY_get_bits(loading->key), RSA_BITS_MIN);
         return false;
     }
     if (is_weak_signature(loading->own)) {
-        complain(loading, CHAIN, false, "the certificate in \"%s\" is signed with SHA-1 or MD5, "
+        tls_complain(loading->complaints, TLS_CHAIN, false, "the certificate in \"%s\" is signed with SHA-1 or MD5, "
                                         "which clients refuse", path);
         return false;
     }
     return true;
-}
-
-static const char *spell_time(const ASN1_TIME *time, char *text, size_t size)
-{
-    struct tm tm;
-
-    if (ASN1_TIME_to_tm(time, &tm) != 1 || strftime(text, size, "%Y-%m-%d %H:%M UTC", &tm) == 0)
-        (void)snprintf(text, size, "an unknown time");
-    return text;
 }
 
 static void warn_of_time(const struct loading *loading)
@@ -198,11 +83,11 @@ static void warn_of_time(const struct loading *loading)
     char when[64];
 
     if (X509_cmp_current_time(last) < 0)
-        complain(loading, CHAIN, true, "the certificate in \"%s\" has expired on %s",
-                 loading->pair->chain.path, spell_time(last, when, sizeof(when)));
+        tls_complain(loading->complaints, TLS_CHAIN, true, "the certificate in \"%s\" has expired on %s",
+                 loading->pair->chain.path, tls_spell_time(last, when, sizeof(when)));
     else if (X509_cmp_current_time(first) > 0)
-        complain(loading, CHAIN, true, "the certificate in \"%s\" is not valid before %s",
-                 loading->pair->chain.path, spell_time(first, when, sizeof(when)));
+        tls_complain(loading->complaints, TLS_CHAIN, true, "the certificate in \"%s\" is not valid before %s",
+                 loading->pair->chain.path, tls_spell_time(first, when, sizeof(when)));
 }
 
 static void warn(const struct loading *loading, bool has_names)
@@ -212,15 +97,15 @@ static void warn(const struct loading *loading, bool has_names)
 
     warn_of_time(loading);
     if (!has_names)
-        complain(loading, CHAIN, true,
+        tls_complain(loading->complaints, TLS_CHAIN, true,
                  "the certificate in \"%s\" has no subjectAltName; browsers refuse it", path);
     if (!is_of_itself && X509_check_ca(loading->own) > 0)
-        complain(loading, CHAIN, true, "the certificate in \"%s\" is that of an authority", path);
+        tls_complain(loading->complaints, TLS_CHAIN, true, "the certificate in \"%s\" is that of an authority", path);
     else if (X509_check_purpose(loading->own, X509_PURPOSE_SSL_SERVER, 0) != 1)
-        complain(loading, CHAIN, true,
+        tls_complain(loading->complaints, TLS_CHAIN, true,
                  "the certificate in \"%s\" is not for servers (extendedKeyUsage)", path);
     if (!is_of_itself && sk_X509_num(loading->above) == 0)
-        complain(loading, CHAIN, true,
+        tls_complain(loading->complaints, TLS_CHAIN, true,
                  "\"%s\" has the server's own certificate alone; is that of an intermediate "
                  "authority missing?", path);
     ERR_clear_error();
@@ -277,7 +162,7 @@ static bool is_new_kind(const struct loading *loading, int *kinds, size_t *n_kin
 
     for (size_t i = 0; i < *n_kinds; i++)
         if (kinds[i] == kind) {
-            complain(loading, KEY, false,
+            tls_complain(loading->complaints, TLS_KEY, false,
                      "\"%s\" is a second %s key; a certificate has one of each kind",
                      loading->pair->key.path, EVP_PKEY_get0_type_name(loading->key));
             return false;
@@ -289,14 +174,10 @@ static bool is_new_kind(const struct loading *loading, int *kinds, size_t *n_kin
 
 static bool use(const struct loading *loading, SSL_CTX *context)
 {
-    const char *reason;
-
     if (SSL_CTX_use_cert_and_key(context, loading->own, loading->key, loading->above, 1) == 1)
         return true;
-    reason = ERR_reason_error_string(ERR_peek_last_error());
-    complain(loading, CHAIN, false, "\"%s\" cannot be used: %s", loading->pair->chain.path,
-             reason ? reason : "unknown error");
-    ERR_clear_error();
+    tls_complain(loading->complaints, TLS_CHAIN, false, "\"%s\" cannot be used: %s",
+                 loading->pair->chain.path, tls_reason());
     return false;
 }
 
@@ -308,15 +189,12 @@ void tls_identity_load(struct tls_server *server, SSL_CTX *context,
 
     for (size_t i = 0; i < identity->n; i++) {
         struct loading loading = {.complaints = complaints, .pair = &identity->pairs[i]};
-        bool has_chain, has_key;
 
-        complaints->pair = i;
         ERR_clear_error();
-        has_chain = read_chain(&loading);
-        tls_keys_wipe(true);
-        has_key = read_key(&loading);
-        tls_keys_wipe(false);
-        if (has_chain && has_key && fits(&loading) && is_strong(&loading) &&
+        loading.above = tls_read_certificates(&loading.pair->chain, TLS_CHAIN, complaints);
+        loading.own = loading.above ? sk_X509_shift(loading.above) : NULL;
+        loading.key = tls_read_key(&loading.pair->key, complaints);
+        if (loading.own && loading.key && fits(&loading) && is_strong(&loading) &&
             is_new_kind(&loading, kinds, &n_kinds) && use(&loading, context))
             warn(&loading, add_names(server, context, loading.own));
         X509_free(loading.own);

@@ -20,17 +20,36 @@ struct tls_server {
     struct tls_name *names;
     size_t n_names;
     enum tls_profile profile;
-    bool is_strict;
+    bool refuses_unknown, is_strict;
+    enum tls_clients clients;
+    X509_STORE *authorities;       // of clients, NULL: none
+    STACK_OF(X509_NAME) * ca_names; // of those
+    unsigned char *alpn;           // as on the wire: each with its length in front
+    unsigned n_alpn;
 };
 
-// ---- tls_identity.c: certificates and keys ------------------------------------------------------
+// ---- tls_pem.c: files ---------------------------------------------------------------------------
 struct tls_complaints {
     void (*complain)(const struct tls_complaint *complaint, void *data);
     void *data;
-    size_t identity, pair; // that are looked at
-    size_t n_wrong;        // that were no warnings
+    size_t identity; // that is looked at
+    size_t n_wrong;  // that were no warnings
 };
 
+__attribute__((format(printf, 4, 5))) void tls_complain(struct tls_complaints *complaints,
+                                                        enum tls_about about, bool is_warning,
+                                                        const char *format, ...);
+// Certificates, or none with a complaint; the first and those behind it.
+STACK_OF(X509) *tls_read_certificates(const struct tls_file *file, enum tls_about about,
+                                      struct tls_complaints *complaints);
+EVP_PKEY *tls_read_key(const struct tls_file *file, struct tls_complaints *complaints);
+STACK_OF(X509_CRL) *tls_read_revocations(const struct tls_file *file,
+                                         struct tls_complaints *complaints);
+const char *tls_spell_time(const ASN1_TIME *time, char *text, size_t size);
+// Why OpenSSL's last call failed, in words; forgets it.
+const char *tls_reason(void);
+
+// ---- tls_identity.c: certificates and keys ------------------------------------------------------
 // Gives the context the identity's certificates and keys, and their names to the server.
 void tls_identity_load(struct tls_server *server, SSL_CTX *context,
                        const struct tls_identity *identity, struct tls_complaints *complaints);
@@ -48,7 +67,14 @@ struct tls_server *tls_server_load(const struct tls_settings *settings,
                                    void (*complain)(const struct tls_complaint *, void *),
                                    void *data);
 void tls_server_unload(struct tls_server *server);
-struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below);
+struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below, bool is_http);
+
+// ---- tls_clients.c: what clients must show, and what is said of them ----------------------------
+// Reads who may sign clients' certificates. False: something is wrong.
+bool tls_clients_load(struct tls_server *server, const struct tls_settings *settings,
+                      struct tls_complaints *complaints);
+void tls_clients_set(SSL_CTX *context, const struct tls_server *server);
+void tls_clients_unload(struct tls_server *server);
 
 // ---- tls_link.c: an SSL on the lower end of a stage, of a server or a client --------------------
 struct tls_link {

@@ -24,28 +24,50 @@ static struct tls_name *find(const struct tls_server *server, const char *text)
 }
 
 // By the name as it is, then by one whose first label is '*'.
-static SSL_CTX *context_for(const struct tls_server *server, const char *asked)
+static const struct tls_name *find_asked(const struct tls_server *server, const char *asked)
 {
     const struct tls_name *name = find(server, asked);
     const char *dot = strchr(asked, '.');
     char wild[258] = "*";
 
-    if (!name && dot && strlen(dot) < sizeof(wild) - 1) {
-        strcpy(wild + 1, dot); // it fits
-        name = find(server, wild);
-    }
-    return name ? name->context : server->contexts[0];
+    if (name || !dot || strlen(dot) >= sizeof(wild) - 1)
+        return name;
+    strcpy(wild + 1, dot); // it fits
+    return find(server, wild);
 }
 
 static int choose_name(SSL *ssl, int *alert, void *data)
 {
     const struct tls_server *server = data;
     const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    const struct tls_name *name = asked ? find_asked(server, asked) : NULL;
 
-    (void)alert;
-    if (asked && server->n > 1)
-        (void)SSL_set_SSL_CTX(ssl, context_for(server, asked));
-    return SSL_TLSEXT_ERR_OK; // without a name as with one that nobody has
+    if (name)
+        (void)SSL_set_SSL_CTX(ssl, name->context);
+    if (name || !asked || !server->refuses_unknown)
+        return SSL_TLSEXT_ERR_OK; // the first one's serves
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+// RFC 7301. Ours are preferred; without any the extension is left alone, but where HTTP is spoken.
+static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
+                           const unsigned char *offered, unsigned n_offered, void *data)
+{
+    static const unsigned char http[] = "\x08http/1.1";
+    const struct tls_server *server = data;
+    bool is_http = SSL_get_app_data(ssl) != NULL;
+    const unsigned char *ours = server->alpn ? server->alpn : http;
+    unsigned n = server->alpn ? server->n_alpn : sizeof(http) - 1;
+    unsigned char *chosen = NULL;
+
+    if (!server->alpn && !is_http)
+        return SSL_TLSEXT_ERR_NOACK;
+    if (SSL_select_next_proto(&chosen, ret_n, ours, n, offered, n_offered) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL; // no_application_protocol
+    *ret = chosen;
+    return SSL_TLSEXT_ERR_OK;
 }
 
 static bool set_up(SSL_CTX *context, const struct tls_server *server, const char *service)
@@ -79,16 +101,50 @@ static SSL_CTX *make_context(struct tls_server *server, const char *service)
     }
     (void)SSL_CTX_set_tlsext_servername_callback(context, choose_name);
     (void)SSL_CTX_set_tlsext_servername_arg(context, server);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, server);
+    tls_clients_set(context, server);
     return context;
 }
 
-static void complain_of_library(struct tls_complaints *complaints)
+static bool set_protocols(struct tls_server *server, const struct tls_settings *settings)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    const struct tls_complaint complaint = {.text = reason ? reason : "OpenSSL has no memory"};
+    size_t size = 0;
 
-    complaints->complain(&complaint, complaints->data);
-    complaints->n_wrong++;
+    for (size_t i = 0; i < settings->n_alpn; i++)
+        size += 1 + strlen(settings->alpn[i]);
+    if (size == 0)
+        return true;
+    server->alpn = malloc(size);
+    for (size_t i = 0; server->alpn && i < settings->n_alpn; i++) {
+        size_t length = strlen(settings->alpn[i]);
+
+        server->alpn[server->n_alpn++] = (unsigned char)length;
+        memcpy(server->alpn + server->n_alpn, settings->alpn[i], length);
+        server->n_alpn += (unsigned)length;
+    }
+    return server->alpn != NULL;
+}
+
+static void load(struct tls_server *server, const struct tls_settings *settings,
+                 struct tls_complaints *complaints)
+{
+    server->profile = settings->profile;
+    server->refuses_unknown = settings->refuses_unknown;
+    server->is_strict = settings->is_strict;
+    server->contexts = calloc(settings->n, sizeof(SSL_CTX *));
+    if (!server->contexts || !set_protocols(server, settings))
+        tls_complain(complaints, TLS_CHAIN, false, "out of memory");
+    else if (tls_clients_load(server, settings, complaints))
+        for (size_t i = 0; i < settings->n; i++) {
+            SSL_CTX *context = make_context(server, settings->service);
+
+            complaints->identity = i;
+            server->contexts[server->n++] = context;
+            if (context)
+                tls_identity_load(server, context, &settings->identities[i], complaints);
+            else
+                tls_complain(complaints, TLS_CHAIN, false, "%s", tls_reason());
+        }
 }
 
 struct tls_server *tls_server_load(const struct tls_settings *settings,
@@ -99,25 +155,11 @@ struct tls_server *tls_server_load(const struct tls_settings *settings,
     struct tls_server *server = calloc(1, sizeof(*server));
 
     tls_keys_prepare();
+    ERR_clear_error();
     if (server)
-        server->contexts = calloc(settings->n, sizeof(SSL_CTX *));
-    if (!server || !server->contexts) {
-        complain_of_library(&complaints);
-        tls_server_unload(server);
-        return NULL;
-    }
-    server->profile = settings->profile;
-    server->is_strict = settings->is_strict;
-    for (size_t i = 0; i < settings->n; i++) {
-        SSL_CTX *context = make_context(server, settings->service);
-
-        complaints.identity = i;
-        server->contexts[server->n++] = context;
-        if (context)
-            tls_identity_load(server, context, &settings->identities[i], &complaints);
-        else
-            complain_of_library(&complaints);
-    }
+        load(server, settings, &complaints);
+    else
+        tls_complain(&complaints, TLS_CHAIN, false, "out of memory");
     ERR_clear_error();
     if (complaints.n_wrong == 0)
         return server;
@@ -135,5 +177,7 @@ void tls_server_unload(struct tls_server *server)
         free(server->names[i].text);
     free(server->names);
     free(server->contexts);
+    free(server->alpn);
+    tls_clients_unload(server);
     free(server);
 }

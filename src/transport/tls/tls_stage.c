@@ -9,13 +9,14 @@
 
 #include "transport/tls/tls_private.h"
 
-#define FACTS     6
-#define FACT_ROOM 320
+#define FACTS     10
+#define FACT_ROOM 1024
 
 struct tls_stage {
     struct stage stage; // the first, so that a pointer to it is one to all
     const struct tls_server *server;
     struct tls_link link;
+    bool is_http;
     bool is_open; // the SSL is of this session
     size_t n_facts;
     const char *facts[FACTS + 1];
@@ -39,13 +40,16 @@ static void start(struct stage *stage)
     tls->link.read_wants = tls->link.write_wants = 0;
 }
 
+// What is too long is left out, as a part of a name is another name.
 static void note(struct tls_stage *tls, const char *name, const char *value)
 {
-    if (!value || *value == '\0')
+    char *room = tls->room[tls->n_facts];
+
+    if (!value || *value == '\0' ||
+        snprintf(room, FACT_ROOM, "%s=%s", name, value) >= FACT_ROOM)
         return;
-    (void)snprintf(tls->room[tls->n_facts], FACT_ROOM, "%s=%s", name, value);
-    tls->facts[tls->n_facts] = tls->room[tls->n_facts];
-    tls->facts[++tls->n_facts] = NULL;
+    tls->facts[tls->n_facts++] = room;
+    tls->facts[tls->n_facts] = NULL;
 }
 
 // A name of a host: letters, digits, hyphens and dots.
@@ -54,6 +58,41 @@ static const char *name_of_host(const char *text)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
 
     return text && strlen(text) < 256 && text[strspn(text, allowed)] == '\0' ? text : NULL;
+}
+
+// As printable ASCII, the rest escaped: RFC 2253.
+static void note_name(struct tls_stage *tls, const char *fact, const X509_NAME *name)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+
+    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0 && BIO_write(bio, "", 1) == 1 &&
+        BIO_get_mem_data(bio, &text) > 0)
+        note(tls, fact, text);
+    BIO_free(bio);
+}
+
+static void note_client(struct tls_stage *tls)
+{
+    X509 *shown = SSL_get0_peer_certificate(tls->link.ssl);
+    BIGNUM *serial = shown ? ASN1_INTEGER_to_BN(X509_get0_serialNumber(shown), NULL) : NULL;
+    char *digits = serial ? BN_bn2hex(serial) : NULL;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hash[8 + 2 * EVP_MAX_MD_SIZE] = "SHA256:";
+    unsigned n = 0;
+
+    note(tls, "SSL_CLIENT_VERIFY", shown ? "SUCCESS" : "NONE");
+    if (shown) {
+        note_name(tls, "SSL_CLIENT_S_DN", X509_get_subject_name(shown));
+        note(tls, "SSL_CLIENT_M_SERIAL", digits);
+        if (X509_digest(shown, EVP_sha256(), digest, &n) != 1)
+            n = 0;
+        for (unsigned i = 0; i < n; i++)
+            (void)snprintf(hash + 7 + 2 * i, 3, "%02x", digest[i]);
+        note(tls, "SSL_PEER_CERT_HASH", n > 0 ? hash : NULL);
+    }
+    OPENSSL_free(digits);
+    BN_free(serial);
 }
 
 // The names are those of s6-tlsd(1) and of mod_ssl.
@@ -65,6 +104,8 @@ static void note_all(struct tls_stage *tls)
     note(tls, "SSL_CIPHER", SSL_get_cipher_name(ssl));
     note(tls, "SSL_TLS_SNI_SERVERNAME",
          name_of_host(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)));
+    if (tls->server->clients != TLS_ANY_CLIENT)
+        note_client(tls);
 }
 
 static int begin(struct stage *stage, int flags)
@@ -78,6 +119,7 @@ static int begin(struct stage *stage, int flags)
             errno = ENOMEM;
             return -1;
         }
+        (void)SSL_set_app_data(tls->link.ssl, tls->is_http ? tls : NULL);
         SSL_set_accept_state(tls->link.ssl);
     }
     if (SSL_is_init_finished(tls->link.ssl))
@@ -146,11 +188,12 @@ static const struct stage_ops ops = {
     .facts = facts,
 };
 
-struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below)
+struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below, bool is_http)
 {
     static struct tls_stage tls;
 
     tls.stage = (struct stage){.ops = &ops, .below = below};
     tls.server = server;
+    tls.is_http = is_http;
     return &tls.stage;
 }
