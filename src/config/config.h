@@ -74,7 +74,8 @@ struct tls {
     int client;                    // enum tls_client_name
     char *client_ca, *client_crl;  // files
     struct text_list alpn;
-    int end;                       // enum tls_end
+    int has_tickets;
+    int end; // enum tls_end
     struct tls_server *server;     // transport/'s, which is made when it is loaded; NULL: none
 };
 

@@ -92,6 +92,7 @@ static const struct setting of_service[] = {
     {OF_SERVICE("tls_client_ca", TEXT, tls.client_ca), .is_path = true},
     {OF_SERVICE("tls_client_crl", TEXT, tls.client_crl), .is_path = true},
     {OF_SERVICE("tls_alpn", LIST, tls.alpn)},
+    {OF_SERVICE("tls_tickets", CHOICE, tls.has_tickets), .initial = "yes", CHOICES(no_yes)},
     {OF_SERVICE("tls_end", CHOICE, tls.end), .initial = "lenient", CHOICES(tls_end_names)},
 };
 

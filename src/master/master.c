@@ -28,6 +28,7 @@
 #include "master/master_stop.h"
 #include "master/master_terminal.h"
 #include "master/reload.h"
+#include "transport/transport.h"
 
 #define TICK_USEC    USEC_PER_SEC
 #define TWICE_USEC   USEC_PER_SEC        // one request that comes twice, as timeout(1) sends it
@@ -255,6 +256,7 @@ static void tick(struct master *master, uint64_t now)
     master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
+    transport_tick(now);
     notify_tick();
 }
 

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/file.h"
 #include "base/own_object.h"
+#include "transport/ticket_page.h"
 #include "transport/tls/tls.h"
 
 #define FILE_MOST ((size_t)1 << 20)
@@ -217,6 +218,7 @@ static void make_server(struct loading *loading, const struct tls_face *face)
                                       "tls_client_crl"),
         .alpn = (const char *const *)tls->alpn.items,
         .n_alpn = tls->alpn.n,
+        .tickets = tls->has_tickets ? ticket_page_open() : NULL,
         .is_strict = tls->end == TLS_END_STRICT,
     };
 
@@ -297,6 +299,7 @@ void tls_certificates_forget(bool may_use_library)
 {
     if (loaded)
         loaded->forget_keys(may_use_library);
+    ticket_page_forget();
 }
 
 struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket,

@@ -8,6 +8,7 @@
 #include "base/own_object.h"
 #include "config/handler.h"
 #include "transport/packet.h"
+#include "transport/ticket_page.h"
 #include "transport/tls_certificates.h"
 #include "transport/websocket/websocket.h"
 
@@ -39,6 +40,11 @@ void transport_load(struct config *config, struct problems *problems, struct pro
                          why);
         }
     tls_certificates_load(config, problems, warnings);
+}
+
+void transport_tick(uint64_t now_usec)
+{
+    ticket_page_turn(now_usec);
 }
 
 // Whether only this machine's programs come in there.

@@ -11,6 +11,9 @@
 // or as answers (answers.h). What cannot be had goes to problems.
 void transport_load(struct config *config, struct problems *problems, struct problems *warnings);
 
+// In the master, every second or so: what changes with time.
+void transport_tick(uint64_t now_usec);
+
 // A listener, as far as its connections' bytes go.
 struct door {
     const struct service *service;

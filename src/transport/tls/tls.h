@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "transport/stage.h"
+#include "transport/tls/tls_tickets.h"
 
 // ---- A server -----------------------------------------------------------------------------------
 
@@ -44,6 +45,7 @@ struct tls_settings {
     struct tls_file client_ca, client_crl; // in PEM; bytes NULL: none
     const char *const *alpn;               // names of protocols, the preferred one first
     size_t n_alpn;
+    const struct tls_ticket_page *tickets; // stays; NULL: no tickets
     bool is_strict; // a client's end without close_notify breaks the protocol
 };
 

@@ -160,6 +160,7 @@ int tls_link_begin(struct tls_link *link, int flags)
     begin_call(link, flags);
     r = SSL_do_handshake(link->ssl);
     link->read_wants = 0;
+    link->has_begun = r == 1;
     if (r == 1)
         return 1;
     r = explain(link, r, &link->read_wants);
@@ -221,7 +222,7 @@ int tls_link_end(struct tls_link *link, int flags)
 {
     int r;
 
-    if (!link->ssl || link->is_broken || !SSL_is_init_finished(link->ssl) ||
+    if (!link->ssl || link->is_broken || !link->has_begun ||
         (SSL_get_shutdown(link->ssl) & SSL_SENT_SHUTDOWN))
         return 0;
     begin_call(link, flags);

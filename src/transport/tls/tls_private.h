@@ -24,6 +24,8 @@ struct tls_server {
     enum tls_clients clients;
     X509_STORE *authorities;       // of clients, NULL: none
     STACK_OF(X509_NAME) * ca_names; // of those
+    const struct tls_ticket_page *tickets; // NULL: there are none
+    unsigned char policy[32];      // a digest of what a ticket vouches for
     unsigned char *alpn;           // as on the wire: each with its length in front
     unsigned n_alpn;
 };
@@ -69,6 +71,15 @@ struct tls_server *tls_server_load(const struct tls_settings *settings,
 void tls_server_unload(struct tls_server *server);
 struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below, bool is_http);
 
+struct tls_stage;
+// The session's ticket is of an old secret, and it gets another one.
+void tls_stage_wants_ticket(struct tls_stage *tls);
+bool tls_stage_is_http(const struct tls_stage *tls);
+
+// ---- tls_tickets.c ------------------------------------------------------------------------------
+bool tls_tickets_load(struct tls_server *server, const struct tls_settings *settings);
+bool tls_tickets_set(SSL_CTX *context, const struct tls_server *server);
+
 // ---- tls_clients.c: what clients must show, and what is said of them ----------------------------
 // Reads who may sign clients' certificates. False: something is wrong.
 bool tls_clients_load(struct tls_server *server, const struct tls_settings *settings,
@@ -83,6 +94,7 @@ struct tls_link {
     int flags;     // of the call that is being made: its MSG_DONTWAIT
     int error;     // what the lower end has said, an errno, 0: nothing
     uint64_t n_received; // bytes, of the lower end
+    bool has_begun; // the handshake is over
     bool is_eof;   // the lower end has no more
     bool is_cut;   // and no close_notify came before
     bool has_more; // there may be bytes inside, of which poll(2) does not know

@@ -56,7 +56,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
 {
     static const unsigned char http[] = "\x08http/1.1";
     const struct tls_server *server = data;
-    bool is_http = SSL_get_app_data(ssl) != NULL;
+    bool is_http = tls_stage_is_http(SSL_get_app_data(ssl));
     const unsigned char *ours = server->alpn ? server->alpn : http;
     unsigned n = server->alpn ? server->n_alpn : sizeof(http) - 1;
     unsigned char *chosen = NULL;
@@ -70,9 +70,9 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
     return SSL_TLSEXT_ERR_OK;
 }
 
-static bool set_up(SSL_CTX *context, const struct tls_server *server, const char *service)
+static bool set_up(SSL_CTX *context, const struct tls_server *server)
 {
-    uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+    uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                        SSL_OP_PRIORITIZE_CHACHA;
 
     if (!server->is_strict)
@@ -83,19 +83,17 @@ static bool set_up(SSL_CTX *context, const struct tls_server *server, const char
                                         SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(context, 1);
-    return SSL_CTX_set_num_tickets(context, 0) &&
-           SSL_CTX_set_min_proto_version(context, server->profile == TLS_MODERN ? TLS1_3_VERSION
+    return SSL_CTX_set_min_proto_version(context, server->profile == TLS_MODERN ? TLS1_3_VERSION
                                                                                 : TLS1_2_VERSION) &&
            SSL_CTX_set_cipher_list(context, CIPHERS) && SSL_CTX_set1_groups_list(context, GROUPS) &&
-           SSL_CTX_set_session_id_context(context, (const unsigned char *)service,
-                                          (unsigned)strnlen(service, SSL_MAX_SID_CTX_LENGTH));
+           tls_tickets_set(context, server);
 }
 
-static SSL_CTX *make_context(struct tls_server *server, const char *service)
+static SSL_CTX *make_context(struct tls_server *server)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
-    if (!context || !set_up(context, server, service)) {
+    if (!context || !set_up(context, server)) {
         SSL_CTX_free(context);
         return NULL;
     }
@@ -134,9 +132,11 @@ static void load(struct tls_server *server, const struct tls_settings *settings,
     server->contexts = calloc(settings->n, sizeof(SSL_CTX *));
     if (!server->contexts || !set_protocols(server, settings))
         tls_complain(complaints, TLS_CHAIN, false, "out of memory");
+    else if (!tls_tickets_load(server, settings))
+        tls_complain(complaints, TLS_CHAIN, false, "%s", tls_reason());
     else if (tls_clients_load(server, settings, complaints))
         for (size_t i = 0; i < settings->n; i++) {
-            SSL_CTX *context = make_context(server, settings->service);
+            SSL_CTX *context = make_context(server);
 
             complaints->identity = i;
             server->contexts[server->n++] = context;

@@ -17,7 +17,8 @@ struct tls_stage {
     const struct tls_server *server;
     struct tls_link link;
     bool is_http;
-    bool is_open; // the SSL is of this session
+    bool is_open;      // the SSL is of this session
+    bool wants_ticket; // the client gets one with the first answer
     size_t n_facts;
     const char *facts[FACTS + 1];
     char room[FACTS][FACT_ROOM];
@@ -32,7 +33,7 @@ static void start(struct stage *stage)
 {
     struct tls_stage *tls = of(stage);
 
-    tls->is_open = false;
+    tls->is_open = tls->wants_ticket = false;
     tls->n_facts = 0;
     tls->facts[0] = NULL;
     tls->link.wrong[0] = '\0';
@@ -119,15 +120,28 @@ static int begin(struct stage *stage, int flags)
             errno = ENOMEM;
             return -1;
         }
-        (void)SSL_set_app_data(tls->link.ssl, tls->is_http ? tls : NULL);
+        (void)SSL_set_app_data(tls->link.ssl, tls);
         SSL_set_accept_state(tls->link.ssl);
     }
-    if (SSL_is_init_finished(tls->link.ssl))
+    if (tls->n_facts > 0)
         return 1;
     r = tls_link_begin(&tls->link, flags);
-    if (r > 0)
-        note_all(tls);
+    if (r <= 0)
+        return r;
+    note_all(tls);
+    tls->wants_ticket |= !SSL_session_reused(tls->link.ssl);
+    tls->wants_ticket &= tls->server->tickets && SSL_version(tls->link.ssl) >= TLS1_3_VERSION;
     return r;
+}
+
+void tls_stage_wants_ticket(struct tls_stage *tls)
+{
+    tls->wants_ticket = true;
+}
+
+bool tls_stage_is_http(const struct tls_stage *tls)
+{
+    return tls->is_http;
 }
 
 static ssize_t take(struct stage *stage, void *data, size_t size, int flags, bool *ret_last)
@@ -143,8 +157,16 @@ static ssize_t take(struct stage *stage, void *data, size_t size, int flags, boo
 
 static ssize_t give(struct stage *stage, const void *data, size_t size, int flags, bool is_last)
 {
+    struct tls_stage *tls = of(stage);
+
     (void)is_last;
-    return tls_link_give(&of(stage)->link, data, size, flags);
+    // Not in the handshake: who sends much and reads nothing meanwhile would lose some of it to the
+    // reset that an unread ticket may bring.
+    if (tls->wants_ticket && size > 0) {
+        tls->wants_ticket = false;
+        (void)SSL_new_session_ticket(tls->link.ssl);
+    }
+    return tls_link_give(&tls->link, data, size, flags);
 }
 
 static int end(struct stage *stage, enum stage_ending ending, int flags)
