@@ -11,6 +11,8 @@
 
 #include "transport/tls/tls_private.h"
 
+#define IDLE_RECORDS_MAX 32
+
 // ---- The BIO ------------------------------------------------------------------------------------
 
 static bool is_later(int error)
@@ -21,9 +23,15 @@ static bool is_later(int error)
 static int bio_read(BIO *bio, char *data, size_t size, size_t *ret_n)
 {
     struct tls_link *link = BIO_get_data(bio);
-    ssize_t n = link->below.take(link->below.cookie, data, size, link->flags);
+    ssize_t n;
 
     BIO_clear_retry_flags(bio);
+    *ret_n = 0;
+    if (link->n_idle_records > IDLE_RECORDS_MAX) {
+        link->error = EPROTO;
+        return 0;
+    }
+    n = link->below.take(link->below.cookie, data, size, link->flags);
     *ret_n = n > 0 ? (size_t)n : 0;
     link->n_received += *ret_n;
     if (n > 0)
@@ -76,6 +84,19 @@ static const BIO_METHOD *method(void)
     return made;
 }
 
+// Counts records that bring nothing, as updates of keys do: OpenSSL takes any number of them.
+static void watch(int is_sent, int version, int type, const void *data, size_t size, SSL *ssl,
+                  void *pointer)
+{
+    struct tls_link *link = pointer;
+
+    (void)version;
+    (void)data;
+    (void)size;
+    (void)ssl;
+    link->n_idle_records += !is_sent && type == SSL3_RT_HEADER && link->has_begun;
+}
+
 // ---- Its life -----------------------------------------------------------------------------------
 
 bool tls_link_open(struct tls_link *link, SSL_CTX *context, struct stage_end below)
@@ -93,6 +114,8 @@ bool tls_link_open(struct tls_link *link, SSL_CTX *context, struct stage_end bel
     BIO_set_data(bio, link);
     BIO_set_init(bio, 1);
     SSL_set_bio(link->ssl, bio, bio);
+    SSL_set_msg_callback(link->ssl, watch);
+    SSL_set_msg_callback_arg(link->ssl, link);
     return true;
 }
 
@@ -121,6 +144,8 @@ static void note_reason(struct tls_link *link)
 
     if (ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         reason = ended_within;
+    else if (ERR_GET_REASON(error) == SSL_R_CALLBACK_FAILED) // tls_server.c, choose_name()
+        reason = "no certificate has the name that the client asks for";
     (void)snprintf(link->wrong, sizeof(link->wrong), "%s", reason ? reason : "an unknown error");
 }
 
@@ -139,6 +164,8 @@ static int explain(struct tls_link *link, int result, short *wants)
         return -1;
     }
     link->is_broken = true;
+    if (link->error == EPROTO)
+        (void)snprintf(link->wrong, sizeof(link->wrong), "too many records without data");
     if (link->error != 0) {
         errno = link->error;
         return -1;
@@ -188,8 +215,10 @@ ssize_t tls_link_take(struct tls_link *link, void *data, size_t size, int flags)
     link->read_wants = 0;
     r = SSL_read_ex(link->ssl, data, size, &n);
     link->has_more = r == 1 && SSL_has_pending(link->ssl);
-    if (r == 1)
+    if (r == 1) {
+        link->n_idle_records = 0;
         return (ssize_t)n;
+    }
     r = explain(link, r, &link->read_wants);
     if (r < 0 && errno == EPROTO && link->is_cut)
         errno = ECONNRESET;

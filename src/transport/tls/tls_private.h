@@ -94,6 +94,7 @@ struct tls_link {
     int flags;     // of the call that is being made: its MSG_DONTWAIT
     int error;     // what the lower end has said, an errno, 0: nothing
     uint64_t n_received; // bytes, of the lower end
+    unsigned n_idle_records; // since the last data
     bool has_begun; // the handshake is over
     bool is_eof;   // the lower end has no more
     bool is_cut;   // and no close_notify came before
