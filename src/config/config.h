@@ -88,6 +88,7 @@ struct certificate {
     int line;                    // where it ends
     bool is_again;               // another one has its name
     int *lines;                  // where its settings are written (section.h); owned
+    int64_t since_sec, until_sec; // when it is valid, since 1970; 0: nobody has read it yet
 };
 
 // How fast workers may be started: `burst` at once, then `per_sec`.
@@ -193,7 +194,7 @@ const char *config_input_open(struct config_input *ret, const char *path,
 void config_input_close(struct config_input *input);
 
 // The certificate of that name, NULL: there is none.
-const struct certificate *config_certificate(const struct config *config, const char *name);
+struct certificate *config_certificate(const struct config *config, const char *name);
 
 // The line where a setting of every service, or of a certificate, is written, or else the section's
 // end.

@@ -29,7 +29,7 @@ int config_certificate_line(const struct certificate *certificate, const char *s
     return line_of(&settings_of_certificate, certificate->lines, setting, certificate->line);
 }
 
-const struct certificate *config_certificate(const struct config *config, const char *name)
+struct certificate *config_certificate(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->n_certificates; i++)
         if (!config->certificates[i].is_again && strcmp(config->certificates[i].name, name) == 0)

@@ -26,6 +26,7 @@ enum log_event {
     EVENT_THROTTLED,
     EVENT_SOURCE_CRASHES,
     EVENT_OWN_REFUSED, // a signal or a call of a descendant of ours
+    EVENT_CERTIFICATE_EXPIRES,
     EVENT_STOPPED,
     EVENT_SESSION_OPENED,
     EVENT_SESSION_CLOSED,

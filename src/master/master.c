@@ -256,7 +256,7 @@ static void tick(struct master *master, uint64_t now)
     master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
-    transport_tick(now);
+    transport_tick(master->config, now);
     notify_tick();
 }
 

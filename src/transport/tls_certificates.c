@@ -12,6 +12,7 @@
 #include "base/own_object.h"
 #include "transport/ticket_page.h"
 #include "transport/tls/tls.h"
+#include "transport/tls_expiry.h"
 
 #define FILE_MOST ((size_t)1 << 20)
 
@@ -32,7 +33,7 @@ struct reading {
 
 // The files of a certificate's section.
 struct section_reading {
-    const struct certificate *certificate;
+    struct certificate *certificate;
     struct reading *readings; // of each pair two: chain, key
     struct tls_pair *pairs;
 };
@@ -199,6 +200,18 @@ static void take_complaint(const struct tls_complaint *complaint, void *data)
                      subject.kind, subject.name, complaint->text);
 }
 
+// Of several pairs it is the one that ends first.
+static void take_validity(const struct tls_validity *validity, void *data)
+{
+    const struct loading *loading = data;
+    struct certificate *certificate = loading->sections[validity->identity].certificate;
+
+    if (certificate->until_sec == 0 || validity->until < certificate->until_sec) {
+        certificate->since_sec = validity->since;
+        certificate->until_sec = validity->until;
+    }
+}
+
 static void make_server(struct loading *loading, const struct tls_face *face)
 {
     static const enum tls_clients clients[TLS_CLIENTS_N] = {[TLS_CLIENT_NONE] = TLS_ANY_CLIENT,
@@ -222,8 +235,10 @@ static void make_server(struct loading *loading, const struct tls_face *face)
         .is_strict = tls->end == TLS_END_STRICT,
     };
 
+    const struct tls_audience audience = {take_complaint, take_validity, loading};
+
     if (!loading->is_wrong && loading->n > 0)
-        loading->service->tls.server = face->load(&settings, take_complaint, loading);
+        loading->service->tls.server = face->load(&settings, &audience);
 }
 
 static void load_service(struct loading *loading, const struct tls_face *face)
@@ -293,6 +308,7 @@ void tls_certificates_load(struct config *config, struct problems *problems,
         config->unload = unload;
         load_service(&loading, face);
     }
+    tls_expiry_warn(config, warnings);
 }
 
 void tls_certificates_forget(bool may_use_library)

@@ -10,6 +10,7 @@
 #include "transport/packet.h"
 #include "transport/ticket_page.h"
 #include "transport/tls_certificates.h"
+#include "transport/tls_expiry.h"
 #include "transport/websocket/websocket.h"
 
 static const struct websocket_face *websocket_face(char *why, size_t size)
@@ -42,9 +43,10 @@ void transport_load(struct config *config, struct problems *problems, struct pro
     tls_certificates_load(config, problems, warnings);
 }
 
-void transport_tick(uint64_t now_usec)
+void transport_tick(const struct config *config, uint64_t now_usec)
 {
     ticket_page_turn(now_usec);
+    tls_expiry_tick(config, now_usec);
 }
 
 // Whether only this machine's programs come in there.

@@ -12,7 +12,7 @@
 void transport_load(struct config *config, struct problems *problems, struct problems *warnings);
 
 // In the master, every second or so: what changes with time.
-void transport_tick(uint64_t now_usec);
+void transport_tick(const struct config *config, uint64_t now_usec);
 
 // A listener, as far as its connections' bytes go.
 struct door {

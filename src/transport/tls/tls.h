@@ -59,6 +59,19 @@ struct tls_complaint {
     const char *text; // valid during the call
 };
 
+// Of an identity's certificate, in seconds since 1970.
+struct tls_validity {
+    size_t identity;
+    int64_t since, until;
+};
+
+// Who hears of what is loaded.
+struct tls_audience {
+    void (*complain)(const struct tls_complaint *complaint, void *data);
+    void (*note)(const struct tls_validity *validity, void *data); // of each certificate
+    void *data;
+};
+
 // Contexts of one service: made before workers are, and never changed.
 struct tls_server;
 
@@ -83,7 +96,7 @@ struct tls_face {
 
     // NULL with at least one complaint that is no warning. Blocks on nothing.
     struct tls_server *(*load)(const struct tls_settings *settings,
-                               void (*complain)(const struct tls_complaint *, void *), void *data);
+                               const struct tls_audience *audience);
     void (*unload)(struct tls_server *server);
     // In a process that needs no keys: whatever load() has read is gone from its memory; no server
     // may be used or unloaded there. is_wiped: it is overwritten and not taken away, as somebody

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "transport/tls/tls_private.h"
 
@@ -76,18 +77,33 @@ static bool is_strong(const struct loading *loading)
     return true;
 }
 
-static void warn_of_time(const struct loading *loading)
+static int64_t in_seconds(const ASN1_TIME *time)
 {
+    struct tm tm;
+
+    return ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : 0;
+}
+
+static void look_at_time(const struct loading *loading)
+{
+    const struct tls_audience *audience = loading->complaints->audience;
     const ASN1_TIME *first = X509_get0_notBefore(loading->own);
     const ASN1_TIME *last = X509_get0_notAfter(loading->own);
+    const struct tls_validity validity = {.identity = loading->complaints->identity,
+                                          .since = in_seconds(first),
+                                          .until = in_seconds(last)};
+    const char *path = loading->pair->chain.path;
     char when[64];
 
     if (X509_cmp_current_time(last) < 0)
-        tls_complain(loading->complaints, TLS_CHAIN, true, "the certificate in \"%s\" has expired on %s",
-                 loading->pair->chain.path, tls_spell_time(last, when, sizeof(when)));
+        tls_complain(loading->complaints, TLS_CHAIN, true,
+                     "the certificate in \"%s\" has expired on %s", path,
+                     tls_spell_time(last, when, sizeof(when)));
     else if (X509_cmp_current_time(first) > 0)
-        tls_complain(loading->complaints, TLS_CHAIN, true, "the certificate in \"%s\" is not valid before %s",
-                 loading->pair->chain.path, tls_spell_time(first, when, sizeof(when)));
+        tls_complain(loading->complaints, TLS_CHAIN, true,
+                     "the certificate in \"%s\" is not valid before %s", path,
+                     tls_spell_time(first, when, sizeof(when)));
+    audience->note(&validity, audience->data);
 }
 
 static void warn(const struct loading *loading, bool has_names)
@@ -95,7 +111,7 @@ static void warn(const struct loading *loading, bool has_names)
     const char *path = loading->pair->chain.path;
     bool is_of_itself = X509_self_signed(loading->own, 0) == 1;
 
-    warn_of_time(loading);
+    look_at_time(loading);
     if (!has_names)
         tls_complain(loading->complaints, TLS_CHAIN, true,
                  "the certificate in \"%s\" has no subjectAltName; browsers refuse it", path);

@@ -23,7 +23,7 @@ void tls_complain(struct tls_complaints *complaints, enum tls_about about, bool 
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    complaints->complain(&complaint, complaints->data);
+    complaints->audience->complain(&complaint, complaints->audience->data);
     complaints->n_wrong += !is_warning;
 }
 

@@ -32,8 +32,7 @@ struct tls_server {
 
 // ---- tls_pem.c: files ---------------------------------------------------------------------------
 struct tls_complaints {
-    void (*complain)(const struct tls_complaint *complaint, void *data);
-    void *data;
+    const struct tls_audience *audience;
     size_t identity; // that is looked at
     size_t n_wrong;  // that were no warnings
 };
@@ -66,8 +65,7 @@ void tls_keys_wipe(bool on);
 
 // ---- tls_server.c -------------------------------------------------------------------------------
 struct tls_server *tls_server_load(const struct tls_settings *settings,
-                                   void (*complain)(const struct tls_complaint *, void *),
-                                   void *data);
+                                   const struct tls_audience *audience);
 void tls_server_unload(struct tls_server *server);
 struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below, bool is_http);
 

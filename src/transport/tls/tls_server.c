@@ -148,10 +148,9 @@ static void load(struct tls_server *server, const struct tls_settings *settings,
 }
 
 struct tls_server *tls_server_load(const struct tls_settings *settings,
-                                   void (*complain)(const struct tls_complaint *, void *),
-                                   void *data)
+                                   const struct tls_audience *audience)
 {
-    struct tls_complaints complaints = {.complain = complain, .data = data};
+    struct tls_complaints complaints = {.audience = audience};
     struct tls_server *server = calloc(1, sizeof(*server));
 
     tls_keys_prepare();
