@@ -43,7 +43,7 @@ static void complain_of_form(const struct tls_file *file, const char *what, enum
 
     if (file->n == 0)
         tls_complain(complaints, about, false, "\"%s\" is empty", file->path);
-    else if (file->n > 2 && bytes[0] == 0x30 && bytes[1] >= 0x80)
+    else if (file->n > 2 && bytes[0] == 0x30 && (bytes[1] > 0x80 || bytes[1] == file->n - 2))
         tls_complain(complaints, about, false,
                      "\"%s\" is in DER or PKCS#12, not in PEM; see openssl-x509(1), "
                      "openssl-pkcs12(1)",

@@ -175,16 +175,16 @@ static void test_shared_name(void **state)
 }
 
 // --- Further kinds of sections -------------------------------------------------------------------
-struct certificate {
+struct seal {
     char *file;
     uint64_t renew_usec;
 };
 
 static const struct setting certificate_settings[] = {
-    {FIELD("chain", TEXT, struct certificate, file)},
-    {FIELD("renew", SPAN, struct certificate, renew_usec), .initial = "30d"},
+    {FIELD("chain", TEXT, struct seal, file)},
+    {FIELD("renew", SPAN, struct seal, renew_usec), .initial = "30d"},
 };
-static const struct form certificate_form = FORM(struct certificate, certificate_settings);
+static const struct form certificate_form = FORM(struct seal, certificate_settings);
 
 struct door {
     unsigned width;
@@ -210,7 +210,7 @@ static char ended[512];
 static void end_section(struct section *section, void *data)
 {
     size_t used = strlen(ended);
-    const struct certificate *certificate = section->parts[0].values;
+    const struct seal *certificate = section->parts[0].values;
 
     if (section->is_again)
         return;

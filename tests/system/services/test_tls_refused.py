@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""Certificates that cannot serve, and those that clients may refuse: which file, which line, why. At
+a start other services are served; at a reload all stays as it was."""
+
+import os
+import re
+import ssl
+
+import pytest
+
+from certificates import Authority, openssl
+from harness import (EX_CONFIG, EX_OK, can_become_others, configuration, quoted, run, service)
+from tls_peer import behind, serial_of
+
+PLAIN = service("echo")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Files by name."""
+    folder = tmp_path_factory.mktemp("refused")
+    authority = Authority(folder)
+    middle = Authority(folder, "middle", authority)
+    www, other = middle.leaf("www"), authority.leaf("other")
+    files = {"ca": authority.path, "www": www.chain, "www.key": www.key, "other.key": other.key,
+             "other": other.chain}
+    for name, options in {"rsa1024": {"kind": "rsa:1024"}, "sha1": {"digest": "sha1"},
+                          "old": {"days": -1}, "nameless": {"names": ()},
+                          "client": {"usage": "clientAuth"}, "authority": {"authority": True},
+                          "short": {"days": 1}}.items():
+        leaf = middle.leaf(name, **options)
+        files[name], files[f"{name}.key"] = leaf.chain, leaf.key
+
+    def add(name, data, mode=0o640):
+        files[name] = folder / f"made-{name}"
+        files[name].write_bytes(data)
+        files[name].chmod(mode)
+    text = www.chain.read_bytes()
+    first = text.index(b"-----END CERTIFICATE-----\n") + len(b"-----END CERTIFICATE-----\n")
+    add("empty", b"")
+    add("words", b"no certificate\n")
+    add("der", openssl("x509", "-in", www.chain, "-outform", "der"))
+    add("key.der", openssl("pkey", "-in", www.key, "-outform", "der"))
+    add("p12", openssl("pkcs12", "-export", "-in", www.chain, "-inkey", www.key, "-passout",
+                       "pass:x"))
+    add("damaged", text.replace(b"M", b"!", 3))
+    add("reversed", text[first:] + text[:first])
+    add("encrypted", openssl("pkey", "-in", www.key, "-aes256", "-passout", "pass:x"))
+    add("damaged.key", re.sub(rb"\n([A-Za-z0-9+/]{10})", rb"\nAAAAAAAAAA", www.key.read_bytes(), 1))
+    add("certificate.key", text)
+    add("open.key", www.key.read_bytes(), 0o644)
+    add("huge", b"x" * ((1 << 20) + 1))
+    add("both", text + www.key.read_bytes())
+    files["folder"], files["absent"] = folder, folder / "absent"
+    return files
+
+
+# Files of chain and key; what is said, at which setting.
+REFUSED = {
+    "no file": ("absent", "www.key", "chain", "chain .*absent.: No such file or directory"),
+    "no key's file": ("www", "absent", "key", "key .*absent.: No such file or directory"),
+    "folder": ("folder", "www.key", "chain", "chain .*: Is a directory"),
+    "empty": ("empty", "www.key", "chain", "is empty"),
+    "too long": ("huge", "www.key", "chain", "longer than 1 MiB"),
+    "words": ("words", "www.key", "chain", "has no certificate in PEM"),
+    "no key in it": ("www", "words", "key", "has no private key in PEM"),
+    "key is a certificate": ("www", "certificate.key", "key", "has no private key in PEM"),
+    "certificate is a key": ("www.key", "www.key", "chain", "has no certificate in PEM"),
+    "DER": ("der", "www.key", "chain", "is in DER or PKCS#12, not in PEM"),
+    "key in DER": ("www", "key.der", "key", "is in DER or PKCS#12, not in PEM"),
+    "PKCS#12": ("p12", "www.key", "chain", "is in DER or PKCS#12, not in PEM"),
+    "damaged": ("damaged", "www.key", "chain", "certificate 1 in .* is damaged: "),
+    "damaged key": ("www", "damaged.key", "key", "the key in .* is damaged: "),
+    "encrypted": ("www", "encrypted", "key", "is encrypted, and nobody can be asked"),
+    "other key": ("www", "other.key", "key", r"key .*other\.key. does not belong to .*www\.pem"),
+    "not the first": ("reversed", "www.key", "chain",
+                      "own certificate must be the first in .*, and is number 2"),
+    "1024 bits": ("rsa1024", "rsa1024.key", "key", "has 1024 bits; at least 2048"),
+    "SHA-1": ("sha1", "sha1.key", "chain", "signed with SHA-1 or MD5"),
+    "key for all": ("www", "open.key", "key", r"may be read by everybody \(mode 0644\)"),
+}
+
+
+def conf_of(made, chain, key, *services):
+    return (f'certificate "www" {{\n    chain = {{{quoted(made[chain])}}}\n'
+            f'    key = {{{quoted(made[key])}}}\n}}\n'
+            + configuration(*(services or (behind("secure", "echo"),))))
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(made, case):
+    """TL4: by -t, in the line of that setting."""
+    chain, key, setting, words = REFUSED[case]
+    line = {"chain": 2, "key": 3}[setting]
+    status, _, said = run("-t", conf=conf_of(made, chain, key))
+    assert status == EX_CONFIG
+    assert re.search(rf'tcpd\.conf:{line}: certificate "www": .*{words}', said), said
+
+
+WARNED = {
+    "expired": ("old", "old.key", "has expired on 20"),
+    "no names": ("nameless", "nameless.key", "has no subjectAltName; browsers refuse it"),
+    "not for servers": ("client", "client.key", "is not for servers"),
+    "authority": ("authority", "authority.key", "is that of an authority"),
+    "no intermediate": ("other", "other.key", "intermediate authority missing"),
+}
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_warned(made, case):
+    """TL4: it can be served; once, however many services show it."""
+    chain, key, words = WARNED[case]
+    status, _, said = run("-t", conf=conf_of(made, chain, key, behind("a", "echo"),
+                                             behind("b", "echo")))
+    assert status == EX_OK
+    assert len(re.findall(rf'tcpd\.conf:2: certificate "www": .*{words}', said)) == 1, said
+
+
+def test_right(made):
+    """Nothing is said of a good one; the key may be in the chain's file."""
+    status, _, said = run("-t", conf=conf_of(made, "www", "www.key"))
+    assert status == EX_OK and "certificate" not in said, said
+    conf = f'certificate "www" {{ chain = {{{quoted(made["both"])}}} }}\n'
+    status, _, said = run("-t", conf=conf + configuration(behind("echo")))
+    assert status == EX_OK and "certificate" not in said, said
+
+
+WRONG = {
+    "no certificates": (service("a", "echo", "tls:127.0.0.1:0"),
+                        'listen = "tls:127.0.0.1:0": service "a" has no certificates'),
+    "unknown": (behind("a", "echo", certificates=["www", "other"]),
+                'certificates of service "a": there is no certificate "other"'),
+    "no authority": (behind("a", "echo", tls_client="require"), 'tls_client of service "a" needs '
+                                                                "tls_client_ca"),
+    "authority alone": (behind("a", "echo", tls_client_ca="x"), "has no effect without tls_client"),
+    "list alone": (behind("a", "echo", tls_client_crl="x"), "has no effect without tls_client_ca"),
+    "empty protocol": (behind("a", "echo", tls_alpn=[""]), "is no name of a protocol"),
+    "long protocol": (behind("a", "echo", tls_alpn=["x" * 256]), "is no name of a protocol"),
+    "listener": (behind("a", "program", program=["/bin/cat"], program_mode="listener"),
+                 "it would meet what is encrypted"),
+    "unix": (behind("a", "echo", listen="tls:unix:/run/x"), "tls:unix:/run/x"),
+    "profile": (behind("a", "echo", tls_profile="old"), "tls_profile"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_settings(made, case):
+    section, words = WRONG[case]
+    status, _, said = run("-t", conf=conf_of(made, "www", "www.key", section))
+    assert status == EX_CONFIG and words in said, said
+
+
+@pytest.mark.parametrize("setting, file, words", [
+    ("tls_client_ca", "words", "has no certificate in PEM"),
+    ("tls_client_ca", "absent", "No such file"),
+    ("tls_client_crl", "words", "has no list of revoked certificates"),
+    ("tls_client_crl", "ca", "has no list of revoked certificates")])
+def test_clients_files(made, setting, file, words):
+    options = {"tls_client": "require", "tls_client_ca": made["ca"], setting: made[file]}
+    status, _, said = run("-t", conf=conf_of(made, "www", "www.key", behind("a", "echo", **options)))
+    assert status == EX_CONFIG and re.search(rf'service "a": .*{words}', said), said
+
+
+def test_section(made):
+    for text, words in ((r'certificate "a" { }', 'certificate "a" has no chain'),
+                        ('certificate "a" { chain = {"x"} key = {"y", "z"} }', "in pairs"),
+                        ('certificate "a" { chain = {"1", "2", "3", "4", "5"} }', "5 files"),
+                        ('certificate "a" { chian = {"x"} }', "chain")):
+        status, _, said = run("-t", conf=text + "\n" + configuration(PLAIN))
+        assert status == EX_CONFIG and words in said, said
+
+
+def test_unused(made):
+    status, _, said = run("-t", conf=conf_of(made, "www", "www.key", PLAIN))
+    assert status == EX_OK and 'certificate "www": no service shows it' in said
+    status, _, said = run("-t", conf=conf_of(made, "www", "www.key",
+                                             service("echo", certificates=["www"])))
+    assert status == EX_OK and "have no effect without an entry of listen" in said
+
+
+def test_a_start_serves_the_others(tcpd, made):
+    """The service with the bad certificate is left out, and it is said why."""
+    with tcpd(conf_of(made, "www", "other.key", behind("secure", "echo"), PLAIN)) as daemon:
+        assert daemon.is_serving()
+        daemon.wait_log('certificate "www": key .* does not belong to')
+        assert "secure" not in daemon.addresses
+
+
+def test_a_reload_changes_nothing(tcpd, made):
+    """R2: the serial stays, and the file is named."""
+    with tcpd(conf_of(made, "www", "www.key")) as daemon:
+        trusting = ssl.create_default_context(cafile=str(made["ca"]))
+        before = serial_of(daemon, "secure", trusting)
+        daemon.reload(conf_of(made, "www", "encrypted"))
+        daemon.wait_log("is encrypted, and nobody can be asked")
+        daemon.wait_log("the old configuration stays in force")
+        assert serial_of(daemon, "secure", trusting) == before
+
+
+@pytest.mark.skipif(not can_become_others(), reason="cannot become another user")
+def test_key_that_may_not_be_read(made):
+    """As an ordinary user: the file's own error."""
+    os.chmod(made["www.key"], 0o600)
+    try:
+        status, _, said = run("-t", conf=conf_of(made, "www", "www.key"),
+                              prefix=("setpriv", "--reuid=65534", "--regid=65534",
+                                      "--clear-groups"))
+    finally:
+        os.chmod(made["www.key"], 0o640)
+    assert status == EX_CONFIG and "Permission denied" in said
