@@ -18,7 +18,8 @@
 
 static const char help[] =
     "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --wait | --listener]\n"
-    "                [--websocket] [-o NAME=VALUE]... [--control PATH] [-v]\n"
+    "                [--websocket] [--certificate FILE [--key FILE]]\n"
+    "                [-o NAME=VALUE]... [--control PATH] [-v]\n"
     "                [--] PROGRAM [ARGUMENT...]\n"
     "       tcpd run ... --handler NAME\n"
     "       tcpd run ... --handler /PATH/MODULE.so [NAME=VALUE...]\n"
@@ -34,6 +35,8 @@ static const char help[] =
     "                           the listening socket, or that for datagrams, as descriptor 0\n"
     "      --listener           the program accepts by itself, on descriptor 3\n"
     "      --websocket          speak WebSocket: ADDRESS is ws:127.0.0.1:7000 and so on\n"
+    "      --certificate FILE   speak TLS, and show this: PEM, with those that have signed it\n"
+    "      --key FILE           its private key, if it is not in the same file\n"
     "      --handler NAME       a built-in service or a module instead of a program\n"
     "  -o, --option NAME=VALUE  any option of tcpd.conf(5); again for more, and for lists\n"
     "  -C, --control PATH       open a control socket there, for tcpdctl -s PATH\n"
@@ -139,6 +142,14 @@ static void add_address(struct run *run, const char *text)
     add_setting(run, "listen", address);
 }
 
+// A certificate's, which has a section of its own.
+static void add_file(struct run *run, const char *name, const char *path)
+{
+    add_setting(run, name, path);
+    if (strcmp(name, "chain") == 0 && !run_find(run, "certificates"))
+        add_setting(run, "certificates", RUN_CERTIFICATE);
+}
+
 static int add_mode(struct run *run, const char *mode)
 {
     const char *before = run_find(run, "program_mode");
@@ -167,6 +178,12 @@ static int take_option(struct run *run, int option, const char **max)
         return add_mode(run, "listener");
     case 'w':
         run->speaks_websocket = true;
+        return -1;
+    case 'c':
+        add_file(run, "chain", optarg);
+        return -1;
+    case 'k':
+        add_file(run, "key", optarg);
         return -1;
     case 'H':
         add_handler(run, optarg);
@@ -217,8 +234,8 @@ static bool has_sockets(void)
     return pid && getenv("LISTEN_FDS") && strtol(pid, NULL, 10) == (long)getpid();
 }
 
-// Puts "ws:" in front of addresses that say nothing of what is spoken there.
-static void speak_websocket(struct run *run)
+// Puts it in front of addresses that say nothing of what is spoken there.
+static void speak(struct run *run, const char *prefix)
 {
     for (size_t i = 0; i < run->n_settings; i++) {
         struct run_setting *setting = &run->settings[i];
@@ -228,7 +245,7 @@ static void speak_websocket(struct run *run)
         if (strcmp(setting->name, "listen") != 0 || address_parse(setting->text, &spec) != NULL ||
             spec.speaks != SPEAKS_PLAIN)
             continue;
-        if (asprintf(&address, "ws:%s", setting->text) < 0)
+        if (asprintf(&address, "%s%s", prefix, setting->text) < 0)
             base_out_of_memory();
         free(setting->text);
         setting->text = address;
@@ -238,12 +255,16 @@ static void speak_websocket(struct run *run)
 // What was not said.
 static void add_defaults(struct run *run, const char *max)
 {
+    bool has_tls = run_find(run, "chain") != NULL;
+
     if (max)
         add_setting(run, is(run, "program_mode", "listener") ? "min_workers" : "max_workers", max);
-    if (!run_find(run, "listen") && (run->speaks_websocket || !has_sockets()))
+    if (!run_find(run, "listen") && (run->speaks_websocket || has_tls || !has_sockets()))
         add_setting(run, "listen", ANYWHERE);
     if (run->speaks_websocket)
-        speak_websocket(run);
+        speak(run, has_tls ? "wss:" : "ws:");
+    else if (has_tls)
+        speak(run, "tls:");
     if (is(run, "handler", "program") && !has(run, "environment", "clean"))
         add_setting(run, "environment", "inherit"); // as whoever types a command expects
     if (run->verbose && !run_find(run, "log_sessions"))
@@ -259,6 +280,8 @@ int run_parse(char **arguments, struct run *ret)
         {"wait", no_argument, NULL, 'W'},
         {"listener", no_argument, NULL, 'L'},
         {"websocket", no_argument, NULL, 'w'},
+        {"certificate", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},
         {"handler", required_argument, NULL, 'H'},
         {"option", required_argument, NULL, 'o'},
         {"control", required_argument, NULL, 'C'},

@@ -9,7 +9,8 @@
 #include "config/config.h"
 #include "listen/listener.h"
 
-#define RUN_SOURCE "run" // stands in front of what is wrong
+#define RUN_SOURCE      "run" // stands in front of what is wrong
+#define RUN_CERTIFICATE "run" // the section with the files of --certificate
 
 // What a command line asks for, not yet checked.
 struct run {

@@ -33,7 +33,8 @@ static const struct place given = {.file = RUN_SOURCE, .line = -1};
 
 struct loading {
     const struct reader_language *language;
-    struct section *file, *service;
+    struct section *file, *service, *certificate;
+    bool has_certificate; // a setting of it was given
     struct problems *problems;
     bool lost; // the program is nowhere, so there is nothing to look at
 };
@@ -115,8 +116,12 @@ static char *locate_program(struct loading *loading, const char *text)
 // says nothing, or the file was not found.
 static char *locate(struct loading *loading, const struct run_setting *setting)
 {
-    if (strcmp(setting->name, "module") == 0)
-        return make_absolute(setting->text);
+    static const char *const files[] = {"module", "chain", "key", "tls_client_ca",
+                                        "tls_client_crl"};
+
+    for (size_t i = 0; i < ELEMENTS(files); i++)
+        if (strcmp(setting->name, files[i]) == 0)
+            return make_absolute(setting->text);
     if (strcmp(setting->name, "program") == 0 && section_line(loading->service, "program") == 0)
         return locate_program(loading, setting->text);
     return NULL;
@@ -128,6 +133,11 @@ static void apply(struct loading *loading, const struct run_setting *setting)
     const char *text = located ? located : setting->text;
     char hint[96];
 
+    if (section_find(loading->certificate, setting->name)) {
+        loading->has_certificate = true;
+        (void)section_set(loading->certificate, setting->name, text, &given);
+        return;
+    }
     if (!section_set(loading->service, setting->name, text, &given) &&
         !section_set(loading->file, setting->name, text, &given))
         problems_add(loading->problems, RUN_SOURCE, 0, "there is no option %s; %s", setting->name,
@@ -156,9 +166,14 @@ struct config *run_load(const struct config_source *source, struct problems *pro
     config_sections_open(&sections, handlers, problems);
     loading.file = section_new(&sections.file, sections.config, problems);
     loading.service = section_new(&sections.kinds[SECTION_SERVICE], NULL, problems);
+    loading.certificate = section_new(&sections.kinds[SECTION_CERTIFICATE], NULL, problems);
     for (size_t i = 0; i < run->n_settings; i++)
         apply(&loading, &run->settings[i]);
     section_free(loading.file);
+    if (loading.has_certificate)
+        section_end(loading.certificate, RUN_CERTIFICATE, given.line, &given);
+    else
+        section_free(loading.certificate);
     if (loading.lost)
         section_free(loading.service);
     else

@@ -133,11 +133,15 @@ static void read_section(struct loading *loading, struct section_reading *sectio
 
     section->readings = base_checked(calloc(2 * n + 1, sizeof(section->readings[0])));
     section->pairs = base_checked(calloc(n + 1, sizeof(section->pairs[0])));
-    for (size_t i = 0; i < n; i++)
-        section->pairs[i] = (struct tls_pair){
-            .chain = read_one(loading, &section->readings[2 * i], certificate->chain.items[i],
-                              &chain, "chain"),
-            .key = read_one(loading, &section->readings[2 * i + 1], keys->items[i], &key, "key")};
+    for (size_t i = 0; i < n; i++) {
+        struct tls_pair *pair = &section->pairs[i];
+
+        pair->chain = read_one(loading, &section->readings[2 * i], certificate->chain.items[i],
+                               &chain, "chain");
+        if (pair->chain.bytes || keys != &certificate->chain) // else it has been said
+            pair->key = read_one(loading, &section->readings[2 * i + 1], keys->items[i], &key,
+                                 "key");
+    }
 }
 
 static struct tls_file read_of_service(struct loading *loading, struct reading *reading,

@@ -14,7 +14,7 @@ void tls_certificates_load(struct config *config, struct problems *problems,
                            struct problems *warnings);
 
 // In a worker that has no use for them: keys go out of its memory, if any are there.
-// may_use_library: code of somebody else's does, which may have secrets of its own at that place.
+// may_use_library: code of somebody else's does, and needs it whole.
 void tls_certificates_forget(bool may_use_library);
 
 // The stage of a service's connections in this worker, on `socket`; is_http: of `wss:`.

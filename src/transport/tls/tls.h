@@ -99,9 +99,9 @@ struct tls_face {
                                const struct tls_audience *audience);
     void (*unload)(struct tls_server *server);
     // In a process that needs no keys: whatever load() has read is gone from its memory; no server
-    // may be used or unloaded there. is_wiped: it is overwritten and not taken away, as somebody
-    // else may have secrets in OpenSSL's secure heap.
-    void (*forget_keys)(bool is_wiped);
+    // may be used or unloaded there. may_use_library: somebody else may use OpenSSL in the process;
+    // if not, it cannot be used any more.
+    void (*forget_keys)(bool may_use_library);
     // The stage of this process, on `below`; made once, and touching nothing that a worker without a
     // session does not need. is_http: without alpn of its own it agrees on http/1.1 alone.
     struct stage *(*make)(const struct tls_server *server, struct stage_end below, bool is_http);

@@ -13,6 +13,15 @@
 
 #include "transport/tls/tls_private.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ // as gcc says it
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #define HEAP_SIZE   (256 * 1024)
 #define HEAP_PIECES 32
 
@@ -91,14 +100,16 @@ void tls_keys_prepare(void)
     if (inside && CRYPTO_secure_allocated(inside))
         find_heap(inside);
     OPENSSL_secure_free(inside);
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_register_root_region((void *)heap.start, heap.end - heap.start);
+#endif
 }
 
-void tls_keys_forget(bool is_wiped)
+// OpenSSL's random numbers need that region as well: who may use it frees the keys alone.
+void tls_keys_forget(bool may_use_library)
 {
-    if (heap.start == 0)
-        return;
-    if (is_wiped)
-        explicit_bzero((void *)heap.start, heap.end - heap.start);
-    else
+    if (may_use_library)
+        tls_server_unload_all();
+    else if (heap.start != 0)
         (void)munmap((void *)heap.start, heap.end - heap.start);
 }

@@ -15,6 +15,7 @@ struct tls_name {
 };
 
 struct tls_server {
+    struct tls_server *next; // of all that are loaded
     SSL_CTX **contexts; // one for each identity; the first serves names that none has
     size_t n;
     struct tls_name *names;
@@ -59,7 +60,7 @@ void tls_identity_load(struct tls_server *server, SSL_CTX *context,
 // Private keys that are read from now on lie in OpenSSL's secure heap: between guard pages, in no
 // core, and in no swap where that is allowed. Once for all.
 void tls_keys_prepare(void);
-void tls_keys_forget(bool is_wiped);
+void tls_keys_forget(bool may_use_library);
 // Whether what OpenSSL frees is overwritten.
 void tls_keys_wipe(bool on);
 
@@ -67,6 +68,7 @@ void tls_keys_wipe(bool on);
 struct tls_server *tls_server_load(const struct tls_settings *settings,
                                    const struct tls_audience *audience);
 void tls_server_unload(struct tls_server *server);
+void tls_server_unload_all(void);
 struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below, bool is_http);
 
 struct tls_stage;

@@ -15,6 +15,8 @@
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define GROUPS "X25519:P-256:P-384"
 
+static struct tls_server *all;
+
 static struct tls_name *find(const struct tls_server *server, const char *text)
 {
     for (size_t i = 0; i < server->n_names; i++)
@@ -160,16 +162,24 @@ struct tls_server *tls_server_load(const struct tls_settings *settings,
     else
         tls_complain(&complaints, TLS_CHAIN, false, "out of memory");
     ERR_clear_error();
-    if (complaints.n_wrong == 0)
-        return server;
+    if (complaints.n_wrong == 0) {
+        server->next = all;
+        return all = server;
+    }
     tls_server_unload(server);
     return NULL;
 }
 
 void tls_server_unload(struct tls_server *server)
 {
+    struct tls_server **link = &all;
+
     if (!server)
         return;
+    while (*link && *link != server)
+        link = &(*link)->next;
+    if (*link)
+        *link = server->next;
     for (size_t i = 0; i < server->n; i++)
         SSL_CTX_free(server->contexts[i]);
     for (size_t i = 0; i < server->n_names; i++)
@@ -179,4 +189,10 @@ void tls_server_unload(struct tls_server *server)
     free(server->alpn);
     tls_clients_unload(server);
     free(server);
+}
+
+void tls_server_unload_all(void)
+{
+    while (all)
+        tls_server_unload(all);
 }

@@ -30,6 +30,10 @@ def www(authority):
     return authority.leaf("www")
 
 
+def module_file():
+    return next(Path(BUILD / "examples/modules").glob("*.so"))
+
+
 # --- Peers ---------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("version", [V12, V13])
@@ -68,10 +72,9 @@ def test_its_end_is_said(tcpd, authority, www, version):
 def test_handlers(tcpd, authority, www, tmp_path):
     """TL1: all that serves connections serves these."""
     (tmp_path / "words").write_text("words\n")
-    module = next(Path(BUILD / "examples/modules").glob("*.so"))
     conf = www.section() + configuration(
         behind("hello"), behind("discard"), behind("chargen"), behind("time"),
-        behind("greeting", file=tmp_path / "words"), behind("module", module=module),
+        behind("greeting", file=tmp_path / "words"), behind("module", module=module_file()),
         behind("each", "program", program=["/bin/cat"]),
         behind("ready", "program", program=["/bin/cat"], program_mode="prestart"))
     its = context(authority)
@@ -350,7 +353,7 @@ def memory_has(pid, needle):
         for line in maps:
             place, rights = line.split()[:2]
             start, end = (int(part, 16) for part in place.split("-"))
-            if "r" not in rights or "[v" in line:
+            if "r" not in rights or "[v" in line or end - start > 1 << 30:  # a sanitizer's
                 continue
             try:
                 memory.seek(start)
@@ -369,13 +372,16 @@ def test_keys_are_in_their_workers_alone(tcpd, authority, www):
                            .replace(":", "").replace("\n", "").replace(" ", ""))[-32:]
     base64 = www.key.read_bytes().splitlines()[1][:40]
     needles = (number, number[::-1])
-    conf = www.section() + configuration(behind("echo", **ONE), service("plain", "echo", **ONE))
+    conf = www.section() + configuration(
+        behind("echo", **ONE), service("plain", "echo", **ONE),
+        service("module", module=module_file(), **ONE))
     with tcpd(conf) as daemon:
         assert exchange(daemon, "echo", context(authority), b"x") == b"x"
-        [secure], [plain] = daemon.workers("echo"), daemon.workers("plain")
+        [secure], [plain], [other] = (daemon.workers(name) for name in ("echo", "plain", "module"))
         assert any(memory_has(secure, needle) for needle in needles), "it is looked for rightly"
-        assert not any(memory_has(plain, needle) for needle in needles)
-        for pid in (daemon.pid, secure, plain):
+        for pid in (plain, other):
+            assert not any(memory_has(pid, needle) for needle in needles)
+        for pid in (daemon.pid, secure, plain, other):
             assert not memory_has(pid, base64)
 
 
