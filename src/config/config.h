@@ -75,19 +75,19 @@ struct tls {
     char *client_ca, *client_crl;  // files
     struct text_list alpn;
     int has_tickets;
-    int end; // enum tls_end
-    struct tls_server *server;     // transport/'s, which is made when it is loaded; NULL: none
+    int end;                   // enum tls_end
+    struct tls_server *server; // transport/'s, which is made when it is loaded; NULL: none
 };
 
 // A section of its own: files of PEM, each with a server's
 // certificate and those above it, and its key.
 struct certificate {
     char *name;
-    struct text_list chain, key; // no key: each is in its chain's file
-    char *file;                  // where the section is
-    int line;                    // where it ends
-    bool is_again;               // another one has its name
-    int *lines;                  // where its settings are written (section.h); owned
+    struct text_list chain, key;  // no key: each is in its chain's file
+    char *file;                   // where the section is
+    int line;                     // where it ends
+    bool is_again;                // another one has its name
+    int *lines;                   // where its settings are written (section.h); owned
     int64_t since_sec, until_sec; // when it is valid, since 1970; 0: nobody has read it yet
 };
 
@@ -150,12 +150,12 @@ struct config {
     enum log_addresses log_addresses;
     struct service *services;
     size_t n_services;
-    size_t n_left_out;      // further ones behind those, which cannot be served here and now
+    size_t n_left_out; // further ones behind those, which cannot be served here and now
     struct certificate *certificates;
     size_t n_certificates;
     void (*unload)(struct config *); // what was made of it elsewhere is freed before it; NULL
     struct origin *origins;          // of its settings, in the order of their form
-    unsigned n_references;  // pools that are being closed still need the configuration before
+    unsigned n_references; // pools that are being closed still need the configuration before
 };
 
 // Where a configuration is read, at the start and anew at each reload.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Services and certificates. A further kind of section is a form, a row in the table, and what is to be done
-// at its end.
+// Services and certificates. A further kind of section is a form, a row in the table, and what is
+// to be done at its end.
 
 #include "config/config_sections.h"
 

@@ -24,11 +24,10 @@ static const char *const tls_profile_names[TLS_PROFILES_N] = {
     [TLS_PROFILE_INTERMEDIATE] = "intermediate", [TLS_PROFILE_MODERN] = "modern"};
 static const char *const tls_unknown_name_names[TLS_UNKNOWN_NAMES_N] = {
     [TLS_UNKNOWN_NAME_SERVE] = "serve", [TLS_UNKNOWN_NAME_REFUSE] = "refuse"};
-static const char *const tls_client_names[TLS_CLIENTS_N] = {[TLS_CLIENT_NONE] = "none",
-                                                            [TLS_CLIENT_REQUEST] = "request",
-                                                            [TLS_CLIENT_REQUIRE] = "require"};
-static const char *const tls_end_names[TLS_ENDS_N] = {[TLS_END_LENIENT] = "lenient",
-                                                      [TLS_END_STRICT] = "strict"};
+static const char *const tls_client_names[TLS_CLIENTS_N] = {
+    [TLS_CLIENT_NONE] = "none", [TLS_CLIENT_REQUEST] = "request", [TLS_CLIENT_REQUIRE] = "require"};
+static const char *const tls_end_names[TLS_ENDS_N] = {
+    [TLS_END_LENIENT] = "lenient", [TLS_END_STRICT] = "strict"};
 static const char *const no_yes[] = {"no", "yes"};
 
 #define OF_FILE(name, kind, field)    FIELD(name, kind, struct config, field)

@@ -248,13 +248,27 @@ char *const *environment_for_listener(struct environment *environment, const cha
 
 bool environment_is_of_peer(const char *name, size_t length)
 {
-    static const char *const names[] = {
-        "PROTO",           "TCPLOCAL*",   "TCPREMOTE*",  "UNIXLOCAL*",
-        "UNIXREMOTE*",     "REMOTE_ADDR", "REMOTE_PORT", "SO_COOKIE",
-        "PATH_INFO",       "REQUEST_URI", "HTTP_HOST",   "QUERY_STRING",
-        "HTTP_USER_AGENT", "HTTP_ORIGIN", "HTTP_COOKIE", "SEC_WEBSOCKET_PROTOCOL",
-        "SSL_PROTOCOL",    "SSL_CIPHER",  "SSL_TLS_SNI_SERVERNAME",
-        "SSL_CLIENT_*",    "SSL_PEER_CERT_HASH"};
+    static const char *const names[] = {"PROTO",
+                                        "TCPLOCAL*",
+                                        "TCPREMOTE*",
+                                        "UNIXLOCAL*",
+                                        "UNIXREMOTE*",
+                                        "REMOTE_ADDR",
+                                        "REMOTE_PORT",
+                                        "SO_COOKIE",
+                                        "PATH_INFO",
+                                        "REQUEST_URI",
+                                        "HTTP_HOST",
+                                        "QUERY_STRING",
+                                        "HTTP_USER_AGENT",
+                                        "HTTP_ORIGIN",
+                                        "HTTP_COOKIE",
+                                        "SEC_WEBSOCKET_PROTOCOL",
+                                        "SSL_PROTOCOL",
+                                        "SSL_CIPHER",
+                                        "SSL_TLS_SNI_SERVERNAME",
+                                        "SSL_CLIENT_*",
+                                        "SSL_PEER_CERT_HASH"};
 
     return is_among(names, ELEMENTS(names), name, length);
 }

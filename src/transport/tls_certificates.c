@@ -59,19 +59,19 @@ struct subject {
 static struct subject of_certificate(const struct certificate *certificate, const char *setting)
 {
     return (struct subject){{certificate->file, config_certificate_line(certificate, setting)},
-                            "certificate", certificate->name};
+                            "certificate",
+                            certificate->name};
 }
 
 static struct subject of_service(const struct service *service, const char *setting)
 {
-    return (struct subject){{service->file, config_service_line(service, setting)}, "service",
-                            service->name};
+    return (struct subject){
+        {service->file, config_service_line(service, setting)}, "service", service->name};
 }
 
 // What is wrong with a certificate is written there, but keeps this service from being served.
-__attribute__((format(printf, 3, 4))) static void complain(struct loading *loading,
-                                                           const struct subject *subject,
-                                                           const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+complain(struct loading *loading, const struct subject *subject, const char *format, ...)
 {
     const struct place place = {loading->service->file, loading->service->line};
     char text[2048], head[1024], *whole = NULL;
@@ -117,9 +117,8 @@ static struct tls_file read_one(struct loading *loading, struct reading *reading
     else if (strcmp(setting, "key") == 0 && (reading->text.mode & S_IROTH))
         complain(loading, subject, "key \"%s\" may be read by everybody (mode %04o); chmod o-r",
                  reading->path, reading->text.mode & 07777);
-    return (struct tls_file){.path = reading->path,
-                             .bytes = reading->text.bytes,
-                             .n = reading->text.n};
+    return (struct tls_file){
+        .path = reading->path, .bytes = reading->text.bytes, .n = reading->text.n};
 }
 
 static void read_section(struct loading *loading, struct section_reading *section)
@@ -127,8 +126,7 @@ static void read_section(struct loading *loading, struct section_reading *sectio
     const struct certificate *certificate = section->certificate;
     const struct subject chain = of_certificate(certificate, "chain");
     const struct subject key = of_certificate(certificate, "key");
-    const struct text_list *keys = certificate->key.n > 0 ? &certificate->key
-                                                          : &certificate->chain;
+    const struct text_list *keys = certificate->key.n > 0 ? &certificate->key : &certificate->chain;
     size_t n = certificate->chain.n;
 
     section->readings = base_checked(calloc(2 * n + 1, sizeof(section->readings[0])));
@@ -193,9 +191,9 @@ static void take_complaint(const struct tls_complaint *complaint, void *data)
     struct loading *loading = data;
     bool is_of_certificate = complaint->about == TLS_CHAIN || complaint->about == TLS_KEY;
     const struct certificate *certificate = loading->sections[complaint->identity].certificate;
-    const struct subject subject =
-        is_of_certificate ? of_certificate(certificate, settings[complaint->about])
-                          : of_service(loading->service, settings[complaint->about]);
+    const struct subject subject = is_of_certificate
+                                       ? of_certificate(certificate, settings[complaint->about])
+                                       : of_service(loading->service, settings[complaint->about]);
 
     if (!complaint->is_warning)
         complain(loading, &subject, "%s", complaint->text);
@@ -261,9 +259,8 @@ static void load_service(struct loading *loading, const struct tls_face *face)
             continue;
         }
         read_section(loading, section);
-        loading->identities[i] = (struct tls_identity){.name = names->items[i],
-                                                       .pairs = section->pairs,
-                                                       .n = section->certificate->chain.n};
+        loading->identities[i] = (struct tls_identity){
+            .name = names->items[i], .pairs = section->pairs, .n = section->certificate->chain.n};
     }
     make_server(loading, face);
     for (size_t i = 0; i < names->n; i++)

@@ -90,12 +90,11 @@ void tls_clients_set(SSL_CTX *context, const struct tls_server *server)
     if (server->clients == TLS_ANY_CLIENT)
         return;
     SSL_CTX_set1_cert_store(context, server->authorities);
-    SSL_CTX_set_client_CA_list(context, sk_X509_NAME_deep_copy(server->ca_names, X509_NAME_dup,
-                                                               X509_NAME_free));
+    SSL_CTX_set_client_CA_list(
+        context, sk_X509_NAME_deep_copy(server->ca_names, X509_NAME_dup, X509_NAME_free));
     SSL_CTX_set_verify(context,
-                       SSL_VERIFY_PEER | (server->clients == TLS_REQUIRE
-                                              ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                                              : 0),
+                       SSL_VERIFY_PEER |
+                           (server->clients == TLS_REQUIRE ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                        NULL);
 }
 

@@ -43,19 +43,20 @@ static bool fits(const struct loading *loading)
     ERR_clear_error();
     for (int i = 0; i < sk_X509_num(loading->above); i++) {
         if (X509_check_private_key(sk_X509_value(loading->above, i), loading->key) == 1) {
-            tls_complain(loading->complaints, TLS_CHAIN, false,
-                     "the server's own certificate must be the first in \"%s\", and is number %d",
-                     pair->chain.path, i + 2);
+            tls_complain(
+                loading->complaints, TLS_CHAIN, false,
+                "the server's own certificate must be the first in \"%s\", and is number %d",
+                pair->chain.path, i + 2);
             return false;
         }
         ERR_clear_error();
     }
     if (strcmp(pair->key.path, pair->chain.path) == 0)
-        tls_complain(loading->complaints, TLS_KEY, false, "the key in \"%s\" does not belong to the certificate there",
-                 pair->key.path);
+        tls_complain(loading->complaints, TLS_KEY, false,
+                     "the key in \"%s\" does not belong to the certificate there", pair->key.path);
     else
-        tls_complain(loading->complaints, TLS_KEY, false, "key \"%s\" does not belong to \"%s\"", pair->key.path,
-                 pair->chain.path);
+        tls_complain(loading->complaints, TLS_KEY, false, "key \"%s\" does not belong to \"%s\"",
+                     pair->key.path, pair->chain.path);
     return false;
 }
 
@@ -65,13 +66,16 @@ static bool is_strong(const struct loading *loading)
 
     if (EVP_PKEY_get_base_id(loading->key) == EVP_PKEY_RSA &&
         EVP_PKEY_get_bits(loading->key) < RSA_BITS_MIN) {
-        tls_complain(loading->complaints, TLS_KEY, false, "the RSA key in \"%s\" has %d bits; at least %d are needed",
-                 loading->pair->key.path, EVP_PKEY_get_bits(loading->key), RSA_BITS_MIN);
+        tls_complain(loading->complaints, TLS_KEY, false,
+                     "the RSA key in \"%s\" has %d bits; at least %d are needed",
+                     loading->pair->key.path, EVP_PKEY_get_bits(loading->key), RSA_BITS_MIN);
         return false;
     }
     if (is_weak_signature(loading->own)) {
-        tls_complain(loading->complaints, TLS_CHAIN, false, "the certificate in \"%s\" is signed with SHA-1 or MD5, "
-                                        "which clients refuse", path);
+        tls_complain(loading->complaints, TLS_CHAIN, false,
+                     "the certificate in \"%s\" is signed with SHA-1 or MD5, "
+                     "which clients refuse",
+                     path);
         return false;
     }
     return true;
@@ -114,16 +118,18 @@ static void warn(const struct loading *loading, bool has_names)
     look_at_time(loading);
     if (!has_names)
         tls_complain(loading->complaints, TLS_CHAIN, true,
-                 "the certificate in \"%s\" has no subjectAltName; browsers refuse it", path);
+                     "the certificate in \"%s\" has no subjectAltName; browsers refuse it", path);
     if (!is_of_itself && X509_check_ca(loading->own) > 0)
-        tls_complain(loading->complaints, TLS_CHAIN, true, "the certificate in \"%s\" is that of an authority", path);
+        tls_complain(loading->complaints, TLS_CHAIN, true,
+                     "the certificate in \"%s\" is that of an authority", path);
     else if (X509_check_purpose(loading->own, X509_PURPOSE_SSL_SERVER, 0) != 1)
         tls_complain(loading->complaints, TLS_CHAIN, true,
-                 "the certificate in \"%s\" is not for servers (extendedKeyUsage)", path);
+                     "the certificate in \"%s\" is not for servers (extendedKeyUsage)", path);
     if (!is_of_itself && sk_X509_num(loading->above) == 0)
         tls_complain(loading->complaints, TLS_CHAIN, true,
-                 "\"%s\" has the server's own certificate alone; is that of an intermediate "
-                 "authority missing?", path);
+                     "\"%s\" has the server's own certificate alone; is that of an intermediate "
+                     "authority missing?",
+                     path);
     ERR_clear_error();
 }
 
@@ -179,8 +185,8 @@ static bool is_new_kind(const struct loading *loading, int *kinds, size_t *n_kin
     for (size_t i = 0; i < *n_kinds; i++)
         if (kinds[i] == kind) {
             tls_complain(loading->complaints, TLS_KEY, false,
-                     "\"%s\" is a second %s key; a certificate has one of each kind",
-                     loading->pair->key.path, EVP_PKEY_get0_type_name(loading->key));
+                         "\"%s\" is a second %s key; a certificate has one of each kind",
+                         loading->pair->key.path, EVP_PKEY_get0_type_name(loading->key));
             return false;
         }
     if (*n_kinds < KEY_KINDS_MAX)

@@ -14,10 +14,8 @@ void tls_complain(struct tls_complaints *complaints, enum tls_about about, bool 
                   const char *format, ...)
 {
     char text[1024];
-    const struct tls_complaint complaint = {.about = about,
-                                            .identity = complaints->identity,
-                                            .is_warning = is_warning,
-                                            .text = text};
+    const struct tls_complaint complaint = {
+        .about = about, .identity = complaints->identity, .is_warning = is_warning, .text = text};
     va_list arguments;
 
     va_start(arguments, format);
@@ -63,8 +61,8 @@ static bool was_end(void)
     return true;
 }
 
-STACK_OF(X509) *tls_read_certificates(const struct tls_file *file, enum tls_about about,
-                                      struct tls_complaints *complaints)
+STACK_OF(X509) * tls_read_certificates(const struct tls_file *file, enum tls_about about,
+                                       struct tls_complaints *complaints)
 {
     BIO *bio = BIO_new_mem_buf(file->bytes, (int)file->n);
     STACK_OF(X509) *all = sk_X509_new_null();
@@ -124,8 +122,8 @@ EVP_PKEY *tls_read_key(const struct tls_file *file, struct tls_complaints *compl
     return NULL;
 }
 
-STACK_OF(X509_CRL) *tls_read_revocations(const struct tls_file *file,
-                                         struct tls_complaints *complaints)
+STACK_OF(X509_CRL) *
+    tls_read_revocations(const struct tls_file *file, struct tls_complaints *complaints)
 {
     BIO *bio = BIO_new_mem_buf(file->bytes, (int)file->n);
     STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();

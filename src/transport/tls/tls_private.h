@@ -10,24 +10,24 @@
 
 // A name of a certificate and the context that serves it; "*.example.org" is one, too.
 struct tls_name {
-    char *text; // in small letters
+    char *text;       // in small letters
     SSL_CTX *context; // of the identity
 };
 
 struct tls_server {
     struct tls_server *next; // of all that are loaded
-    SSL_CTX **contexts; // one for each identity; the first serves names that none has
+    SSL_CTX **contexts;      // one for each identity; the first serves names that none has
     size_t n;
     struct tls_name *names;
     size_t n_names;
     enum tls_profile profile;
     bool refuses_unknown, is_strict;
     enum tls_clients clients;
-    X509_STORE *authorities;       // of clients, NULL: none
-    STACK_OF(X509_NAME) * ca_names; // of those
+    X509_STORE *authorities;               // of clients, NULL: none
+    STACK_OF(X509_NAME) * ca_names;        // of those
     const struct tls_ticket_page *tickets; // NULL: there are none
-    unsigned char policy[32];      // a digest of what a ticket vouches for
-    unsigned char *alpn;           // as on the wire: each with its length in front
+    unsigned char policy[32];              // a digest of what a ticket vouches for
+    unsigned char *alpn;                   // as on the wire: each with its length in front
     unsigned n_alpn;
 };
 
@@ -42,11 +42,11 @@ __attribute__((format(printf, 4, 5))) void tls_complain(struct tls_complaints *c
                                                         enum tls_about about, bool is_warning,
                                                         const char *format, ...);
 // Certificates, or none with a complaint; the first and those behind it.
-STACK_OF(X509) *tls_read_certificates(const struct tls_file *file, enum tls_about about,
-                                      struct tls_complaints *complaints);
+STACK_OF(X509) * tls_read_certificates(const struct tls_file *file, enum tls_about about,
+                                       struct tls_complaints *complaints);
 EVP_PKEY *tls_read_key(const struct tls_file *file, struct tls_complaints *complaints);
-STACK_OF(X509_CRL) *tls_read_revocations(const struct tls_file *file,
-                                         struct tls_complaints *complaints);
+STACK_OF(X509_CRL) *
+    tls_read_revocations(const struct tls_file *file, struct tls_complaints *complaints);
 const char *tls_spell_time(const ASN1_TIME *time, char *text, size_t size);
 // Why OpenSSL's last call failed, in words; forgets it.
 const char *tls_reason(void);
@@ -91,15 +91,15 @@ void tls_clients_unload(struct tls_server *server);
 struct tls_link {
     SSL *ssl; // NULL: none; owned
     struct stage_end below;
-    int flags;     // of the call that is being made: its MSG_DONTWAIT
-    int error;     // what the lower end has said, an errno, 0: nothing
-    uint64_t n_received; // bytes, of the lower end
-    unsigned n_idle_records; // since the last data
-    bool has_begun; // the handshake is over
-    bool is_eof;   // the lower end has no more
-    bool is_cut;   // and no close_notify came before
-    bool has_more; // there may be bytes inside, of which poll(2) does not know
-    bool is_broken; // a fatal error: OpenSSL must not be asked again
+    int flags;                     // of the call that is being made: its MSG_DONTWAIT
+    int error;                     // what the lower end has said, an errno, 0: nothing
+    uint64_t n_received;           // bytes, of the lower end
+    unsigned n_idle_records;       // since the last data
+    bool has_begun;                // the handshake is over
+    bool is_eof;                   // the lower end has no more
+    bool is_cut;                   // and no close_notify came before
+    bool has_more;                 // there may be bytes inside, of which poll(2) does not know
+    bool is_broken;                // a fatal error: OpenSSL must not be asked again
     short read_wants, write_wants; // events that the last call of that kind waits for, 0: its own
     char wrong[TLS_WRONG_MAX];     // why it is broken
 };

@@ -10,8 +10,8 @@
 
 #include "transport/tls/tls_private.h"
 
-#define CIPHERS                                                                                   \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"     \
+#define CIPHERS                                                                                \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define GROUPS "X25519:P-256:P-384"
 
@@ -74,8 +74,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
 
 static bool set_up(SSL_CTX *context, const struct tls_server *server)
 {
-    uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                       SSL_OP_PRIORITIZE_CHACHA;
+    uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA;
 
     if (!server->is_strict)
         options |= SSL_OP_IGNORE_UNEXPECTED_EOF;

@@ -46,8 +46,7 @@ static void note(struct tls_stage *tls, const char *name, const char *value)
 {
     char *room = tls->room[tls->n_facts];
 
-    if (!value || *value == '\0' ||
-        snprintf(room, FACT_ROOM, "%s=%s", name, value) >= FACT_ROOM)
+    if (!value || *value == '\0' || snprintf(room, FACT_ROOM, "%s=%s", name, value) >= FACT_ROOM)
         return;
     tls->facts[tls->n_facts++] = room;
     tls->facts[tls->n_facts] = NULL;
@@ -56,7 +55,8 @@ static void note(struct tls_stage *tls, const char *name, const char *value)
 // A name of a host: letters, digits, hyphens and dots.
 static const char *name_of_host(const char *text)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
 
     return text && strlen(text) < 256 && text[strspn(text, allowed)] == '\0' ? text : NULL;
 }
@@ -67,8 +67,8 @@ static void note_name(struct tls_stage *tls, const char *fact, const X509_NAME *
     BIO *bio = BIO_new(BIO_s_mem());
     char *text = NULL;
 
-    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0 && BIO_write(bio, "", 1) == 1 &&
-        BIO_get_mem_data(bio, &text) > 0)
+    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0 &&
+        BIO_write(bio, "", 1) == 1 && BIO_get_mem_data(bio, &text) > 0)
         note(tls, fact, text);
     BIO_free(bio);
 }

@@ -81,7 +81,8 @@ static int choose_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
     } else if (seals) {
         r = FAILED;
     } else {
-        while (i < page.n && CRYPTO_memcmp(name, page.secrets[i].name, sizeof(page.secrets[i].name)))
+        while (i < page.n &&
+               CRYPTO_memcmp(name, page.secrets[i].name, sizeof(page.secrets[i].name)))
             i++;
         r = i == page.n ? NONE : i == 0 ? RIGHT : OLD;
     }
@@ -100,12 +101,14 @@ static bool make_policy(struct tls_server *server, const struct tls_settings *se
     const uint8_t clients = (uint8_t)settings->clients;
     unsigned n = 0;
     bool is_right = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-                    EVP_DigestUpdate(digest, settings->service, strlen(settings->service) + 1) == 1 &&
+                    EVP_DigestUpdate(digest, settings->service, strlen(settings->service) + 1) ==
+                        1 &&
                     EVP_DigestUpdate(digest, &clients, sizeof(clients)) == 1;
 
     for (size_t i = 0; i < 2 && is_right; i++)
         is_right = EVP_DigestUpdate(digest, &files[i]->n, sizeof(files[i]->n)) == 1 &&
-                   (files[i]->n == 0 || EVP_DigestUpdate(digest, files[i]->bytes, files[i]->n) == 1);
+                   (files[i]->n == 0 ||
+                    EVP_DigestUpdate(digest, files[i]->bytes, files[i]->n) == 1);
     is_right = is_right && EVP_DigestFinal_ex(digest, server->policy, &n) == 1;
     EVP_MD_CTX_free(digest);
     return is_right;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Session tickets (RFC 8446, 4.6.1; RFC 5077): what a client brings back, so that a later connection
-// needs no certificate. Their keys come from secrets in a page that the master alone can write, and
-// every worker reads: so any worker takes any ticket, also after a reload.
+// Session tickets (RFC 8446, 4.6.1; RFC 5077): what a client brings back, so that a later
+// connection needs no certificate. Their keys come from secrets in a page that the master alone can
+// write, and every worker reads: so any worker takes any ticket, also after a reload.
 #pragma once
 
 #include <stdint.h>
