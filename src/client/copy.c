@@ -27,6 +27,8 @@ struct copy {
     struct flow up, down;   // to the peer, from the peer
     int peer_error;         // of writing to the peer; told when its last bytes are out
     uint64_t deadline_usec; // for the peer's next move; USEC_NEVER while it is not its turn
+    short peer_wants;       // events that it is to be served for
+    bool has_more;          // of it, whatever its socket says
     size_t output_piece;    // the most that standard output takes without blocking
 };
 
@@ -59,18 +61,23 @@ static void set_deadline(struct copy *copy, bool moved)
 // Waits for what each flow needs next: room for what it holds, else more. After the peer's end only
 // the rest of the output matters. An fd not needed is left out: poll would else report its hang-up
 // again and again.
-static int copy_wait(const struct copy *copy, struct pollfd fds[N_FDS])
+static int copy_wait(struct copy *copy, struct pollfd fds[N_FDS])
 {
     bool up_holds = !flow_is_empty(&copy->up), down_holds = !flow_is_empty(&copy->down);
     bool input = !copy->down.ended && !copy->up.ended && !up_holds;
-    short peer_events = (short)((up_holds ? POLLOUT : 0) | (down_holds ? 0 : POLLIN));
+    int r;
+    short wants = (short)((up_holds ? POLLOUT : 0) | (down_holds ? 0 : POLLIN));
 
     if (copy->down.ended)
-        peer_events = 0;
+        wants = 0;
     fds[INPUT] = (struct pollfd){input ? STDIN_FILENO : -1, POLLIN, 0};
     fds[OUTPUT] = (struct pollfd){down_holds ? STDOUT_FILENO : -1, POLLOUT, 0};
-    fds[PEER] = (struct pollfd){peer_events ? copy->peer->fd : -1, peer_events, 0};
-    return peer_poll(fds, N_FDS, copy->deadline_usec);
+    copy->peer_wants = wants;
+    copy->has_more = (copy->peer_wants & POLLIN) && peer_has_more(copy->peer);
+    fds[PEER] = (struct pollfd){copy->peer_wants ? copy->peer->fd : -1,
+                                peer_events(copy->peer, copy->peer_wants), 0};
+    r = peer_poll(fds, N_FDS, copy->has_more ? base_now_usec() : copy->deadline_usec);
+    return r == -ETIMEDOUT && copy->has_more ? 0 : r;
 }
 
 static int read_peer(struct copy *copy)
@@ -157,11 +164,11 @@ static int serve_peer(struct copy *copy, const struct pollfd *fd)
 {
     int moved = 0;
 
-    if (!fd->revents)
+    if (!fd->revents && !copy->has_more)
         return 0;
-    if (fd->events & POLLIN)
+    if (copy->peer_wants & POLLIN)
         moved = read_peer(copy);
-    if (moved >= 0 && !copy->down.ended && (fd->events & POLLOUT))
+    if (moved >= 0 && !copy->down.ended && (copy->peer_wants & POLLOUT))
         moved |= write_peer(copy);
     return moved;
 }

@@ -15,7 +15,19 @@
 
 #define DATAGRAM_USEC (5 * USEC_PER_SEC) // datagrams may be lost
 
-enum { OPTION_SOURCE = 256, OPTION_TIMEOUT, OPTION_FRAMING, OPTION_PREFIX, OPTION_RAW };
+enum {
+    OPTION_SOURCE = 256,
+    OPTION_TIMEOUT,
+    OPTION_FRAMING,
+    OPTION_PREFIX,
+    OPTION_RAW,
+    OPTION_TLS,
+    OPTION_CAFILE,
+    OPTION_SNI,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_INSECURE,
+};
 
 static const struct option long_options[] = {
     {"send", required_argument, NULL, 's'},
@@ -25,6 +37,12 @@ static const struct option long_options[] = {
     {"raw", no_argument, NULL, OPTION_RAW},
     {"source", required_argument, NULL, OPTION_SOURCE},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"tls", no_argument, NULL, OPTION_TLS},
+    {"cafile", required_argument, NULL, OPTION_CAFILE},
+    {"sni", required_argument, NULL, OPTION_SNI},
+    {"cert", required_argument, NULL, OPTION_CERT},
+    {"key", required_argument, NULL, OPTION_KEY},
+    {"insecure", no_argument, NULL, OPTION_INSECURE},
     {"udp", no_argument, NULL, 'u'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -95,8 +113,30 @@ static enum status inform(int option, struct options *options)
     return STATUS_DONE;
 }
 
+// Of TLS. False: it is none of these.
+static bool set_tls(int option, const char *argument, struct tls_options *tls)
+{
+    if (option == OPTION_TLS)
+        tls->is_on = true;
+    else if (option == OPTION_INSECURE)
+        tls->is_insecure = true;
+    else if (option == OPTION_CAFILE)
+        tls->ca_file = argument;
+    else if (option == OPTION_SNI)
+        tls->sni = argument;
+    else if (option == OPTION_CERT)
+        tls->certificate = argument;
+    else if (option == OPTION_KEY)
+        tls->key = argument;
+    else
+        return false;
+    return true;
+}
+
 static enum status set_option(int option, char *argument, struct options *options)
 {
+    if (set_tls(option, argument, &options->tls))
+        return STATUS_DONE;
     switch (option) {
     case '4':
         options->request.family = AF_INET;
@@ -138,6 +178,22 @@ static enum status set_option(int option, char *argument, struct options *option
     return STATUS_DONE;
 }
 
+// NULL, or what is wrong with options of TLS.
+static const char *check_tls(const struct options *options)
+{
+    const struct tls_options *tls = &options->tls;
+    const struct address_spec *target = &options->request.target;
+
+    if (tls->is_on &&
+        (options->is_udp || target->type != SOCK_STREAM || target->kind == ADDRESS_UNIX))
+        return "--tls is for TCP";
+    if (tls->key && !tls->certificate)
+        return "--key needs --cert";
+    if (!tls->is_on && (tls->is_insecure || tls->ca_file || tls->sni || tls->certificate))
+        return "--cafile, --sni, --cert and --insecure need --tls";
+    return NULL;
+}
+
 static enum status set_target(int n, char *const *operands, struct options *options)
 {
     struct connect_request *request = &options->request;
@@ -152,8 +208,12 @@ static enum status set_target(int n, char *const *operands, struct options *opti
         wrong = "a unix address has no port";
     else
         wrong = parse_pair(operands[0], operands[1], &request->target);
-    if (!wrong && request->target.speaks != SPEAKS_PLAIN)
-        wrong = "tcpc speaks neither TLS nor WebSocket";
+    if (!wrong && request->target.speaks == SPEAKS_TLS)
+        options->tls.is_on = true;
+    else if (!wrong && request->target.speaks != SPEAKS_PLAIN)
+        wrong = "tcpc does not speak WebSocket";
+    if (!wrong)
+        wrong = check_tls(options);
     if (!wrong && options->is_udp && request->target.kind == ADDRESS_UNIX)
         wrong = "-u is for internet addresses: write unix-dgram:/PATH";
     if (options->is_udp)

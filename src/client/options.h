@@ -7,6 +7,7 @@
 #include "client/ask.h"
 #include "client/connect.h"
 #include "client/status.h"
+#include "client/tls.h"
 
 enum options_mode {
     OPTIONS_COPY,    // standard input and output
@@ -21,6 +22,7 @@ struct options {
     bool is_udp;      // -u
     bool has_timeout; // --timeout was given
     struct connect_request request;
+    struct tls_options tls;
     struct ask ask;
     char **texts; // owned; the strings are those of argv
 };

@@ -27,6 +27,8 @@ static const struct {
     {ECONNRESET, STATUS_RESET, "connection reset by the peer"},
     {EPIPE, STATUS_RESET, "connection reset by the peer"},
     {EBADMSG, STATUS_CUT_SHORT, "cut short: the peer closed inside a message"},
+    {ECONNABORTED, STATUS_CUT_SHORT, "cut short: the peer ended without saying so (close_notify)"},
+    {EKEYREJECTED, STATUS_TLS, "TLS failed: what came is not as it should be"},
     {EPROTOTYPE, STATUS_SYSTEM,
      "a socket of another type is there: try unix:, unix-seqpacket: or "
      "unix-dgram:"},

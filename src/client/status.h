@@ -13,6 +13,7 @@ enum status {
     STATUS_UNREACHABLE = 6, // no way to the host or its network
     STATUS_RESET = 7,       // the peer broke the connection off
     STATUS_CUT_SHORT = 8,   // the peer ended before all was said
+    STATUS_TLS = 9,         // who the peer is, or what it says, cannot be trusted
 };
 
 // What the errno value error (positive or negative) means: its exit status, its words.

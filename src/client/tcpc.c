@@ -15,6 +15,7 @@
 #include "client/options.h"
 #include "client/peer.h"
 #include "client/status.h"
+#include "client/tls.h"
 #include "client/trace.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the peer.
@@ -47,11 +48,14 @@ static enum status connect_and_run(const struct options *options)
 
     if (status != STATUS_DONE)
         return status;
-    status = run(options, &peer);
+    if (options->tls.is_on)
+        status = tls_begin(&peer, &options->tls, options->request.target.host);
+    if (status == STATUS_DONE)
+        status = run(options, &peer);
     trace_say("sent %" PRIu64 " byte%s, received %" PRIu64 " byte%s", peer.n_sent,
               PLURAL(peer.n_sent), peer.n_received, PLURAL(peer.n_received));
     trace_say_kernel(peer.fd);
-    base_close_fd(&peer.fd);
+    peer_close(&peer);
     return status;
 }
 

@@ -111,7 +111,7 @@ struct tls_face {
                                       struct stage_end below, char *why, size_t size);
     void (*client_close)(struct tls_client *client);
     // As stage_ops has them: begin (EKEYREJECTED: refused, client_wrong says why), take (0: the
-    // server's end; ECONNRESET: an end without close_notify), give, end, has_more, wants.
+    // server's end; ECONNABORTED: an end without close_notify), give, end, has_more, wants.
     int (*client_begin)(struct tls_client *client, int flags);
     ssize_t (*client_take)(struct tls_client *client, void *data, size_t size, int flags);
     ssize_t (*client_give)(struct tls_client *client, const void *data, size_t size, int flags);

@@ -115,3 +115,17 @@ ssize_t tls_link_take(struct tls_link *link, void *data, size_t size, int flags)
 ssize_t tls_link_give(struct tls_link *link, const void *data, size_t size, int flags);
 int tls_link_end(struct tls_link *link, int flags);
 short tls_link_wants(const struct tls_link *link, short events);
+
+// ---- tls_client.c: as struct tls_face has them --------------------------------------------------
+struct tls_client *tls_client_open(const struct tls_client_settings *settings,
+                                   struct stage_end below, char *why, size_t size);
+void tls_client_close(struct tls_client *client);
+int tls_client_begin(struct tls_client *client, int flags);
+ssize_t tls_client_take(struct tls_client *client, void *data, size_t size, int flags);
+ssize_t tls_client_give(struct tls_client *client, const void *data, size_t size, int flags);
+int tls_client_end(struct tls_client *client, int flags);
+bool tls_client_has_more(const struct tls_client *client);
+short tls_client_wants(const struct tls_client *client, short events);
+const char *tls_client_wrong(const struct tls_client *client);
+void tls_client_describe(const struct tls_client *client,
+                         void (*line)(const char *text, void *data), void *data);
