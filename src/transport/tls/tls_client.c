@@ -16,14 +16,15 @@ struct tls_client {
     struct tls_link link;
     SSL_CTX *context;
     const char *name;
+    char names[256]; // that the server's certificate has, once it was refused
     char wrong[512];
 };
 
 static bool fail(char *why, size_t size, const char *what, const char *about)
 {
-    unsigned long error = ERR_peek_last_error();
-    const char *reason = ERR_GET_LIB(error) == ERR_LIB_SYS ? strerror(ERR_GET_REASON(error))
-                                                           : ERR_reason_error_string(error);
+    unsigned long error = ERR_peek_error(); // the first is the nearest to what is wrong
+    const char *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+                                                 : ERR_reason_error_string(error);
 
     (void)snprintf(why, size, "%s%s%s%s", what, about, reason ? ": " : "", reason ? reason : "");
     ERR_clear_error();
@@ -47,6 +48,49 @@ static bool read_files(SSL_CTX *context, const struct tls_client_settings *setti
     return true;
 }
 
+// The names of a certificate: "a.example, b.example". Returns text.
+static const char *list_names(const X509 *certificate, char *text, size_t size)
+{
+    GENERAL_NAMES *all = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (int i = 0; all && i < sk_GENERAL_NAME_num(all) && used + 1 < size; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
+        const ASN1_STRING *string = name->d.ia5;
+        char shown[256] = "";
+
+        if (name->type == GEN_DNS)
+            (void)snprintf(shown, sizeof(shown), "%.*s", ASN1_STRING_length(string),
+                           (const char *)ASN1_STRING_get0_data(string));
+        else if (name->type == GEN_IPADD)
+            (void)inet_ntop(ASN1_STRING_length(string) == 4 ? AF_INET : AF_INET6,
+                            ASN1_STRING_get0_data(string), shown, sizeof(shown));
+        else
+            continue;
+        for (char *c = shown; *c; c++)
+            *c = (char)(*c > ' ' && *c <= '~' ? *c : '?');
+        (void)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", shown);
+        used += strlen(text + used);
+    }
+    GENERAL_NAMES_free(all);
+    if (used == 0)
+        (void)snprintf(text, size, "nobody");
+    return text;
+}
+
+// Of a refusal: OpenSSL forgets the certificate then.
+static int note_names(int is_right, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_client *client = SSL_get_app_data(ssl);
+    const X509 *shown = X509_STORE_CTX_get0_cert(store);
+
+    if (!is_right && shown)
+        (void)list_names(shown, client->names, sizeof(client->names));
+    return is_right;
+}
+
 static bool is_number(const char *name)
 {
     unsigned char address[16];
@@ -60,7 +104,7 @@ static bool expect(SSL *ssl, const struct tls_client_settings *settings)
 
     SSL_set_connect_state(ssl);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    SSL_set_verify(ssl, settings->is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    SSL_set_verify(ssl, settings->is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, note_names);
     return (!settings->sni || SSL_set_tlsext_host_name(ssl, settings->sni) == 1) &&
            (!name ||
             (is_number(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1
@@ -91,7 +135,7 @@ struct tls_client *tls_client_open(const struct tls_client_settings *settings,
         return NULL;
     }
     if (!tls_link_open(&client->link, client->context, below) ||
-        !expect(client->link.ssl, settings)) {
+        SSL_set_app_data(client->link.ssl, client) != 1 || !expect(client->link.ssl, settings)) {
         (void)fail(why, size, "OpenSSL", "");
         tls_client_close(client);
         return NULL;
@@ -106,45 +150,13 @@ void tls_client_close(struct tls_client *client)
     free(client);
 }
 
-// The names of a certificate: "a.example, b.example". Returns text.
-static const char *list_names(const X509 *certificate, char *text, size_t size)
-{
-    GENERAL_NAMES *all = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (int i = 0; all && i < sk_GENERAL_NAME_num(all) && used + 1 < size; i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
-        const ASN1_STRING *string = name->d.ia5;
-        char shown[256] = "";
-
-        if (name->type == GEN_DNS)
-            (void)snprintf(shown, sizeof(shown), "%.*s", ASN1_STRING_length(string),
-                           (const char *)ASN1_STRING_get0_data(string));
-        else if (name->type == GEN_IPADD)
-            (void)inet_ntop(ASN1_STRING_length(string) == 4 ? AF_INET : AF_INET6,
-                            ASN1_STRING_get0_data(string), shown, sizeof(shown));
-        else
-            continue;
-        for (char *c = shown; *c; c++)
-            *c = (char)(*c > ' ' && *c <= '~' ? *c : '?');
-        (void)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", shown);
-        used += strlen(text + used);
-    }
-    GENERAL_NAMES_free(all);
-    return text[0] ? text : "nobody";
-}
-
 static void explain(struct tls_client *client)
 {
     long result = SSL_get_verify_result(client->link.ssl);
-    const X509 *shown = SSL_get0_peer_certificate(client->link.ssl);
-    char names[256];
 
     if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH)
         (void)snprintf(client->wrong, sizeof(client->wrong), "the certificate is for %s, not %s",
-                       shown ? list_names(shown, names, sizeof(names)) : "another name",
-                       client->name);
+                       client->names, client->name);
     else if (result != X509_V_OK)
         (void)snprintf(client->wrong, sizeof(client->wrong), "the certificate is not trusted: %s",
                        X509_verify_cert_error_string(result));

@@ -161,7 +161,7 @@ struct tls_server *tls_server_load(const struct tls_settings *settings,
     else
         tls_complain(&complaints, TLS_CHAIN, false, "out of memory");
     ERR_clear_error();
-    if (complaints.n_wrong == 0) {
+    if (server && complaints.n_wrong == 0) {
         server->next = all;
         return all = server;
     }

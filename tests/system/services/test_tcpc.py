@@ -594,7 +594,7 @@ def test_socket_of_another_type(tmp_path):
     (["unix-seqpacket:/x", "7"], "no port"),
     (["-4", "unix-seqpacket:/x"], "for internet addresses"),
     (["--framing", "line", "-s", "x", "unix-seqpacket:/x"], "has messages of its own"),
-    (["ws:127.0.0.1:7"], "speaks neither TLS nor"),
+    (["ws:127.0.0.1:7"], "does not speak WebSocket"),
     (["udp:7"], "needs an address behind it"),
     (["--bogus", "h:7"], "--bogus"),
     (["-s"], "requires an argument"),

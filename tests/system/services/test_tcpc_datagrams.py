@@ -267,7 +267,7 @@ def test_output_is_full():
     (["-u", "--framing", "length", "127.0.0.1", "7"], "--framing length is for streams"),
     (["-u", "--framing", "line", "-s", "x", "127.0.0.1", "7"], "each datagram is a message"),
     (["-u", "unix:/tmp/x"], "write unix-dgram:/PATH"),
-    (["-u", "ws:127.0.0.1:7"], "neither TLS nor WebSocket"),
+    (["-u", "ws:127.0.0.1:7"], "does not speak WebSocket"),
     (["unix-dgram:/tmp/x", "7"], "a unix address has no port"),
     (["-4", "unix-dgram:/tmp/x"], "are for internet addresses"),
 ])
