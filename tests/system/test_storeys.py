@@ -24,7 +24,7 @@ PLANTED = (
     ("run/run.c", "session/session_private.h", "it is private to session/"),
     ("master/master.c", "pool/slots.h", "it is not a face of pool/"),
     ("worker/worker.c", "session.h", "the include does not carry its folder"),
-    ("client/tcpc.c", "log/log.h", "client/ may include base alone"),
+    ("client/tcpc.c", "log/log.h", "client/ may include base, transport alone"),
     ("generator/tcpd_generator.c", "session/session.h",
      "generator/ may include base, config, handlers alone"),
     ("worker/worker.c", "nowhere/x.h", "no storey has nowhere/"),
