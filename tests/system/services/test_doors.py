@@ -38,8 +38,8 @@ def messages(sock):
 # --- Prefixes ----------------------------------------------------------------------------------
 
 REFUSED = [
-    ("tls:127.0.0.1:7443", '= "tls:127.0.0.1:7443": needs TLS, which is not built in yet'),
-    ("wss:*:7443", '= "wss:*:7443": needs TLS, which is not built in yet'),
+    ("tls:127.0.0.1:7443", '= "tls:127.0.0.1:7443": service "echo" has no certificates'),
+    ("wss:*:7443", '= "wss:*:7443": service "echo" has no certificates'),
     ("udp:7007", '"udp:7007": needs an address behind it, such as udp:127.0.0.1:7007'),
     ("tls:unix:/run/x", "TLS is for internet addresses: write unix:/PATH"),
     ("wss:unix:/run/x", "TLS is for internet addresses: write ws:unix:/PATH"),

@@ -49,7 +49,13 @@ static void test_folders(void **state)
     }
 }
 
-#define NUMBERS (sizeof(dev_t) + sizeof(ino_t))
+struct head {
+    dev_t device;
+    ino_t inode;
+    mode_t mode;
+};
+
+#define NUMBERS sizeof(struct head)
 
 static const struct {
     const char *what;
