@@ -102,12 +102,18 @@ def login(uid):
     return found
 
 
+def write_executable(path, data):
+    """In place of one that may be running, and so cannot be written to; its path as text."""
+    beside = Path(f"{path}.new")
+    beside.write_bytes(data)
+    beside.chmod(0o755)
+    beside.replace(path)
+    return str(path)
+
+
 def write_script(path, text, interpreter="/bin/sh"):
     """An executable file; its path as text."""
-    path = Path(path)
-    path.write_text(f"#!{interpreter}\n" + textwrap.dedent(text))
-    path.chmod(0o755)
-    return str(path)
+    return write_executable(path, f"#!{interpreter}\n{textwrap.dedent(text)}".encode())
 
 
 def write_python(path, text):

@@ -10,7 +10,7 @@ import pytest
 
 from harness import (PATIENCE, Text, configuration, process_tree, read_all, read_exactly, service,
                      wait_for)
-from programs import ACCEPTS, listener, program, write_python, write_script
+from programs import ACCEPTS, listener, program, write_executable, write_python, write_script
 
 OFF = {"first_byte_timeout": 0, "idle_timeout": 0}
 TWO = {"min_workers": 1, "max_workers": 2, "spare_workers": 0}
@@ -125,7 +125,7 @@ def test_reload_to_a_prestarted_program_that_cannot_run(tcpd, tmp_path):
     with tcpd(conf) as daemon:
         assert daemon.exchange("program") == b"old\n"
         before = set(daemon.workers())
-        path.write_bytes(b"\x7fELF")
+        write_executable(path, b"\x7fELF")
         since = len(daemon.log.items)
         daemon.reload()
         daemon.wait_log(NOT_READY, since=since)

@@ -195,7 +195,9 @@ def test_closes_others_that_wait():
     with Control(configuration(service("echo", **ONE))) as control:
         with control.greet() as sock:
             sock.sendall(message("Check", 1) + message("Reload", 2))
-            wait_for(lambda: control.status()["daemon"]["generation"] == 2, what="a reload")
+            wait_for(lambda: (control.status()["daemon"]["generation"],
+                              control.status()["daemon"]["state"]) == (2, "running"),
+                     what="the end of a reload")
             sock.shutdown(1)
             assert is_closed(sock)
         assert control.run("check")[0] == EX_OK
