@@ -5,7 +5,6 @@ has no descriptor more than before."""
 import contextlib
 import socket
 import ssl
-import struct
 import subprocess
 import time
 
@@ -15,6 +14,7 @@ from certificates import Authority
 from harness import Text, configuration, proc_fds, read_all, reset, wait_for
 from programs import ONE
 from tls_peer import behind, context, dial, exchange, raw_hello
+from tls_records import extension, hello, name, record
 
 
 @pytest.fixture(scope="module")
@@ -27,28 +27,6 @@ def daemon(tcpd, authority):
     with tcpd(authority.leaf("www").section() +
               configuration(behind("echo", handshake_timeout="1s", **ONE))) as made:
         yield made
-
-
-def record(kind, data, version=0x0303, length=None):
-    return struct.pack(">BHH", kind, version, len(data) if length is None else length) + data
-
-
-def hello(extensions=b"", session=b"", suites=b"\x13\x01\x13\x02\xc0\x2b\xc0\x2f"):
-    """A ClientHello of our own, without what makes a handshake of 1.3."""
-    body = (b"\x03\x03" + b"r" * 32 + bytes([len(session)]) + session
-            + struct.pack(">H", len(suites)) + suites + b"\x01\x00"
-            + struct.pack(">H", len(extensions)) + extensions)
-    return record(22, b"\x01" + struct.pack(">I", len(body))[1:] + body)
-
-
-def extension(kind, data, length=None):
-    return struct.pack(">HH", kind, len(data) if length is None else length) + data
-
-
-def name(host, kind=0, inner=None):
-    """The extension server_name."""
-    entry = bytes([kind]) + struct.pack(">H", len(host) if inner is None else inner) + host
-    return extension(0, struct.pack(">H", len(entry)) + entry)
 
 
 HELLO = raw_hello()
