@@ -308,12 +308,14 @@ class Client:
         return self
 
     def hear(self):
-        """The next data; a ticket before it is in .ticket."""
+        """The next data; a ticket before it is in .ticket. b"": the server's end."""
         while one := self.record():
             kind, data = one
             if kind == HANDSHAKE and data[0] == TICKET:
                 self.ticket = Ticket(data[4:], self.resumption)
+            elif one == (ALERT, CLOSE_NOTIFY):
+                return b""
             elif kind != HANDSHAKE or data[0] != KEY_UPDATE:
                 assert kind == DATA, (kind, data)
                 return data
-        return b""
+        raise AssertionError("an end without close_notify")
