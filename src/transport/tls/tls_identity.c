@@ -75,6 +75,23 @@ static bool has_weak_signature(const struct loading *loading)
     return true;
 }
 
+// Of curves clients know those of NIST; with another one each handshake would fail.
+static bool is_on_known_curve(const struct loading *loading)
+{
+    char curve[64] = "";
+
+    if (EVP_PKEY_get_base_id(loading->key) != EVP_PKEY_EC)
+        return true;
+    (void)EVP_PKEY_get_group_name(loading->key, curve, sizeof(curve), NULL);
+    if (strcmp(curve, SN_X9_62_prime256v1) == 0 || strcmp(curve, SN_secp384r1) == 0 ||
+        strcmp(curve, SN_secp521r1) == 0)
+        return true;
+    tls_complain(loading->complaints, TLS_KEY, false,
+                 "the key in \"%s\" is on a curve that clients do not know (%s); use P-256",
+                 loading->pair->key.path, curve);
+    return false;
+}
+
 static bool is_strong(const struct loading *loading)
 {
     if (EVP_PKEY_get_base_id(loading->key) == EVP_PKEY_RSA &&
@@ -84,7 +101,7 @@ static bool is_strong(const struct loading *loading)
                      loading->pair->key.path, EVP_PKEY_get_bits(loading->key), RSA_BITS_MIN);
         return false;
     }
-    return !has_weak_signature(loading);
+    return is_on_known_curve(loading) && !has_weak_signature(loading);
 }
 
 static int64_t in_seconds(const ASN1_TIME *time)
