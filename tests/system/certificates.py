@@ -18,7 +18,9 @@ def openssl(*arguments, data=None):
 
 
 def key_options(kind):
-    """"ec", "ed25519" or "rsa:BITS" as options of openssl-req(1)."""
+    """"ec", "ec:CURVE", "ed25519", "rsa-pss" or "rsa:BITS" as options of openssl-req(1)."""
+    if kind.startswith("ec:"):
+        return ["-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{kind[3:]}"]
     return EC if kind == "ec" else ["-newkey", kind]
 
 

@@ -41,7 +41,7 @@ OWN = [
     ("workers", section("min_workers = 9", "max_workers = 2"), 4, "is above max_workers"),
     ("address", section(listen=["127.0.0.1:99999"]), 3, "127.0.0.1:99999"),
     ("host", section(listen=["no.such.invalid:1"]), 3, "no.such.invalid"),
-    ("TLS", section(listen=["tls:127.0.0.1:0"]), 3, "needs TLS"),
+    ("TLS", section(listen=["tls:127.0.0.1:0"]), 3, "has no certificates"),
     ("owner", section('socket_user = "nobody-at-all"', listen=["unix:/tmp/never"]), 4,
      "there is no such name"),
     ("program", section('program = "/nonexistent/program"', handler="program"), 4,

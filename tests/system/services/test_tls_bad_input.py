@@ -164,13 +164,15 @@ def test_updates_of_keys_without_end(daemon, authority):
 
 
 def test_many_half_handshakes(tcpd, authority):
-    """As many as there are workers: all are free again after handshake_timeout."""
+    """300 of them at 64 workers, which are all that there may be: each is over after its
+    handshake_timeout, and who comes last is served."""
     conf = authority.leaf("www").section() + configuration(
-        behind("echo", handshake_timeout="500ms", min_workers=8, max_workers=8, spare_workers=0))
+        behind("echo", handshake_timeout="500ms", min_workers=64, max_workers=64, spare_workers=0))
     with tcpd(conf) as made, contextlib.ExitStack() as stack:
-        for _ in range(24):
-            stack.enter_context(made.connect("echo")).sendall(HELLO[:50])
+        for i in range(300):
+            stack.enter_context(made.connect("echo")).sendall(HELLO[:i])
         assert exchange(made, "echo", context(authority), b"x") == b"x"
+        assert len(made.workers()) == 64
 
 
 def test_silent_after_the_handshake(tcpd, authority):

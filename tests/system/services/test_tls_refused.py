@@ -27,7 +27,9 @@ def made(tmp_path_factory):
     for name, options in {"rsa1024": {"kind": "rsa:1024"}, "sha1": {"digest": "sha1"},
                           "old": {"days": -1}, "nameless": {"names": ()},
                           "client": {"usage": "clientAuth"}, "authority": {"authority": True},
-                          "short": {"days": 1}, "future": {"since": 5},
+                          "bitcoin": {"kind": "ec:secp256k1"}, "p521": {"kind": "ec:P-521"},
+                          "ed25519": {"kind": "ed25519"}, "pss": {"kind": "rsa-pss"},
+                          "rsa": {"kind": "rsa:2048"}, "short": {"days": 1}, "future": {"since": 5},
                           "soon": {"since": -80, "days": 5}}.items():
         leaf = middle.leaf(name, **options)
         files[name], files[f"{name}.key"] = leaf.chain, leaf.key
@@ -90,6 +92,7 @@ REFUSED = {
     "not the first": ("reversed", "www.key", "chain",
                       "own certificate must be the first in .*, and is number 2"),
     "1024 bits": ("rsa1024", "rsa1024.key", "key", "has 1024 bits; at least 2048"),
+    "unusual curve": ("bitcoin", "bitcoin.key", "key", r"clients do not know \(secp256k1\)"),
     "SHA-1": ("sha1", "sha1.key", "chain", "certificate 1 in .* is signed with SHA-1 or MD5"),
     "SHA-1 above": ("under sha1", "under sha1.key", "chain", "certificate 2 in .* is signed with"),
     "key for all": ("www", "open.key", "key", r"may be read by everybody \(mode 0644\)"),
@@ -163,6 +166,25 @@ def test_two_of_one_kind(made):
     status, _, said = run("-t", conf=conf + configuration(behind("echo")))
     assert status == EX_CONFIG
     assert re.search(r'tcpd\.conf:3: certificate "www": .*other\.key" is a second EC key', said), said
+
+
+@pytest.mark.parametrize("kind", ["p521", "ed25519", "pss", "rsa"])
+def test_kinds_of_keys(tcpd, made, kind):
+    """All that clients take."""
+    with tcpd(conf_of(made, kind, f"{kind}.key")) as daemon:
+        trusting = ssl.create_default_context(cafile=str(made["ca"]))
+        assert serial_of(daemon, "secure", trusting) == serial_in(made[kind])
+
+
+def test_no_room(made):
+    """The memory for keys is small, as it is locked."""
+    conf = "".join(f'certificate "{i}" {{ chain = {{{quoted(made["rsa"])}}} '
+                   f'key = {{{quoted(made["rsa.key"])}}} }}\n' for i in range(300))
+    status, _, said = run("-t", conf=conf + configuration(
+        behind("a", "echo", certificates=list(map(str, range(300))))))
+    assert status == EX_CONFIG
+    assert re.search(r'tcpd\.conf:2\d\d: certificate "2\d\d": no room for the key in ', said), said
+    assert "damaged" not in said
 
 
 def test_paths_and_forms(made, tmp_path):
