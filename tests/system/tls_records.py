@@ -209,7 +209,8 @@ class Client:
             key = expand(expand(self.early, b"res binder", digest(b"")), b"finished")
             text = text[:-32] + (binder or mac(key, digest(self.transcript + text[:-35])))
         self.transcript += text
-        self.raw(record(HANDSHAKE, text))
+        for i in range(0, len(text), 16384):
+            self.raw(record(HANDSHAKE, text[i:i + 16384]))
 
     # Receiving
 

@@ -372,7 +372,7 @@ def test_tickets_with_flipped_bits(daemon, ticket):
         assert not resumed(daemon, ticket), i
 
 
-@pytest.mark.parametrize("size", [1, 15, 16, 48, 79, 4000, 16000])
+@pytest.mark.parametrize("size", [1, 15, 16, 48, 79, 4000, 16000, 60000])
 def test_tickets_of_rubbish(daemon, ticket, size):
     ticket.data = b"t" * size
     assert not resumed(daemon, ticket)
