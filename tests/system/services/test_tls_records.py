@@ -5,7 +5,6 @@ by an alert and is one record in the log; the worker lives, and has no descripto
 import contextlib
 import re
 import socket
-import struct
 import subprocess
 
 import pytest
@@ -15,7 +14,7 @@ from harness import Text, configuration, peer_name, proc_fds, reset, service, wa
 from programs import ONE
 from tls_peer import behind, context, exchange
 from tls_records import (ALERT, CCS, CERTIFICATE, CLIENT_HELLO, CLOSE_NOTIFY, DATA, END_OF_EARLY_DATA,
-                         FINISHED, HANDSHAKE, HEARTBEAT, KEY_UPDATE, TICKET, Client, extension,
+                         FINISHED, HANDSHAKE, HEARTBEAT, KEY_UPDATE, TICKET, Client,
                          message, record)
 
 # Alerts, RFC 8446, 6. Where OpenSSL and the RFC differ, or its versions, any of several.

@@ -56,7 +56,7 @@ class Load:
             thread.join()
 
 
-def test_new_certificates(tcpd, authority):
+def test_soak_new_certificates(tcpd, authority):
     """TL5: two in turn, 20 times, under load: nothing is lost, and each session that begins after a
     reload has the new one."""
     two = [authority.leaf("one"), authority.leaf("two")]
