@@ -88,6 +88,14 @@ static int check_room(const struct master *master, struct listener_set *set,
     return -ENOSPC;
 }
 
+static void tell(const struct service *service, const struct listener *listener)
+{
+    char room[64];
+
+    log_info("%s %s: listening, %s", service->name, listener->address,
+             listener_describe_room(listener, room, sizeof(room)));
+}
+
 // The point of no return: pools that stay get the new generation, new ones are made, the others go.
 static void commit(struct master *master, struct config *config, struct listener_set *set)
 {
@@ -99,9 +107,10 @@ static void commit(struct master *master, struct config *config, struct listener
         const struct service *service = set->items[i].service;
         struct listener *listener = set->items[i].listener;
         struct pool *pool = find_pool(master, listener);
-        char room[64];
 
         if (pool) {
+            if (pool->was_closing)
+                tell(service, listener);
             keep(pool, listener, service, set->items[i].speaks);
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);
@@ -109,8 +118,7 @@ static void commit(struct master *master, struct config *config, struct listener
         } else { // check_room() has seen that there is room
             (void)pool_new(&master->pools, listener, config, service, master->generation);
             listener_store(listener);
-            log_info("%s %s: listening, %s", service->name, listener->address,
-                     listener_describe_room(listener, room, sizeof(room)));
+            tell(service, listener);
         }
     }
     pools_settle_memory(&master->pools);

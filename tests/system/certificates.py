@@ -3,6 +3,7 @@
 
 import subprocess
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]  # takes milliseconds
@@ -17,7 +18,9 @@ def openssl(*arguments, data=None):
 
 
 def key_options(kind):
-    """"ec", "ed25519" or "rsa:BITS" as options of openssl-req(1)."""
+    """"ec", "ec:CURVE", "ed25519", "rsa-pss" or "rsa:BITS" as options of openssl-req(1)."""
+    if kind.startswith("ec:"):
+        return ["-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{kind[3:]}"]
     return EC if kind == "ec" else ["-newkey", kind]
 
 
@@ -44,33 +47,41 @@ class Certificate:
 class Authority:
     """One that signs; its own certificate is at .path. Below another one it is an intermediate."""
 
-    def __init__(self, folder, name="test authority", above=None):
+    def __init__(self, folder, name="test authority", above=None, digest="sha256"):
         self.folder, self.name, self.above = Path(folder), name, above
         self.stem = name.replace(" ", "-")
         self.path, self.key = self.folder / f"{self.stem}.pem", self.folder / f"{self.stem}.key"
         self.n = 0
         extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"]
         if above:
-            above.sign(self.path, self.key, f"/CN={name}", extensions)
+            above.sign(self.path, self.key, f"/CN={name}", extensions, digest=digest)
         else:
             openssl("req", "-x509", *EC, "-nodes", "-days", 30, "-subj", f"/CN={name}", "-keyout",
                     self.key, "-out", self.path, *(part for each in extensions[1:]
                                                    for part in ("-addext", each)))
 
-    def sign(self, path, key, subject, extensions, *, kind="ec", days=30, digest="sha256"):
-        """A new key and its certificate."""
+    def sign(self, path, key, subject, extensions, *, kind="ec", days=30, digest="sha256",
+             since=None):
+        """A new key and its certificate. since: days from now on after which it is valid, if that is
+        not now."""
         self.n += 1
         request, config = path.with_suffix(".csr"), path.with_suffix(".cnf")
         config.write_text("".join(f"{each}\n" for each in extensions))
         openssl("req", *key_options(kind), "-nodes", "-utf8", "-subj", subject, "-keyout", key,
                 "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key, "-days", days,
-                f"-{digest}", "-set_serial", hex(int.from_bytes(self.stem.encode()[:4], "big") << 16
-                                                 | self.n), "-extfile", config, "-out", path)
+        if since is None:
+            serial = hex(int.from_bytes(self.stem.encode()[:4], "big") << 16 | self.n)
+            openssl("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key, "-days",
+                    days, f"-{digest}", "-set_serial", serial, "-extfile", config, "-out", path)
+        else:
+            now = datetime.now(timezone.utc)
+            first, last = ((now + timedelta(each)).strftime("%Y%m%d%H%M%SZ") for each in (since, days))
+            openssl("ca", "-batch", "-notext", "-config", self.database(), "-in", request,
+                    "-startdate", first, "-enddate", last, "-extfile", config, "-out", path)
         key.chmod(0o640)
 
     def leaf(self, name, names=("DNS:localhost", "IP:127.0.0.1"), *, kind="ec", days=30,
-             digest="sha256", usage="serverAuth", subject=None, authority=False):
+             digest="sha256", usage="serverAuth", subject=None, authority=False, since=None):
         """A certificate of those names (subjectAltName; none: ()). days = -1: it has expired. Its
         chain has the intermediates, too. authority: it may sign."""
         path, key = self.folder / f"{name}.own.pem", self.folder / f"{name}.key"
@@ -78,7 +89,7 @@ class Authority:
         extensions += [f"subjectAltName={','.join(names)}"] if names else []
         extensions += [f"extendedKeyUsage={usage}"] if usage else []
         self.sign(path, key, subject or f"/CN={name}", extensions, kind=kind, days=days,
-                  digest=digest)
+                  digest=digest, since=since)
         chain, signer = path.read_text(), self
         while signer.above:
             chain += signer.path.read_text()
@@ -87,12 +98,19 @@ class Authority:
         whole.write_text(chain)
         return Certificate(whole, key)
 
-    def revoked(self, *certificates, days=30):
-        """A list of revoked certificates (CRL) with those; its path."""
+    def database(self):
+        """A new one for openssl-ca(1); the configuration that names it."""
         database, config = self.folder / f"{self.stem}.index", self.folder / f"{self.stem}.ca"
         database.write_text("")
         config.write_text(f"[ca]\ndefault_ca=it\n[it]\ndatabase={database}\ndefault_md=sha256\n"
-                          f"certificate={self.path}\nprivate_key={self.key}\n")
+                          f"certificate={self.path}\nprivate_key={self.key}\npolicy=any\n"
+                          "rand_serial=yes\n"
+                          f"new_certs_dir={self.folder}\n[any]\ncommonName=supplied\n")
+        return config
+
+    def revoked(self, *certificates, days=30):
+        """A list of revoked certificates (CRL) with those; its path."""
+        config = self.database()
         for each in certificates:
             openssl("ca", "-config", config, "-revoke", each.chain)
         path = self.folder / f"{self.stem}.crl"

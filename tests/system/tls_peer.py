@@ -6,7 +6,7 @@ import socket
 import ssl
 import subprocess
 
-from harness import PATIENCE, read_all, service
+from harness import PATIENCE, service
 
 CERTIFICATES = {"certificates": ["www"]}
 

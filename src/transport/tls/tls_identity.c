@@ -60,10 +60,40 @@ static bool fits(const struct loading *loading)
     return false;
 }
 
+static bool has_weak_signature(const struct loading *loading)
+{
+    int n = 0;
+
+    while (n <= sk_X509_num(loading->above) &&
+           !is_weak_signature(n == 0 ? loading->own : sk_X509_value(loading->above, n - 1)))
+        n++;
+    if (n > sk_X509_num(loading->above))
+        return false;
+    tls_complain(loading->complaints, TLS_CHAIN, false,
+                 "certificate %d in \"%s\" is signed with SHA-1 or MD5, which clients refuse", n + 1,
+                 loading->pair->chain.path);
+    return true;
+}
+
+// Of curves clients know those of NIST; with another one each handshake would fail.
+static bool is_on_known_curve(const struct loading *loading)
+{
+    char curve[64] = "";
+
+    if (EVP_PKEY_get_base_id(loading->key) != EVP_PKEY_EC)
+        return true;
+    (void)EVP_PKEY_get_group_name(loading->key, curve, sizeof(curve), NULL);
+    if (strcmp(curve, SN_X9_62_prime256v1) == 0 || strcmp(curve, SN_secp384r1) == 0 ||
+        strcmp(curve, SN_secp521r1) == 0)
+        return true;
+    tls_complain(loading->complaints, TLS_KEY, false,
+                 "the key in \"%s\" is on a curve that clients do not know (%s); use P-256",
+                 loading->pair->key.path, curve);
+    return false;
+}
+
 static bool is_strong(const struct loading *loading)
 {
-    const char *path = loading->pair->chain.path;
-
     if (EVP_PKEY_get_base_id(loading->key) == EVP_PKEY_RSA &&
         EVP_PKEY_get_bits(loading->key) < RSA_BITS_MIN) {
         tls_complain(loading->complaints, TLS_KEY, false,
@@ -71,14 +101,7 @@ static bool is_strong(const struct loading *loading)
                      loading->pair->key.path, EVP_PKEY_get_bits(loading->key), RSA_BITS_MIN);
         return false;
     }
-    if (is_weak_signature(loading->own)) {
-        tls_complain(loading->complaints, TLS_CHAIN, false,
-                     "the certificate in \"%s\" is signed with SHA-1 or MD5, "
-                     "which clients refuse",
-                     path);
-        return false;
-    }
-    return true;
+    return is_on_known_curve(loading) && !has_weak_signature(loading);
 }
 
 static int64_t in_seconds(const ASN1_TIME *time)

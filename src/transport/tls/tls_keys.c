@@ -24,6 +24,7 @@
 
 #define HEAP_SIZE   (256 * 1024)
 #define HEAP_PIECES 32
+#define PART_MAX    1024 // of a key, which has several: RSA with 8192 bits
 
 static struct {
     uintptr_t start, end; // both 0: there is none
@@ -60,6 +61,15 @@ static void *reallocate(void *memory, size_t size, const char *file, int line)
     memcpy(moved, memory, before < size ? before : size);
     release(memory, file, line);
     return moved;
+}
+
+bool tls_keys_have_room(void)
+{
+    void *part = OPENSSL_secure_malloc(PART_MAX);
+    bool has_room = part != NULL;
+
+    OPENSSL_secure_free(part);
+    return has_room;
 }
 
 void tls_keys_wipe(bool on)

@@ -136,17 +136,23 @@ static void begin_call(struct tls_link *link, int flags)
     link->error = 0;
 }
 
-// OpenSSL's reason without its name of the place: "no shared cipher".
+// OpenSSL's reason without its name of the place: "no shared cipher". For an alert that no RFC has
+// it knows no words.
 static void note_reason(struct tls_link *link)
 {
     unsigned long error = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(error);
+    int alert = ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET;
 
     if (ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         reason = ended_within;
     else if (ERR_GET_REASON(error) == SSL_R_CALLBACK_FAILED) // tls_server.c, choose_name()
         reason = "no certificate has the name that the client asks for";
-    (void)snprintf(link->wrong, sizeof(link->wrong), "%s", reason ? reason : "an unknown error");
+    if (!reason && alert >= 0 && alert < 256)
+        (void)snprintf(link->wrong, sizeof(link->wrong), "alert %d", alert);
+    else
+        (void)snprintf(link->wrong, sizeof(link->wrong), "%s",
+                       reason ? reason : "an unknown error");
 }
 
 // What a call that gave nothing means: -1 and errno; of a peer that has ended 0. *wants: events.

@@ -13,8 +13,8 @@ import pytest
 from certificates import Authority
 from harness import (BUILD, EX_OK, Text, configuration, proc_fds, quoted, read_all, service, wait_for)
 from programs import ONE, write_script
-from tls_peer import (behind, context, dial, exchange, half_closed, raw_hello, s_client,
-                      serial_of)
+from tls_peer import behind, context, dial, exchange, half_closed, s_client, serial_of
+from tls_records import Client
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 MIB = bytes(range(256)) * 4096
@@ -392,15 +392,20 @@ def test_plain_instances_have_no_library(tcpd):
 
 
 def test_randoms_differ(tcpd, www):
-    """TL11: of the first handshakes of workers that were forked from one process."""
-    seen = set()
-    with tcpd(www.section() + configuration(behind("echo", min_workers=16, max_workers=16))) as daemon:
-        socks = [daemon.connect("echo") for _ in range(16)]
+    """TL11: of the first handshakes of workers that were forked from one process; the keys, too."""
+    seen, keys = set(), set()
+    with tcpd(www.section() + configuration(
+            behind("echo", min_workers=64, max_workers=64, spare_workers=0))) as daemon:
+        socks = [daemon.connect("echo") for _ in range(64)]
+        assert len({daemon.worker_serving(sock) for sock in socks}) == 64
         for sock in socks:
-            sock.sendall(raw_hello())
-            seen.add(sock.recv(43, socket.MSG_WAITALL)[11:43])
+            client = Client(sock)
+            client.hello()
+            kind, data = client.record()
+            seen.add(data[6:38])
+            keys.add(data[-32:])  # the last extension, key_share, ends with it
             sock.close()
-    assert len(seen) == 16
+    assert len(seen) == len(keys) == 64
 
 
 def test_descriptors_stay(tcpd, authority, www):

@@ -5,7 +5,6 @@ has no descriptor more than before."""
 import contextlib
 import socket
 import ssl
-import struct
 import subprocess
 import time
 
@@ -15,6 +14,7 @@ from certificates import Authority
 from harness import Text, configuration, proc_fds, read_all, reset, wait_for
 from programs import ONE
 from tls_peer import behind, context, dial, exchange, raw_hello
+from tls_records import extension, hello, name, record
 
 
 @pytest.fixture(scope="module")
@@ -27,28 +27,6 @@ def daemon(tcpd, authority):
     with tcpd(authority.leaf("www").section() +
               configuration(behind("echo", handshake_timeout="1s", **ONE))) as made:
         yield made
-
-
-def record(kind, data, version=0x0303, length=None):
-    return struct.pack(">BHH", kind, version, len(data) if length is None else length) + data
-
-
-def hello(extensions=b"", session=b"", suites=b"\x13\x01\x13\x02\xc0\x2b\xc0\x2f"):
-    """A ClientHello of our own, without what makes a handshake of 1.3."""
-    body = (b"\x03\x03" + b"r" * 32 + bytes([len(session)]) + session
-            + struct.pack(">H", len(suites)) + suites + b"\x01\x00"
-            + struct.pack(">H", len(extensions)) + extensions)
-    return record(22, b"\x01" + struct.pack(">I", len(body))[1:] + body)
-
-
-def extension(kind, data, length=None):
-    return struct.pack(">HH", kind, len(data) if length is None else length) + data
-
-
-def name(host, kind=0, inner=None):
-    """The extension server_name."""
-    entry = bytes([kind]) + struct.pack(">H", len(host) if inner is None else inner) + host
-    return extension(0, struct.pack(">H", len(entry)) + entry)
 
 
 HELLO = raw_hello()
@@ -186,13 +164,15 @@ def test_updates_of_keys_without_end(daemon, authority):
 
 
 def test_many_half_handshakes(tcpd, authority):
-    """As many as there are workers: all are free again after handshake_timeout."""
+    """300 of them at 64 workers, which are all that there may be: each is over after its
+    handshake_timeout, and who comes last is served."""
     conf = authority.leaf("www").section() + configuration(
-        behind("echo", handshake_timeout="500ms", min_workers=8, max_workers=8, spare_workers=0))
+        behind("echo", handshake_timeout="500ms", min_workers=64, max_workers=64, spare_workers=0))
     with tcpd(conf) as made, contextlib.ExitStack() as stack:
-        for _ in range(24):
-            stack.enter_context(made.connect("echo")).sendall(HELLO[:50])
+        for i in range(300):
+            stack.enter_context(made.connect("echo")).sendall(HELLO[:i])
         assert exchange(made, "echo", context(authority), b"x") == b"x"
+        assert len(made.workers()) == 64
 
 
 def test_silent_after_the_handshake(tcpd, authority):

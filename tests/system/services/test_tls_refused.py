@@ -27,7 +27,10 @@ def made(tmp_path_factory):
     for name, options in {"rsa1024": {"kind": "rsa:1024"}, "sha1": {"digest": "sha1"},
                           "old": {"days": -1}, "nameless": {"names": ()},
                           "client": {"usage": "clientAuth"}, "authority": {"authority": True},
-                          "short": {"days": 1}}.items():
+                          "bitcoin": {"kind": "ec:secp256k1"}, "p521": {"kind": "ec:P-521"},
+                          "ed25519": {"kind": "ed25519"}, "pss": {"kind": "rsa-pss"},
+                          "rsa": {"kind": "rsa:2048"}, "short": {"days": 1}, "future": {"since": 5},
+                          "soon": {"since": -80, "days": 5}}.items():
         leaf = middle.leaf(name, **options)
         files[name], files[f"{name}.key"] = leaf.chain, leaf.key
 
@@ -51,7 +54,14 @@ def made(tmp_path_factory):
     add("open.key", www.key.read_bytes(), 0o644)
     add("huge", b"x" * ((1 << 20) + 1))
     add("both", text + www.key.read_bytes())
-    files["folder"], files["absent"] = folder, folder / "absent"
+    add("encrypted as before", openssl("pkey", "-in", www.key, "-aes256", "-traditional",
+                                       "-passout", "pass:x"))
+    add("half", text[:-100])
+    add("half.key", www.key.read_bytes()[:-40])
+    weak = Authority(folder, "weak", authority, "sha1").leaf("under-sha1")
+    files["under sha1"], files["under sha1.key"] = weak.chain, weak.key
+    files["folder"], files["absent"], files["fifo"] = folder, folder / "absent", folder / "fifo"
+    os.mkfifo(files["fifo"], 0o640)
     return files
 
 
@@ -60,7 +70,10 @@ REFUSED = {
     "no file": ("absent", "www.key", "chain", "chain .*absent.: No such file or directory"),
     "no key's file": ("www", "absent", "key", "key .*absent.: No such file or directory"),
     "folder": ("folder", "www.key", "chain", "chain .*: Is a directory"),
+    "FIFO": ("fifo", "www.key", "chain", "chain .*: not a regular file"),
+    "FIFO for a key": ("www", "fifo", "key", "key .*: not a regular file"),
     "empty": ("empty", "www.key", "chain", "is empty"),
+    "empty key": ("www", "empty", "key", "is empty"),
     "too long": ("huge", "www.key", "chain", "longer than 1 MiB"),
     "words": ("words", "www.key", "chain", "has no certificate in PEM"),
     "no key in it": ("www", "words", "key", "has no private key in PEM"),
@@ -72,11 +85,16 @@ REFUSED = {
     "damaged": ("damaged", "www.key", "chain", "certificate 1 in .* is damaged: "),
     "damaged key": ("www", "damaged.key", "key", "the key in .* is damaged: "),
     "encrypted": ("www", "encrypted", "key", "is encrypted, and nobody can be asked"),
+    "encrypted as before": ("www", "encrypted as before", "key", "is encrypted, and nobody"),
+    "half": ("half", "www.key", "chain", "certificate 2 in .* is damaged: "),
+    "half a key": ("www", "half.key", "key", "the key in .* is damaged: "),
     "other key": ("www", "other.key", "key", r"key .*other\.key. does not belong to .*www\.pem"),
     "not the first": ("reversed", "www.key", "chain",
                       "own certificate must be the first in .*, and is number 2"),
     "1024 bits": ("rsa1024", "rsa1024.key", "key", "has 1024 bits; at least 2048"),
-    "SHA-1": ("sha1", "sha1.key", "chain", "signed with SHA-1 or MD5"),
+    "unusual curve": ("bitcoin", "bitcoin.key", "key", r"clients do not know \(secp256k1\)"),
+    "SHA-1": ("sha1", "sha1.key", "chain", "certificate 1 in .* is signed with SHA-1 or MD5"),
+    "SHA-1 above": ("under sha1", "under sha1.key", "chain", "certificate 2 in .* is signed with"),
     "key for all": ("www", "open.key", "key", r"may be read by everybody \(mode 0644\)"),
 }
 
@@ -99,6 +117,7 @@ def test_refused(made, case):
 
 WARNED = {
     "expired": ("old", "old.key", "has expired on 20"),
+    "not yet valid": ("future", "future.key", "is not valid before 20"),
     "no names": ("nameless", "nameless.key", "has no subjectAltName; browsers refuse it"),
     "not for servers": ("client", "client.key", "is not for servers"),
     "authority": ("authority", "authority.key", "is that of an authority"),
@@ -114,6 +133,73 @@ def test_warned(made, case):
                                              behind("b", "echo")))
     assert status == EX_OK
     assert len(re.findall(rf'tcpd\.conf:2: certificate "www": .*{words}', said)) == 1, said
+
+
+def test_ends_soon(made):
+    """Less than three weeks are left; of one that lives a day it is a quarter of that."""
+    status, _, said = run("-t", conf=conf_of(made, "soon", "soon.key"))
+    assert status == EX_OK
+    assert re.search(r'tcpd\.conf:4: certificate "www" expires on 20.* UTC, in [45] days', said), said
+    status, _, said = run("-t", conf=conf_of(made, "short", "short.key"))
+    assert status == EX_OK and "expires" not in said, said
+
+
+def test_warned_at_a_start_and_a_reload(tcpd, made):
+    """It is served all the same."""
+    with tcpd(conf_of(made, "old", "old.key")) as daemon:
+        daemon.wait_log(r'tcpd\.conf:2: certificate "www": .* has expired on 20')
+        trusting = ssl.create_default_context(cafile=str(made["ca"]))
+        with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+            serial_of(daemon, "secure", trusting)
+        daemon.reload(conf_of(made, "soon", "soon.key"))
+        daemon.wait_log(r'tcpd\.conf:4: certificate "www" expires on 20')
+        assert serial_of(daemon, "secure", trusting) == serial_in(made["soon"])
+
+
+def serial_in(path):
+    return int(openssl("x509", "-in", path, "-noout", "-serial").decode().partition("=")[2], 16)
+
+
+def test_two_of_one_kind(made):
+    conf = ('certificate "www" {\n    chain = {"%s", "%s"}\n    key = {"%s", "%s"}\n}\n' % tuple(
+        made[name] for name in ("www", "other", "www.key", "other.key")))
+    status, _, said = run("-t", conf=conf + configuration(behind("echo")))
+    assert status == EX_CONFIG
+    assert re.search(r'tcpd\.conf:3: certificate "www": .*other\.key" is a second EC key', said), said
+
+
+@pytest.mark.parametrize("kind", ["p521", "ed25519", "pss", "rsa"])
+def test_kinds_of_keys(tcpd, made, kind):
+    """All that clients take."""
+    with tcpd(conf_of(made, kind, f"{kind}.key")) as daemon:
+        trusting = ssl.create_default_context(cafile=str(made["ca"]))
+        assert serial_of(daemon, "secure", trusting) == serial_in(made[kind])
+
+
+def test_no_room(made):
+    """The memory for keys is small, as it is locked."""
+    conf = "".join(f'certificate "{i}" {{ chain = {{{quoted(made["rsa"])}}} '
+                   f'key = {{{quoted(made["rsa.key"])}}} }}\n' for i in range(300))
+    status, _, said = run("-t", conf=conf + configuration(
+        behind("a", "echo", certificates=list(map(str, range(300))))))
+    assert status == EX_CONFIG
+    assert re.search(r'tcpd\.conf:2\d\d: certificate "2\d\d": no room for the key in ', said), said
+    assert "damaged" not in said
+
+
+def test_paths_and_forms(made, tmp_path):
+    """Relative paths begin at the configuration's folder; text around the PEM and other line ends do
+    no harm, and an older form of a key is one, too."""
+    text = openssl("x509", "-in", made["other"], "-text").replace(b"\n", b"\r\n")
+    (tmp_path / "own.pem").write_bytes(b"# of us\n" + text)
+    (tmp_path / "own.key").write_bytes(
+        openssl("ecparam", "-name", "prime256v1") +
+        openssl("pkey", "-in", made["other.key"], "-traditional").replace(b"\n", b"\r\n"))
+    (tmp_path / "own.key").chmod(0o600)
+    (tmp_path / "tcpd.conf").write_text(
+        'certificate "www" { chain = {"own.pem"} key = {"own.key"} }\n' + configuration(behind("echo")))
+    status, _, said = run("-t", "-c", str(tmp_path / "tcpd.conf"))
+    assert status == EX_OK, said
 
 
 def test_right(made):
@@ -179,22 +265,39 @@ def test_unused(made):
 
 
 def test_a_start_serves_the_others(tcpd, made):
-    """The service with the bad certificate is left out, and it is said why."""
-    with tcpd(conf_of(made, "www", "other.key", behind("secure", "echo"), PLAIN)) as daemon:
+    """Each service with a bad certificate is left out, and it is said why; the others are served, one
+    of them behind TLS."""
+    conf, n, want = conf_of(made, "www", "www.key", behind("good", "echo"), PLAIN), 0, []
+    for chain, key, setting, words in REFUSED.values():
+        line = conf.count("\n") + {"chain": 2, "key": 3}[setting]
+        want.append(rf'tcpd\.conf:{line}: certificate "c{n}": .*{words}')
+        conf += conf_of(made, chain, key, behind(f"s{n}", "echo", certificates=["www", f"c{n}"])
+                        ).replace('"www" {', f'"c{n}" {{')
+        n += 1
+    with tcpd(conf) as daemon:
         assert daemon.is_serving()
-        daemon.wait_log('certificate "www": key .* does not belong to')
-        assert "secure" not in daemon.addresses
+        trusting = ssl.create_default_context(cafile=str(made["ca"]))
+        assert serial_of(daemon, "good", trusting) == serial_in(made["www"])
+        for pattern in want:
+            daemon.wait_log(pattern)
+        assert set(daemon.addresses) == {"good", "echo"}
+        assert f"{n} services left out" in daemon.status()
 
 
 def test_a_reload_changes_nothing(tcpd, made):
-    """R2: the serial stays, and the file is named."""
+    """R2: whatever is wrong, the serial stays, the file is named, and the next good one comes in."""
     with tcpd(conf_of(made, "www", "www.key")) as daemon:
         trusting = ssl.create_default_context(cafile=str(made["ca"]))
         before = serial_of(daemon, "secure", trusting)
-        daemon.reload(conf_of(made, "www", "encrypted"))
-        daemon.wait_log("is encrypted, and nobody can be asked")
-        daemon.wait_log("the old configuration stays in force")
-        assert serial_of(daemon, "secure", trusting) == before
+        for chain, key, setting, words in REFUSED.values():
+            since = len(daemon.log.items)
+            daemon.reload(conf_of(made, chain, key))
+            line = {"chain": 2, "key": 3}[setting]
+            daemon.wait_log(rf'tcpd\.conf:{line}: certificate "www": .*{words}', since=since)
+            daemon.wait_log("the old configuration stays in force", since=since)
+            assert serial_of(daemon, "secure", trusting) == before
+        daemon.reload(conf_of(made, "other", "other.key"))
+        assert serial_of(daemon, "secure", trusting) == serial_in(made["other"]) != before
 
 
 @pytest.mark.skipif(not can_become_others(), reason="cannot become another user")

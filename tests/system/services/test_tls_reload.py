@@ -11,12 +11,13 @@ import time
 import pytest
 
 from certificates import Authority
-from harness import EX_OK, SANITIZED, Timeout, configuration, read_all, wait_for
+from harness import EX_OK, SANITIZED, SOAK, Timeout, configuration, read_all, service, wait_for
 from programs import write_script
-from tls_peer import behind, context, dial
+from tls_peer import behind, context, dial, serial_of
+from tls_records import Client
 
 ANSWER = 1 << 20
-SESSIONS = 1000 if os.environ.get("TCPD_SOAK") == "full" else 400  # with 20 reloads
+SESSIONS = 1000 if SOAK else 400  # with 20 reloads
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ class Load:
             thread.join()
 
 
-def test_new_certificates(tcpd, authority):
+def test_soak_new_certificates(tcpd, authority):
     """TL5: two in turn, 20 times, under load: nothing is lost, and each session that begins after a
     reload has the new one."""
     two = [authority.leaf("one"), authority.leaf("two")]
@@ -97,7 +98,7 @@ def test_open_sessions(tcpd, authority, tmp_path, how):
     """TL8: answers that are on their way come whole, with close_notify behind them."""
     conf = slow_answers(tcpd, authority, tmp_path)
     with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(dial(daemon, "slow", context(authority))) for _ in range(20)]
+        socks = [stack.enter_context(dial(daemon, "slow", context(authority))) for _ in range(50)]
         for sock in socks:
             assert sock.recv(100) == b"begins\n"
         if how == "stop":
@@ -126,6 +127,60 @@ def test_idle_sessions_are_told(tcpd, authority):
             ender.start()
             assert sock.recv(1) == b""
             ender.join()
+
+
+def test_a_handshake_across_a_reload(tcpd, authority):
+    """Half of it before, half after: it is finished as it was begun."""
+    two = [authority.leaf("one"), authority.leaf("two")]
+    confs = [each.section() + configuration(behind("echo")) for each in two]
+    with tcpd(confs[0]) as daemon, daemon.connect("echo") as sock:
+        client = Client(sock)
+        client.hello()
+        client.flight()
+        daemon.reload(confs[1])
+        assert serial_of(daemon, "echo", context(authority)) == two[1].serial
+        client.finish()
+        client.say(b"hello")
+        assert client.hear() == b"hello"
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_handshake_at_a_stop(tcpd, authority, has_begun):
+    """Who has not come in is owed nothing: it holds no stop up for its whole time."""
+    conf = authority.leaf("www").section() + configuration(
+        behind("echo", handshake_timeout="1h"), stop_idle_timeout="300ms", stop_timeout="1h")
+    with tcpd(conf) as daemon, daemon.connect("echo") as sock:
+        if has_begun:
+            client = Client(sock)
+            client.hello()
+            client.flight()
+        else:
+            sock.sendall(b"\x16\x03")
+        daemon.worker_serving(sock)
+        assert daemon.stop() == EX_OK
+
+
+def test_tls_comes_and_goes(tcpd, authority):
+    """By reloads, in an instance that has begun without it; sessions in hand go on."""
+    leaf, its = authority.leaf("www"), context(authority)
+    plain = configuration(service("plain", "echo"))
+    both = leaf.section() + configuration(service("plain", "echo"), behind("echo"))
+
+    def is_alive(sock):
+        sock.sendall(b"hello")
+        return sock.recv(5) == b"hello"
+    with tcpd(plain) as daemon, daemon.connect("plain") as first:
+        for _ in range(3):
+            since = len(daemon.log.items)
+            daemon.reload(both)
+            daemon.wait_log("echo tls:.*: listening", since=since)
+            with dial(daemon, "echo", its) as sock:
+                assert is_alive(sock) and is_alive(first)
+                since = len(daemon.log.items)
+                daemon.reload(plain)
+                daemon.wait_log("echo tls:.*: no longer listening", since=since)
+                assert is_alive(sock) and is_alive(first)
+                assert daemon.is_serving("plain")
 
 
 def test_a_killed_worker_is_seen(tcpd, authority, tmp_path):
