@@ -331,7 +331,7 @@ MAN       = $(filter-out %.3 $(call IN_SCOPE,src/generator/%),$(wildcard $(forea
 DEV_MAN  := $(wildcard src/*/*.3)
 UNITS    := tcpd.socket tcpd.service tcpd@.socket tcpd@.service
 UNIT_FILES = $(UNITS:%=$(BUILD)/systemd/$(call IN_SCOPE,user/)%)
-EXAMPLES  = $(call IN_SCOPE,,$(wildcard systemd/examples/*.conf)) $(wildcard examples/*.py) examples/certbot-deploy-hook
+EXAMPLES  = $(call IN_SCOPE,,$(wildcard systemd/examples/*.conf) examples/certbot-deploy-hook) $(wildcard examples/*.py)
 
 # Pages and the like have the paths of Debian's package; these are of this installation.
 PATHS     = -e 's|/etc/tcpd|$(CONFDIR)|g' -e 's|/run/tcpd|$(RUNDIR)|g' -e 's|/usr/libexec/tcpd|$(LIBEXECDIR)|g' \

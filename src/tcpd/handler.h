@@ -106,8 +106,9 @@ void tcpd_fail(struct tcpd_session *session);   // "failed"
 int tcpd_kind(const struct tcpd_session *session);
 // What the peer has said of itself before its first byte, in printable ASCII, and not to be
 // trusted: of a WebSocket REQUEST_URI, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN,
-// HTTP_COOKIE, HTTP_USER_AGENT, SEC_WEBSOCKET_PROTOCOL. NULL: nothing of that name. Belongs to the
-// session. Since 2.
+// HTTP_COOKIE, HTTP_USER_AGENT, SEC_WEBSOCKET_PROTOCOL; of TLS SSL_PROTOCOL
+// and others, see tcpd-tls(7), where a certificate has been verified. NULL: nothing of that name.
+// Belongs to the session. Since 2.
 const char *tcpd_fact(const struct tcpd_session *session, const char *name);
 // When the session must be over: session_timeout; TCPD_NEVER.
 uint64_t tcpd_deadline(const struct tcpd_session *session);

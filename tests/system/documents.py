@@ -55,6 +55,7 @@ HOW = {
     ("docs/programs.md", "As inetd's wait"): PLAIN,
     ("docs/programs.md", "Accepting by itself"): PLAIN,
     ("docs/programs.md", "In a browser"): PLAIN,
+    ("docs/programs.md", "Behind TLS"): PLAIN,
     ("docs/programs.md", "In tcpd.conf"): PLAIN,
     ("docs/programs.md", "Under systemd"): INSTALLED,
     ("docs/programs.md", "What happens at the end"): PLAIN,

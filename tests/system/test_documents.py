@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 import documents
+from certificates import Authority
 from documents import HOME, TOP
 from harness import BUILD, EX_OK, PATIENCE, TCPD, Timeout, free_port, wait_for
 
-PORTS = ("1234", "1313", "1919", "3737", "7000", "7007", "7008", "7010", "7011", "8007", "9009",
-         "9999")
+PORTS = ("1234", "1313", "1919", "3737", "7000", "7007", "7008", "7010", "7011", "7443", "8007",
+         "9009", "9999")
 PLAIN = [key for key, how in documents.HOW.items() if how == documents.PLAIN]
 
 
@@ -156,6 +157,24 @@ def test_sessions(reader, record_property, document, chapter):
         assert missing(step) == "", step.place
 
 
+@pytest.mark.at_once
+def test_first_service_behind_tls(reader):
+    """tcpd-tls(7): what stands there makes a certificate and serves with it, and each client prints
+    what the page says."""
+    page = "src/transport/tcpd-tls.7"
+    text = (TOP / page).read_text().split(".Ss A first service\n")[1].split("\n.S")[0]
+    said = re.search(r"(?s)each prints\n\.Ql (.*?)\\& :\n", text)[1]
+    shown = re.findall(r"^\.Bd -literal.*\n(\$ (?:.*\n)*?)\.Ed$", text, re.M)
+    steps = [documents.Step(step.command, "...\n", page) for block in shown for step in documents.steps(
+        documents.Block(page, "", "console", block.replace("\\e", "\\"), 0, ""))]
+    make, serve, *clients = steps
+    assert serve.serves and len(clients) == 2
+    reader.run(make)
+    with reader.serving(serve):
+        for client in clients:
+            reader.run(documents.Step(client.command, f"...\n{said}\n...\n", page))
+
+
 def test_make_run_is_what_sessions_run():
     recipe = re.search(r"^run:.*\n((?:\t.*\n)+)", (TOP / "Makefile").read_text(), re.M)[1]
     assert recipe.splitlines()[-1] == "\t@tools/run $(BUILD)/tcpd etc/tcpd.conf $(BUILD)/control"
@@ -186,8 +205,10 @@ def test_configurations(tmp_path, block):
     text = re.sub(r'"(/usr/local|/home/you)/[^"]*/(\w+|\w+\.py)"', f'"{program}"', text)
     group = grp.getgrgid(os.getegid()).gr_name  # www-data and haproxy may not be there
     text = re.sub(r'socket_group = "[^"]*"', f'socket_group = "{group}"', text)
+    if "/etc/tcpd/tls" in text:
+        Authority(tmp_path).leaf("www")
     conf = tmp_path / "tcpd.conf"
-    conf.write_text(text)
+    conf.write_text(text.replace("/etc/tcpd/tls", str(tmp_path)))
     said = subprocess.run([TCPD, "-c", conf, "-t"], capture_output=True, text=True)
     assert said.returncode == EX_OK, f"{block.place}: {said.stderr}"
     assert said.stdout.count("service ") == text.count("service "), said.stdout

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Authority
 from harness import EX_OK, configuration, service
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ["TCPD_BUILD"])
-OBJECT = "private/websocket.so"
-OF_WEBSOCKET = {"libmd.so.0"}
-BY_WEBSOCKET = configuration(service("echo", listen="ws:127.0.0.1:0"))
+OBJECTS = {"private/websocket.so": {"libmd.so.0"}, "private/tls.so": {"libssl.so.3", "libcrypto.so.3"}}
+BY_OBJECTS = {"websocket.so": "ws:127.0.0.1:0", "tls.so": "tls:127.0.0.1:0"}
 
 
 def read_elf(path, *what):
@@ -29,19 +29,21 @@ def needed(path):
 
 @pytest.mark.parametrize("program", ["tcpd", "tcpc", "tcpdctl", "tcpd-generator"])
 def test_programs_are_plain(program):
-    assert not needed(BUILD / program) & OF_WEBSOCKET
+    assert not needed(BUILD / program) & set.union(*OBJECTS.values())
 
 
-def test_websocket_has_its_libraries():
-    assert OF_WEBSOCKET <= needed(BUILD / OBJECT)
+@pytest.mark.parametrize("name", OBJECTS)
+def test_objects_have_their_libraries(name):
+    assert OBJECTS[name] <= needed(BUILD / name)
 
 
-def test_websocket_needs_no_program():
-    names = subprocess.check_output(["nm", "-D", "--undefined-only", BUILD / OBJECT], text=True)
+@pytest.mark.parametrize("name", OBJECTS)
+def test_objects_need_no_program(name):
+    names = subprocess.check_output(["nm", "-D", "--undefined-only", BUILD / name], text=True)
     assert not [name for name in names.split() if name.startswith("tcpd_")]
 
 
-@pytest.mark.parametrize("name", ["tcpd", OBJECT])
+@pytest.mark.parametrize("name", ["tcpd", *OBJECTS])
 def test_hardened(name):
     """Relocations are done at once and read-only then; the stack is not executable."""
     parts = {line.split()[0]: line.split()[-3:-1] for line in read_elf(BUILD / name, "-l")
@@ -73,21 +75,23 @@ def make(tmp_path):
     {"PREFIX": "/opt/tcpd", "LIBEXECDIR": "/opt/tcpd/lib/daemon", "MODULEDIR": "/srv/modules"}],
     ids=lambda where: where["PREFIX"])
 def test_installed(make, tmp_path, where):
-    """tcpd finds its object wherever it is installed, and the unit lets it load that; make uninstall
+    """tcpd finds its objects wherever it is installed, and the unit lets it load them; make uninstall
     leaves the configuration alone."""
     prefix = where["PREFIX"]
     root = make("install", CONFDIR="/etc/tcpd", **where)
     folder = root / where.get("LIBEXECDIR", f"{prefix}/libexec/tcpd").lstrip("/")
-    installed = root / prefix.lstrip("/") / "lib/tcpd" / OBJECT
-    assert installed.stat().st_mode & 0o777 == 0o644
-    conf = tmp_path / "tcpd.conf"
-    conf.write_text(BY_WEBSOCKET)
-    said = subprocess.run([folder / "tcpd", "-t", "-c", conf], capture_output=True, text=True)
-    assert said.returncode == EX_OK, said.stderr
-    installed.rename(tmp_path / "aside")
-    said = subprocess.run([folder / "tcpd", "-t", "-c", conf], capture_output=True, text=True)
-    assert said.returncode != EX_OK and "websocket.so" in said.stderr, "that is the one it loads"
-    (tmp_path / "aside").rename(installed)
+    section = Authority(tmp_path).leaf("www").section()
+    for name, address in BY_OBJECTS.items():
+        installed = root / prefix.lstrip("/") / "lib/tcpd/private" / name
+        assert installed.stat().st_mode & 0o777 == 0o644
+        conf = tmp_path / "tcpd.conf"
+        conf.write_text(section + configuration(service("echo", listen=address, certificates=["www"])))
+        said = subprocess.run([folder / "tcpd", "-t", "-c", conf], capture_output=True, text=True)
+        assert said.returncode == EX_OK, said.stderr
+        installed.rename(tmp_path / "aside")
+        said = subprocess.run([folder / "tcpd", "-t", "-c", conf], capture_output=True, text=True)
+        assert said.returncode != EX_OK and name in said.stderr, "that is the one it loads"
+        (tmp_path / "aside").rename(installed)
     units = {path.name: path.read_text() for path in root.rglob("tcpd*.service")}
     assert len(units) == 2
     for text in units.values():

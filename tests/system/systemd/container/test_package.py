@@ -247,7 +247,8 @@ def test_pages(deb, tmp_path):
     pages = sorted((tmp_path / "usr/share/man").rglob("*.gz"))
     names = {page.name.removesuffix(".gz") for page in pages}
     assert names == {"tcpc.1", "tcpdctl.1", "tcpd-run.1", "tcpd.conf.5", "tcpd-datagram.7",
-                     "tcpd-websocket.7", "tcpd.journal.7", "tcpd.service.8", "tcpd-generator.8"}
+                     "tcpd-tls.7", "tcpd-websocket.7", "tcpd.journal.7", "tcpd.service.8",
+                     "tcpd-generator.8"}
     elsewhere = {"tcpd.8", "tcpd-handler.3"}  # of TCP wrappers, of tcpd-server-dev
     for page in pages:
         result = subprocess.run(["mandoc", "-Tutf8", "-Werror", page], capture_output=True, text=True)
