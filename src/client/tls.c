@@ -86,8 +86,9 @@ enum status tls_begin(struct peer *peer, const struct tls_options *options, cons
     tls->fd = peer->fd;
     tls->face = own_object_load("tls", "tcpd_tls", why, sizeof(why));
     if (tls->face)
-        tls->client = tls->face->client_open(&settings, (struct stage_end){take, give, tls}, why,
-                                             sizeof(why));
+        tls->client = tls->face->client_open(
+            &settings, (struct stage_end){.take = take, .give = give, .cookie = tls}, why,
+            sizeof(why));
     if (!tls->client)
         return status_say(STATUS_SYSTEM, "TLS: %s", why);
     if (options->is_insecure)

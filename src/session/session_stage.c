@@ -4,6 +4,8 @@
 // has what is left of it whenever a stage comes to it.
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "base/base.h"
 #include "process/process.h"
@@ -74,9 +76,18 @@ static ssize_t give(void *cookie, const void *data, size_t size, int flags)
     return n;
 }
 
+static void acknowledge(void *cookie)
+{
+    const struct tcpd_session *session = cookie;
+    const int on = 1;
+
+    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 struct stage_end session_socket(struct tcpd_session *session)
 {
-    return (struct stage_end){.take = take, .give = give, .cookie = session};
+    return (struct stage_end){
+        .take = take, .give = give, .cookie = session, .acknowledge = acknowledge};
 }
 
 // When the handshake must be over, and what the session is if it is not. A client that has not said

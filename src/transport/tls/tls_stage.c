@@ -128,6 +128,9 @@ static int begin(struct stage *stage, int flags)
     r = tls_link_begin(&tls->link, flags);
     if (r <= 0)
         return r;
+    if (stage->below.acknowledge &&
+        (SSL_version(tls->link.ssl) >= TLS1_3_VERSION || SSL_session_reused(tls->link.ssl)))
+        stage->below.acknowledge(stage->below.cookie);
     note_all(tls);
     tls->wants_ticket |= !SSL_session_reused(tls->link.ssl);
     tls->wants_ticket &= tls->server->tickets && SSL_version(tls->link.ssl) >= TLS1_3_VERSION;
