@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from harness import (BUILD, EX_OK, Text, configuration, proc_fds, quoted, read_a
 from programs import ONE, write_script
 from tls_peer import behind, context, dial, exchange, half_closed, s_client, serial_of
 from tls_records import Client
+from ws_peer import request_of
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 MIB = bytes(range(256)) * 4096
@@ -406,6 +408,26 @@ def test_randoms_differ(tcpd, www):
             keys.add(data[-32:])  # the last extension, key_share, ends with it
             sock.close()
     assert len(seen) == len(keys) == 64
+
+
+@pytest.mark.parametrize("listen", ["tls:127.0.0.1:0", "wss:127.0.0.1:0"])
+@pytest.mark.parametrize("version", [V12, V13])
+def test_the_first_word_is_not_late(tcpd, authority, www, listen, version):
+    """A client that leaves its socket as it is waits with its first data until its last word of the
+    handshake is acknowledged. That comes at once, and not after the kernel's 40 ms; of many sessions,
+    resumed ones too, the quickest shows it on a slow machine as well."""
+    its = context(authority, version=version)
+    with tcpd(www.section() + configuration(behind("echo", listen=listen))) as daemon:
+        session, took = None, {False: [], True: []}
+        for _ in range(20):
+            with daemon.connect("echo") as plain, its.wrap_socket(
+                    plain, server_hostname="localhost", session=session) as sock:
+                begin = time.monotonic()
+                sock.sendall(b"x" if listen.startswith("tls") else request_of())
+                assert sock.recv(1) in (b"x", b"H")
+                took[sock.session_reused].append(time.monotonic() - begin)
+                session = None if session else sock.session
+        assert min(took[False]) < 0.03 and min(took[True]) < 0.03, took
 
 
 def test_descriptors_stay(tcpd, authority, www):
