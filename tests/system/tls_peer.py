@@ -2,6 +2,7 @@
 """Clients of services behind TLS: Python's ssl and openssl-s_client(1)."""
 
 import contextlib
+import select
 import socket
 import ssl
 import subprocess
@@ -53,6 +54,28 @@ def exchange(daemon, name, its_context, data=b"", host="localhost"):
         while len(got) < len(data) and (chunk := sock.recv(65536)):
             got += chunk
         return got
+
+
+def both_ways(sock, data):
+    """Sends data and reads as much at once. By one thread: two at one SSL disturb each other."""
+    got, n_sent = bytearray(), 0
+    sock.setblocking(False)
+    while len(got) < len(data):
+        moved = False
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if n_sent < len(data):
+                n_sent += sock.send(data[n_sent:n_sent + 65536])
+                moved = True
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            chunk = sock.recv(65536)
+            if not chunk:
+                break
+            got += chunk
+            moved = True
+        if not moved:
+            select.select([sock], [sock] if n_sent < len(data) else [], [], PATIENCE)
+    sock.settimeout(PATIENCE)
+    return bytes(got)
 
 
 def serial_of(daemon, name, its_context, host="localhost"):

@@ -5,7 +5,6 @@ import re
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import pytest
 from certificates import Authority
 from harness import (BUILD, EX_OK, Text, configuration, proc_fds, quoted, read_all, service, wait_for)
 from programs import ONE, write_script
-from tls_peer import behind, context, dial, exchange, half_closed, s_client, serial_of
+from tls_peer import (behind, both_ways, context, dial, exchange, half_closed, s_client,
+                      serial_of)
 from tls_records import Client
 from ws_peer import request_of
 
@@ -46,12 +46,7 @@ def test_echo(tcpd, authority, www, version, options):
     with tcpd(conf) as daemon:
         with dial(daemon, "echo", context(authority, version=version)) as sock:
             assert sock.version() == {V12: "TLSv1.2", V13: "TLSv1.3"}[version]
-            sender = threading.Thread(target=sock.sendall, args=(MIB,))
-            sender.start()
-            got = b""
-            while len(got) < len(MIB):
-                got += sock.recv(65536)
-            sender.join()
+            got = both_ways(sock, MIB)
         assert got == MIB
 
 

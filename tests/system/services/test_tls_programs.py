@@ -5,14 +5,13 @@ much of both ways at once, and ends of theirs and of their clients."""
 import re
 import socket
 import ssl
-import threading
 
 import pytest
 
 from certificates import Authority
 from harness import configuration, peer_name, proc_state, read_all, reset, wait_for
 from programs import ONE, Cleanliness, ended, said, write_python, write_script
-from tls_peer import behind, context, dial, half_closed
+from tls_peer import behind, both_ways, context, dial, half_closed
 from tls_records import ALERT, CLOSE_NOTIFY, Client
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -122,12 +121,7 @@ def test_much_both_ways(behind_it, authority, version, mode):
     """8 MiB each way at once."""
     with behind_it("exec cat", program_mode=mode) as daemon, \
             dial(daemon, "program", context(authority, version=version)) as sock:
-        sender = threading.Thread(target=sock.sendall, args=(MUCH,))
-        sender.start()
-        got = bytearray()
-        while len(got) < len(MUCH) and (chunk := sock.recv(1 << 20)):
-            got += chunk
-        sender.join()
+        got = both_ways(sock, MUCH)
         assert got == MUCH
         peer = peer_name(sock)
         sock.unwrap()
