@@ -22,9 +22,9 @@ struct stage_end {
     ssize_t (*take)(void *cookie, void *data, size_t size, int flags);
     ssize_t (*give)(void *cookie, const void *data, size_t size, int flags);
     void *cookie;
-    // Optional. Tells the peer at once that what it has sent is here: a handshake ends with its word
-    // and ours comes later. Until then its kernel may hold back what it says next (Nagle, RFC 9293,
-    // 3.7.4), and ours the acknowledgement: 40 ms for nothing.
+    // Optional. Tells the peer at once that what it has sent is here: a handshake ends with its
+    // word and ours comes later. Until then its kernel may hold back what it says next (Nagle, RFC
+    // 9293, 3.7.4), and ours the acknowledgement: 40 ms for nothing.
     void (*acknowledge)(void *cookie);
 };
 

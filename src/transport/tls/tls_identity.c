@@ -70,8 +70,8 @@ static bool has_weak_signature(const struct loading *loading)
     if (n > sk_X509_num(loading->above))
         return false;
     tls_complain(loading->complaints, TLS_CHAIN, false,
-                 "certificate %d in \"%s\" is signed with SHA-1 or MD5, which clients refuse", n + 1,
-                 loading->pair->chain.path);
+                 "certificate %d in \"%s\" is signed with SHA-1 or MD5, which clients refuse",
+                 n + 1, loading->pair->chain.path);
     return true;
 }
 
