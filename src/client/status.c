@@ -12,6 +12,8 @@
 
 #include "base/base.h"
 
+static char tls_words[256] = "TLS failed";
+
 static const struct {
     int error;
     enum status status;
@@ -28,7 +30,7 @@ static const struct {
     {EPIPE, STATUS_RESET, "connection reset by the peer"},
     {EBADMSG, STATUS_CUT_SHORT, "cut short: the peer closed inside a message"},
     {ECONNABORTED, STATUS_CUT_SHORT, "cut short: the peer ended without saying so (close_notify)"},
-    {EKEYREJECTED, STATUS_TLS, "TLS failed: what came is not as it should be"},
+    {EKEYREJECTED, STATUS_TLS, tls_words},
     {EPROTOTYPE, STATUS_SYSTEM,
      "a socket of another type is there: try unix:, unix-seqpacket: or "
      "unix-dgram:"},
@@ -49,6 +51,11 @@ const char *status_words(int error)
         if (meanings[i].error == abs(error))
             return meanings[i].words;
     return strerror(abs(error));
+}
+
+void status_explain_tls(const char *why)
+{
+    (void)snprintf(tls_words, sizeof(tls_words), "TLS failed: %s", why);
 }
 
 enum status status_tell(const char *subject, int error)

@@ -20,6 +20,9 @@ enum status {
 enum status status_of(int error);
 const char *status_words(int error);
 
+// What EKEYREJECTED is in words from now on.
+void status_explain_tls(const char *why);
+
 // Writes "tcpc: SUBJECT: WORDS" to stderr and returns the exit status for the errno value error.
 enum status status_tell(const char *subject, int error);
 

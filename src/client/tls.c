@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,6 +48,15 @@ static bool is_number(const char *host)
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
+// "example.org." is a way to look a name up; the name has no dot at its end. Returns name.
+static const char *without_dot(const char *host, char *name, size_t size)
+{
+    size_t n = strlen(host);
+
+    (void)snprintf(name, size, "%.*s", (int)(n > 1 && host[n - 1] == '.' ? n - 1 : n), host);
+    return name;
+}
+
 static enum status shake_hands(struct tls *tls, const struct peer *peer)
 {
     uint64_t deadline = peer_deadline(peer->timeout_usec);
@@ -68,11 +78,12 @@ static enum status shake_hands(struct tls *tls, const struct peer *peer)
 enum status tls_begin(struct peer *peer, const struct tls_options *options, const char *host)
 {
     struct tls *tls = calloc(1, sizeof(*tls));
+    char name[256];
     const struct tls_client_settings settings = {
-        .name = host,
+        .name = without_dot(host, name, sizeof(name)),
         .sni = options->sni      ? options->sni
                : is_number(host) ? NULL
-                                 : host,
+                                 : without_dot(host, name, sizeof(name)),
         .ca_file = options->ca_file,
         .certificate = options->certificate,
         .key = options->key,
@@ -108,7 +119,7 @@ static ssize_t result(const struct tls *tls, ssize_t n)
     if (n >= 0)
         return n;
     if (errno == EPROTO) {
-        trace_say("TLS: %s", tls->face->client_wrong(tls->client));
+        status_explain_tls(tls->face->client_wrong(tls->client));
         return -EKEYREJECTED;
     }
     return errno == EINTR ? -EAGAIN : -errno;
@@ -121,7 +132,14 @@ ssize_t tls_read(struct tls *tls, void *data, size_t size)
 
 ssize_t tls_write(struct tls *tls, const void *data, size_t size)
 {
-    return result(tls, tls->face->client_give(tls->client, data, size, MSG_DONTWAIT));
+    ssize_t n = result(tls, tls->face->client_give(tls->client, data, size, MSG_DONTWAIT));
+    char rest[1];
+
+    // A server that refuses us in TLS 1.3 does so after our handshake, and ends: its reason may be
+    // there.
+    if ((n == -EPIPE || n == -ECONNRESET) && tls_read(tls, rest, sizeof(rest)) == -EKEYREJECTED)
+        return -EKEYREJECTED;
+    return n;
 }
 
 int tls_end(struct tls *tls)

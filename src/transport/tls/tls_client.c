@@ -31,11 +31,24 @@ static bool fail(char *why, size_t size, const char *what, const char *about)
     return false;
 }
 
+// Nobody is asked: standard input is the peer's.
+static int refuse_to_say(char *text, int size, int writing, void *data)
+{
+    (void)text;
+    (void)size;
+    (void)writing;
+    *(bool *)data = true;
+    return -1;
+}
+
 static bool read_files(SSL_CTX *context, const struct tls_client_settings *settings, char *why,
                        size_t size)
 {
     const char *key = settings->key ? settings->key : settings->certificate;
+    bool was_asked = false;
 
+    SSL_CTX_set_default_passwd_cb(context, refuse_to_say);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &was_asked);
     if (settings->ca_file ? SSL_CTX_load_verify_file(context, settings->ca_file) != 1
                           : SSL_CTX_set_default_verify_paths(context) != 1)
         return fail(why, size, "authorities: ", settings->ca_file ? settings->ca_file : "system's");
@@ -43,9 +56,19 @@ static bool read_files(SSL_CTX *context, const struct tls_client_settings *setti
         return true;
     if (SSL_CTX_use_certificate_chain_file(context, settings->certificate) != 1)
         return fail(why, size, "certificate: ", settings->certificate);
-    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
-        return fail(why, size, "key: ", key);
-    return true;
+    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1)
+        return true;
+    if (was_asked)
+        ERR_clear_error();
+    return fail(why, size,
+                was_asked ? "key: it is encrypted, see openssl-pkey(1): " : "key: ", key);
+}
+
+static bool is_number(const char *name)
+{
+    unsigned char address[16];
+
+    return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
 }
 
 // The names of a certificate: "a.example, b.example". Returns text.
@@ -70,7 +93,8 @@ static const char *list_names(const X509 *certificate, char *text, size_t size)
             continue;
         for (char *c = shown; *c; c++)
             *c = (char)(*c > ' ' && *c <= '~' ? *c : '?');
-        (void)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", shown);
+        (void)snprintf(text + used, size - used, "%s%s%s", used > 0 ? ", " : "",
+                       name->type == GEN_DNS && is_number(shown) ? "the name " : "", shown);
         used += strlen(text + used);
     }
     GENERAL_NAMES_free(all);
@@ -91,19 +115,14 @@ static int note_names(int is_right, X509_STORE_CTX *store)
     return is_right;
 }
 
-static bool is_number(const char *name)
-{
-    unsigned char address[16];
-
-    return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
-}
-
 static bool expect(SSL *ssl, const struct tls_client_settings *settings)
 {
     const char *name = settings->name;
 
     SSL_set_connect_state(ssl);
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // Names are in subjectAltName alone (RFC 9525, 2): a subject's is text for people.
+    SSL_set_hostflags(ssl,
+                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     SSL_set_verify(ssl, settings->is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, note_names);
     return (!settings->sni || SSL_set_tlsext_host_name(ssl, settings->sni) == 1) &&
            (!name ||
@@ -216,12 +235,15 @@ static void describe_certificate(const X509 *certificate, int i,
                                  void (*line)(const char *text, void *data), void *data)
 {
     char subject[256], issuer[256], names[512], until[64], text[1536];
+    char digits[2 * EVP_MAX_MD_SIZE + 1] = "";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
 
     (void)X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof(subject));
     (void)X509_NAME_oneline(X509_get_issuer_name(certificate), issuer, sizeof(issuer));
     (void)tls_spell_time(X509_get0_notAfter(certificate), until, sizeof(until));
     (void)snprintf(text, sizeof(text), "certificate %d: %s, for %s, by %s, until %s", i + 1,
-                   subject, list_names(certificate, names, sizeof(names)), issuer, until);
+                   subject, list_names(certificate, names, sizeof(names)), issuer, until, digits);
     line(text, data);
 }
 

@@ -169,13 +169,15 @@ static int explain(struct tls_link *link, int result, short *wants)
         errno = link->error == EINTR ? EINTR : EAGAIN;
         return -1;
     }
-    link->is_broken = true;
-    if (link->error == EPROTO)
+    if (link->error == EPROTO) {
+        link->is_broken = true;
         (void)snprintf(link->wrong, sizeof(link->wrong), "too many records without data");
-    if (link->error != 0) {
+    }
+    if (link->error != 0) { // of one way: the other may still tell why
         errno = link->error;
         return -1;
     }
+    link->is_broken = true;
     link->is_cut = link->is_eof;
     note_reason(link);
     errno = EPROTO;
