@@ -242,8 +242,13 @@ static void describe_certificate(const X509 *certificate, int i,
     (void)X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof(subject));
     (void)X509_NAME_oneline(X509_get_issuer_name(certificate), issuer, sizeof(issuer));
     (void)tls_spell_time(X509_get0_notAfter(certificate), until, sizeof(until));
-    (void)snprintf(text, sizeof(text), "certificate %d: %s, for %s, by %s, until %s", i + 1,
-                   subject, list_names(certificate, names, sizeof(names)), issuer, until, digits);
+    if (X509_digest(certificate, EVP_sha256(), digest, &n) != 1)
+        n = 0;
+    for (unsigned k = 0; k < n; k++)
+        (void)snprintf(digits + (size_t)2 * k, 3, "%02x", digest[k]);
+    (void)snprintf(text, sizeof(text), "certificate %d: %s, for %s, by %s, until %s, SHA-256 %s",
+                   i + 1, subject, list_names(certificate, names, sizeof(names)), issuer, until,
+                   digits);
     line(text, data);
 }
 
