@@ -18,6 +18,10 @@ SECTION = f"""certificate "www" {{
 }}
 """
 SHOWS = {"certificates": ["www"]}
+LIVE = "/etc/letsencrypt/live/www"
+HOOK = "/etc/letsencrypt/renewal-hooks/deploy/tcpd"
+DROP_IN = "/etc/systemd/system/tcpd.service.d"
+EXAMPLES = "/usr/share/doc/tcpd-server/examples"
 
 
 @pytest.fixture
@@ -93,6 +97,7 @@ def test_websocket_over_it(tcpd, authority):
 def test_a_program_sees_it(tcpd, authority):
     """Its processes are in the sandbox, and get the plain bytes."""
     put(tcpd, authority.leaf("www"))
+    tcpd.run(f"mkdir -p {DROP_IN} && cp {EXAMPLES}/programs.conf {DROP_IN}/")
     configure(tcpd, SECTION, service(
         "show", "program", "tls:127.0.0.1:7443", program=["/bin/sh", "-c", "echo $SSL_PROTOCOL; cat"],
         **SHOWS), start="tcpd.socket")
@@ -100,6 +105,8 @@ def test_a_program_sees_it(tcpd, authority):
         assert sock.recv(100) == b"TLSv1.3\n"
         sock.sendall(b"hello")
         assert sock.recv(100) == b"hello"
+    tcpd.run("rm", "-r", DROP_IN)
+    tcpd.systemctl("daemon-reload")
 
 
 def test_plain_has_no_library(tcpd):
@@ -107,3 +114,30 @@ def test_plain_has_no_library(tcpd):
     configure(tcpd, service("echo", listen="127.0.0.1:7007"), start="tcpd.service")
     pid = tcpd.show("tcpd.service", "MainPID")["MainPID"]
     assert "libssl" not in tcpd.run("cat", f"/proc/{pid}/maps").stdout
+
+
+def test_hook_of_certbot(tcpd, authority):
+    """As tcpd-tls(7) has it installed. certbot's folders are root's alone."""
+    one, two = authority.leaf("one"), authority.leaf("two")
+    put(tcpd, one)
+    configure(tcpd, SECTION, service("echo", listen="tls:127.0.0.1:7443", **SHOWS))
+    tcpd.put(f"{LIVE}/fullchain.pem", two.chain.read_text())
+    tcpd.put(f"{LIVE}/privkey.pem", two.key.read_text(), 0o600)
+    tcpd.run("chmod", "700", LIVE.rpartition("/")[0])
+    tcpd.run("mkdir", "-p", HOOK.rpartition("/")[0])
+    tcpd.run("install", f"{EXAMPLES}/certbot-deploy-hook", HOOK)
+    with dial(tcpd, 7443, authority) as sock:
+        assert ask(sock) == one.serial
+        tcpd.run(HOOK, env={"RENEWED_LINEAGE": LIVE})
+        with dial(tcpd, 7443, authority) as other:
+            assert ask(other) == two.serial
+        assert ask(sock) == one.serial
+    said = tcpd.run("stat", "-c", "%a %U:%G", f"{FOLDER}/www.key", f"{FOLDER}/www.pem").stdout
+    assert said == "640 root:tcpd\n644 root:root\n"
+    tcpd.run("chmod", "644", f"{FOLDER}/www.key")
+    checked = tcpd.run("tcpdctl", "check", check=False)
+    assert checked.returncode != 0 and "may be read by everybody" in checked.stdout + checked.stderr
+    tcpd.run("chmod", "640", f"{FOLDER}/www.key")
+    tcpd.systemctl("stop", "tcpd.service", "tcpd.socket")
+    tcpd.run(HOOK, env={"RENEWED_LINEAGE": LIVE})  # nobody runs who would have to be told
+    assert states(tcpd, "tcpd.service") == ["inactive"]
