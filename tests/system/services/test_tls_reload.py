@@ -11,7 +11,8 @@ import time
 import pytest
 
 from certificates import Authority
-from harness import EX_OK, SANITIZED, Timeout, configuration, read_all, service, wait_for
+from harness import (EX_OK, SANITIZED, Timeout, configuration, read_all, read_exactly, service,
+                     wait_for)
 from programs import write_script
 from tls_peer import behind, context, dial, serial_of
 from tls_records import Client
@@ -169,7 +170,7 @@ def test_tls_comes_and_goes(tcpd, authority):
 
     def is_alive(sock):
         sock.sendall(b"hello")
-        return sock.recv(5) == b"hello"
+        return read_exactly(sock, 5) == b"hello"
     with tcpd(plain) as daemon, daemon.connect("plain") as first:
         for _ in range(3):
             since = len(daemon.log.items)

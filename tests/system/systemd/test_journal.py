@@ -373,7 +373,10 @@ def journal_socket(pid):
         usual = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
     for number, target in harness.proc_fds(pid).items():
         if number > 2 and target.startswith("socket:"):
-            sock = socket.socket(fileno=harness.taken_fd(pid, number))
+            try:
+                sock = socket.socket(fileno=harness.taken_fd(pid, number))
+            except OSError:  # one that was open for a moment
+                continue
             if (sock.family, sock.type) == (socket.AF_UNIX, socket.SOCK_DGRAM) and \
                     sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) > usual:
                 return sock  # with its room; messages to systemd have another
