@@ -51,7 +51,7 @@ static struct {
     int lines; // what is sent comes in lines of option.size bytes; BOTH_WAYS: read backwards the
                // same
     const char *ca_file; // of the server's certificate: TLS
-    int resume;          // no handshake is a full one
+    int resume;          // a handshake in full is an error
 } option = {.mode = &modes[0],
             .socket_type = SOCK_STREAM,
             .n_in_flight = 1,

@@ -169,11 +169,13 @@ static inline ssize_t tls_begin(struct tls *t)
     if (SSL_do_handshake(t->ssl) != 1)
         return tls_explain(t, errno);
     t->is_open = true;
-    if (SSL_session_reused(t->ssl))
+    if (SSL_session_reused(t->ssl)) {
         tls.n_resumed++;
-    else
-        tls.n_full++;
-    return 1;
+        return 1;
+    }
+    tls.n_full++;
+    errno = EKEYREJECTED;
+    return option.resume ? -1 : 1;
 }
 
 // As recv(2), of as many records as have come.
