@@ -230,12 +230,15 @@ rootfs: ## the root file systems of Debian 12 and 13 that tests and packages nee
 soak: all $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## the drain tests at full length: 5,000 stops, 300 reloads under load
 	@TCPD_SOAK=full tools/check-system $(BUILD) $(PYTHON) -k soak $(ARGS)
 
-bench: bench-programs ## tcpd beside a bare server, Apache, xinetd and others: ratios against targets
-	@$(PYTHON) tests/bench/scale.py $(BUILD) --part burst; bursts=$$?; \
+# Bursts come first, but where one part is asked for.
+bursts = $(if $(filter --only%,$(ARGS)),bursts=0,$(PYTHON) tests/bench/scale.py $(BUILD) --part burst $(1); bursts=$$?)
+
+bench: bench-programs ## tcpd beside a bare server, Apache, xinetd and others: ratios against targets; ARGS="--only tls"
+	@$(call bursts); \
 	    $(PYTHON) tests/bench/bench.py $(BUILD) $(ARGS) && exit $$bursts
 
 bench-quick: bench-programs ## the same within two minutes, and coarser
-	@$(PYTHON) tests/bench/scale.py $(BUILD) --part burst --quick; bursts=$$?; \
+	@$(call bursts,--quick); \
 	    $(PYTHON) tests/bench/bench.py $(BUILD) --quick $(ARGS) && exit $$bursts
 
 bench-scale: bench-programs ## ten thousand workers: start, reload, stop, held sessions, replacement
