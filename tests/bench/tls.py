@@ -129,10 +129,12 @@ class Tls:
         results.add(SECTION, RESUMED_ROW, n, "sessions", target=f"= {RESUMED}", good=n == RESUMED)
         print(f"\n{RESUMED_ROW}: {n}; target = {RESUMED}: {verdict(n == RESUMED)}", flush=True)
 
-    def keep_memory(self, name, value, most, unit="KiB"):
+    @staticmethod
+    def keep_memory(name, value, most, unit="KiB", ref=None):
         name, good = f"{MEMORY_ROW}: {name}", value <= most
-        results.add(SECTION, name, value, unit, target=f"<= {most}", good=good)
-        print(f"{name}: {value:.1f} {unit}; target <= {most}: {verdict(good)}", flush=True)
+        results.add(SECTION, name, value, unit, ref, target=f"<= {most}", good=good)
+        other = f", ref_tls {ref:.1f}" if ref is not None else ""
+        print(f"{name}: {value:.1f} {unit}{other}; target <= {most}: {verdict(good)}", flush=True)
 
     def memory(self):
         """PSS with 64 workers each. Where a stack begins is chance, and may cost a page: so several
@@ -141,9 +143,9 @@ class Tls:
             return
         n_runs = 1 if self.bench.options.quick else MEMORY_RUNS
         figures = [self.some_memory() for _ in range(n_runs)]
-        idle, used, plain, n_maps = map(median, zip(*figures))
+        idle, used, ref_used, plain, n_maps = map(median, zip(*figures))
         self.keep_memory("an idle worker, to a plain one's", idle, MOST_IDLE_MORE, "KiB more")
-        self.keep_memory("a worker after a session", used, MOST_USED)
+        self.keep_memory("a worker after a session", used, MOST_USED, ref=ref_used)
         self.keep_memory("a plain worker beside TLS", plain, MOST_PLAIN_MORE, "KiB more")
         self.keep_memory("plain processes that map OpenSSL", n_maps, 0, "processes")
 
@@ -153,14 +155,21 @@ class Tls:
         with Tcpd(self.build) as plain, self.tcpd("P-256")() as tls:
             alone = pss_of(plain)
             idle = pss_of(tls) - alone
-            if loads.burst(self.build, tls, WORKERS)["error_count"]:
-                raise BenchError("not every worker has had a session")
-            used = pss_of(tls)
+            used = self.used(tls)
             pids = process_tree(plain.root())
             n_maps = sum("libssl" in text or "libcrypto" in text for text in (
                 Path(f"/proc/{pid}/maps").read_text() for pid in pids))
+        with ReferenceTls(self.build, self.certificates["P-256"]) as reference:
+            ref_used = self.used(reference)
         with Tcpd(self.build) as plain, self.tcpd("P-256", beside=beside)() as both:
-            return idle, used, pss_of(both, "beside") - pss_of(plain), n_maps
+            return idle, used, ref_used, pss_of(both, "beside") - pss_of(plain), n_maps
+
+    def used(self, server):
+        """Of a worker, when each has had a session."""
+        if loads.burst(self.build, server, WORKERS)["error_count"]:
+            raise BenchError(f"not every worker of {server.name} has had a session")
+        server.wait_until_quiet()
+        return server.memory()
 
     def is_wanted(self):
         rows = (*(row for _, row in REFERENCE_ROWS), TICKET_ROW, *(row for _, row in RESUMED_ROWS),
