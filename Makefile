@@ -35,7 +35,7 @@ CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
               systemd-container mmdebstrap debian-archive-keyring \
               python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
-BENCH_DEPS := perl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
+BENCH_DEPS := perl openssl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
@@ -54,7 +54,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 CFLAGS    ?= -O2 $(if $(findstring clang,$(CC)),-gdwarf-4,-g)
 LIBS      := libsystemd libconfuse libseccomp
 WEBSOCKET_LIBS = $(shell pkg-config --libs libmd) # of websocket.so alone
-TLS_LIBS  = $(shell pkg-config --libs openssl) # of tls.so alone
+TLS_LIBS  = $(shell pkg-config --libs openssl) # of tls.so, and of programs of the benchmark
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
              $(PATH_CFLAGS) -Isrc $(EXTRA_INCLUDES) -MMD -MP $(WARNINGS) $(HARDENING) $(SANITIZER) \
              $(CPPFLAGS) $(CFLAGS)
@@ -76,7 +76,7 @@ endif
 CLIENT_SRC := $(wildcard src/client/*.c) $(BASE_SRC)
 CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
-BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c seven.c) # programs; their parts are NAME_*.c
+BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c ref_tls.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
 WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c
 TLS_SRC    := $(wildcard src/transport/tls/*.c)
@@ -184,10 +184,11 @@ $(filter $(BUILD)/tests/unit/transport/%,$(UNIT_BIN)): $(BUILD)/libwebsocket.a
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(shell pkg-config --libs $(LIBS) cmocka)
 
-$(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ref_*.c))
+$(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/ref_tls.c,$(wildcard tests/bench/ref_*.c)))
+$(BUILD)/tests/bench/load $(BUILD)/tests/bench/ref_tls: BENCH_LIBS = $(TLS_LIBS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BENCH_LIBS)
 
 .SECONDARY:
 -include $(shell find $(BUILD) \( -path $(BUILD)/rootfs -o -name against \) -prune -o -type f -name '*.d' -print 2>/dev/null)
@@ -229,12 +230,15 @@ rootfs: ## the root file systems of Debian 12 and 13 that tests and packages nee
 soak: all $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## the drain tests at full length: 5,000 stops, 300 reloads under load
 	@TCPD_SOAK=full tools/check-system $(BUILD) $(PYTHON) -k soak $(ARGS)
 
-bench: bench-programs ## tcpd beside a bare server, Apache, xinetd and others: ratios against targets
-	@$(PYTHON) tests/bench/scale.py $(BUILD) --part burst; bursts=$$?; \
+# Bursts come first, but where one part is asked for.
+bursts = $(if $(filter --only%,$(ARGS)),bursts=0,$(PYTHON) tests/bench/scale.py $(BUILD) --part burst $(1); bursts=$$?)
+
+bench: bench-programs ## tcpd beside a bare server, Apache, xinetd and others: ratios against targets; ARGS="--only tls"
+	@$(call bursts); \
 	    $(PYTHON) tests/bench/bench.py $(BUILD) $(ARGS) && exit $$bursts
 
 bench-quick: bench-programs ## the same within two minutes, and coarser
-	@$(PYTHON) tests/bench/scale.py $(BUILD) --part burst --quick; bursts=$$?; \
+	@$(call bursts,--quick); \
 	    $(PYTHON) tests/bench/bench.py $(BUILD) --quick $(ARGS) && exit $$bursts
 
 bench-scale: bench-programs ## ten thousand workers: start, reload, stop, held sessions, replacement

@@ -22,6 +22,7 @@ import peers
 import programs
 import report
 import results
+import tls
 from packages import Missing, Packages
 from pairs import PAIRS_PER_SET, Row, Runner, echo_options, head, verdict
 from servers import GREETING, TEXTS, WORKERS, BenchError, Reference, Tcpd, cpu_nsec
@@ -109,6 +110,7 @@ class Bench:
         self.n_missing = 0
         self.programs = programs.Programs(self)
         self.doors = doors.Doors(self)
+        self.tls = tls.Tls(self)
 
     def wants(self, name, section=None):
         return self.options.only in name or self.options.only == section
@@ -215,6 +217,7 @@ class Bench:
         self.text()
         self.programs.run()
         self.doors.run()
+        self.tls.run()
         for name in ("master", "memory", "stalls"):
             if self.wants(name):
                 getattr(self, name)()
@@ -237,7 +240,7 @@ def parse_options():
     parser.add_argument("build", metavar="BUILD", help="directory of the build")
     parser.add_argument("--quick", action="store_true", help="about a minute, and coarser")
     parser.add_argument("--only", metavar="NAME", default="",
-                        help="rows whose name contains NAME; programs: that section")
+                        help="rows whose name contains NAME; programs, doors, tls: that section")
     parser.add_argument("--pairs", metavar="N", type=int, help="pairs for each row, 5 or more")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of one run")
     parser.add_argument("--self", action="store_true",

@@ -17,6 +17,7 @@
 #include "load_report.h"
 #include "load_socket.h"
 #include "load_stats.h"
+#include "load_tls.h"
 #include "load_ws.h"
 
 #define LOOKS      200  // about 50 us
@@ -62,11 +63,17 @@ static int open_socket(struct connection *c)
     *c = (struct connection){.seed = pattern_seed(serial), .fd = socket_open(serial)};
     serial++;
     n_open++;
+    if (option.ca_file)
+        tls_open(&c->tls, c->fd);
     return socket_connect(c->fd);
 }
 
 static void close_connection(struct connection *c)
 {
+    if (option.ca_file) {
+        tls_end(&c->tls);
+        tls_free(c->tls.ssl);
+    }
     close(c->fd);
     c->fd = -1;
     n_open--;
@@ -143,11 +150,12 @@ static int meet_end(struct connection *c)
 // end and is closed, or the error that ends it.
 static int step(struct connection *c, uint32_t events)
 {
+    bool has_more = events && option.ca_file; // OpenSSL may have what epoll does not know of
     ssize_t n = BLOCK;
     int r;
 
     for (int i = 0; i < TURNS && n == BLOCK; i++) {
-        n = events & ~(uint32_t)EPOLLOUT ? receive_some(c) : -EAGAIN;
+        n = events & ~(uint32_t)EPOLLOUT || has_more ? receive_some(c) : -EAGAIN;
         if (n == 0)
             return meet_end(c);
         if (n < 0 && n != -EAGAIN)
@@ -160,7 +168,7 @@ static int step(struct connection *c, uint32_t events)
         if (c->fd < 0)
             return 0;
     }
-    watch(c, may_send(c) ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    watch(c, may_send(c) || n == BLOCK ? EPOLLIN | EPOLLOUT : EPOLLIN);
     return 0;
 }
 
@@ -208,8 +216,8 @@ static void stop(struct connection *all)
 
         if (c->fd < 0)
             continue;
-        c->send_goal = c->sent;
-        c->receive_goal = option.mode->sends && option.mode->receives ? c->sent : c->received;
+        c->send_goal = c->sent + c->tls.n_pending;
+        c->receive_goal = option.mode->sends && option.mode->receives ? c->send_goal : c->received;
         resume(c, 0);
     }
 }
@@ -301,6 +309,8 @@ int main(int argc, char **argv)
     options_complete();
     options_raise_files();
     pattern_init();
+    if (option.ca_file)
+        tls_init();
     all = calloc(option.n_in_flight, sizeof(*all));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (!all || epoll_fd < 0)

@@ -10,6 +10,7 @@
 #include "load_pattern.h"
 #include "load_socket.h"
 #include "load_stats.h"
+#include "load_tls.h"
 #include "load_ws.h"
 
 #define BLOCK PATTERN_WINDOW
@@ -28,6 +29,7 @@ struct connection {
     uint64_t started_usec; // of this operation
     uint64_t limit_usec;   // when it counts as timed out
     struct ws ws;          // where messages go through WebSocket
+    struct tls tls;
 };
 
 static struct stats stats;
@@ -42,6 +44,8 @@ static inline bool may_send(const struct connection *c)
 {
     if (option.opcode && !c->ws.is_open)
         return c->ws.n_requested < sizeof(ws_request) - 1;
+    if (option.ca_file && !c->tls.is_open)
+        return c->tls.wants_out;
 
     bool is_full = option.mode->stream && option.mode->receives && c->sent - c->received >= WINDOW;
 
@@ -82,6 +86,11 @@ static inline ssize_t send_frame(struct connection *c, size_t want)
     return n - (ssize_t)n_header;
 }
 
+static inline ssize_t send_plainly(struct connection *c, const char *data, size_t size)
+{
+    return option.ca_file ? tls_send(&c->tls, data, size) : send(c->fd, data, size, MSG_NOSIGNAL);
+}
+
 // Sends what the goal and the window allow and the kernel takes.
 static inline int send_some(struct connection *c)
 {
@@ -89,7 +98,7 @@ static inline int send_some(struct connection *c)
         uint64_t left = c->send_goal - c->sent;
         size_t want = left < BLOCK ? (size_t)left : BLOCK;
         ssize_t n = option.opcode ? send_frame(c, want)
-                                  : send(c->fd, window_at(c, c->sent), want, MSG_NOSIGNAL);
+                                  : send_plainly(c, window_at(c, c->sent), want);
 
         if (n < 0)
             return errno == EAGAIN || errno == ENOTCONN ? 0 : -errno;
@@ -111,7 +120,8 @@ static inline ssize_t receive_some(struct connection *c)
     static char input[BLOCK];
     bool is_endless = !option.mode->sends && option.mode->next == NEXT_CLOSE;
     uint64_t left = c->receive_goal - c->received;
-    ssize_t n = recv(c->fd, input, is_endless && left < BLOCK ? (size_t)left : BLOCK, 0);
+    size_t room = is_endless && left < BLOCK ? (size_t)left : BLOCK;
+    ssize_t n = option.ca_file ? tls_receive(&c->tls, input, room) : recv(c->fd, input, room, 0);
 
     if (n <= 0)
         return n < 0 ? -errno : 0;
@@ -143,6 +153,8 @@ static inline void end_writing(struct connection *c)
     const char status[] = {0x03, (char)0xe8}; // 1000
 
     ws_put_payload((char *)close_frame + n, status, sizeof(status), 0);
+    if (option.ca_file)
+        tls_end(&c->tls);
     if (!option.opcode)
         (void)shutdown(c->fd, SHUT_WR); // where the peer was faster, recv() tells
     else

@@ -11,6 +11,7 @@
 #include "base/base.h"
 
 #define UNBOUNDED UINT64_MAX
+#define BOTH_WAYS 2
 
 // What follows when all was sent and all was received.
 enum next { NEXT_CLOSE, NEXT_ROUND, NEXT_END_WRITING, NEXT_PEER_ENDS, NEXT_HOLD };
@@ -47,7 +48,10 @@ static struct {
     uint64_t run_usec, limit_usec;
     const char *expect;
     int half_close, hold, json;
-    int lines; // what is sent comes in lines of option.size bytes
+    int lines; // what is sent comes in lines of option.size bytes; BOTH_WAYS: read backwards the
+               // same
+    const char *ca_file; // of the server's certificate: TLS
+    int resume;          // a handshake in full is an error
 } option = {.mode = &modes[0],
             .socket_type = SOCK_STREAM,
             .n_in_flight = 1,

@@ -16,8 +16,11 @@ static const char options_usage[] =
     "IPV4:PORT|/PATH\n"
     "            [--socket stream|datagram|seqpacket] [--websocket text|binary] [--in-flight N] "
     "[--size BYTES] [--seconds S] [--count N] [--expect TEXT]\n"
-    "            [--limit SECONDS] [--half-close] [--hold] [--json] [--lines]\n"
-    "--hold: what a burst was answered stays open until standard input ends, then is used again";
+    "            [--limit SECONDS] [--half-close] [--hold] [--json] [--lines | --palindromes]\n"
+    "            [--tls AUTHORITIES [--resume]]\n"
+    "--hold: what a burst was answered stays open until standard input ends, then is used again\n"
+    "--palindromes: lines which a server may reverse\n"
+    "--tls: TLS 1.3; the first certificate is verified, for localhost, and all are the same";
 
 #define FOREVER (UINT64_MAX / 2)
 
@@ -52,6 +55,9 @@ static inline void options_parse(int argc, char **argv)
         {"hold", 0, &option.hold, 1},
         {"json", 0, &option.json, 1},
         {"lines", 0, &option.lines, 1},
+        {"palindromes", 0, &option.lines, BOTH_WAYS},
+        {"tls", 1, NULL, 'T'},
+        {"resume", 0, &option.resume, 1},
         {0},
     };
     int c;
@@ -75,6 +81,8 @@ static inline void options_parse(int argc, char **argv)
             option.count = value_parse_number(optarg, 1, 1e15);
         else if (c == 'e')
             option.expect = optarg;
+        else if (c == 'T')
+            option.ca_file = optarg;
         else if (c == 'l')
             option.limit_usec = value_parse_number(optarg, 1e6, 1e12);
         else if (c == '?')
@@ -96,6 +104,11 @@ static inline void options_complete(void)
     if ((option.opcode || option.socket_type == SOCK_DGRAM) && option.mode->next != NEXT_ROUND &&
         !(option.opcode && option.mode->next == NEXT_CLOSE && option.mode->sends))
         errx(64, "datagrams and WebSocket belong to --mode message, WebSocket to connect as well");
+    if (option.ca_file && (option.opcode || option.socket_type != SOCK_STREAM ||
+                           !option.mode->sends || !option.mode->receives))
+        errx(64, "--tls belongs to streams, and to --mode connect, message, bulk, burst");
+    if (option.resume && !option.ca_file)
+        errx(64, "--resume belongs to --tls");
     if (option.hold && option.mode->next != NEXT_HOLD)
         errx(64, "--hold belongs to --mode burst");
     if (option.mode->next == NEXT_HOLD)

@@ -26,6 +26,21 @@ static inline char pattern_ring_byte(size_t i)
     return (char)(column < 72 ? ' ' + (line + column) % 95 : column == 72 ? '\r' : '\n');
 }
 
+// The second half of each line is the first, backwards. A server may take a CR at its end away.
+static inline void pattern_mirror(void)
+{
+    size_t text = option.size - 1;
+
+    for (size_t i = 0; i < pattern.period; i++) {
+        size_t column = i % option.size;
+
+        if (pattern.bytes[i] == '\r')
+            pattern.bytes[i] = ' ';
+        if (column < text && column >= text / 2)
+            pattern.bytes[i] = pattern.bytes[i - column + text - 1 - column];
+    }
+}
+
 // Fills the table for the mode and the text in `option`. Exits when there is no memory.
 static inline void pattern_init(void)
 {
@@ -56,6 +71,8 @@ static inline void pattern_init(void)
             pattern.bytes[i] = '\n';
         else if (pattern.bytes[i] == '\n')
             pattern.bytes[i] = ' ';
+    if (option.lines == BOTH_WAYS)
+        pattern_mirror();
     for (size_t i = pattern.period; i < pattern.period + PATTERN_WINDOW; i++)
         pattern.bytes[i] = pattern.bytes[i - pattern.period];
 }

@@ -8,6 +8,7 @@
 
 #include "load_modes.h"
 #include "load_stats.h"
+#include "load_tls.h"
 
 static const char *const report_errors[] = {
     [WRONG_BYTES] = "wrong_bytes",
@@ -64,6 +65,10 @@ static inline void report_print(const struct stats *s, uint64_t began_usec, uint
                   " usec; own CPU %.3f s",
            s->n_errors, stats_percentile(s, 50), stats_percentile(s, 99), s->max_usec,
            report_cpu_seconds());
+    if (option.ca_file)
+        printf(json ? ", \"full\": %" PRIu64 ", \"resumed\": %" PRIu64
+                    : "; %" PRIu64 " handshakes in full, %" PRIu64 " resumed",
+               tls.n_full, tls.n_resumed);
     if (option.mode->next == NEXT_HOLD)
         report_print_burst(s, began_usec);
     puts(json ? "}" : "");

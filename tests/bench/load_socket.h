@@ -47,7 +47,7 @@ static inline int socket_open(uint32_t serial)
         ntohl(option.address.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
         socket_bind(fd, serial);
     // The last segment of a message must never wait for an ACK on our account.
-    if (socket_is_tcp() && (!option.mode->reconnects || option.opcode) &&
+    if (socket_is_tcp() && (!option.mode->reconnects || option.opcode || option.ca_file) &&
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
         err(71, "TCP_NODELAY");
     return fd;

@@ -21,7 +21,7 @@ import results
 from servers import BenchError, cpu_between
 
 PAIRS_PER_SET = 7
-OURS = "ref", "tcpd", "alone"  # where an error is no failing of somebody else's
+OURS = "ref", "ref_tls", "tcpd", "alone"  # where an error is no failing of somebody else's
 LINE = "{:36} {:>8} {:>8} {:4} {:>7} {:>12} {:>5} {:>9} {:>9} {:5} {:>6}  {:21} {}"
 
 

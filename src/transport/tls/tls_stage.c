@@ -128,7 +128,8 @@ static int begin(struct stage *stage, int flags)
     r = tls_link_begin(&tls->link, flags);
     if (r <= 0)
         return r;
-    if (stage->below.acknowledge &&
+    // Not where the client's first data has come with its last word: our answer is soon enough.
+    if (stage->below.acknowledge && !SSL_has_pending(tls->link.ssl) &&
         (SSL_version(tls->link.ssl) >= TLS1_3_VERSION || SSL_session_reused(tls->link.ssl)))
         stage->below.acknowledge(stage->below.cookie);
     note_all(tls);
