@@ -16,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from certificates import Authority
 from harness import (BUILD, EX_CONFIG, EX_OK, EX_OSERR, PATIENCE, SANITIZED, TCPD, can_trace,
                      configuration, proc_fds, proc_signals, read_all, read_exactly, run, service,
                      tcp_sockets, wait_for)
+from tls_peer import behind, context, dial
 
 TCPC = BUILD / "tcpc"
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -114,6 +116,25 @@ def test_order_of_calls_when_the_server_ends(traced):
     served = [name for name in names(worker) if name != "setsockopt"]
     served = served[served.index("accept4"):]
     assert served[:5] == ["accept4", "sendto", "shutdown", "recvfrom", "close"]
+
+
+@needs_strace
+def test_a_message_needs_no_new_times(traced, tmp_path):
+    """What is left for a read or a write behind TLS differs by microseconds from one to the next; the
+    socket is not told that."""
+    authority, n = Authority(tmp_path), 100
+
+    def use(daemon):
+        with dial(daemon, "echo", context(authority)) as sock:
+            for _ in range(n):
+                sock.sendall(b"x")
+                assert sock.recv(1) == b"x"
+
+    conf = authority.leaf("www").section() + configuration(behind("echo", **ONE))
+    _, worker = traced(conf, ["echo"], use)
+    assert names(worker).count("sendto") >= n
+    times = [call for call in worker if call[0] == "setsockopt" and "TIMEO" in call[1]]
+    assert 0 < len(times) < n / 4
 
 
 @pytest.mark.at_once
