@@ -2,6 +2,7 @@
 #include "transport/transport.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/base.h"
@@ -141,6 +142,8 @@ struct stage *transport_stack(const struct door *door, struct stage_end socket)
 
     if (has_tls(door->speaks))
         tls = tls_certificates_stage(door->service, socket, has_websocket(door->speaks));
+    if (has_tls(door->speaks) && !tls) // nothing is ever said in plain text in its place
+        abort();
     if (has_websocket(door->speaks))
         return websocket(door, socket, tls);
     return tls ? tls : transport_plain(socket_type(door->fd), socket);
