@@ -33,7 +33,8 @@ RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring \
-              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl gnutls-bin
+              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl gnutls-bin \
+              python3-prometheus-client $(if $(CI),prometheus) # of which promtool; the package starts a server
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl openssl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver
@@ -74,7 +75,8 @@ ifdef STAGE # test stages between each session and its socket: tests/stage/plain
 DAEMON_SRC := $(patsubst src/transport/plain.c,tests/stage/plain.c,$(DAEMON_SRC))
 endif
 CLIENT_SRC := $(wildcard src/client/*.c) $(BASE_SRC)
-CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
+VIEW_SRC   := $(wildcard src/view/*.c)
+CTL_SRC    := $(wildcard src/ctl/*.c) $(VIEW_SRC) $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c ref_tls.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
@@ -82,7 +84,7 @@ WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_requ
 TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c src/ctl/sockets_units.c
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) src/ctl/json.c src/ctl/sockets_units.c
 FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)

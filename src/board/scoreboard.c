@@ -23,9 +23,12 @@ struct score_page {
     uint64_t sessions;
     struct score_peer peer;
     uint32_t forbidden; // a signal handler's: without the sequence
-    char rest[PAGE - 48];
+    char spare[16];
+    struct score_counts counts; // without the sequence, too
+    char rest[PAGE - 64 - sizeof(struct score_counts)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
+static_assert(sizeof(struct score_counts) % sizeof(uint64_t) == 0, "numbers alone");
 
 // The hint pages come first, then the workers' pages.
 static off_t page_offset(unsigned slot)
@@ -107,6 +110,22 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
         return score;
     }
     return (struct score){.state = WORKER_STARTING};
+}
+
+// n where there is room for it: what a worker says can be anything.
+static uint64_t capped(uint64_t n)
+{
+    return n < SCORE_MAX ? n : SCORE_MAX;
+}
+
+void scoreboard_add_counts(const struct scoreboard *board, unsigned slot, struct score_counts *sum)
+{
+    const uint64_t *counts = (const uint64_t *)&board->pages[slot].counts;
+    uint64_t *sums = (uint64_t *)sum;
+
+    assert(slot < SCOREBOARD_SLOTS);
+    for (size_t i = 0; i < SCORE_COUNTS; i++)
+        sums[i] = capped(sums[i] + capped(__atomic_load_n(&counts[i], __ATOMIC_RELAXED)));
 }
 
 void scoreboard_wipe(const struct scoreboard *board, unsigned slot)
@@ -206,6 +225,11 @@ void score_done(struct score_page *page)
     page->sessions++;
     page->peer.family = AF_UNSPEC;
     write_end(page);
+}
+
+struct score_counts *score_counts(struct score_page *page)
+{
+    return &page->counts;
 }
 
 uint32_t *score_forbidden(struct score_page *page)

@@ -13,6 +13,7 @@
 #include "board/datagram_losses.h"
 #include "board/log_quota.h"
 #include "board/reserve.h"
+#include "board/score_counts.h"
 
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
 #define SCOREBOARD_POOLS 1024
@@ -66,6 +67,9 @@ int scoreboard_open(struct scoreboard *board);
 void scoreboard_close(struct scoreboard *board);
 // Copies one page; a page that its worker keeps changing reads as STARTING without a peer.
 struct score scoreboard_read(const struct scoreboard *board, unsigned slot);
+// Adds what that worker has counted. No sum grows beyond SCORE_MAX.
+void scoreboard_add_counts(const struct scoreboard *board, unsigned slot, struct score_counts *sum);
+#define SCORE_MAX (UINT64_C(1) << 62)
 enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot);
 // Empties a page and gives its memory back; only after the worker was reaped.
 void scoreboard_wipe(const struct scoreboard *board, unsigned slot);
@@ -81,6 +85,8 @@ int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **re
 void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec);
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
 void score_done(struct score_page *page); // a session has ended
+// What the worker counts, and it alone.
+struct score_counts *score_counts(struct score_page *page);
 // Where a forbidden call is noted.
 uint32_t *score_forbidden(struct score_page *page);
 // After score_busy(), with the idle ones that are left: whether this worker is to wake the master.

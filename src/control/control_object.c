@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "control/control_counters.h"
 #include "control/control_status.h"
 #include "log/log.h"
 #include "master/master_check.h"
@@ -25,19 +26,30 @@ static int on_hello(sd_bus_message *message, void *userdata, sd_bus_error *error
     return sd_bus_reply_method_return(message, "s", ":1.1");
 }
 
-static int on_get_status(sd_bus_message *message, void *userdata, sd_bus_error *error)
+static int answer_with(sd_bus_message *message, const struct control_connection *connection,
+                  int (*append)(const struct control *control, sd_bus_message *reply))
 {
-    struct control_connection *connection = userdata;
     sd_bus_message *reply = NULL;
     int r = sd_bus_message_new_method_return(message, &reply);
 
-    (void)error;
     if (r >= 0)
-        r = control_append_status(connection->control, reply);
+        r = append(connection->control, reply);
     if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
     (void)sd_bus_message_unref(reply);
     return r;
+}
+
+static int on_get_status(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    (void)error;
+    return answer_with(message, userdata, control_append_status);
+}
+
+static int on_get_counters(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    (void)error;
+    return answer_with(message, userdata, control_append_counters);
 }
 
 // What changes something, or costs something, is for root and for who has opened the control
@@ -125,6 +137,7 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}aa{sv}aa{sv}", on_get_status,
                   SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("GetCounters", "", "a{sv}aa{sv}", on_get_counters, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Check", "", "sts", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -32,7 +32,7 @@ size_t control_make_text(const char *text, char *ret, size_t size)
     return used;
 }
 
-static int append_text(sd_bus_message *reply, const char *name, const char *value)
+int control_append_text(sd_bus_message *reply, const char *name, const char *value)
 {
     size_t size = CONTROL_TEXT_SIZE(value);
     cleanup_free char *text = malloc(size);
@@ -43,12 +43,12 @@ static int append_text(sd_bus_message *reply, const char *name, const char *valu
     return sd_bus_message_append(reply, "{sv}", name, "s", text);
 }
 
-static int append_number(sd_bus_message *reply, const char *name, unsigned value)
+int control_append_number(sd_bus_message *reply, const char *name, unsigned value)
 {
     return sd_bus_message_append(reply, "{sv}", name, "u", value);
 }
 
-static int append_long(sd_bus_message *reply, const char *name, uint64_t value)
+int control_append_long(sd_bus_message *reply, const char *name, uint64_t value)
 {
     return sd_bus_message_append(reply, "{sv}", name, "t", value);
 }
@@ -56,10 +56,10 @@ static int append_long(sd_bus_message *reply, const char *name, uint64_t value)
 // Of seconds since 1970: microseconds, as systemd has them. A time before 1970 is 0.
 static int append_time(sd_bus_message *reply, const char *name, int64_t sec)
 {
-    return append_long(reply, name, sec > 0 ? (uint64_t)sec * USEC_PER_SEC : 0);
+    return control_append_long(reply, name, sec > 0 ? (uint64_t)sec * USEC_PER_SEC : 0);
 }
 
-static const char *phase_name(enum master_phase phase)
+const char *control_phase_name(enum master_phase phase)
 {
     static const char *const names[] = {
         [MASTER_STARTING] = "starting",  [MASTER_RUNNING] = "running",
@@ -82,21 +82,21 @@ static int append_daemon(const struct control *control, sd_bus_message *reply)
         n_idle += pool->counts.idle;
     }
     // What cannot be appended makes the message unusable; sending it fails then.
-    (void)append_text(reply, "version", TCPD_VERSION);
-    (void)append_text(reply, "state", phase_name(master->phase));
-    (void)append_number(reply, "pid", (unsigned)getpid());
-    (void)append_long(reply, "started", control->started_realtime_usec);
-    (void)append_long(reply, "uptime_usec", base_now_usec() - control->started_usec);
-    (void)append_number(reply, "generation", master->generation);
-    (void)append_text(reply, "status", master_status(master));
-    (void)append_text(reply, "reload_problem", master->reload_problem);
-    (void)append_number(reply, "workers", n_workers);
-    (void)append_number(reply, "idle", n_idle);
-    (void)append_number(reply, "busy", n_busy);
-    (void)append_number(reply, "draining", n_draining);
-    (void)append_number(reply, "services", (unsigned)master->set.n_services);
-    (void)append_number(reply, "services_left_out", (unsigned)master->config->n_left_out);
-    return append_number(reply, "addresses_not_served", (unsigned)master->set.n_unserved);
+    (void)control_append_text(reply, "version", TCPD_VERSION);
+    (void)control_append_text(reply, "state", control_phase_name(master->phase));
+    (void)control_append_number(reply, "pid", (unsigned)getpid());
+    (void)control_append_long(reply, "started", control->started_realtime_usec);
+    (void)control_append_long(reply, "uptime_usec", base_now_usec() - control->started_usec);
+    (void)control_append_number(reply, "generation", master->generation);
+    (void)control_append_text(reply, "status", master_status(master));
+    (void)control_append_text(reply, "reload_problem", master->reload_problem);
+    (void)control_append_number(reply, "workers", n_workers);
+    (void)control_append_number(reply, "idle", n_idle);
+    (void)control_append_number(reply, "busy", n_busy);
+    (void)control_append_number(reply, "draining", n_draining);
+    (void)control_append_number(reply, "services", (unsigned)master->set.n_services);
+    (void)control_append_number(reply, "services_left_out", (unsigned)master->config->n_left_out);
+    return control_append_number(reply, "addresses_not_served", (unsigned)master->set.n_unserved);
 }
 
 // All that were finished, by workers that are gone and by those there are.
@@ -117,14 +117,14 @@ static int append_datagrams(const struct pools *pools, const struct pool *pool,
 
     if (pool->listener->bound.type != SOCK_DGRAM)
         return 0;
-    (void)append_number(reply, "dropped", listener_dropped(pool->listener));
+    (void)control_append_number(reply, "dropped", listener_dropped(pool->listener));
     (void)sd_bus_message_open_container(reply, 'e', "sv");
     (void)sd_bus_message_append(reply, "s", "unanswered");
     (void)sd_bus_message_open_container(reply, 'v', "a{sv}");
     (void)sd_bus_message_open_container(reply, 'a', "{sv}");
     for (int i = DATAGRAM_GOOD + 1; i < DATAGRAM_LOSSES; i++)
-        (void)append_long(reply, datagram_loss_names[i],
-                          datagram_losses_read(losses, (enum datagram_loss)i));
+        (void)control_append_long(reply, datagram_loss_names[i],
+                                  datagram_losses_read(losses, (enum datagram_loss)i));
     (void)sd_bus_message_close_container(reply);
     (void)sd_bus_message_close_container(reply);
     return sd_bus_message_close_container(reply);
@@ -140,25 +140,25 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
 
     if (r < 0)
         return r;
-    (void)append_text(reply, "service", pool->service->name);
-    (void)append_text(reply, "listener", listener->address);
-    (void)append_text(reply, "speaks", address_speaks_names[listener->speaks]);
-    (void)append_text(reply, "type", address_type_name(listener->bound.type));
-    (void)append_text(reply, "origin", activated ? "handed over" : "bound");
-    (void)append_number(reply, "min", limits.min);
-    (void)append_number(reply, "spare", limits.spare);
-    (void)append_number(reply, "max", limits.max);
-    (void)append_number(reply, "workers", pool_size(pool));
-    (void)append_number(reply, "idle", pool->counts.idle);
-    (void)append_number(reply, "busy", pool->counts.busy);
-    (void)append_number(reply, "draining", pool->n_draining);
-    (void)append_number(reply, "queue", listener_waiting(listener));
-    (void)append_number(reply, "queue_limit", listener->effective_backlog);
-    (void)append_long(reply, "sessions", count_sessions(pools, pool));
-    (void)append_number(reply, "old", pool->n_old);
-    (void)append_number(reply, "resting", pool->rest.n);
-    (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
-    (void)append_long(reply, "forbidden_calls", pool->n_forbidden);
+    (void)control_append_text(reply, "service", pool->service->name);
+    (void)control_append_text(reply, "listener", listener->address);
+    (void)control_append_text(reply, "speaks", address_speaks_names[listener->speaks]);
+    (void)control_append_text(reply, "type", address_type_name(listener->bound.type));
+    (void)control_append_text(reply, "origin", activated ? "handed over" : "bound");
+    (void)control_append_number(reply, "min", limits.min);
+    (void)control_append_number(reply, "spare", limits.spare);
+    (void)control_append_number(reply, "max", limits.max);
+    (void)control_append_number(reply, "workers", pool_size(pool));
+    (void)control_append_number(reply, "idle", pool->counts.idle);
+    (void)control_append_number(reply, "busy", pool->counts.busy);
+    (void)control_append_number(reply, "draining", pool->n_draining);
+    (void)control_append_number(reply, "queue", listener_waiting(listener));
+    (void)control_append_number(reply, "queue_limit", listener->effective_backlog);
+    (void)control_append_long(reply, "sessions", count_sessions(pools, pool));
+    (void)control_append_number(reply, "old", pool->n_old);
+    (void)control_append_number(reply, "resting", pool->rest.n);
+    (void)control_append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
+    (void)control_append_long(reply, "forbidden_calls", pool->n_forbidden);
     (void)append_datagrams(pools, pool, reply);
     return sd_bus_message_close_container(reply);
 }
@@ -171,9 +171,9 @@ static int append_lack(sd_bus_message *reply, const char *service, const char *a
 
     if (r < 0)
         return r;
-    (void)append_text(reply, "service", service);
-    (void)append_text(reply, "listener", address);
-    (void)append_text(reply, "reason", why);
+    (void)control_append_text(reply, "service", service);
+    (void)control_append_text(reply, "listener", address);
+    (void)control_append_text(reply, "reason", why);
     (void)sd_bus_message_append(reply, "{sv}", "left_out", "b", is_left_out);
     return sd_bus_message_close_container(reply);
 }
@@ -210,9 +210,9 @@ static int append_certificate(const struct certificate *certificate, sd_bus_mess
 
     if (r < 0)
         return r;
-    (void)append_text(reply, "certificate", certificate->name);
-    (void)append_text(reply, "names", certificate->names);
-    (void)append_text(reply, "keys", certificate->keys);
+    (void)control_append_text(reply, "certificate", certificate->name);
+    (void)control_append_text(reply, "names", certificate->names);
+    (void)control_append_text(reply, "keys", certificate->keys);
     (void)append_time(reply, "since", certificate->since_sec);
     (void)append_time(reply, "until", certificate->until_sec);
     (void)sd_bus_message_append(reply, "{sv}", "is_near", "b",

@@ -18,11 +18,12 @@
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
 static const char help[] =
-    "usage: tcpdctl [OPTION]... status | reload | stop | check | config | sockets apply\n"
-    "Shows the status of a running tcpd, reloads or stops it, checks its configuration, changes\n"
-    "its sockets.\n"
+    "usage: tcpdctl [OPTION]... status | metrics | reload | stop | check | config | sockets apply\n"
+    "Shows the status and the counters of a running tcpd, reloads or stops it, checks its\n"
+    "configuration, changes its sockets.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
+    "  metrics            print what it has counted, as Prometheus reads it\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"
     "                     is refused, print what is wrong\n"
     "  stop               have it finish the sessions in hand and end, and wait for that; once\n"
@@ -41,6 +42,8 @@ static const char help[] =
     "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
     "      --json         status: one JSON object instead of a table\n"
+    "      --openmetrics  metrics: in the format OpenMetrics 1.0.0, not the text format 0.0.4\n"
+    "      --output FILE  metrics: into FILE, which is replaced at once; without a daemon, too\n"
     "      --no-wait      stop: do not wait for the end\n"
     "      --dry-run      sockets apply: only print what would be done\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
@@ -51,15 +54,17 @@ static const char help[] =
     "             77 permission denied, 78 the configuration is wrong\n";
 
 static const char *const command_names[COMMANDS] = {
-    [COMMAND_STATUS] = "status", [COMMAND_RELOAD] = "reload", [COMMAND_STOP] = "stop",
-    [COMMAND_CHECK] = "check",   [COMMAND_CONFIG] = "config", [COMMAND_SOCKETS] = "sockets",
+    [COMMAND_STATUS] = "status",   [COMMAND_METRICS] = "metrics", [COMMAND_RELOAD] = "reload",
+    [COMMAND_STOP] = "stop",       [COMMAND_CHECK] = "check",     [COMMAND_CONFIG] = "config",
+    [COMMAND_SOCKETS] = "sockets",
 };
 
 // A reload is slow when it has to wait for another one, or for a name service.
 static const uint64_t default_timeouts[COMMANDS] = {
-    [COMMAND_STATUS] = 25 * USEC_PER_SEC, [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
-    [COMMAND_STOP] = USEC_NEVER,          [COMMAND_CHECK] = 300 * USEC_PER_SEC,
-    [COMMAND_CONFIG] = USEC_NEVER,        [COMMAND_SOCKETS] = USEC_NEVER,
+    [COMMAND_STATUS] = 25 * USEC_PER_SEC,  [COMMAND_METRICS] = 25 * USEC_PER_SEC,
+    [COMMAND_RELOAD] = 300 * USEC_PER_SEC, [COMMAND_STOP] = USEC_NEVER,
+    [COMMAND_CHECK] = 300 * USEC_PER_SEC,  [COMMAND_CONFIG] = USEC_NEVER,
+    [COMMAND_SOCKETS] = USEC_NEVER,
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -90,7 +95,7 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, reload, stop, check, config or sockets apply", "");
+        refuse("name a command: status, metrics, reload, stop, check, config or sockets apply", "");
     while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
         command++;
     if (command == COMMANDS)
@@ -173,6 +178,12 @@ static void check_combination(const struct options *options, bool timed)
 {
     if (options->json && options->command != COMMAND_STATUS)
         refuse("--json is for status only", "");
+    if (options->open_metrics && options->command != COMMAND_METRICS)
+        refuse("--openmetrics is for metrics only", "");
+    if (options->output && options->command != COMMAND_METRICS)
+        refuse("--output is for metrics only", "");
+    if (options->output && *options->output == '\0')
+        refuse("--output takes the path of a file", "");
     if (options->no_wait && options->command != COMMAND_STOP)
         refuse("--no-wait is for stop only", "");
     if (options->dry_run && options->command != COMMAND_SOCKETS)
@@ -187,6 +198,8 @@ struct options options_parse(int argc, char **argv)
         {"socket", required_argument, NULL, 's'},
         {"instance", required_argument, NULL, 'i'},
         {"json", no_argument, NULL, 'j'},
+        {"openmetrics", no_argument, NULL, 'o'},
+        {"output", required_argument, NULL, 'f'},
         {"no-wait", no_argument, NULL, 'n'},
         {"dry-run", no_argument, NULL, 'd'},
         {"timeout", required_argument, NULL, 't'},
@@ -210,6 +223,12 @@ struct options options_parse(int argc, char **argv)
             break;
         case 'j':
             options.json = true;
+            break;
+        case 'o':
+            options.open_metrics = true;
+            break;
+        case 'f':
+            options.output = optarg;
             break;
         case 'n':
             options.no_wait = true;

@@ -7,6 +7,7 @@
 
 enum command {
     COMMAND_STATUS,
+    COMMAND_METRICS,
     COMMAND_RELOAD,
     COMMAND_STOP,
     COMMAND_CHECK,
@@ -23,6 +24,8 @@ struct options {
     const char *file;     // the configuration that the unit reads, or that was named
     bool is_elsewhere;    // the file is none of the unit's
     bool json;
+    bool open_metrics;
+    const char *output; // a file, NULL: standard output
     bool no_wait;
     bool dry_run;
     uint64_t timeout_usec; // USEC_NEVER: none

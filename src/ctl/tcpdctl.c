@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "ctl/check.h"
 #include "ctl/link.h"
+#include "ctl/metrics.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
 #include "ctl/sockets.h"
@@ -69,6 +70,8 @@ int main(int argc, char **argv)
         return check_print(&options);
     if (options.command == COMMAND_SOCKETS)
         return sockets_apply(options.socket, options.dry_run);
+    if (options.command == COMMAND_METRICS)
+        return metrics_run(&options);
     status = link_open(options.socket, options.timeout_usec, &bus);
     if (status != EX_OK)
         return status;

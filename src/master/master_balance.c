@@ -42,6 +42,7 @@ static void fork_failed(struct master *master, struct pool *pool, int error, uin
     bool first = pool->forks.n_failures == 0;
     char why[256] = "";
 
+    pool->totals.fork_failures++;
     if (first || master->phase == MASTER_STARTING)
         (void)system_limits_explain(pools_count_workers(&master->pools), why, sizeof(why));
     (void)throttle_fail(&pool->forks, &throttle_forks, now);

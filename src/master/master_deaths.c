@@ -92,6 +92,26 @@ static bool is_normal(const struct death *death)
     return exit_of(death) == WORKER_EXIT_DRAINED || exit_of(death) == WORKER_EXIT_RETIRED;
 }
 
+static enum pool_exit kind_of(const struct death *death)
+{
+    if (is_forbidden(death))
+        return POOL_EXIT_FORBIDDEN;
+    if (death->info.si_code != CLD_EXITED)
+        return is_crash(&death->info) ? POOL_EXIT_CRASHED : POOL_EXIT_KILLED;
+    switch (exit_of(death)) {
+    case WORKER_EXIT_DRAINED:
+        return POOL_EXIT_DRAINED;
+    case WORKER_EXIT_RETIRED:
+        return POOL_EXIT_RETIRED;
+    case WORKER_EXIT_PROGRAM:
+    case WORKER_EXIT_MODULE_EXITED:
+    case -1:
+        return POOL_EXIT_PROGRAM;
+    default:
+        return POOL_EXIT_FAILED;
+    }
+}
+
 // "killed by signal 9 (KILL)", "exited with status 12 (out of files)"
 static void describe(const struct death *death, char *text, size_t size)
 {
@@ -306,6 +326,7 @@ static void bury(struct master *master, const siginfo_t *info)
     is_listener = worker->accepts_itself;
     pool_text_log(pool, false); // its last words come first
     pool->n_forbidden += is_forbidden(&death);
+    pool->totals.exits[kind_of(&death)]++;
     note(master, &death);
     throttle(master, &death, now);
     if (death.is_shut || (status == WORKER_EXIT_LISTENER_LOST && !worker->draining))

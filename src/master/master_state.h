@@ -55,6 +55,8 @@ struct master_watcher {
     void (*stopping)(void *data);
 };
 
+enum reload_outcome { RELOAD_DONE, RELOAD_REFUSED, RELOAD_NOT_READY, RELOAD_OUTCOMES };
+
 struct master {
     const struct config_source *source;
     struct config *config;   // a reference
@@ -67,6 +69,7 @@ struct master {
     unsigned n_visitors; // who keep it from exiting when idle: a watcher's to count
     enum master_phase phase;
     unsigned generation;
+    uint64_t n_reloads[RELOAD_OUTCOMES];
     int exit_status;
 
     sd_event *event;

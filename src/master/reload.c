@@ -38,6 +38,7 @@ static void refuse(struct master *master, const struct problems *problems)
         log_error("%s", problems->texts[i]);
     (void)snprintf(master->reload_problem, sizeof(master->reload_problem), "%s",
                    problems->n > 0 ? problems->texts[0] : "out of memory");
+    master->n_reloads[RELOAD_REFUSED]++;
     finish(master, EVENT_RELOAD_FAILED, "reload failed; the old configuration stays in force");
     master_say_reload_refused(master, problems);
 }
@@ -344,9 +345,11 @@ void reload_advance(struct master *master, uint64_t now_usec)
     if (master->phase != MASTER_RELOADING)
         return;
     if (all || (n_old == 0 && now_usec >= master->progress_usec + TOLD_USEC)) {
+        master->n_reloads[RELOAD_DONE]++;
         finish(master, EVENT_RELOADED, "reloaded");
         master_say_reload_ended(master, true);
     } else if (now_usec >= patience_end(master)) {
+        master->n_reloads[RELOAD_NOT_READY]++;
         finish(master, EVENT_RELOAD_FAILED,
                "reload: some old workers continue to serve, as the new ones are not ready");
         master_say_reload_ended(master, false);

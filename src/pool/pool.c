@@ -3,6 +3,7 @@
 // read for counting only. A failed fork leaves everything as it was.
 
 #include "pool/pool.h"
+#include "pool/pool_totals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -324,6 +325,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     worker->retire_usec = setup.retire_usec;
     list_add(pool, worker);
     pool->n_copies += worker->leaves_clients;
+    pool->totals.starts++;
     pool->n_active++;
     pool_count_in(worker);
     return 0;
@@ -353,6 +355,7 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     pool->sessions_before += score->sessions;
     if (score->sessions > 0 || worker->accepts_itself)
         pool->departed_usec = base_now_usec();
+    pool_totals_keep(pools, pool, worker->slot);
     list_remove(pool, worker);
     pool->n_copies -= worker->leaves_clients;
     if (worker->leaves_clients)

@@ -54,6 +54,28 @@ struct pool_rest {
     struct throttle doubts;  // copies that may have served nobody, though somebody waits
 };
 
+// How a worker has ended.
+enum pool_exit {
+    POOL_EXIT_DRAINED,
+    POOL_EXIT_RETIRED,
+    POOL_EXIT_CRASHED, // of its own doing
+    POOL_EXIT_KILLED,
+    POOL_EXIT_FORBIDDEN, // by its sandbox
+    POOL_EXIT_FAILED,    // to be set up, or for want of something
+    POOL_EXIT_PROGRAM,   // of a program in its place, or of a module that called exit()
+    POOL_EXITS
+};
+extern const char *const pool_exit_names[POOL_EXITS]; // "drained"
+
+// What is only counted, since the pool was made. None of it ever falls.
+struct pool_totals {
+    struct score_counts before; // by workers that are gone
+    struct score_counts shown;  // the last sums that were asked for
+    uint64_t starts, fork_failures, exits[POOL_EXITS];
+    uint64_t full_usec;       // with all workers that there may be, and none idle
+    uint64_t full_since_usec; // 0: it is not so
+};
+
 struct pool {
     struct pool *next;
     struct listener *listener; // owned
@@ -74,11 +96,12 @@ struct pool {
     unsigned n_active; // of this generation
     unsigned n_old;    // of earlier ones, still accepting
     unsigned n_draining;
-    unsigned n_copies;        // of all these: those that leave clients to programs
-    struct pool_rest rest;    // of these: those that have nothing to do
-    unsigned widest;          // the greatest max_workers that workers not of this generation had
-    unsigned floor;           // keeps the capacity during a reload
-    int adjustment;           // TTIN, TTOU
+    unsigned n_copies;     // of all these: those that leave clients to programs
+    struct pool_rest rest; // of these: those that have nothing to do
+    unsigned widest;       // the greatest max_workers that workers not of this generation had
+    unsigned floor;        // keeps the capacity during a reload
+    int adjustment;        // TTIN, TTOU
+    struct pool_totals totals;
     uint64_t sessions_before; // by workers that are gone
     uint64_t departed_usec;   // when the last of them that had served, or may have, left
 

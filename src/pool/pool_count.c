@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "pool/pool.h"
+#include "pool/pool_totals.h"
 
 static void count(struct worker *worker, unsigned step)
 {
@@ -78,6 +79,7 @@ bool pool_scan(const struct pools *pools, struct pool *pool)
         pool_count_in(worker);
     }
     ended = base_now_usec();
+    pool_totals_note_full(pool, ended);
     pool->scan_due_usec = ended + POOL_REST * (ended - began);
     return true;
 }

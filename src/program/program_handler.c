@@ -41,6 +41,10 @@ static void count_bytes(struct tcpd_session *session)
             (info.tcpi_state == CLOSED && session->result != SESSION_RESET);
     session->bytes_in = info.tcpi_bytes_received - (ended && info.tcpi_bytes_received > 0);
     session->bytes_out = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
+    if (session->counts) {
+        score_add(&session->counts->received, session->bytes_in);
+        score_add(&session->counts->sent, session->bytes_out);
+    }
 }
 
 // False: the session has ended.

@@ -148,7 +148,7 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
         relay->has_far_spoken |= from == RELAY_FAR;
     }
     if (from == RELAY_CLIENT) {
-        session->bytes_in += n > 0 ? (uint64_t)n : 0;
+        session_count_in(session, n > 0 ? (uint64_t)n : 0);
         session->peer_ended = n == 0;
     } else if (n <= 0) {
         relay->end_due_usec = base_now_usec() + END_HELD_USEC;
@@ -206,7 +206,7 @@ static bool pour(struct relay *relay, enum relay_end from)
         }
         relay->moved_usec = base_now_usec();
         if (from == RELAY_FAR)
-            session->bytes_out += (uint64_t)n;
+            session_count_out(session, (uint64_t)n);
     }
     if (from == RELAY_CLIENT)
         return true;

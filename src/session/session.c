@@ -231,7 +231,7 @@ static ssize_t receive(struct tcpd_session *session, const struct session_place 
         if (n == 0 && session->has_last && !to->is_part)
             continue; // an empty message
         if (n >= 0) {
-            session->bytes_in += (uint64_t)n;
+            session_count_in(session, (uint64_t)n);
             session->peer_ended = n == 0 && !session->has_last;
             session->owes = (to->flags & MSG_TRUNC) == 0;
             return n;
@@ -284,7 +284,7 @@ static int write_rest(struct tcpd_session *session, struct session_place from, s
         if (n < 0 && errno != EINTR && errno != EAGAIN)
             return session_stop_by_errno(session, errno);
         if (n > 0) {
-            session->bytes_out += (uint64_t)n;
+            session_count_out(session, (uint64_t)n);
             from.data += from.pipe < 0 ? n : 0;
             size -= (size_t)n;
         }
@@ -318,14 +318,14 @@ int tcpd_write(struct tcpd_session *session, const void *data, size_t size)
     if (size <= SMALL_WRITE) { // no deadline is armed for what the kernel takes at once
         n = send(session->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n == (ssize_t)size) {
-            session->bytes_out += size;
+            session_count_out(session, size);
             session->n_turns += 2;
             return 0;
         }
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return session_stop_by_errno(session, errno);
         n = n > 0 ? n : 0;
-        session->bytes_out += (uint64_t)n;
+        session_count_out(session, (uint64_t)n);
     }
     return send_rest(session,
                      (struct session_place){.data = (uint8_t *)(uintptr_t)data + n, .pipe = -1},

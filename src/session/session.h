@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "base/base.h"
+#include "board/score_counts.h"
 #include "config/config.h"
 #include "tcpd/handler.h"
 #include "transport/stage.h"
@@ -46,7 +48,8 @@ struct session_program {
 struct tcpd_session {
     int fd;
     const struct service *service;
-    struct stage *stage; // between the session and its socket, NULL: none
+    struct stage *stage;         // between the session and its socket, NULL: none
+    struct score_counts *counts; // of the worker, for all its sessions; NULL: nobody counts
     union {
         struct sockaddr any;
         struct sockaddr_storage storage;
@@ -72,12 +75,29 @@ struct tcpd_session {
     bool is_ticking; // signals come now and then, and must not prolong what is waited for
 };
 
-// Starts a session on a connected socket, which it owns from now on; peer, peer_length and stage
-// are already set. No system call.
+// Starts a session on a connected socket, which it owns from now on; peer, peer_length, stage and
+// counts are already set. No system call.
 void session_init(struct tcpd_session *session, int fd, const struct service *service);
 
 // What its stages have to say first, within handshake_timeout. False: there is nothing to serve.
 bool session_begin(struct tcpd_session *session);
+
+// Bytes that have come for the handler, or have left from it.
+static inline void session_count_in(struct tcpd_session *session, uint64_t n)
+{
+    session->bytes_in += n;
+    if (session->counts)
+        score_add(&session->counts->received, n);
+}
+
+static inline void session_count_out(struct tcpd_session *session, uint64_t n)
+{
+    if (session->counts && session->bytes_out == 0 && n > 0)
+        score_observe(&session->counts->reply, base_now_usec() - session->started_usec, 1);
+    session->bytes_out += n;
+    if (session->counts)
+        score_add(&session->counts->sent, n);
+}
 
 // Whether it is one datagram and the answer to it.
 bool session_is_datagram(const struct tcpd_session *session);

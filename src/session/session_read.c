@@ -206,7 +206,7 @@ bool tcpd_discard_pending(struct tcpd_session *session)
             session->peer_ended = n == 0;
             return true;
         }
-        session->bytes_in += (uint64_t)n;
+        session_count_in(session, (uint64_t)n);
         session_sign();
     }
     return false;

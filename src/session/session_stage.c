@@ -178,7 +178,7 @@ static bool write_all(struct tcpd_session *session, const uint8_t *data, size_t 
             return false;
         if (n < 0)
             continue;
-        session->bytes_out += (uint64_t)n;
+        session_count_out(session, (uint64_t)n);
         data += n;
         size -= (size_t)n;
         if (size == 0)

@@ -5,8 +5,11 @@
 
 #include "worker/worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -28,12 +31,17 @@
 
 #define ORPHAN_SEC     30 // where stop_timeout is off
 #define ORPHAN_MAX_SEC 3600
+#define WAIT_SAMPLE    8 // of sessions that may have waited, one is asked for how long
+
+static_assert(SESSION_RESULTS <= SCORE_RESULTS, "a count for each result");
 
 struct self {
     const struct worker_setup *setup;
     const struct tcpd_handler *face;
     struct score_page *page;
     struct pool_hint *hint;
+    struct score_counts *counts;
+    unsigned n_late; // sessions that met no idle worker
     struct receiver receiver;
     struct accept_backoff backoff;
     unsigned sessions_left;  // 0: no limit
@@ -97,6 +105,7 @@ static int worker_setup(struct self *self)
     if (r < 0)
         return r;
     (void)close(setup->scoreboard);
+    self->counts = score_counts(self->page);
     r = setup->service->accepts_itself ? 0 : receive_prepare(&self->receiver, setup);
     if (r < 0)
         return r;
@@ -140,12 +149,37 @@ static void enter_idle(struct self *self)
     self->waiting = joined || wait_in_reserve(self);
 }
 
+// How long a connection was in the queue, at least: since the client's last word, or its handshake.
+// Where others were idle it has met a waiting worker, and nobody is asked.
+static void count_wait(struct self *self, const struct tcpd_session *session, int32_t idle)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (session->peer.any.sa_family == AF_UNIX || session_is_datagram(session) || session->is_run)
+        return;
+    if (idle > 0)
+        score_observe(&self->counts->wait, 0, 1);
+    else if (self->n_late++ % WAIT_SAMPLE == 0 &&
+             getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
+        score_observe(&self->counts->wait, (uint64_t)info.tcpi_last_ack_recv * USEC_PER_MSEC,
+                      WAIT_SAMPLE);
+}
+
+static void count_end(const struct self *self, const struct tcpd_session *session)
+{
+    score_add(&self->counts->results[session->result], 1);
+    score_observe(&self->counts->duration, base_now_usec() - session->started_usec, 1);
+}
+
 static void enter_busy(struct self *self, const struct tcpd_session *session)
 {
     int32_t idle = reserve_leave(&self->hint->reserve);
 
     self->waiting = false;
     score_busy(self->page, session->started_usec, &session->peer.any);
+    score_add(&self->counts->begun, 1);
+    count_wait(self, session, idle);
     if (score_wakes(self->hint, idle))
         wake_master(self);
 }
@@ -180,12 +214,15 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
     self->title_end = title_add(self->title, "", self->title_end);
     session_close(session);
     session_log_flush(quota, setup->listener);
+    count_end(self, session);
     score_done(self->page);
 }
 
 // One accept() that failed. True: the worker leaves with *ret_exit.
 static bool leave_after_error(struct self *self, int error, enum worker_exit *ret_exit)
 {
+    if (error != EINTR && !process_stopping())
+        score_add(&self->counts->accept_errors, 1);
     switch (accept_error_handle(&self->backoff, self->setup->listener, error)) {
     case ACCEPT_RETRY:
         return false;
@@ -211,7 +248,7 @@ static bool is_spent(struct self *self)
 
 static enum worker_exit accept_loop(struct self *self)
 {
-    struct tcpd_session session = {.fd = -1};
+    struct tcpd_session session = {.fd = -1, .counts = self->counts};
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
     receive_open(&self->receiver, self->setup, self->hint, &session);

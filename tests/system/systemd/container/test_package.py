@@ -247,6 +247,7 @@ def test_pages(deb, tmp_path):
     pages = sorted((tmp_path / "usr/share/man").rglob("*.gz"))
     names = {page.name.removesuffix(".gz") for page in pages}
     assert names == {"tcpc.1", "tcpdctl.1", "tcpd-run.1", "tcpd.conf.5", "tcpd-datagram.7",
+                     "tcpd-metrics.7",
                      "tcpd-tls.7", "tcpd-websocket.7", "tcpd.journal.7", "tcpd.service.8",
                      "tcpd-generator.8"}
     elsewhere = {"tcpd.8", "tcpd-handler.3"}  # of TCP wrappers, of tcpd-server-dev

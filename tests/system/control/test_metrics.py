@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""`tcpdctl metrics`: what is counted is exact, survives workers, and never falls; the formats are
+those that Prometheus reads."""
+
+import collections
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness import (BUILD, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, configuration, read_exactly,
+                     service, wait_for)
+
+TCPDCTL = BUILD / "tcpdctl"
+ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
+PROMTOOL = pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (prometheus)")
+SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? ([0-9.]+)')
+HISTOGRAMS = "session_duration", "accept_wait", "first_reply"
+
+
+@pytest.fixture
+def control(tmp_path):
+    """The path of a control socket."""
+    return tmp_path / "control"
+
+
+def ask(control, *options):
+    done = subprocess.run([TCPDCTL, "-s", control, *options, "metrics"], capture_output=True,
+                          text=True, timeout=PATIENCE)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Metrics(dict):
+    """{(name, service, other label's value or None): number}"""
+
+    def __init__(self, control):
+        super().__init__()
+        code, self.text, err = ask(control)
+        assert (code, err) == (EX_OK, "")
+        for line in self.text.splitlines():
+            if line.startswith("#"):
+                continue
+            name, labels, number = SAMPLE.fullmatch(line).groups()
+            found = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels or ""))
+            found.pop("listener", None)
+            key = name, found.pop("service", None), next(iter(found.values()), None)
+            assert key not in self and len(found) <= 1
+            self[key] = float(number)
+
+    def of(self, name, of="echo", label=None):
+        return self[f"tcpd_{name}", of, label]
+
+    def results(self, of="echo"):
+        return {label: int(n) for (name, each, label), n in self.items()
+                if name == "tcpd_sessions_total" and each == of and n}
+
+    def count(self, histogram, of="echo"):
+        """All that were counted there; the last bucket has as many."""
+        n = self.of(f"{histogram}_seconds_count", of)
+        assert n == self.of(f"{histogram}_seconds_bucket", of, "+Inf")
+        return n
+
+
+def settled(control, n, of="echo"):
+    """The metrics when n sessions of it have ended."""
+    wait_for(lambda: sum(Metrics(control).results(of).values()) >= n, what=f"{n} sessions")
+    return Metrics(control)
+
+
+def converse(daemon, data=b"hello", name="echo"):
+    with daemon.connect(name) as sock:
+        sock.sendall(data)
+        assert read_exactly(sock, len(data)) == data
+
+
+def test_figures(tcpd, control):
+    """What comes, what leaves, how it ends, how long it took."""
+    conf = configuration(service("echo", first_byte_timeout="200ms", **ONE),
+                         service("hello", **ONE), control=f"unix:{control}")
+    with tcpd(conf) as daemon:
+        for _ in range(5):
+            converse(daemon)
+        with daemon.connect("echo") as sock:
+            assert sock.recv(1) == b""
+        found = settled(control, 6)
+        assert found.results() == {"ok": 5, "first_byte_timeout": 1}
+        assert found.of("sessions_begun_total") == 6
+        assert found.of("received_bytes_total") == found.of("sent_bytes_total") == 25
+        assert [found.count(each) for each in HISTOGRAMS[::2]] == [6, 5]
+        assert found.of("session_duration_seconds_bucket", label="0.1") == 5
+        assert 0.2 < found.of("session_duration_seconds_sum") < 2
+        assert found.of("workers_maximum") == found.of("workers", label="idle") == 1
+        assert found.results("hello") == {}
+        assert found["tcpd_state", None, "running"] == 1 and found["tcpd_generation", None, None] == 1
+        daemon.reload()
+        found = Metrics(control)
+        assert found["tcpd_reloads_total", None, "done"] == 1
+        assert found["tcpd_generation", None, None] == 2
+        assert found.results() == {"ok": 5, "first_byte_timeout": 1}
+
+
+def test_live_bytes(tcpd, control):
+    """Those of a session that goes on are counted already; it has begun, and not ended."""
+    with tcpd(configuration(service("echo", **ONE), control=f"unix:{control}")) as daemon:
+        with daemon.connect("echo") as sock:
+            sock.sendall(b"x" * 1000)
+            assert read_exactly(sock, 1000) == b"x" * 1000
+            found = Metrics(control)
+            assert found.of("received_bytes_total") == found.of("sent_bytes_total") == 1000
+            assert found.of("sessions_begun_total") == 1 and found.results() == {}
+            assert found.of("workers", label="busy") == 1
+
+
+def test_waiting(tcpd, control):
+    """All workers are busy, and clients wait: how many, how long that lasts, and for how long the
+    next one has waited."""
+    with tcpd(configuration(service("echo", **ONE), control=f"unix:{control}")) as daemon:
+        with daemon.connect("echo") as first:
+            first.sendall(b"x")
+            assert read_exactly(first, 1) == b"x"
+            waiting = [daemon.connect("echo") for _ in range(16)]  # one in eight is asked
+            wait_for(lambda: Metrics(control).of("queue_connections") == 16, what="16 wait")
+            wait_for(lambda: Metrics(control).of("pool_at_maximum_seconds_total") > 0.5,
+                     what="half a second at the maximum")
+        for number, sock in enumerate(waiting, 2):  # whose end must not come before its turn
+            wait_for(lambda: Metrics(control).of("sessions_begun_total") == number, what="its turn")
+            sock.close()
+        found = settled(control, 17)
+        assert found.of("queue_connections") == 0
+        assert found.of("accept_wait_seconds_sum") > 16 * 0.3
+        assert 16 <= found.count("accept_wait") <= 24
+        before = found.of("pool_at_maximum_seconds_total")
+        converse(daemon)
+        assert Metrics(control).of("pool_at_maximum_seconds_total") < before + 0.5
+
+
+class Watcher:
+    """Reads again and again, and sees that no total falls."""
+
+    TOTALS = re.compile(r"_(total|bucket|count|sum)$")
+
+    def __init__(self, control):
+        self.control, self.over, self.n, self.fallen = control, threading.Event(), 0, []
+        self.last = collections.defaultdict(float)
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def watch(self):
+        while not self.over.is_set():
+            found = Metrics(self.control)
+            self.n += 1
+            for key, number in found.items():
+                if self.TOTALS.search(key[0]):
+                    if number < self.last[key]:
+                        self.fallen.append((key, self.last[key], number))
+                    self.last[key] = number
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join(PATIENCE)
+
+
+def test_exact_while_workers_come_and_go(tcpd, control):
+    """A3, A4: each session is counted once, whatever becomes of its worker; nothing ever falls."""
+    settings = {"min_workers": 4, "spare_workers": 2, "max_workers": 16,
+                "max_sessions_per_worker": 3}
+    conf = configuration(service("echo", **settings), control=f"unix:{control}")
+    n, threads = [0] * 4, []
+    over = threading.Event()
+
+    def load(number):
+        while not over.is_set():
+            converse(daemon, b"0123456789")
+            n[number] += 1
+    with tcpd(conf) as daemon, Watcher(control) as watcher:
+        for number in range(len(n)):
+            threads.append(threading.Thread(target=load, args=(number,)))
+            threads[-1].start()
+        for _ in range(10):
+            daemon.reload()
+        wait_for(lambda: sum(n) > 1000 and watcher.n > 20, what="sessions and looks")
+        over.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+        found = settled(control, sum(n))
+        assert found.results() == {"ok": sum(n)}
+        assert found.of("sessions_begun_total") == sum(n)
+        assert found.of("received_bytes_total") == found.of("sent_bytes_total") == 10 * sum(n)
+        assert [found.count(each) for each in HISTOGRAMS[::2]] == [sum(n)] * 2
+        assert found.of("worker_exits_total", label="retired") > sum(n) / 4
+    assert watcher.n > 20 and watcher.fallen == []
+
+
+def test_killed_workers(tcpd, control):
+    """Sessions of killed workers have begun and not ended; what they have counted before stays."""
+    with tcpd(configuration(service("echo", **ONE), control=f"unix:{control}")) as daemon:
+        for i in range(1, 6):
+            converse(daemon)
+            settled(control, i)
+            [worker] = daemon.workers()
+            with daemon.connect("echo") as sock:
+                sock.sendall(b"cut")
+                assert read_exactly(sock, 3) == b"cut"
+                os.kill(worker, signal.SIGKILL)
+                with contextlib.suppress(ConnectionError):
+                    assert sock.recv(1) == b""
+            wait_for(lambda: Metrics(control).of("worker_exits_total", label="killed") == i,
+                     what="death")
+        found = Metrics(control)
+        assert found.results() == {"ok": 5}
+        assert found.of("sessions_begun_total") == 10
+        assert found.of("received_bytes_total") == 5 * 5 + 5 * 3
+        assert found.of("worker_starts_total") >= 6
+
+
+def test_names_that_need_escapes(tcpd, control, tmp_path):
+    """A listener's path is the only free text."""
+    path = tmp_path / 'a"b{c}<d>&'
+    with tcpd(configuration(service("echo", listen=f"unix:{path}"),
+                            control=f"unix:{control}")):
+        text = Metrics(control).text
+    assert f'listener="unix:{tmp_path}/a\\"b{{c}}<d>&"' in text
+
+
+def test_strict_readers(tcpd, control):
+    """A9: the parser of OpenMetrics that Prometheus' own client has."""
+    parser = pytest.importorskip("prometheus_client.openmetrics.parser",
+                                 reason="no python3-prometheus-client")
+    with tcpd(configuration(service("echo"), service("hello"), control=f"unix:{control}")) as daemon:
+        converse(daemon)
+        code, text, err = ask(control, "--openmetrics")
+        assert (code, err) == (EX_OK, "")
+    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
+    assert families["tcpd_sessions"].type == "counter"
+    assert families["tcpd_state"].type == "stateset" and families["tcpd_build"].type == "info"
+    assert families["tcpd_session_duration_seconds"].unit == "seconds"
+    assert len(families) == text.count("# TYPE ") == text.count("# HELP ")
+
+
+@PROMTOOL
+def test_promtool(tcpd, control):
+    """A9: it reads the text format, and has nothing to say."""
+    with tcpd(configuration(service("echo"), control=f"unix:{control}")):
+        text = Metrics(control).text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
+                          text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_file(tcpd, control, tmp_path):
+    """Replaced at once, for everybody to read; without a daemon it says so."""
+    output = tmp_path / "tcpd.prom"
+    with tcpd(configuration(service("echo"), control=f"unix:{control}")):
+        assert ask(control, "--output", str(output)) == (EX_OK, "", "")
+        assert "tcpd_up 1\n" in output.read_text() and output.stat().st_mode & 0o777 == 0o644
+    code, out, err = ask(control, "--output", str(output))
+    assert (code, out) == (EX_OK, "") and "cannot connect" in err
+    assert output.read_text().endswith("\ntcpd_up 0\n")
+    assert ask(control)[0] == EX_UNAVAILABLE
+    code, _, err = ask(control, "--output", str(tmp_path / "none" / "file"))
+    assert code != EX_OK and f"cannot write {tmp_path}/none/file: No such file" in err
+    code, _, err = ask(control, "--output", str(tmp_path))
+    assert code != EX_OK and "Is a directory" in err
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name != "control") == ["tcpd.prom"]
+
+
+@pytest.mark.parametrize("words", [("status", "--openmetrics"), ("status", "--output", "x"),
+                                   ("metrics", "--output", ""), ("metrics", "--json"),
+                                   ("metrics", "echo")])
+def test_usage(words):
+    done = subprocess.run([TCPDCTL, *words], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == EX_USAGE and done.stderr.startswith("tcpdctl: ")
