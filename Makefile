@@ -66,7 +66,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(PACKING) $(SANITIZE
 
 # --- Sources -----------------------------------------------------------------------------------
 # The storeys of the daemon, from the ground up: docs/architecture.md.
-STOREYS    := base log board config sandbox process listen transport session program module handlers worker pool \
+STOREYS    := base log board access config sandbox process listen transport session program module handlers worker pool \
               master control run
 BASE_SRC   := $(wildcard src/base/*.c)
 DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))
