@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/histogram.h"
+#include "board/refusals.h"
 
 #define SCORE_RESULTS 16 // of enum session_result, with room
 
@@ -15,9 +16,10 @@ struct score_counts {
     uint64_t results[SCORE_RESULTS]; // sessions that have ended, by how
     uint64_t received, sent;         // bytes of all sessions, also of the one that goes on
     uint64_t accept_errors;
-    struct histogram duration; // from accept() to the end
-    struct histogram wait;     // in the queue, at least
-    struct histogram reply;    // from accept() to the first byte sent
+    uint64_t refused[REFUSALS]; // clients, before they had a session
+    struct histogram duration;  // from accept() to the end
+    struct histogram wait;      // in the queue, at least
+    struct histogram reply;     // from accept() to the first byte sent
 };
 
 #define SCORE_COUNTS (sizeof(struct score_counts) / sizeof(uint64_t))

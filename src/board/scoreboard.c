@@ -28,6 +28,7 @@ struct score_page {
     char rest[PAGE - 64 - sizeof(struct score_counts)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
+static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
 static_assert(sizeof(struct score_counts) % sizeof(uint64_t) == 0, "numbers alone");
 
 // The hint pages come first, then the workers' pages.

@@ -12,6 +12,7 @@
 
 #include "board/datagram_losses.h"
 #include "board/log_quota.h"
+#include "board/refusals.h"
 #include "board/reserve.h"
 #include "board/score_counts.h"
 
@@ -53,6 +54,7 @@ struct pool_hint {
     _Atomic uint32_t armed; // 1: nobody has woken it yet
     struct log_quota quota; // of session records
     struct datagram_losses datagrams;
+    struct refusals refusals;
 };
 
 struct scoreboard {

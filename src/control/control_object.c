@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "control/control_counters.h"
+#include "control/control_explain.h"
 #include "control/control_status.h"
 #include "log/log.h"
 #include "master/master_check.h"
@@ -27,7 +28,7 @@ static int on_hello(sd_bus_message *message, void *userdata, sd_bus_error *error
 }
 
 static int answer_with(sd_bus_message *message, const struct control_connection *connection,
-                  int (*append)(const struct control *control, sd_bus_message *reply))
+                       int (*append)(const struct control *control, sd_bus_message *reply))
 {
     sd_bus_message *reply = NULL;
     int r = sd_bus_message_new_method_return(message, &reply);
@@ -138,6 +139,7 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}aa{sv}aa{sv}", on_get_status,
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("GetCounters", "", "a{sv}aa{sv}", on_get_counters, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Check", "", "sts", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),

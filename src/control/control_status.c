@@ -4,11 +4,13 @@
 #include "control/control_status.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/base.h"
 #include "base/escape.h"
 #include "master/master_status.h"
+#include "pool/pool_totals.h"
 #include "transport/tls_expiry.h"
 
 size_t control_make_text(const char *text, char *ret, size_t size)
@@ -99,14 +101,28 @@ static int append_daemon(const struct control *control, sd_bus_message *reply)
     return control_append_number(reply, "addresses_not_served", (unsigned)master->set.n_unserved);
 }
 
-// All that were finished, by workers that are gone and by those there are.
-static uint64_t count_sessions(const struct pools *pools, const struct pool *pool)
+static uint64_t count_sessions(const struct score_counts *sums)
 {
-    uint64_t n = pool->sessions_before;
+    uint64_t n = 0;
 
-    for (const struct worker *worker = pool->workers; worker; worker = worker->next)
-        n += scoreboard_read(&pools->board, worker->slot).sessions;
+    for (int i = 0; i < SCORE_RESULTS; i++)
+        n += sums->results[i];
     return n;
+}
+
+// By reason, "refused_rule", and all together.
+static void append_refused(sd_bus_message *reply, const struct score_counts *sums)
+{
+    uint64_t n = 0;
+
+    for (int i = REFUSAL_NONE + 1; i < REFUSALS; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "refused_%s", refusal_names[i]);
+        (void)control_append_long(reply, name, sums->refused[i]);
+        n += sums->refused[i];
+    }
+    (void)control_append_long(reply, "refused", n);
 }
 
 // What became of datagrams: {"source_port": 3, ...}, and what the kernel had no room for.
@@ -130,12 +146,13 @@ static int append_datagrams(const struct pools *pools, const struct pool *pool,
     return sd_bus_message_close_container(reply);
 }
 
-static int append_pool(const struct pools *pools, const struct pool *pool, sd_bus_message *reply)
+static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_message *reply)
 {
     struct sizing_limits limits = pool_limits(pool);
     const struct listener *listener = pool->listener;
     bool activated = listener->origin == LISTENER_ACTIVATED;
     uint64_t wait = throttle_wait(&pool->deaths, base_now_usec());
+    const struct score_counts *sums = pool_totals_sum(pools, pool);
     int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
     if (r < 0)
@@ -154,7 +171,8 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     (void)control_append_number(reply, "draining", pool->n_draining);
     (void)control_append_number(reply, "queue", listener_waiting(listener));
     (void)control_append_number(reply, "queue_limit", listener->effective_backlog);
-    (void)control_append_long(reply, "sessions", count_sessions(pools, pool));
+    (void)control_append_long(reply, "sessions", count_sessions(sums));
+    append_refused(reply, sums);
     (void)control_append_number(reply, "old", pool->n_old);
     (void)control_append_number(reply, "resting", pool->rest.n);
     (void)control_append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
@@ -248,7 +266,7 @@ int control_append_status(const struct control *control, sd_bus_message *reply)
         r = sd_bus_message_close_container(reply);
     if (r >= 0)
         r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-    for (const struct pool *pool = pools->first; r >= 0 && pool; pool = pool->next)
+    for (struct pool *pool = pools->first; r >= 0 && pool; pool = pool->next)
         r = append_pool(pools, pool, reply);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);

@@ -210,6 +210,7 @@ struct pool_family {
 static const struct pool_family pool_families[] = {
     {{"tcpd_sessions", COUNTER, NULL, "Sessions that have ended, by how."}, OF(results), "result"},
     {{"tcpd_sessions_begun", COUNTER, NULL, "Sessions that have begun."}, OF(begun), NULL},
+    {{"tcpd_refused", COUNTER, NULL, "Clients that were refused, by why."}, OF(refused), "reason"},
     {{"tcpd_received_bytes", COUNTER, "bytes", "Bytes that services have received."},
      OF(received),
      NULL},
