@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/escape.h"
+#include "control/control_nodes.h"
 #include "master/master_status.h"
 
 size_t control_make_text(const char *text, char *ret, size_t size)
@@ -87,6 +88,7 @@ static int append_daemon(const struct control *control, sd_bus_message *reply)
     (void)append_number(reply, "busy", n_busy);
     (void)append_number(reply, "draining", n_draining);
     (void)append_number(reply, "services", (unsigned)master->set.n_services);
+    (void)append_long(reply, "drain_delay_usec", master->config->drain_delay_usec);
     (void)append_number(reply, "services_left_out", (unsigned)master->config->n_left_out);
     return append_number(reply, "addresses_not_served", (unsigned)master->set.n_unserved);
 }
@@ -122,8 +124,9 @@ static int append_datagrams(const struct pools *pools, const struct pool *pool,
     return sd_bus_message_close_container(reply);
 }
 
-static int append_pool(const struct pools *pools, const struct pool *pool, sd_bus_message *reply)
+static int append_pool(const struct master *master, const struct pool *pool, sd_bus_message *reply)
 {
+    const struct pools *pools = &master->pools;
     struct sizing_limits limits = pool_limits(pool);
     const struct listener *listener = pool->listener;
     bool activated = listener->origin == LISTENER_ACTIVATED;
@@ -151,6 +154,8 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     (void)append_number(reply, "resting", pool->rest.n);
     (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
     (void)append_long(reply, "forbidden_calls", pool->n_forbidden);
+    (void)append_number(reply, "accepts_itself", pool->service->accepts_itself);
+    (void)control_append_node(master, pool, reply);
     (void)append_datagrams(pools, pool, reply);
     return sd_bus_message_close_container(reply);
 }
@@ -212,7 +217,7 @@ int control_append_status(const struct control *control, sd_bus_message *reply)
     if (r >= 0)
         r = sd_bus_message_open_container(reply, 'a', "a{sv}");
     for (const struct pool *pool = pools->first; r >= 0 && pool; pool = pool->next)
-        r = append_pool(pools, pool, reply);
+        r = append_pool(control->master, pool, reply);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
     return r < 0 ? r : append_not_served(control->master, reply);

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+// Orders are few and by hand; each changes the text that the service manager keeps. What is found
+// is published each second and whenever something has changed.
+
+#include "master/master_nodes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/base.h"
+#include "board/node_page.h"
+#include "config/handler.h"
+#include "log/log.h"
+#include "master/load_weight.h"
+#include "master/master_status.h"
+#include "master/node_store.h"
+#include "process/own_memory.h"
+
+#define PUBLISH_USEC (50 * USEC_PER_MSEC) // not more often, but for what was ordered
+#define NAMES_MAX    400
+
+// What was found of a service in all its pools.
+struct sum {
+    struct load load;
+    bool is_served, is_failing;
+};
+
+// The master's alone.
+struct nodes_memory {
+    struct node_order orders[NODE_SLOTS];
+    struct load_weight weights[NODE_SLOTS]; // by slot
+    size_t slots[NODE_SLOTS];               // of the configuration's services
+    struct sum sums[NODE_SLOTS];            // of these
+};
+
+static bool has_agent(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_services; i++)
+        if (config->services[i].handler->is_agent)
+            return true;
+    return false;
+}
+
+// Also those that are left out, but no agents.
+static bool is_known(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_services + config->n_left_out; i++) {
+        const struct service *service = &config->services[i];
+
+        if (strcmp(service->name, name) == 0)
+            return !service->handler || !service->handler->is_agent;
+    }
+    return false;
+}
+
+static size_t count_known(const struct config *config)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < config->n_services + config->n_left_out; i++)
+        n += is_known(config, config->services[i].name);
+    return n;
+}
+
+static void forget_unknown(struct master *master)
+{
+    struct node_orders *orders = &master->nodes.orders;
+    size_t before = orders->n;
+
+    for (size_t i = orders->n; i-- > 0;)
+        if (!is_known(master->config, orders->items[i].service)) {
+            log_notice("%s is no longer configured: that it was to be kept from clients is "
+                       "forgotten",
+                       orders->items[i].service);
+            (void)node_orders_drop(orders, orders->items[i].service);
+        }
+    if (orders->n != before)
+        node_store_keep(orders);
+}
+
+int nodes_open(struct master *master)
+{
+    struct nodes_memory *memory = own_memory_new(sizeof(*memory));
+    struct problems problems = {0};
+    char text[NODE_ORDER_TEXT];
+    int r;
+
+    if (!memory)
+        return -ENOMEM;
+    tzset(); // reads a file, if at all, and not later
+    master->nodes = (struct nodes){.memory = memory, .orders.items = memory->orders};
+    node_store_take(&master->nodes.orders);
+    for (size_t i = 0; i < master->nodes.orders.n; i++)
+        if (is_known(master->config, memory->orders[i].service))
+            log_notice("%s is still %s", memory->orders[i].service,
+                       nodes_describe(&memory->orders[i], text, sizeof(text)));
+    r = nodes_prepare(master->config, &problems);
+    for (size_t i = 0; i < problems.n; i++)
+        log_error("%s", problems.texts[i]);
+    problems_done(&problems);
+    if (r >= 0)
+        nodes_adopt(master);
+    return r;
+}
+
+void nodes_close(struct master *master)
+{
+    own_memory_free(master->nodes.memory, sizeof(*master->nodes.memory));
+    master->nodes = (struct nodes){0};
+}
+
+int nodes_prepare(const struct config *config, struct problems *problems)
+{
+    int r = has_agent(config) ? node_page_open() : 0;
+
+    for (size_t i = 0; r < 0 && i < config->n_services; i++)
+        if (config->services[i].handler->is_agent)
+            problems_add(problems, config->services[i].file, config->services[i].line,
+                         "service \"%s\": the memory in which agents read how services are cannot "
+                         "be had: %s",
+                         config->services[i].name, strerror(-r));
+    return r;
+}
+
+void nodes_adopt(struct master *master)
+{
+    const struct config *config = master->config;
+    struct nodes *nodes = &master->nodes;
+    size_t *slots = nodes->memory->slots;
+
+    forget_unknown(master);
+    nodes->has_agent = has_agent(config);
+    for (size_t i = 0; i < NODE_SLOTS; i++)
+        slots[i] = i < config->n_services && nodes->has_agent &&
+                           !config->services[i].handler->is_agent
+                       ? node_page_assign(config->services[i].name)
+                       : NODE_NO_SLOT;
+    node_page_keep(slots, NODE_SLOTS);
+    for (size_t i = 0; i < NODE_SLOTS; i++) // whoever comes next to this slot begins anew
+        if (node_page_is_free(i))
+            nodes->memory->weights[i] = (struct load_weight){0};
+    nodes->published_usec = 0;
+    nodes_publish(master, base_now_usec());
+}
+
+// --- What is found ---
+
+static bool is_failing(const struct pool *pool, uint64_t now)
+{
+    return throttle_wait(&pool->deaths, now) > 0 &&
+           pool->counts.waiting + pool->counts.parked == 0 &&
+           !(pool->service->accepts_itself && pool->counts.busy > 0);
+}
+
+// Whom a program that accepts by itself serves nobody knows: it is taken to have room.
+static void add_pool(struct sum *sum, const struct pool *pool, uint64_t now)
+{
+    sum->is_served = true;
+    sum->is_failing |= is_failing(pool, now);
+    sum->load.max += pool->service->max_workers;
+    if (pool->service->accepts_itself)
+        return;
+    sum->load.busy += pool->counts.busy;
+    sum->load.queued += listener_queued(pool->listener);
+}
+
+static enum node_state state_of(const struct master *master, const struct sum *sum,
+                                const struct node_order *order)
+{
+    if (order && order->kind == NODE_MAINTAIN)
+        return NODE_MAINTENANCE;
+    if (!sum->is_served)
+        return NODE_ABSENT;
+    if (sum->is_failing)
+        return NODE_FAILING;
+    return order || master->phase == MASTER_STARTING || master->phase == MASTER_STOPPING
+               ? NODE_DRAINING
+               : NODE_SERVING;
+}
+
+static void publish_service(struct master *master, size_t i, uint64_t now)
+{
+    const struct service *service = &master->config->services[i];
+    const struct node_order *order = node_orders_find(&master->nodes.orders, service->name);
+    const struct sum *sum = &master->nodes.memory->sums[i];
+    size_t slot = master->nodes.memory->slots[i];
+    struct node_news news = {.state = state_of(master, sum, order),
+                             .max = service->max_workers,
+                             .second = (uint32_t)(now / USEC_PER_SEC)};
+    char user[32];
+
+    if (slot >= NODE_SLOTS)
+        return;
+    news.weight = load_weight_next(&master->nodes.memory->weights[slot], &sum->load, now);
+    if (order)
+        (void)snprintf(news.why, sizeof(news.why), "by %s: %s",
+                       node_order_user(order, user, sizeof(user)), order->reason);
+    node_page_write(slot, &news);
+}
+
+void nodes_publish(struct master *master, uint64_t now_usec)
+{
+    struct nodes *nodes = &master->nodes;
+    const struct config *config = master->config;
+    struct sum *sums = nodes->memory->sums;
+
+    if (!nodes->has_agent ||
+        (now_usec < nodes->published_usec + PUBLISH_USEC && nodes->phase == (int)master->phase))
+        return;
+    nodes->published_usec = now_usec;
+    nodes->phase = (int)master->phase;
+    memset(sums, 0, sizeof(nodes->memory->sums));
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (pool->config == config && (size_t)(pool->service - config->services) < NODE_SLOTS)
+            add_pool(&sums[pool->service - config->services], pool, now_usec);
+    for (size_t i = 0; i < config->n_services && i < NODE_SLOTS; i++)
+        publish_service(master, i, now_usec);
+}
+
+// --- What is ordered ---
+
+const char *nodes_describe(const struct node_order *order, char *text, size_t size)
+{
+    const time_t since = (time_t)order->since_sec, now = time(NULL);
+    struct tm then = {0}, today = {0};
+    char user[32], when[32] = "";
+    bool is_today;
+
+    (void)localtime_r(&since, &then);
+    (void)localtime_r(&now, &today);
+    is_today = then.tm_yday == today.tm_yday && then.tm_year == today.tm_year;
+    (void)strftime(when, sizeof(when), is_today ? "%H:%M" : "%Y-%m-%d %H:%M", &then);
+    (void)snprintf(text, size, "%s by %s since %s%s%s",
+                   order->kind == NODE_DRAIN ? "drained" : "in maintenance",
+                   node_order_user(order, user, sizeof(user)), when, order->reason[0] ? ": " : "",
+                   order->reason);
+    return text;
+}
+
+void nodes_append_status(const struct master *master, char *text, size_t size)
+{
+    const struct node_orders *orders = &master->nodes.orders;
+    const struct node_order *first = orders->items;
+    size_t used = strlen(text);
+    char how[NODE_ORDER_TEXT];
+    bool is_one = true; // order, for several services
+
+    for (size_t i = 1; i < orders->n; i++)
+        is_one = is_one && orders->items[i].kind == first->kind &&
+                 orders->items[i].since_sec == first->since_sec;
+    if (orders->n == 0)
+        return;
+    if (!is_one)
+        (void)snprintf(text + used, size - used, "; %zu services drained or in maintenance",
+                       orders->n);
+    else if (orders->n == 1)
+        (void)snprintf(text + used, size - used, "; %s %s", first->service,
+                       nodes_describe(first, how, sizeof(how)));
+    else
+        (void)snprintf(text + used, size - used, "; %s%zu services %s",
+                       orders->n == count_known(master->config) ? "all " : "", orders->n,
+                       nodes_describe(first, how, sizeof(how)));
+}
+
+// The names of those that the request is for, and are changed by it.
+struct names {
+    char text[NAMES_MAX];
+    const char *only;
+    size_t n, n_unnamed;
+};
+
+static void add_name(struct names *names, const char *name)
+{
+    size_t used = strlen(names->text);
+
+    names->only = name;
+    if (used + strlen(name) + 2 < sizeof(names->text))
+        (void)snprintf(names->text + used, sizeof(names->text) - used, "%s%s",
+                       names->n > 0 ? ", " : "", name);
+    else
+        names->n_unnamed++;
+    names->n++;
+}
+
+static void carry_out(struct master *master, const struct nodes_request *request, const char *name,
+                      struct names *names)
+{
+    struct node_orders *orders = &master->nodes.orders;
+    struct node_order order;
+
+    if (!request->order) {
+        if (node_orders_drop(orders, name))
+            add_name(names, name);
+        return;
+    }
+    order = *request->order;
+    (void)snprintf(order.service, sizeof(order.service), "%s", name);
+    if (node_orders_set(orders, &order))
+        add_name(names, name);
+}
+
+static void tell(const struct nodes_request *request, const struct names *names)
+{
+    const struct node_order whose = {.uid = request->uid};
+    const struct node_order *order = request->order;
+    const char *state = !order ? "ready" : order->kind == NODE_DRAIN ? "drain" : "maint";
+    const char *how = !order                      ? "ready again, said"
+                      : order->kind == NODE_DRAIN ? "drained"
+                                                  : "in maintenance,";
+    struct log_field fields[3] = {
+        {.name = "TCPD_NODE"}, {.name = "TCPD_REASON"}, {.name = "TCPD_SERVICE"}};
+    char user[32], more[32] = "";
+
+    (void)snprintf(fields[0].value, sizeof(fields[0].value), "%s", state);
+    (void)snprintf(fields[1].value, sizeof(fields[1].value), "%s", order ? order->reason : "");
+    (void)snprintf(fields[2].value, sizeof(fields[2].value), "%s", names->only);
+    if (names->n_unnamed > 0)
+        (void)snprintf(more, sizeof(more), " and %zu more", names->n_unnamed);
+    log_record(LOG_NOTICE, EVENT_NODE_ORDER, fields, names->n == 1 ? 3 : 2, "%s%s: %s by %s%s%s",
+               names->text, more, how, node_order_user(&whose, user, sizeof(user)),
+               order && order->reason[0] ? ": " : "", order ? order->reason : "");
+}
+
+static char *refuse(const char *before, const char *name, const char *behind)
+{
+    char *text = NULL;
+
+    return asprintf(&text, "%s%s%s", before, name, behind) < 0 ? strdup("out of memory") : text;
+}
+
+char *nodes_order(struct master *master, const struct nodes_request *request)
+{
+    const struct config *config = master->config;
+    struct names names = {0};
+
+    if (request->order && !master->nodes.has_agent)
+        return refuse("nobody would tell load balancers of it: there is no service with handler = ",
+                      "agent", "");
+    for (char **name = request->services; *name; name++)
+        if (!is_known(config, *name))
+            return refuse("there is no service ", *name, " that agents could tell of");
+    for (char **name = request->services; *name; name++)
+        carry_out(master, request, *name, &names);
+    for (size_t i = 0; !*request->services && i < config->n_services + config->n_left_out; i++)
+        if (is_known(config, config->services[i].name))
+            carry_out(master, request, config->services[i].name, &names);
+    if (names.n == 0)
+        return NULL;
+    tell(request, &names);
+    node_store_keep(&master->nodes.orders);
+    master->nodes.published_usec = 0;
+    nodes_publish(master, base_now_usec());
+    (void)master_status(master);
+    return NULL;
+}
