@@ -100,8 +100,22 @@ int control_on_maintain(sd_bus_message *message, void *userdata, sd_bus_error *e
     return order(message, connection, services, &maintain, error);
 }
 
-int control_append_node(const struct master *master, const struct pool *pool,
-                        sd_bus_message *reply)
+int control_on_sessions(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    struct control_connection *connection = userdata;
+    char *nobody[] = {NULL}, **services = NULL;
+    uint64_t n, usec;
+    int r = sd_bus_message_read_strv(message, &services);
+
+    (void)error;
+    if (r < 0)
+        return r;
+    n = nodes_count_sessions(connection->control->master, services ? services : nobody, &usec);
+    free_list(services);
+    return sd_bus_reply_method_return(message, "tt", n, usec);
+}
+
+int control_append_node(const struct master *master, const struct pool *pool, sd_bus_message *reply)
 {
     const struct node_order *its = node_orders_find(&master->nodes.orders, pool->service->name);
     char text[NODE_ORDER_TEXT], user[32];

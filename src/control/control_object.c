@@ -41,10 +41,8 @@ static int on_get_status(sd_bus_message *message, void *userdata, sd_bus_error *
     return r;
 }
 
-// For root and for who has opened the control
-// socket: the user that tcpd runs as, where it did that itself, else the service manager's. So a
-// tcpd that root's systemd has given a user of its own hears nothing from that user, as it is what
-// its workers are; and nothing from them whosoever they are.
+// So a tcpd that root's systemd has given a user of its own hears nothing from that user, as it is
+// what its workers are; and nothing from them whosoever they are.
 bool control_may_steer(const struct control_connection *connection, const char *request,
                        sd_bus_error *error)
 {
@@ -130,6 +128,7 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("Drain", "as", "", control_on_drain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Ready", "as", "", control_on_ready, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Maintain", "ass", "", control_on_maintain, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Sessions", "as", "tt", control_on_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };

@@ -88,7 +88,6 @@ static int append_daemon(const struct control *control, sd_bus_message *reply)
     (void)append_number(reply, "busy", n_busy);
     (void)append_number(reply, "draining", n_draining);
     (void)append_number(reply, "services", (unsigned)master->set.n_services);
-    (void)append_long(reply, "drain_delay_usec", master->config->drain_delay_usec);
     (void)append_number(reply, "services_left_out", (unsigned)master->config->n_left_out);
     return append_number(reply, "addresses_not_served", (unsigned)master->set.n_unserved);
 }
@@ -154,7 +153,6 @@ static int append_pool(const struct master *master, const struct pool *pool, sd_
     (void)append_number(reply, "resting", pool->rest.n);
     (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
     (void)append_long(reply, "forbidden_calls", pool->n_forbidden);
-    (void)append_number(reply, "accepts_itself", pool->service->accepts_itself);
     (void)control_append_node(master, pool, reply);
     (void)append_datagrams(pools, pool, reply);
     return sd_bus_message_close_container(reply);

@@ -187,11 +187,21 @@ static int fail_call(const sd_bus_error *error, int r)
 
 int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
+    return link_call_for(bus, method, NULL, NULL, timeout_usec, ret_reply);
+}
+
+int link_call_for(sd_bus *bus, const char *method, char **services, const char *reason,
+                  uint64_t timeout_usec, sd_bus_message **ret_reply)
+{
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *call = NULL;
     int status = EX_OK;
     int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager", method);
 
+    if (r >= 0 && services)
+        r = sd_bus_message_append_strv(call, services);
+    if (r >= 0 && reason)
+        r = sd_bus_message_append(call, "s", reason);
     if (r >= 0)
         r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
     if (r < 0)

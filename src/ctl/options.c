@@ -18,9 +18,10 @@
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
 static const char help[] =
-    "usage: tcpdctl [OPTION]... status | reload | stop | check | config | sockets apply\n"
+    "usage: tcpdctl [OPTION]... status | reload | stop | check | config | sockets apply |\n"
+    "                           drain | ready | maint\n"
     "Shows the status of a running tcpd, reloads or stops it, checks its configuration, changes\n"
-    "its sockets.\n"
+    "its sockets, takes it out of load balancing.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"
@@ -37,11 +38,20 @@ static const char help[] =
     "tcpd\n"
     "                     serve it; clients of other addresses lose nothing\n"
     "\n"
+    "  drain [SERVICE]... have load balancers send no new clients to it, or to these services;\n"
+    "                     whoever comes is served all the same\n"
+    "  maint [SERVICE]... --reason TEXT\n"
+    "                     the same, shown there as stopped, with the reason\n"
+    "  ready [SERVICE]... have them send clients again\n"
+    "\n"
     "  -i, --instance NAME\n"
     "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
     "      --json         status: one JSON object instead of a table\n"
     "      --no-wait      stop: do not wait for the end\n"
+    "      --wait         drain: until load balancers have had drain_delay to learn of it, and no\n"
+    "                     session of these services is left\n"
+    "      --reason TEXT  maint: why; 1 to 80 ASCII characters\n"
     "      --dry-run      sockets apply: only print what would be done\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
     "  -V, --version      print the version\n"
@@ -53,6 +63,7 @@ static const char help[] =
 static const char *const command_names[COMMANDS] = {
     [COMMAND_STATUS] = "status", [COMMAND_RELOAD] = "reload", [COMMAND_STOP] = "stop",
     [COMMAND_CHECK] = "check",   [COMMAND_CONFIG] = "config", [COMMAND_SOCKETS] = "sockets",
+    [COMMAND_DRAIN] = "drain",   [COMMAND_READY] = "ready",   [COMMAND_MAINT] = "maint",
 };
 
 // A reload is slow when it has to wait for another one, or for a name service.
@@ -60,6 +71,8 @@ static const uint64_t default_timeouts[COMMANDS] = {
     [COMMAND_STATUS] = 25 * USEC_PER_SEC, [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
     [COMMAND_STOP] = USEC_NEVER,          [COMMAND_CHECK] = 300 * USEC_PER_SEC,
     [COMMAND_CONFIG] = USEC_NEVER,        [COMMAND_SOCKETS] = USEC_NEVER,
+    [COMMAND_DRAIN] = USEC_NEVER,         [COMMAND_READY] = 25 * USEC_PER_SEC,
+    [COMMAND_MAINT] = 25 * USEC_PER_SEC,
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -83,6 +96,11 @@ static uint64_t parse_timeout(const char *text)
     return usec > 0 ? usec : USEC_NEVER;
 }
 
+static bool takes_services(enum command command)
+{
+    return command == COMMAND_DRAIN || command == COMMAND_READY || command == COMMAND_MAINT;
+}
+
 static enum command parse_command(int argc, char **argv)
 {
     const char *word = argc > 0 ? argv[0] : "";
@@ -90,13 +108,17 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, reload, stop, check, config or sockets apply", "");
+        refuse("name a command: status, reload, stop, check, config, sockets apply, drain, ready "
+               "or maint",
+               "");
     while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
         command++;
     if (command == COMMANDS)
         refuse("there is no command ", word);
     if (command == COMMAND_SOCKETS && (argc != 2 || strcmp(argv[1], "apply") != 0))
         refuse("write: tcpdctl sockets apply", "");
+    if (takes_services(command))
+        return command;
     if (argc > 1 && command != COMMAND_CHECK && command != COMMAND_CONFIG &&
         command != COMMAND_SOCKETS)
         refuse(word, " takes no argument");
@@ -171,6 +193,12 @@ static void choose_file(struct options *options, const char *word, const char *i
 
 static void check_combination(const struct options *options, bool timed)
 {
+    if (options->wait && options->command != COMMAND_DRAIN)
+        refuse("--wait is for drain only", "");
+    if (options->reason && options->command != COMMAND_MAINT)
+        refuse("--reason is for maint only", "");
+    if (!options->reason && options->command == COMMAND_MAINT)
+        refuse("maint needs --reason TEXT, which whoever wonders will read", "");
     if (options->json && options->command != COMMAND_STATUS)
         refuse("--json is for status only", "");
     if (options->no_wait && options->command != COMMAND_STOP)
@@ -181,21 +209,40 @@ static void check_combination(const struct options *options, bool timed)
         refuse("--timeout is not for sockets apply, which waits for systemd", "");
 }
 
+static const struct option names[] = {
+    {"socket", required_argument, NULL, 's'},
+    {"instance", required_argument, NULL, 'i'},
+    {"json", no_argument, NULL, 'j'},
+    {"no-wait", no_argument, NULL, 'n'},
+    {"wait", no_argument, NULL, 'w'},
+    {"reason", required_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'd'},
+    {"timeout", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+// What follows the command: services, a file, an instance, or nothing.
+static void take_words(struct options *options, char **words, const char *instance)
+{
+    const char *word = options->command == COMMAND_SOCKETS ? NULL : words[0];
+
+    if (takes_services(options->command)) {
+        options->services = words;
+        word = NULL;
+    }
+    if (options->socket && (instance || word))
+        refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
+    if (instance && word)
+        refuse("--instance names a daemon already; give no argument", "");
+    choose_file(options, word, instance);
+}
+
 struct options options_parse(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"instance", required_argument, NULL, 'i'},
-        {"json", no_argument, NULL, 'j'},
-        {"no-wait", no_argument, NULL, 'n'},
-        {"dry-run", no_argument, NULL, 'd'},
-        {"timeout", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
-    };
     struct options options = {0};
-    const char *instance = NULL, *word;
+    const char *instance = NULL;
     bool timed = false;
     int option;
 
@@ -214,6 +261,12 @@ struct options options_parse(int argc, char **argv)
         case 'n':
             options.no_wait = true;
             break;
+        case 'w':
+            options.wait = true;
+            break;
+        case 'r':
+            options.reason = optarg;
+            break;
         case 'd':
             options.dry_run = true;
             break;
@@ -230,12 +283,7 @@ struct options options_parse(int argc, char **argv)
             exit(EX_USAGE);
         }
     options.command = parse_command(argc - optind, argv + optind);
-    word = argc - optind > 1 && options.command != COMMAND_SOCKETS ? argv[optind + 1] : NULL;
-    if (options.socket && (instance || word))
-        refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
-    if (instance && word)
-        refuse("--instance names a daemon already; give no argument", "");
-    choose_file(&options, word, instance);
+    take_words(&options, argv + optind + 1, instance);
     check_combination(&options, timed);
     if (!timed)
         options.timeout_usec = default_timeouts[options.command];

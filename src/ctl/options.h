@@ -12,6 +12,9 @@ enum command {
     COMMAND_CHECK,
     COMMAND_CONFIG,
     COMMAND_SOCKETS,
+    COMMAND_DRAIN,
+    COMMAND_READY,
+    COMMAND_MAINT,
     COMMANDS
 };
 
@@ -22,7 +25,10 @@ struct options {
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
     bool is_elsewhere;    // the file is none of the unit's
+    char **services;      // drain, ready, maint: those that are named, then NULL; none: all
+    const char *reason;   // maint
     bool json;
+    bool wait;
     bool no_wait;
     bool dry_run;
     uint64_t timeout_usec; // USEC_NEVER: none

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "ctl/check.h"
 #include "ctl/link.h"
+#include "ctl/node.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
 #include "ctl/sockets.h"
@@ -76,8 +77,10 @@ int main(int argc, char **argv)
         status = show_status(bus, &options);
     else if (options.command == COMMAND_RELOAD)
         status = link_call(bus, "Reload", options.timeout_usec, NULL);
-    else
+    else if (options.command == COMMAND_STOP)
         status = stop(bus, &options);
+    else
+        status = node_order(bus, &options);
     (void)sd_bus_close_unref(bus);
     return status;
 }

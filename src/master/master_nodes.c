@@ -288,8 +288,12 @@ static void carry_out(struct master *master, const struct nodes_request *request
                       struct names *names)
 {
     struct node_orders *orders = &master->nodes.orders;
+    const struct node_order *before = node_orders_find(orders, name);
     struct node_order order;
 
+    if (before && request->order && before->kind == request->order->kind &&
+        strcmp(before->reason, request->order->reason) == 0)
+        return; // it stays, and its time
     if (!request->order) {
         if (node_orders_drop(orders, name))
             add_name(names, name);
@@ -306,9 +310,9 @@ static void tell(const struct nodes_request *request, const struct names *names)
     const struct node_order whose = {.uid = request->uid};
     const struct node_order *order = request->order;
     const char *state = !order ? "ready" : order->kind == NODE_DRAIN ? "drain" : "maint";
-    const char *how = !order                      ? "ready again, said"
+    const char *how = !order                      ? "made ready"
                       : order->kind == NODE_DRAIN ? "drained"
-                                                  : "in maintenance,";
+                                                  : "put into maintenance";
     struct log_field fields[3] = {
         {.name = "TCPD_NODE"}, {.name = "TCPD_REASON"}, {.name = "TCPD_SERVICE"}};
     char user[32], more[32] = "";
@@ -354,4 +358,36 @@ char *nodes_order(struct master *master, const struct nodes_request *request)
     nodes_publish(master, base_now_usec());
     (void)master_status(master);
     return NULL;
+}
+
+static bool is_named(char **services, const char *name)
+{
+    for (char **service = services; *service; service++)
+        if (strcmp(*service, name) == 0)
+            return true;
+    return !*services;
+}
+
+uint64_t nodes_count_sessions(struct master *master, char **services, uint64_t *ret_usec)
+{
+    const struct node_orders *orders = &master->nodes.orders;
+    uint64_t delay_sec = (master->config->drain_delay_usec + USEC_PER_SEC - 1) / USEC_PER_SEC;
+    uint64_t now_sec = (uint64_t)time(NULL), n = 0;
+
+    *ret_usec = 0;
+    for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        if (pool->service->handler->is_agent || pool->service->accepts_itself ||
+            !is_named(services, pool->service->name))
+            continue;
+        (void)pool_scan(&master->pools, pool);
+        n += pool->counts.busy + listener_queued(pool->listener);
+    }
+    for (size_t i = 0; i < orders->n; i++) {
+        uint64_t age_sec = now_sec - orders->items[i].since_sec;
+
+        // Within the same second it was just given; a clock that was set back tells nothing.
+        if (delay_sec > 0 && age_sec <= delay_sec && is_named(services, orders->items[i].service))
+            *ret_usec = (delay_sec + 1 - age_sec) * USEC_PER_SEC;
+    }
+    return n;
 }

@@ -28,6 +28,11 @@ struct nodes_request {
 // NULL, or owned text of what is wrong; nothing has changed then.
 char *nodes_order(struct master *master, const struct nodes_request *request);
 
+// How many sessions those services have, or are about to have; all, if none is named. Those of
+// programs that accept by themselves nobody can count. *ret_usec: how long drain_delay leaves load
+// balancers still to learn that they are drained.
+uint64_t nodes_count_sessions(struct master *master, char **services, uint64_t *ret_usec);
+
 // "drained by root since 09:12". Returns text.
 const char *nodes_describe(const struct node_order *order, char *text, size_t size);
 // For STATUS=, behind what text has: nothing without an order.

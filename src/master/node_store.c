@@ -78,5 +78,5 @@ void node_store_keep(const struct node_orders *orders)
         return;
     fd = make_file(orders);
     if (fd < 0 || !notify_store(INHERITED_NODES, fd))
-        log_notice("this lasts until tcpd ends: no service manager keeps it over a restart");
+        log_notice("that lasts until tcpd ends: no service manager keeps it over a restart");
 }

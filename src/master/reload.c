@@ -211,8 +211,8 @@ static void switch_to(struct master *master, struct config *config, struct probl
                                               .warnings = &warnings};
 
     if (leave_out(master, config, problems) < 0 || config_find_owners(config, problems) < 0 ||
-        nodes_prepare(config, problems) < 0 || listen_plan_make(config, &plan, problems) < 0 || listeners_open(&request, &set) < 0 ||
-        check_room(master, &set, problems) < 0) {
+        nodes_prepare(config, problems) < 0 || listen_plan_make(config, &plan, problems) < 0 ||
+        listeners_open(&request, &set) < 0 || check_room(master, &set, problems) < 0) {
         (void)config_unref(config);
         refuse(master, problems);
     } else {
