@@ -141,7 +141,7 @@ static const struct {
 
     {"missing handler",
      "service \"x\" {\n backlog = 1\n}\n",
-     {{"main.conf:3: ", "service \"x\" has no handler; one of: chargen, daytime"}}},
+     {{"main.conf:3: ", "service \"x\" has no handler; one of: agent, chargen"}}},
     {"option of another handler",
      ECHO "\n message = \"x\"\n}\n",
      {{"main.conf:2: ", "message belongs to handler \"greeting\", and service \"e\" has handler"}}},
