@@ -16,6 +16,9 @@ int nodes_prepare(const struct config *config, struct problems *problems);
 // It has taken its place: orders of services that are gone are forgotten.
 void nodes_adopt(struct master *master);
 
+// Whether it has that service, be it left out, and it is no agent.
+bool nodes_knows(const struct config *config, const char *name);
+
 // Publishes what there is to tell, unless that was done a moment ago.
 void nodes_publish(struct master *master, uint64_t now_usec);
 
