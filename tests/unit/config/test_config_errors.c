@@ -53,7 +53,7 @@ static const struct {
      {{"main.conf:1: ", "log_sessions = \"some\" is not allowed; one of: none, errors, all"}}},
     {"bad handler",
      "service \"x\" {\n handler = \"http\"\n}\n",
-     {{"main.conf:2: ", "\"http\" is not a handler; one of: chargen"}}},
+     {{"main.conf:2: ", "\"http\" is not a handler; one of: agent"}}},
     {"bad mode",
      ECHO "\n socket_mode = 0888 }\n",
      {{"main.conf:2: ", "octal number from 0 to 0777"}}},
