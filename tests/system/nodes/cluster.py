@@ -89,10 +89,15 @@ class Haproxy:
         return {row["svname"]: row for row in csv.DictReader(line for line in lines if line)
                 if row["pxname"] == "nodes" and row["svname"] not in ("BACKEND", "FRONTEND")}
 
+    def status(self, number):
+        """UP, DRAIN, DOWN (agent), MAINT ...; what is up with a weight of 0 drains."""
+        row = self.stat()[f"n{number}"]
+        return "DRAIN" if row["status"].startswith("UP") and row["weight"] == "0" else row["status"]
+
     def wait_status(self, number, want, deadline=PATIENCE):
-        """Waits until a server's status begins so: UP, DRAIN, DOWN, MAINT; how long it took."""
+        """Waits until a server's status begins so; how long it took."""
         begin = time.monotonic()
-        wait_for(lambda: self.stat()[f"n{number}"]["status"].startswith(want), deadline,
+        wait_for(lambda: self.status(number).startswith(want), deadline,
                  what=lambda: f"{want} of n{number}: {self.stat()[f'n{number}']}")
         return time.monotonic() - begin
 
