@@ -203,7 +203,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
         reload_start(master);
         return true; // and before its start
     }
-    master_stop_advance(master, now_usec);
+    (void)master_stop_advance(master, now_usec);
     for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
         next = pool->next;
         pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
@@ -224,6 +224,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
     if (master->phase != MASTER_STARTING && master->phase != MASTER_STOPPING)
         reload_advance(master, now_usec);
     nodes_publish(master, now_usec);
+    more = master_stop_advance(master, now_usec) || more; // the last one but agents may have gone
     return more || (master->reload_again && master->phase == MASTER_RUNNING);
 }
 

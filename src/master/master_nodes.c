@@ -148,13 +148,13 @@ static enum node_state state_of(const struct master *master, const struct sum *s
 {
     if (order && order->kind == NODE_MAINTAIN)
         return NODE_MAINTENANCE;
+    if (master->phase == MASTER_STOPPING) // whose pools go one by one
+        return NODE_DRAINING;
     if (!sum->is_served)
         return NODE_ABSENT;
     if (sum->is_failing)
         return NODE_FAILING;
-    return order || master->phase == MASTER_STARTING || master->phase == MASTER_STOPPING
-               ? NODE_DRAINING
-               : NODE_SERVING;
+    return order || master->phase == MASTER_STARTING ? NODE_DRAINING : NODE_SERVING;
 }
 
 static void publish_service(struct master *master, size_t i, uint64_t now)

@@ -31,11 +31,17 @@ static void close_pool(const struct master *master, struct pool *pool)
 }
 
 // Agents stay until nobody else is there: whoever asks is to hear that this node is on its way out.
-static void close_pools(struct master *master, bool with_agents)
+// Whether there was one.
+static bool close_pools(struct master *master, bool with_agents)
 {
+    bool was_open = false;
+
     for (struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (!pool->closing && (with_agents || !pool->service->handler->is_agent))
+        if (!pool->closing && (with_agents || !pool->service->handler->is_agent)) {
             close_pool(master, pool);
+            was_open = true;
+        }
+    return was_open;
 }
 
 static bool has_only_agents(const struct master *master)
@@ -53,7 +59,7 @@ static void begin_draining(struct master *master, uint64_t now)
     master->serve_usec = 0;
     master->phase_usec = now;
     master->stop_usec = limit > 0 ? now + limit : USEC_NEVER;
-    close_pools(master, has_only_agents(master));
+    (void)close_pools(master, has_only_agents(master));
 }
 
 // Idle workers leave by themselves; those with sessions are killed a moment later.
@@ -61,7 +67,7 @@ static void hurry(struct master *master, uint64_t now)
 {
     if (master->at_once)
         return; // asked for again: the moment does not begin anew
-    close_pools(master, true);
+    (void)close_pools(master, true);
     master->at_once = true;
     master->stop_usec = now + HURRY_USEC;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
@@ -92,7 +98,10 @@ static void begin(struct master *master, uint64_t delay_usec, int exit_status, c
 
 void master_stop(struct master *master, bool at_once, int exit_status)
 {
-    uint64_t now = base_now_usec(), delay_usec = at_once ? 0 : master->config->drain_delay_usec;
+    uint64_t now = base_now_usec(), delay_usec = master->config->drain_delay_usec;
+
+    if (at_once || master->phase == MASTER_STARTING) // whom no agent has called up yet
+        delay_usec = 0;
 
     if (master->phase != MASTER_STOPPING) {
         begin(master, delay_usec, exit_status,
@@ -131,7 +140,7 @@ static void kill_late(struct master *master, uint64_t now)
 
     master_extend_stop(master); // for the last time
     master->is_killing = true;
-    close_pools(master, true);
+    (void)close_pools(master, true);
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         n += pool_size(pool);
         pool->drained = true;
@@ -145,18 +154,20 @@ static void kill_late(struct master *master, uint64_t now)
     master->stop_usec = now + USEC_PER_SEC; // and once more, should one have been missed
 }
 
-void master_stop_advance(struct master *master, uint64_t now_usec)
+bool master_stop_advance(struct master *master, uint64_t now_usec)
 {
+    bool more;
+
     if (master->phase != MASTER_STOPPING)
-        return;
+        return false;
     if (master->serve_usec > 0 && now_usec >= master->serve_usec) {
         log_info("drain_delay is over: draining");
         begin_draining(master, now_usec);
     }
     if (master->serve_usec > 0)
-        return;
-    if (has_only_agents(master))
-        close_pools(master, true);
+        return false;
+    more = has_only_agents(master) && close_pools(master, true);
     if (now_usec >= master->stop_usec)
         kill_late(master, now_usec);
+    return more;
 }

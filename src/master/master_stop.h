@@ -15,5 +15,5 @@ void master_extend_stop(const struct master *master);
 // When there is something to be done for it; USEC_NEVER.
 uint64_t master_stop_due(const struct master *master);
 // Does it: drains when drain_delay is over, and agents when nobody else is left; kills the last
-// workers when their time is over.
-void master_stop_advance(struct master *master, uint64_t now_usec);
+// workers when their time is over. True when there is something to be looked at again.
+bool master_stop_advance(struct master *master, uint64_t now_usec);

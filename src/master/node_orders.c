@@ -34,17 +34,26 @@ static size_t count_known(const struct config *config)
     return n;
 }
 
-const char *nodes_describe(const struct node_order *order, char *text, size_t size)
+// Of today the time alone. (strftime() may look for the time zone's file, which waits for a disk.)
+static void format_time(uint64_t sec, char *text, size_t size)
 {
-    const time_t since = (time_t)order->since_sec, now = time(NULL);
+    const time_t since = (time_t)sec, now = time(NULL);
     struct tm then = {0}, today = {0};
-    char user[32], when[32] = "";
-    bool is_today;
+    size_t used = 0;
 
     (void)localtime_r(&since, &then);
     (void)localtime_r(&now, &today);
-    is_today = then.tm_yday == today.tm_yday && then.tm_year == today.tm_year;
-    (void)strftime(when, sizeof(when), is_today ? "%H:%M" : "%Y-%m-%d %H:%M", &then);
+    if (then.tm_yday != today.tm_yday || then.tm_year != today.tm_year)
+        used = (size_t)snprintf(text, size, "%04d-%02d-%02d ", then.tm_year + 1900, then.tm_mon + 1,
+                                then.tm_mday);
+    (void)snprintf(text + used, size - used, "%02d:%02d", then.tm_hour, then.tm_min);
+}
+
+const char *nodes_describe(const struct node_order *order, char *text, size_t size)
+{
+    char user[32], when[64];
+
+    format_time(order->since_sec, when, sizeof(when));
     (void)snprintf(text, size, "%s by %s since %s%s%s",
                    order->kind == NODE_DRAIN ? "drained" : "in maintenance",
                    node_order_user(order, user, sizeof(user)), when, order->reason[0] ? ": " : "",

@@ -18,10 +18,11 @@
 // The text, whose size is *ret_n; NULL: it cannot be one of ours.
 static char *read_text(int fd, size_t *ret_n)
 {
+    int seals = fcntl(fd, F_GET_SEALS);
     struct stat status;
     char *text;
 
-    if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS || fstat(fd, &status) < 0 ||
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &status) < 0 ||
         status.st_size > (off_t)NODE_STATE_TEXT_MAX)
         return NULL;
     text = malloc((size_t)status.st_size + 1);

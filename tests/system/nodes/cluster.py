@@ -165,8 +165,8 @@ class Load:
 
 
 class Cluster:
-    """The networks, the nodes, HAProxy. held: sockets are opened before tcpd, as by socket units.
-    settings: of each node, by its number, or for all."""
+    """The networks, the nodes, HAProxy. held: as under systemd, sockets are opened before tcpd, and
+    what it stores is kept. settings: of each node, by its number, or for all."""
 
     def __init__(self, held=False, settings=None, haproxy=None, **for_all):
         self.stack = contextlib.ExitStack()
@@ -217,7 +217,7 @@ class Cluster:
                 sock = space.call(socket.create_server, (address_of(number), port), backlog=4096)
                 self.stack.callback(sock.close)
                 sockets.append((name, sock))
-        return Node(node_conf(number, **settings), space, sockets,
+        return Node(node_conf(number, **settings), space, sockets, keeps=held,
                     agent=(address_of(number), AGENT_PORT))
 
     def node(self, number):

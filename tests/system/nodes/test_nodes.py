@@ -72,7 +72,7 @@ def test_n2_rolling_term(record_property):
 def test_n3_drain_restart_ready(record_property):
     """By hand: drained, empty, restarted, ready again. A session that lasts is finished."""
     lasts = of(10, 3)
-    with Cluster() as cluster, loaded(cluster, record_property):
+    with Cluster(held=True) as cluster, loaded(cluster, record_property):
         for number in range(1, of(3, 1) + 1):
             node, where = cluster.node(number), (address_of(number), PORT)
             with cluster.clients.call(socket.create_connection, where, PATIENCE) as client:
@@ -220,7 +220,7 @@ def test_n8_load(record_property, weighted):
 
 def test_n9_maintenance():
     """Maintenance outlives a restart; HAProxy shows it, with its reason."""
-    with Cluster() as cluster:
+    with Cluster(held=True) as cluster:
         node = cluster.node(1)
         node.must("maint", "--reason", "a new disk")
         cluster.haproxy.wait_status(1, "DOWN")
@@ -269,7 +269,7 @@ def test_document():
     """The sessions of docs/cluster.md, at the first node."""
     steps = [step for block in documents.read("docs/cluster.md") if block.language == "console"
              for step in documents.steps(block) if not step.reason]
-    with Cluster() as cluster:
+    with Cluster(held=True) as cluster:
         node = cluster.node(1)
         for step in steps:
             if step.command == "sudo systemctl restart tcpd":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """tcpdctl drain, ready, maint: what agents tell of it, who is told of it, how long it lasts."""
 
-import json
+import fcntl
 import os
 import re
 import signal
@@ -13,7 +13,7 @@ import pytest
 
 from harness import (EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, PATIENCE, can_become_others, configuration,
                      read_exactly, run, service, wait_for)
-from node import STATE, TCPDCTL, Kept, Node
+from node import STATE, TCPDCTL, Node
 
 UP, DRAINED = "up 100%\n", "up 0%\n"
 AGENT = {"min_workers": 1, "max_workers": 4, "spare_workers": 1}
@@ -186,9 +186,7 @@ def test_not_kept():
 def sealed(text, seals=0xf):
     fd = os.memfd_create("state", os.MFD_ALLOW_SEALING)
     os.write(fd, text.encode())
-    if seals:
-        import fcntl
-        fcntl.fcntl(fd, 1024 + 9, seals)  # F_ADD_SEALS
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
     return fd
 
 
@@ -211,12 +209,10 @@ def test_state_is_checked(row):
     """What comes from the store is a stranger's until it is read."""
     make, says, words = STATES[row]
     node = Node(conf_of())
-    fd = make()
-    node.store.kept.append((STATE, fd))
+    node.store.kept.append((STATE, make()))
     node.start()
     assert node.ask() == says
     node.daemon.wait_log(words)
-    os.close(fd)
 
 
 def test_no_idle_exit():
@@ -265,7 +261,7 @@ def test_wait_for_balancers():
 def test_drain_delay():
     """TERM: agents say 0%, everybody is served on; when it is over the stop goes on as ever, and the
     agent answers until the last session has ended."""
-    node = Node(conf_of(drain_delay="2s")).start()
+    node = Node(conf_of(drain_delay="2s"), keeps=False).start()
     begin = time.monotonic()
     node.daemon.signal(signal.SIGTERM)
     node.daemon.wait_notify(lambda message: message.get("STOPPING") == "1")
@@ -293,7 +289,7 @@ def connects(address):
 
 def test_second_term():
     """A second TERM ends the delay, and drains; a third one ends sessions."""
-    node = Node(conf_of(drain_delay="10min", stop_timeout="0")).start()
+    node = Node(conf_of(drain_delay="10min", stop_timeout="0"), keeps=False).start()
     with node.daemon.connect("echo") as client:
         client.sendall(b"x")
         assert read_exactly(client, 1) == b"x"
