@@ -16,6 +16,7 @@
 #include "session/session.h"
 
 #define LINE_USEC USEC_PER_SEC // how long a client may take to name a service
+#define STAGE_MS  10           // a stage (only tests have any) may want something else than input
 
 struct agent {
     struct text_list services; // empty: all that are no agents
@@ -78,11 +79,12 @@ static size_t read_line(struct tcpd_session *session, uint8_t line[AGENT_LINE_MA
 
     while (size < AGENT_LINE_MAX && !memchr(line, '\n', size) && now < end_usec) {
         struct pollfd input = {.fd = session->fd, .events = POLLIN};
-        ssize_t n = 0;
+        uint64_t rest_ms = (end_usec - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
+        ssize_t n;
 
-        if (poll(&input, 1, (int)((end_usec - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC)) > 0)
-            n = session_take_now(session, line + size, AGENT_LINE_MAX - size);
-        if ((n == 0 && input.revents != 0) || (n < 0 && errno != EAGAIN && errno != EINTR))
+        (void)poll(&input, 1, (int)(session->stage ? STAGE_MS : rest_ms));
+        n = session_take_now(session, line + size, AGENT_LINE_MAX - size);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             break;
         size += n > 0 ? (size_t)n : 0;
         now = base_now_usec();

@@ -13,8 +13,7 @@ import time
 import pytest
 
 import documents
-from cluster import (AGENT_PORT, BALANCER, CLIENTS, FULL, PORT, Cluster, Load, address_of,
-                     needs_cluster, shown)
+from cluster import (AGENT_PORT, FULL, PORT, Cluster, Load, address_of, needs_cluster, shown)
 from harness import PATIENCE, SANITIZED, process_tree, read_exactly, wait_for
 from network import read_table
 from node import TCPDCTL
