@@ -18,7 +18,7 @@ quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-system check-systemd check-faults check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-system check-nodes check-systemd check-faults check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
@@ -31,7 +31,7 @@ help: ## list the targets
 BUILD_DEPS := gcc libc6-dev $(shell sed -nE '/^Build-Depends/,/^[^ ]/s/^ (pkgconf|lib.*-dev),?$$/\1/p' packaging/debian/control 2>/dev/null)
 RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
-              iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
+              iproute2 curl netbase haproxy nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring \
               python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl gnutls-bin \
               python3-prometheus-client $(if $(CI),prometheus) # of which promtool; the package starts a server
@@ -213,6 +213,10 @@ check-unit: $(UNIT_BIN) ## the unit tests alone
 
 check-system: all $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## the system tests alone; ARGS="-k drain" selects some
 	@tools/check-system $(BUILD) $(PYTHON) $(ARGS)
+
+check-nodes: all ## the tests of nodes behind HAProxy at full length: 20 rolling restarts under load, half an hour
+	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
+	@TCPD_NODES=full tools/check-system $(BUILD) $(PYTHON) -n 0 -k test_nodes $(ARGS)
 
 check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as above
 	@tools/deps $(CHECK_DEPS)

@@ -147,6 +147,7 @@ struct origin {
 struct config {
     uint64_t stop_timeout_usec;
     uint64_t stop_idle_usec;      // of it, for clients that are owed nothing; 0: all of it
+    uint64_t drain_delay_usec;    // a stop goes on serving for so long, until balancers know of it
     uint64_t reload_timeout_usec; // how long reading it may take, 0: any time
     uint64_t exit_idle_usec;      // 0: never
     int socket_units;             // 0: tcpd opens its sockets by itself; for the generator

@@ -139,6 +139,16 @@ void config_check_service(struct service *service, const struct section *section
     service->socket_group_line = section_line(section, "socket_group");
 }
 
+void config_check_beside(const struct config *config, struct problems *problems)
+{
+    for (size_t i = 0; i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        if (!service->is_again && service->handler && service->handler->check)
+            service->handler->check(service, config, problems);
+    }
+}
+
 static bool has_udp(const struct service *service)
 {
     for (size_t i = 0; i < service->listen.n; i++)
@@ -190,6 +200,22 @@ static void warn_of_cores(const struct config *config, struct problems *warnings
     }
 }
 
+// Whoever asks the agent goes on sending clients until it has asked again.
+static void warn_of_agents(const struct config *config, struct problems *warnings)
+{
+    for (size_t i = 0; config->drain_delay_usec == 0 && i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        if (service->handler->is_agent) {
+            problems_add(warnings, service->file, service->line,
+                         "service \"%s\" tells load balancers of a stop, but drain_delay = 0 "
+                         "leaves them no time to ask; 5s is right for HAProxy's agent-inter of 2s",
+                         service->name);
+            return;
+        }
+    }
+}
+
 void config_warn(const struct config *config, struct problems *warnings)
 {
     for (size_t i = 0; config->exit_idle_usec > 0 && i < config->n_services; i++) {
@@ -202,6 +228,7 @@ void config_warn(const struct config *config, struct problems *warnings)
                          "whether it is idle; it may exit with status 0 when it is",
                          service->name);
     }
+    warn_of_agents(config, warnings);
     warn_of_amplification(config, warnings);
     warn_of_cores(config, warnings);
     warn_of_privileges(config, warnings);

@@ -23,6 +23,9 @@ void config_check_certificate(const struct certificate *certificate, struct prob
 void config_check_tls(const struct config *config, struct problems *problems);
 void config_warn_of_certificates(const struct config *config, struct problems *warnings);
 
+// What handlers say of their services beside all others.
+void config_check_beside(const struct config *config, struct problems *problems);
+
 void config_check_service(struct service *service, const struct section *section,
                           struct problems *problems);
 

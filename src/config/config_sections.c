@@ -135,6 +135,7 @@ void config_sections_close(struct config_sections *sections)
 {
     config_check_addresses(sections->config, sections->problems);
     config_check_tls(sections->config, sections->problems);
+    config_check_beside(sections->config, sections->problems);
     config_part_left_out(sections->config);
     free(sections->variants);
     sections->variants = NULL;

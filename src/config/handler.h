@@ -25,6 +25,9 @@ struct handler {
     // problems. section tells where each setting is written.
     void (*prepare)(struct service *service, const struct section *section,
                     struct problems *problems);
+    // Checks the service beside all others, once these are read.
+    void (*check)(const struct service *service, const struct config *config,
+                  struct problems *problems);
     // Frees what prepare() has put into the options beside the fields of the form.
     void (*release)(void *options);
     // The file that it executes or loads, for texts; owned by the service.
@@ -38,6 +41,7 @@ struct handler {
     bool starts_processes; // which a dead worker may leave behind
     bool loads_code;       // somebody's, which may do anything in the worker
     bool is_binary;        // what it sends is no text
+    bool is_agent;         // it tells load balancers of the other services
 };
 
 // A table of handlers ends with NULL. The one of that name; NULL: there is none.

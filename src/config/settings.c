@@ -39,6 +39,7 @@ static const char *const no_yes[] = {"no", "yes"};
 static const struct setting of_file[] = {
     {OF_FILE("stop_timeout", SPAN, stop_timeout_usec), .initial = "30s"},
     {OF_FILE("stop_idle_timeout", SPAN, stop_idle_usec), .initial = "2s"},
+    {OF_FILE("drain_delay", SPAN, drain_delay_usec), .initial = "0"},
     {OF_FILE("reload_timeout", SPAN, reload_timeout_usec), .initial = "20s"},
     {OF_FILE("socket_units", CHOICE, socket_units), .initial = "yes", CHOICES(no_yes)},
     {OF_FILE("exit_idle_time", SPAN, exit_idle_usec), .initial = "0"},

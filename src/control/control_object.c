@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "control/control_counters.h"
 #include "control/control_explain.h"
+#include "control/control_nodes.h"
 #include "control/control_status.h"
 #include "log/log.h"
 #include "master/master_check.h"
@@ -53,12 +54,10 @@ static int on_get_counters(sd_bus_message *message, void *userdata, sd_bus_error
     return answer_with(message, userdata, control_append_counters);
 }
 
-// What changes something, or costs something, is for root and for who has opened the control
-// socket: the user that tcpd runs as, where it did that itself, else the service manager's. So a
-// tcpd that root's systemd has given a user of its own hears nothing from that user, as it is what
-// its workers are; and nothing from them whosoever they are.
-static bool may_steer(const struct control_connection *connection, const char *request,
-                      sd_bus_error *error)
+// So a tcpd that root's systemd has given a user of its own hears nothing from that user, as it is
+// what its workers are; and nothing from them whosoever they are.
+bool control_may_steer(const struct control_connection *connection, const char *request,
+                       sd_bus_error *error)
 {
     const struct control *control = connection->control;
 
@@ -77,7 +76,7 @@ static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *erro
     struct control_connection *connection = userdata;
     struct master *master = connection->control->master;
 
-    if (!may_steer(connection, "requests a reload", error))
+    if (!control_may_steer(connection, "requests a reload", error))
         return -EACCES;
     if (master->phase == MASTER_STOPPING)
         return sd_bus_error_set(error, "tcpd.Error.Stopping", "tcpd is stopping");
@@ -97,7 +96,7 @@ static int on_check(sd_bus_message *message, void *userdata, sd_bus_error *error
     struct control_connection *connection = userdata;
     int r;
 
-    if (!may_steer(connection, "requests a check", error))
+    if (!control_may_steer(connection, "requests a check", error))
         return -EACCES;
     if (connection->n_calls == CONTROL_CALLS)
         return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "too many calls wait already");
@@ -120,7 +119,7 @@ static int on_stop(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     struct control_connection *connection = userdata;
 
-    if (!may_steer(connection, "requests a stop", error))
+    if (!control_may_steer(connection, "requests a stop", error))
         return -EACCES;
     log_info("control: process %d of user %u requests a stop", connection->pid, connection->uid);
     (void)sd_bus_reply_method_return(message, ""); // whoever cannot be answered stops it as well
@@ -142,6 +141,10 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Check", "", "sts", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Drain", "as", "", control_on_drain, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Ready", "as", "", control_on_ready, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Maintain", "ass", "", control_on_maintain, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Sessions", "as", "tt", control_on_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };

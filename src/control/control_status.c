@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/escape.h"
+#include "control/control_nodes.h"
 #include "master/master_status.h"
 #include "pool/pool_totals.h"
 #include "transport/tls_expiry.h"
@@ -146,8 +147,9 @@ static int append_datagrams(const struct pools *pools, const struct pool *pool,
     return sd_bus_message_close_container(reply);
 }
 
-static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_message *reply)
+static int append_pool(const struct master *master, struct pool *pool, sd_bus_message *reply)
 {
+    const struct pools *pools = &master->pools;
     struct sizing_limits limits = pool_limits(pool);
     const struct listener *listener = pool->listener;
     bool activated = listener->origin == LISTENER_ACTIVATED;
@@ -177,6 +179,7 @@ static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_mess
     (void)control_append_number(reply, "resting", pool->rest.n);
     (void)control_append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
     (void)control_append_long(reply, "forbidden_calls", pool->n_forbidden);
+    (void)control_append_node(master, pool, reply);
     (void)append_datagrams(pools, pool, reply);
     return sd_bus_message_close_container(reply);
 }
@@ -267,7 +270,7 @@ int control_append_status(const struct control *control, sd_bus_message *reply)
     if (r >= 0)
         r = sd_bus_message_open_container(reply, 'a', "a{sv}");
     for (struct pool *pool = pools->first; r >= 0 && pool; pool = pool->next)
-        r = append_pool(pools, pool, reply);
+        r = append_pool(control->master, pool, reply);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
     if (r >= 0)

@@ -90,9 +90,9 @@ static int read_all(sd_bus_message *reply, bool prints)
 
 int explain_client(sd_bus *bus, const struct options *options)
 {
-    const char *const texts[3] = {options->address, options->service, ""};
+    const char *const texts[] = {options->address, options->service, "", NULL};
     sd_bus_message *reply = NULL;
-    int status = link_call_with(bus, "Explain", texts, options->timeout_usec, &reply);
+    int status = link_call_with(bus, "Explain", NULL, texts, options->timeout_usec, &reply);
     int r;
 
     if (status != EX_OK)

@@ -189,10 +189,10 @@ static int fail_call(const sd_bus_error *error, int r)
 
 int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
-    return link_call_with(bus, method, NULL, timeout_usec, ret_reply);
+    return link_call_with(bus, method, NULL, (const char *[]){NULL}, timeout_usec, ret_reply);
 }
 
-int link_call_with(sd_bus *bus, const char *method, const char *const texts[3],
+int link_call_with(sd_bus *bus, const char *method, char **services, const char *const *texts,
                    uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -200,8 +200,10 @@ int link_call_with(sd_bus *bus, const char *method, const char *const texts[3],
     int status = EX_OK;
     int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager", method);
 
-    if (r >= 0 && texts)
-        r = sd_bus_message_append(call, "sss", texts[0], texts[1], texts[2]);
+    if (r >= 0 && services)
+        r = sd_bus_message_append_strv(call, services);
+    for (; r >= 0 && *texts; texts++)
+        r = sd_bus_message_append(call, "s", *texts);
     if (r >= 0)
         r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
     if (r < 0)

@@ -13,61 +13,29 @@
 
 #include "base/base.h"
 #include "base/timespan.h"
+#include "ctl/help.h"
 
 #define SOCKET       TCPD_RUN_DIR "/control"
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
-static const char help[] =
-    "usage: tcpdctl [OPTION]... COMMAND\n"
-    "Shows the status and the counters of a running tcpd and whom it serves, reloads or stops it,\n"
-    "checks its configuration, changes its sockets. The commands are:\n"
-    "\n"
-    "  status             show the daemon, its services and their workers\n"
-    "  explain ADDRESS [SERVICE]\n"
-    "                     say whether a client of that address is served, and which rule decides\n"
-    "  metrics            print what it has counted, as Prometheus reads it\n"
-    "  reload             have it read its configuration, and wait until that is served; when it\n"
-    "                     is refused, print what is wrong\n"
-    "  stop               have it finish the sessions in hand and end, and wait for that; once\n"
-    "                     more: end at once\n"
-    "  check [FILE | INSTANCE]\n"
-    "                     check the configuration as the daemon would read it now, in its "
-    "sandbox;\n"
-    "                     without a daemon, or of another FILE, as you, outside of it\n"
-    "  config [FILE | INSTANCE]\n"
-    "                     print every setting with its value, and where each is written\n"
-    "  sockets apply      have systemd open and close what the configuration has changed, and "
-    "tcpd\n"
-    "                     serve it; clients of other addresses lose nothing\n"
-    "\n"
-    "  -i, --instance NAME\n"
-    "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
-    "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
-    "      --json         status, explain: JSON instead of text\n"
-    "      --openmetrics  metrics: in the format OpenMetrics 1.0.0, not the text format 0.0.4\n"
-    "      --output FILE  metrics: into FILE, which is replaced at once; without a daemon, too\n"
-    "      --no-wait      stop: do not wait for the end\n"
-    "      --dry-run      sockets apply: only print what would be done\n"
-    "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
-    "  -V, --version      print the version\n"
-    "  -h, --help         print this\n"
-    "\n"
-    "exit status: 0 done, 1 refused or failed, 3 the client is refused (explain), 64 usage,\n"
-    "             69 no connection or no answer, 77 permission denied,\n"
-    "             78 the configuration is wrong\n";
-
-static const char *const command_names[COMMANDS] = {
-    [COMMAND_STATUS] = "status", [COMMAND_EXPLAIN] = "explain", [COMMAND_METRICS] = "metrics",
-    [COMMAND_RELOAD] = "reload", [COMMAND_STOP] = "stop",       [COMMAND_CHECK] = "check",
-    [COMMAND_CONFIG] = "config", [COMMAND_SOCKETS] = "sockets",
-};
-
-// A reload is slow when it has to wait for another one, or for a name service.
-static const uint64_t default_timeouts[COMMANDS] = {
-    [COMMAND_STATUS] = 25 * USEC_PER_SEC,  [COMMAND_EXPLAIN] = 25 * USEC_PER_SEC,
-    [COMMAND_METRICS] = 25 * USEC_PER_SEC, [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
-    [COMMAND_STOP] = USEC_NEVER,           [COMMAND_CHECK] = 300 * USEC_PER_SEC,
-    [COMMAND_CONFIG] = USEC_NEVER,         [COMMAND_SOCKETS] = USEC_NEVER,
+// How a command is written, how long its answer may take, and which options are its own. A reload
+// is slow when it has to wait for another one, or for a name service.
+static const struct {
+    const char *name;
+    uint64_t timeout_usec;
+    bool takes_services, takes_file;
+} commands[COMMANDS] = {
+    [COMMAND_STATUS] = {"status", 25 * USEC_PER_SEC, false, false},
+    [COMMAND_EXPLAIN] = {"explain", 25 * USEC_PER_SEC, false, false},
+    [COMMAND_METRICS] = {"metrics", 25 * USEC_PER_SEC, false, false},
+    [COMMAND_RELOAD] = {"reload", 300 * USEC_PER_SEC, false, false},
+    [COMMAND_STOP] = {"stop", USEC_NEVER, false, false},
+    [COMMAND_CHECK] = {"check", 300 * USEC_PER_SEC, false, true},
+    [COMMAND_CONFIG] = {"config", USEC_NEVER, false, true},
+    [COMMAND_SOCKETS] = {"sockets", USEC_NEVER, false, false},
+    [COMMAND_DRAIN] = {"drain", USEC_NEVER, true, false},
+    [COMMAND_READY] = {"ready", 25 * USEC_PER_SEC, true, false},
+    [COMMAND_MAINT] = {"maint", 25 * USEC_PER_SEC, true, false},
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -94,26 +62,24 @@ static uint64_t parse_timeout(const char *text)
 static enum command parse_command(int argc, char **argv)
 {
     const char *word = argc > 0 ? argv[0] : "";
-
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, metrics, reload, stop, check, config or sockets "
-               "apply",
+        refuse("name a command: status, explain, metrics, reload, stop, check, config, sockets "
+               "apply, drain, ready or maint",
                "");
-    while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
+    while (command < COMMANDS && strcmp(word, commands[command].name) != 0)
         command++;
     if (command == COMMANDS)
         refuse("there is no command ", word);
     if (command == COMMAND_SOCKETS && (argc != 2 || strcmp(argv[1], "apply") != 0))
         refuse("write: tcpdctl sockets apply", "");
-    if (command == COMMAND_EXPLAIN) {
-        if (argc < 2 || argc > 3)
-            refuse("write: tcpdctl explain ADDRESS [SERVICE]", "");
+    if (command == COMMAND_EXPLAIN && (argc < 2 || argc > 3))
+        refuse("write: tcpdctl explain ADDRESS [SERVICE]", "");
+    if (command == COMMAND_SOCKETS || command == COMMAND_EXPLAIN ||
+        commands[command].takes_services)
         return command;
-    }
-    if (argc > 1 && command != COMMAND_CHECK && command != COMMAND_CONFIG &&
-        command != COMMAND_SOCKETS)
+    if (argc > 1 && !commands[command].takes_file)
         refuse(word, " takes no argument");
     if (argc > 2)
         refuse(word, " takes one FILE or INSTANCE");
@@ -184,53 +150,76 @@ static void choose_file(struct options *options, const char *word, const char *i
     choose_instance(options, instance);
 }
 
+// An option of one command, or of two, is given with another one.
+static void refuse_unless(bool is_given, const struct options *options, const char *option,
+                          enum command one, enum command two)
+{
+    char text[80];
+
+    if (!is_given || options->command == one || options->command == two)
+        return;
+    (void)snprintf(text, sizeof(text), "%s is for %s%s%s%s only", option, commands[one].name,
+                   one == COMMAND_SOCKETS ? " apply" : "", one == two ? "" : " and ",
+                   one == two ? "" : commands[two].name);
+    refuse(text, "");
+}
+
 static void check_combination(const struct options *options, bool timed)
 {
-    if (options->json && options->command != COMMAND_STATUS && options->command != COMMAND_EXPLAIN)
-        refuse("--json is for status and explain only", "");
-    if (options->open_metrics && options->command != COMMAND_METRICS)
-        refuse("--openmetrics is for metrics only", "");
-    if (options->output && options->command != COMMAND_METRICS)
-        refuse("--output is for metrics only", "");
+    refuse_unless(options->json, options, "--json", COMMAND_STATUS, COMMAND_EXPLAIN);
+    refuse_unless(options->open_metrics, options, "--openmetrics", COMMAND_METRICS,
+                  COMMAND_METRICS);
+    refuse_unless(options->output, options, "--output", COMMAND_METRICS, COMMAND_METRICS);
+    refuse_unless(options->wait, options, "--wait", COMMAND_DRAIN, COMMAND_DRAIN);
+    refuse_unless(options->reason, options, "--reason", COMMAND_MAINT, COMMAND_MAINT);
+    refuse_unless(options->no_wait, options, "--no-wait", COMMAND_STOP, COMMAND_STOP);
+    refuse_unless(options->dry_run, options, "--dry-run", COMMAND_SOCKETS, COMMAND_SOCKETS);
     if (options->output && *options->output == '\0')
         refuse("--output takes the path of a file", "");
-    if (options->no_wait && options->command != COMMAND_STOP)
-        refuse("--no-wait is for stop only", "");
-    if (options->dry_run && options->command != COMMAND_SOCKETS)
-        refuse("--dry-run is for sockets apply only", "");
+    if (!options->reason && options->command == COMMAND_MAINT)
+        refuse("maint needs --reason TEXT, which whoever wonders will read", "");
     if (timed && options->command == COMMAND_SOCKETS)
         refuse("--timeout is not for sockets apply, which waits for systemd", "");
 }
 
-// What stands behind the command. Returns a FILE or INSTANCE, NULL: none.
-static const char *take_words(struct options *options, char **words)
+static const struct option names[] = {
+    {"socket", required_argument, NULL, 's'},
+    {"instance", required_argument, NULL, 'i'},
+    {"json", no_argument, NULL, 'j'},
+    {"openmetrics", no_argument, NULL, 'o'},
+    {"output", required_argument, NULL, 'f'},
+    {"no-wait", no_argument, NULL, 'n'},
+    {"wait", no_argument, NULL, 'w'},
+    {"reason", required_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'd'},
+    {"timeout", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {0},
+};
+
+// What follows the command: services, a client's address, a file, an instance, or nothing.
+static void take_words(struct options *options, char **words, const char *instance)
 {
-    if (options->command == COMMAND_SOCKETS)
-        return NULL;
-    if (options->command != COMMAND_EXPLAIN)
-        return words[1];
-    options->address = words[1];
-    options->service = words[2] ? words[2] : "";
-    return NULL;
+    const char *word = commands[options->command].takes_file ? words[0] : NULL;
+
+    if (commands[options->command].takes_services)
+        options->services = words;
+    if (options->command == COMMAND_EXPLAIN) {
+        options->address = words[0];
+        options->service = words[1] ? words[1] : "";
+    }
+    if (options->socket && (instance || word))
+        refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
+    if (instance && word)
+        refuse("--instance names a daemon already; give no argument", "");
+    choose_file(options, word, instance);
 }
 
 struct options options_parse(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"instance", required_argument, NULL, 'i'},
-        {"json", no_argument, NULL, 'j'},
-        {"openmetrics", no_argument, NULL, 'o'},
-        {"output", required_argument, NULL, 'f'},
-        {"no-wait", no_argument, NULL, 'n'},
-        {"dry-run", no_argument, NULL, 'd'},
-        {"timeout", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
-    };
     struct options options = {0};
-    const char *instance = NULL, *word;
+    const char *instance = NULL;
     bool timed = false;
     int option;
 
@@ -255,6 +244,12 @@ struct options options_parse(int argc, char **argv)
         case 'n':
             options.no_wait = true;
             break;
+        case 'w':
+            options.wait = true;
+            break;
+        case 'r':
+            options.reason = optarg;
+            break;
         case 'd':
             options.dry_run = true;
             break;
@@ -263,7 +258,7 @@ struct options options_parse(int argc, char **argv)
             timed = true;
             break;
         case 'h':
-            inform(help);
+            inform(help_text);
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
@@ -271,14 +266,9 @@ struct options options_parse(int argc, char **argv)
             exit(EX_USAGE);
         }
     options.command = parse_command(argc - optind, argv + optind);
-    word = take_words(&options, argv + optind);
-    if (options.socket && (instance || word))
-        refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
-    if (instance && word)
-        refuse("--instance names a daemon already; give no argument", "");
-    choose_file(&options, word, instance);
+    take_words(&options, argv + optind + 1, instance);
     check_combination(&options, timed);
     if (!timed)
-        options.timeout_usec = default_timeouts[options.command];
+        options.timeout_usec = commands[options.command].timeout_usec;
     return options;
 }

@@ -14,6 +14,9 @@ enum command {
     COMMAND_CHECK,
     COMMAND_CONFIG,
     COMMAND_SOCKETS,
+    COMMAND_DRAIN,
+    COMMAND_READY,
+    COMMAND_MAINT,
     COMMANDS
 };
 
@@ -26,9 +29,12 @@ struct options {
     const char *address;  // explain: of the client
     const char *service;  // explain: "" for all
     bool is_elsewhere;    // the file is none of the unit's
+    char **services;      // drain, ready, maint: those that are named, then NULL; none: all
+    const char *reason;   // maint
     bool json;
     bool open_metrics;
     const char *output; // a file, NULL: standard output
+    bool wait;
     bool no_wait;
     bool dry_run;
     uint64_t timeout_usec; // USEC_NEVER: none

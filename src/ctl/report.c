@@ -24,7 +24,7 @@ struct daemon {
 };
 
 struct pool {
-    const char *service, *listener, *origin;
+    const char *service, *listener, *origin, *node_text;
     uint64_t min, spare, max, workers, idle, busy, draining, queue, queue_limit, sessions, refused;
     uint64_t old, resting, throttled_ms, forbidden_calls;
 };
@@ -40,29 +40,19 @@ static const struct field daemon_fields[] = {
     NUMBER(daemon, workers), NUMBER(daemon, idle),        NUMBER(daemon, busy),
     NUMBER(daemon, draining)};
 
-static const struct field pool_fields[] = {TEXT(pool, service),
-                                           TEXT(pool, listener),
-                                           TEXT(pool, origin),
-                                           NUMBER(pool, min),
-                                           NUMBER(pool, spare),
-                                           NUMBER(pool, max),
-                                           NUMBER(pool, workers),
-                                           NUMBER(pool, idle),
-                                           NUMBER(pool, busy),
-                                           NUMBER(pool, draining),
-                                           NUMBER(pool, queue),
-                                           NUMBER(pool, queue_limit),
-                                           NUMBER(pool, sessions),
-                                           NUMBER(pool, old),
-                                           NUMBER(pool, resting),
-                                           NUMBER(pool, throttled_ms),
-                                           NUMBER(pool, forbidden_calls),
-                                           NUMBER(pool, refused)};
+static const struct field pool_fields[] = {
+    TEXT(pool, service),       TEXT(pool, listener),       TEXT(pool, origin),
+    TEXT(pool, node_text),     NUMBER(pool, min),          NUMBER(pool, spare),
+    NUMBER(pool, max),         NUMBER(pool, workers),      NUMBER(pool, idle),
+    NUMBER(pool, busy),        NUMBER(pool, draining),     NUMBER(pool, queue),
+    NUMBER(pool, queue_limit), NUMBER(pool, sessions),     NUMBER(pool, old),
+    NUMBER(pool, resting),     NUMBER(pool, throttled_ms), NUMBER(pool, forbidden_calls),
+    NUMBER(pool, refused)};
 
 static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
                                            TEXT(lack, reason)};
 
-static const struct pool no_pool = {.service = "", .listener = "", .origin = ""};
+static const struct pool no_pool = {.service = "", .listener = "", .origin = "", .node_text = ""};
 static const struct lack no_lack = {.service = "", .listener = "", .reason = ""};
 
 static void print_daemon(FILE *stream, const struct daemon *daemon)
@@ -121,6 +111,7 @@ static void fill_row(struct row *row, const struct pool *pool)
     char(*cells)[CELL] = row->cells;
     const uint64_t numbers[] = {pool->min,  pool->spare, pool->max,
                                 pool->idle, pool->busy,  pool->draining};
+    size_t used;
 
     (void)snprintf(cells[0], CELL, "%s", pool->service);
     (void)snprintf(cells[1], CELL, "%s", pool->listener);
@@ -133,6 +124,9 @@ static void fill_row(struct row *row, const struct pool *pool)
     note(cells[12], pool->old, "", " old");
     note(cells[12], pool->resting, "", " resting");
     note(cells[12], pool->throttled_ms, "throttled for ", " ms");
+    used = strlen(cells[12]);
+    (void)snprintf(cells[12] + used, CELL - used, "%s%s",
+                   used > 0 && pool->node_text[0] ? ", " : "", pool->node_text);
 }
 
 static void fill_lack(struct row *row, const struct lack *lack)

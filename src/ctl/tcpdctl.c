@@ -13,6 +13,7 @@
 #include "ctl/explain.h"
 #include "ctl/link.h"
 #include "ctl/metrics.h"
+#include "ctl/node.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
 #include "ctl/sockets.h"
@@ -82,8 +83,10 @@ int main(int argc, char **argv)
         status = explain_client(bus, &options);
     else if (options.command == COMMAND_RELOAD)
         status = link_call(bus, "Reload", options.timeout_usec, NULL);
-    else
+    else if (options.command == COMMAND_STOP)
         status = stop(bus, &options);
+    else
+        status = node_order(bus, &options);
     (void)sd_bus_close_unref(bus);
     return status;
 }

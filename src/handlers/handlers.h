@@ -6,6 +6,7 @@
 #include "config/handler.h"
 
 #define HANDLERS(HANDLER) \
+    HANDLER(agent)        \
     HANDLER(chargen)      \
     HANDLER(daytime)      \
     HANDLER(discard)      \

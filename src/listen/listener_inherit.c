@@ -18,7 +18,7 @@
 #include "log/log.h"
 #include "log/notify.h"
 
-static int control = -1;
+static int control = -1, nodes = -1;
 
 // Those that are taken have fd -1.
 static struct {
@@ -114,8 +114,14 @@ static int take_in(int i, struct problems *problems)
     static const char no_listener[] =
         "it is neither a listening socket nor one for datagrams, or somebody has shut it down";
     const char *name = inherited.sockets[i].name;
-    bool can = can_listen(inherited.sockets[i].fd, &inherited.sockets[i].address);
+    bool can;
 
+    if (strcmp(name, INHERITED_NODES) == 0) { // no socket; of two the last one is newer
+        base_close_fd(&nodes);
+        nodes = base_take_fd(&inherited.sockets[i].fd);
+        return 0;
+    }
+    can = can_listen(inherited.sockets[i].fd, &inherited.sockets[i].address);
     if (can && strcmp(name, INHERITED_CONTROL) == 0)
         inherited.sockets[i].dead = take_control(i);
     else if (!can && is_stored(name))
@@ -151,7 +157,6 @@ int inherited_open(struct problems *problems)
         return 0;
     inherited.sockets = base_checked(calloc((size_t)n, sizeof(inherited.sockets[0])));
     inherited.n = n;
-    inherited.any = true;
     for (int i = 0; i < n; i++) {
         int fd = SD_LISTEN_FDS_START + i;
 
@@ -160,6 +165,7 @@ int inherited_open(struct problems *problems)
         inherited.sockets[i].address = inherited_address(fd);
         if (take_in(i, problems) < 0)
             r = -EDESTADDRREQ;
+        inherited.any |= strcmp(names[i], INHERITED_NODES) != 0;
     }
     free(names); // the strings stay
     return r;
@@ -270,6 +276,11 @@ bool inherited_any(void)
 int inherited_take_control(void)
 {
     return base_take_fd(&control);
+}
+
+int inherited_take_nodes(void)
+{
+    return base_take_fd(&nodes);
 }
 
 void inherited_close(bool are_kept)

@@ -12,6 +12,7 @@
 
 // '@' and ';' cannot stand in the name of a service.
 #define INHERITED_CONTROL "@control"
+#define INHERITED_NODES   "@node-state"
 #define INHERITED_STORED  "bound-" // then the address, with ; for :
 #define INHERITED_MAX     256      // what systemd takes, with a NUL
 
@@ -34,6 +35,9 @@ bool inherited_has_address(const struct address *address);
 
 // The socket named "@control"; -1: there is none. It is no service's, and stays for this call.
 int inherited_take_control(void);
+
+// What a tcpd before has stored of its node, node_store.h; -1: nothing. The caller's from now on.
+int inherited_take_nodes(void);
 
 // Logs and closes those of the others that are left. are_kept: not those of units, as a service
 // that is left out now may take them at a reload.

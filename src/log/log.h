@@ -27,6 +27,7 @@ enum log_event {
     EVENT_SOURCE_CRASHES,
     EVENT_OWN_REFUSED, // a signal or a call of a descendant of ours
     EVENT_CERTIFICATE_EXPIRES,
+    EVENT_NODE_ORDER, // what load balancers are to be told of services
     EVENT_STOPPED,
     EVENT_SESSION_OPENED,
     EVENT_SESSION_CLOSED,

@@ -23,6 +23,7 @@
 #include "master/master_idle.h"
 #include "master/master_kin.h"
 #include "master/master_listeners.h"
+#include "master/master_nodes.h"
 #include "master/master_orphans.h"
 #include "master/master_status.h"
 #include "master/master_stop.h"
@@ -149,8 +150,8 @@ static int set_timer(struct master *master, uint64_t now)
         next = check_due(master);
     if (master->reaping && master->reap_due_usec < next)
         next = master->reap_due_usec;
-    if (master->phase == MASTER_STOPPING && master->stop_usec < next)
-        next = master->stop_usec;
+    if (master_stop_due(master) < next)
+        next = master_stop_due(master);
     if (master->watchdog_usec > 0 && ping_due(master, now) < next)
         next = ping_due(master, now);
     (void)sd_event_source_set_time(master->timer, next);
@@ -256,6 +257,7 @@ static void tick(struct master *master, uint64_t now)
     master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
+    nodes_publish(master, now);
     transport_tick(master->config, now);
     notify_tick();
 }
@@ -344,6 +346,8 @@ int master_open(struct master *ret, const struct config_source *source, struct c
     master_meet_kin(ret);
     if (r >= 0)
         r = make_pools(ret);
+    if (r >= 0)
+        r = nodes_open(ret);
     lacks = sandbox_lacks(&ret->pools.sandbox);
     if (lacks)
         log_notice("workers run without %s, which this system has not, or forbids", lacks);
@@ -373,6 +377,7 @@ void master_close(struct master *master)
     rehearsal_close(&master->check);
     free(master->orphans.others);
     pools_close(&master->pools);
+    nodes_close(master);
     listeners_forget(&master->set);
     (void)config_unref(master->config);
 }

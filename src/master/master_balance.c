@@ -14,6 +14,7 @@
 #include "log/notify.h"
 #include "master/master_idle.h"
 #include "master/master_listeners.h"
+#include "master/master_nodes.h"
 #include "master/master_resting.h"
 #include "master/master_status.h"
 #include "master/master_stop.h"
@@ -203,7 +204,7 @@ bool master_balance(struct master *master, uint64_t now_usec)
         reload_start(master);
         return true; // and before its start
     }
-    master_kill_late(master, now_usec);
+    (void)master_stop_advance(master, now_usec);
     for (struct pool *pool = master->pools.first, *next; pool; pool = next) {
         next = pool->next;
         pool_arm(&master->pools, pool); // before looking, or a hint in between would be lost
@@ -223,6 +224,8 @@ bool master_balance(struct master *master, uint64_t now_usec)
         announce_ready(master);
     if (master->phase != MASTER_STARTING && master->phase != MASTER_STOPPING)
         reload_advance(master, now_usec);
+    nodes_publish(master, now_usec);
+    more = master_stop_advance(master, now_usec) || more; // the last one but agents may have gone
     return more || (master->reload_again && master->phase == MASTER_RUNNING);
 }
 

@@ -13,7 +13,9 @@
 
 static bool is_enabled(const struct master *master)
 {
-    if (master->config->exit_idle_usec == 0 || master->phase != MASTER_RUNNING)
+    // The service manager forgets what was drained when nobody runs any more.
+    if (master->config->exit_idle_usec == 0 || master->phase != MASTER_RUNNING ||
+        master->nodes.orders.n > 0)
         return false;
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->listener->origin != LISTENER_ACTIVATED)
@@ -58,7 +60,7 @@ void master_exit_if_idle(struct master *master, uint64_t now_usec)
     log_info("idle for exit_idle_time = %" PRIu64
              " ms: exiting; the next connection starts tcpd again",
              master->config->exit_idle_usec / USEC_PER_MSEC);
-    master_stop(master, false, 0);
+    master_stop_idle(master);
 }
 
 void master_warn_of_idle(const struct master *master)

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "listen/listener.h"
+#include "master/node_state.h"
 #include "master/rehearsal.h"
 #include "pool/pool.h"
 
@@ -36,6 +37,15 @@ struct orphans {
     size_t n_others;
     pid_t said[16]; // that are killed, and were named
     unsigned n_said;
+};
+
+// What load balancers are told; master_nodes.c's.
+struct nodes {
+    struct nodes_memory *memory;
+    struct node_orders orders;
+    bool has_agent;          // that tells them
+    uint64_t published_usec; // when it was last told
+    int phase;               // of the master, then
 };
 
 // Whoever wants to know what the master does, and sits above it; each may be NULL. Set before it
@@ -79,11 +89,13 @@ struct master {
     uint64_t phase_usec;    // when the phase began
     uint64_t progress_usec; // reloading: when an old worker was last told to leave
     unsigned n_old;         // reloading: workers of old generations, then
+    uint64_t serve_usec;    // stopping: all go on serving until then; 0: no more
     uint64_t stop_usec;     // stopping: when the last workers are killed, USEC_NEVER
     bool at_once;           // stopping: without regard for sessions and queues
     bool is_killing;        // stopping: that time is over
     bool reaping;           // children have died
     struct orphans orphans;
+    struct nodes nodes;
     struct rehearsal rehearsal; // checking: what is going on
     struct rehearsal check;     // a check that changes nothing, beside it
     uint64_t check_usec;        // when that began

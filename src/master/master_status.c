@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_nodes.h"
 #include "transport/tls_expiry.h"
 
 static const char *const phase_names[] = {
@@ -101,6 +102,9 @@ const char *master_status(struct master *master)
     if (master->phase == MASTER_STOPPING && sums.n_busy > 0)
         append(text, sizeof(text), "; %u session%s left, the oldest %" PRIu64 " s old", sums.n_busy,
                PLURAL(sums.n_busy), oldest_session(master, base_now_usec()) / USEC_PER_SEC);
+    nodes_append_status(master, text, sizeof(text));
+    if (master->serve_usec > 0)
+        append(text, sizeof(text), "; serving on for drain_delay");
     if (master->reload_problem[0] != '\0')
         append(text, sizeof(text), "; the last reload failed: %s", master->reload_problem);
     if (strcmp(text, master->status) != 0) {

@@ -4,10 +4,16 @@
 
 #include "master/master_state.h"
 
-// Starts to stop: drains, or kills at once. Asked for a second time it does so at once, too.
+// Starts to stop: drains, after drain_delay, or kills at once. Asked for again it waits no longer
+// for the one; and then for the other, too.
 void master_stop(struct master *master, bool at_once, int exit_status);
+// The same without drain_delay: there is nobody whom it would help.
+void master_stop_idle(struct master *master);
 // Each tick: asks systemd for more time, until the last workers are killed: who outlives that is
 // systemd's to deal with.
 void master_extend_stop(const struct master *master);
-// Kills the last workers when their time is over.
-void master_kill_late(struct master *master, uint64_t now_usec);
+// When there is something to be done for it; USEC_NEVER.
+uint64_t master_stop_due(const struct master *master);
+// Does it: drains when drain_delay is over, and agents when nobody else is left; kills the last
+// workers when their time is over. True when there is something to be looked at again.
+bool master_stop_advance(struct master *master, uint64_t now_usec);

@@ -17,6 +17,7 @@
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_idle.h"
+#include "master/master_nodes.h"
 #include "master/master_orphans.h"
 #include "master/master_status.h"
 
@@ -134,6 +135,7 @@ static void commit(struct master *master, struct config *config, struct listener
     master->set = *set;
     (void)config_unref(master->config);
     master->config = config;
+    nodes_adopt(master);
     master_warn_of_idle(master);
 }
 
@@ -210,8 +212,8 @@ static void switch_to(struct master *master, struct config *config, struct probl
                                               .warnings = &warnings};
 
     if (leave_out(master, config, problems) < 0 || config_find_owners(config, problems) < 0 ||
-        listen_plan_make(config, &plan, problems) < 0 || listeners_open(&request, &set) < 0 ||
-        check_room(master, &set, problems) < 0) {
+        nodes_prepare(config, problems) < 0 || listen_plan_make(config, &plan, problems) < 0 ||
+        listeners_open(&request, &set) < 0 || check_room(master, &set, problems) < 0) {
         (void)config_unref(config);
         refuse(master, problems);
     } else {

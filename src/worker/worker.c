@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 
 #include "base/base.h"
+#include "board/node_page.h"
 #include "board/scoreboard.h"
 #include "config/handler.h"
 #include "log/log.h"
@@ -96,6 +97,8 @@ static int worker_setup(struct self *self)
     if (r < 0)
         return r;
     log_begin_child();
+    if (!setup->service->handler->is_agent)
+        node_page_forget();
     if (setup->text >= 0)
         divert_output(setup->text);
     if (setup->service->core_dumps)

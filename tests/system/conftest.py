@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import harness  # noqa: E402 (after the path)
-for folder in ("load", "services", "control"):  # modules/ and control/ use their tests, too
+for folder in ("load", "services", "control", "nodes"):  # modules/ and control/ use their tests, too
     sys.path.insert(0, str(Path(__file__).parent / folder))
 import programs  # noqa: E402
 

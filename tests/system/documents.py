@@ -21,6 +21,7 @@ PLAIN = "in a directory with tcpd's files, by test_documents.py"
 BARE = "in a machine of its own without tcpd, by test_installed_documents.py"
 INSTALLED = "in a machine of its own with the package, by test_installed_documents.py"
 USER = "in a machine of its own, as an ordinary user, by test_installed_documents.py"
+CLUSTER = "in a cluster of network namespaces, by nodes/test_nodes.py"
 SAME = "in the machine of the chapter before"
 
 HOW = {
@@ -33,6 +34,8 @@ HOW = {
     ("CONTRIBUTING.md", "Benchmarks"): PLAIN,
     ("docs/architecture.md", "Why no connection is lost"): PLAIN,
     ("docs/architecture.md", "Add a test"): PLAIN,
+    ("docs/cluster.md", "A node"): CLUSTER,
+    ("docs/cluster.md", "Take a node out"): CLUSTER,
     ("docs/install.md", "The package"): BARE,
     ("docs/install.md", "Change what it serves"): SAME,
     ("docs/install.md", "Start it with the first connection only"): SAME,

@@ -53,7 +53,7 @@ static const struct {
      {{"main.conf:1: ", "log_sessions = \"some\" is not allowed; one of: none, errors, all"}}},
     {"bad handler",
      "service \"x\" {\n handler = \"http\"\n}\n",
-     {{"main.conf:2: ", "\"http\" is not a handler; one of: chargen"}}},
+     {{"main.conf:2: ", "\"http\" is not a handler; one of: agent"}}},
     {"bad mode",
      ECHO "\n socket_mode = 0888 }\n",
      {{"main.conf:2: ", "octal number from 0 to 0777"}}},
@@ -141,7 +141,7 @@ static const struct {
 
     {"missing handler",
      "service \"x\" {\n backlog = 1\n}\n",
-     {{"main.conf:3: ", "service \"x\" has no handler; one of: chargen, daytime"}}},
+     {{"main.conf:3: ", "service \"x\" has no handler; one of: agent, chargen"}}},
     {"option of another handler",
      ECHO "\n message = \"x\"\n}\n",
      {{"main.conf:2: ", "message belongs to handler \"greeting\", and service \"e\" has handler"}}},

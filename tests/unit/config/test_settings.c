@@ -267,8 +267,8 @@ static void test_defaults(void **state)
 
 static void test_handlers(void **state)
 {
-    static const char *const names[] = {"chargen", "daytime", "discard", "echo", "greeting",
-                                        "hello",   "module",  "program", "time"};
+    static const char *const names[] = {"agent",    "chargen", "daytime", "discard", "echo",
+                                        "greeting", "hello",   "module",  "program", "time"};
     size_t n = 0;
 
     (void)state;
