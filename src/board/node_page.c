@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One word a service says all that changes each second, so it needs no lock and no sequence. A
 // reason is a text beside it: of two places the one that the word does not name is written, and
-// then the word; who reads looks whether the word has come round meanwhile.
+// then the word; who reads looks whether the number of texts is the same before and behind.
 
 #include "board/node_page.h"
 
@@ -17,7 +17,8 @@
 #define TRIES 3
 
 struct slot {
-    _Atomic uint64_t word; // 0: free
+    _Atomic uint64_t word;    // 0: free
+    _Atomic uint32_t n_texts; // that were begun
     char name[NODE_NAME_MAX + 1];
     char whys[2][NODE_WHY_MAX + 1];
 };
@@ -27,8 +28,8 @@ static struct {
     const struct slot *view;
 } page;
 
-// From the lowest bit: state 4, note 4 (the number of texts written so far), weight 8, max 16,
-// second 32.
+// From the lowest bit: state 4, note 4 (of the number of texts written so far the last bits),
+// weight 8, max 16, second 32.
 static uint64_t pack(const struct node_news *news, unsigned note)
 {
     unsigned max = news->max < UINT16_MAX ? news->max : UINT16_MAX;
@@ -129,9 +130,9 @@ void node_page_write(size_t at, const struct node_news *news)
     if (!page.slots || at >= NODE_SLOTS)
         return;
     slot = &page.slots[at];
-    note = note_of(atomic_load_explicit(&slot->word, memory_order_relaxed));
+    note = atomic_load_explicit(&slot->n_texts, memory_order_relaxed);
     if (news->state == NODE_MAINTENANCE && strcmp(slot->whys[note % 2], news->why) != 0) {
-        note++;
+        atomic_store_explicit(&slot->n_texts, ++note, memory_order_relaxed);
         atomic_thread_fence(memory_order_seq_cst); // behind the word that names the other place
         (void)snprintf(slot->whys[note % 2], sizeof(slot->whys[0]), "%s", news->why);
     }
@@ -162,7 +163,8 @@ struct node_news node_page_read(size_t at, const char *name)
         return (struct node_news){0};
     slot = &page.view[at];
     for (int i = 0; i < TRIES; i++) {
-        uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire), later;
+        uint32_t n_texts = atomic_load_explicit(&slot->n_texts, memory_order_acquire);
+        uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
         struct node_news news = unpack(word);
 
         if (news.state != NODE_MAINTENANCE)
@@ -170,8 +172,8 @@ struct node_news node_page_read(size_t at, const char *name)
         memcpy(news.why, slot->whys[note_of(word) % 2], sizeof(news.why));
         news.why[NODE_WHY_MAX] = '\0';
         atomic_thread_fence(memory_order_acquire);
-        later = atomic_load_explicit(&slot->word, memory_order_relaxed);
-        if (((note_of(later) - note_of(word)) & 0xf) == 0) // else that text may have been written
+        if (atomic_load_explicit(&slot->n_texts, memory_order_relaxed) == n_texts &&
+            note_of(word) == (n_texts & 0xf)) // else that text may have been written meanwhile
             return news;
     }
     return (struct node_news){.state = NODE_MAINTENANCE};
