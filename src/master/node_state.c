@@ -73,9 +73,8 @@ const char *node_order_user(const struct node_order *order, char *text, size_t s
 
 size_t node_state_write(const struct node_orders *orders, char *text)
 {
-    size_t used = strlen(head);
+    size_t used = (size_t)snprintf(text, NODE_STATE_TEXT_MAX, "%s", head);
 
-    memcpy(text, head, used);
     for (size_t i = 0; i < orders->n; i++) {
         const struct node_order *order = &orders->items[i];
 

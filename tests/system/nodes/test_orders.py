@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import documents
 from harness import (EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, PATIENCE, can_become_others, configuration,
                      read_exactly, run, service, wait_for)
 from node import STATE, TCPDCTL, Node
@@ -436,6 +437,15 @@ def test_warning():
     assert status == 0 and len(re.findall("drain_delay = 0 leaves them no time", log)) == 1
     status, _, log = run("-t", conf=conf_of(drain_delay="5s"))
     assert status == 0 and "drain_delay" not in log
+
+
+def test_example():
+    """What etc/tcpd.conf has as comments is right once they are taken off."""
+    text = (documents.TOP / "etc/tcpd.conf").read_text()
+    example = re.search(r'^#service "agent".*?^#}$', text, re.M | re.S)[0]
+    text = text.replace(example, re.sub("^#", "", example, flags=re.M))
+    status, out, log = run("-t", conf=text)
+    assert status == 0 and 'service "agent": handler agent' in out, log
 
 
 def test_view(node):
