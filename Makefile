@@ -83,7 +83,7 @@ TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) src/ctl/json.c src/ctl/sockets_units.c
-FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
+FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
@@ -280,6 +280,8 @@ $(BUILD)/fuzz/libtcpd.a: $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o) $(BUILD)/fuzz/obj
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libtcpd.a
 	$(call quiet,LD,$@)clang -fsanitize=fuzzer,$(FUZZ_SANITIZER) -o $@ $^ $(FUZZ_LIBS)
+
+$(addprefix $(BUILD)/fuzz/,tls_certificate tls_segments ticket_page): FUZZ_LIBS += $(TLS_LIBS)
 
 # Without sanitizers, for valgrind.
 $(BUILD)/fuzz/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
