@@ -18,12 +18,12 @@ quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-system check-systemd check-faults check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-system check-systemd check-faults check-browser check-tls-scanners rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "  variables: CC=gcc|clang  SANITIZE=address,undefined  V=1 (print commands)  PREFIX=$(PREFIX)  CONFDIR=$(CONFDIR)  DESTDIR="
 
 # --- What Debian packages each job needs. tools/deps installs the missing ones or says how. ---
@@ -37,6 +37,7 @@ CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl openssl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver
+SCANNER_DEPS := testssl.sh sslscan
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
 deps: ## install what building, checking and linting need (apt)
@@ -222,6 +223,11 @@ check-browser: all ## a real browser at WebSocket services: Debian's chromium, w
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
 	@tools/deps $(BROWSER_DEPS) || echo "check-browser: these cannot be installed here"
 	@tools/check-browser $(BUILD) $(PYTHON) $(ARGS)
+
+check-tls-scanners: all ## testssl.sh and sslscan at services behind TLS: a minute or two
+	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
+	@tools/deps $(SCANNER_DEPS) || echo "check-tls-scanners: these cannot be installed here"
+	@tools/check-tls-scanners $(BUILD) $(PYTHON) $(ARGS)
 
 rootfs: ## the root file systems of Debian 12 and 13 that tests and packages need
 	@tools/deps $(CHECK_DEPS)
