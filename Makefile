@@ -18,12 +18,12 @@ quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-system check-nodes check-systemd check-faults check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-system check-nodes check-systemd check-faults check-browser check-tls-scanners rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "  variables: CC=gcc|clang  SANITIZE=address,undefined  V=1 (print commands)  PREFIX=$(PREFIX)  CONFDIR=$(CONFDIR)  DESTDIR="
 
 # --- What Debian packages each job needs. tools/deps installs the missing ones or says how. ---
@@ -38,6 +38,7 @@ CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl openssl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver
+SCANNER_DEPS := testssl.sh sslscan
 CLANG_DEPS := $(if $(findstring clang,$(CC)),clang $(if $(SANITIZE),libclang-rt-14-dev))
 
 deps: ## install what building, checking and linting need (apt)
@@ -85,7 +86,7 @@ TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) src/ctl/json.c src/ctl/sockets_units.c
-FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
+FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
@@ -231,6 +232,11 @@ check-browser: all ## a real browser at WebSocket services: Debian's chromium, w
 	@tools/deps $(BROWSER_DEPS) || echo "check-browser: these cannot be installed here"
 	@tools/check-browser $(BUILD) $(PYTHON) $(ARGS)
 
+check-tls-scanners: all ## testssl.sh and sslscan at services behind TLS: a minute or two
+	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
+	@tools/deps $(SCANNER_DEPS) || echo "check-tls-scanners: these cannot be installed here"
+	@tools/check-tls-scanners $(BUILD) $(PYTHON) $(ARGS)
+
 rootfs: ## the root file systems of Debian 12 and 13 that tests and packages need
 	@tools/deps $(CHECK_DEPS)
 	@tools/rootfs
@@ -288,6 +294,8 @@ $(BUILD)/fuzz/libtcpd.a: $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o) $(BUILD)/fuzz/obj
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libtcpd.a
 	$(call quiet,LD,$@)clang -fsanitize=fuzzer,$(FUZZ_SANITIZER) -o $@ $^ $(FUZZ_LIBS)
+
+$(addprefix $(BUILD)/fuzz/,tls_certificate tls_segments ticket_page): FUZZ_LIBS += $(TLS_LIBS)
 
 # Without sanitizers, for valgrind.
 $(BUILD)/fuzz/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)

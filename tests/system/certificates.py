@@ -47,16 +47,16 @@ class Certificate:
 class Authority:
     """One that signs; its own certificate is at .path. Below another one it is an intermediate."""
 
-    def __init__(self, folder, name="test authority", above=None, digest="sha256"):
+    def __init__(self, folder, name="test authority", above=None, digest="sha256", days=30):
         self.folder, self.name, self.above = Path(folder), name, above
         self.stem = name.replace(" ", "-")
         self.path, self.key = self.folder / f"{self.stem}.pem", self.folder / f"{self.stem}.key"
         self.n = 0
         extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"]
         if above:
-            above.sign(self.path, self.key, f"/CN={name}", extensions, digest=digest)
+            above.sign(self.path, self.key, f"/CN={name}", extensions, digest=digest, days=days)
         else:
-            openssl("req", "-x509", *EC, "-nodes", "-days", 30, "-subj", f"/CN={name}", "-keyout",
+            openssl("req", "-x509", *EC, "-nodes", "-days", days, "-subj", f"/CN={name}", "-keyout",
                     self.key, "-out", self.path, *(part for each in extensions[1:]
                                                    for part in ("-addext", each)))
 

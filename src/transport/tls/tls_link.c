@@ -55,7 +55,7 @@ static int bio_write(BIO *bio, const char *data, size_t size, size_t *ret_n)
     link->error = n < 0 ? errno : EAGAIN;
     if (is_later(link->error))
         BIO_set_retry_write(bio);
-    return 0;
+    return -1; // after 0 SSL_shutdown(3) would believe that its close_notify was sent
 }
 
 static long bio_control(BIO *bio, int command, long number, void *pointer)
@@ -173,7 +173,8 @@ static int explain(struct tls_link *link, int result, short *wants)
         link->is_broken = true;
         (void)snprintf(link->wrong, sizeof(link->wrong), "too many records without data");
     }
-    if (link->error != 0) { // of one way: the other may still tell why
+    // What OpenSSL complains of is final, also where there was no room for the alert.
+    if (link->error != 0 && what != SSL_ERROR_SSL) { // of one way: the other may still tell why
         errno = link->error;
         return -1;
     }
@@ -259,11 +260,11 @@ int tls_link_end(struct tls_link *link, int flags)
 {
     int r;
 
-    if (!link->ssl || link->is_broken || !link->has_begun ||
-        (SSL_get_shutdown(link->ssl) & SSL_SENT_SHUTDOWN))
+    if (!link->ssl || link->is_broken || !link->has_begun || link->has_ended)
         return 0;
     begin_call(link, flags);
-    r = SSL_shutdown(link->ssl);
+    r = SSL_shutdown(link->ssl); // again after EAGAIN: only then the rest of it is sent
+    link->has_ended = r >= 0;
     return r >= 0 ? 0 : explain(link, r, &link->write_wants);
 }
 

@@ -101,6 +101,7 @@ struct tls_link {
     uint64_t n_received;           // bytes, of the lower end
     unsigned n_idle_records;       // since the last data
     bool has_begun;                // the handshake is over
+    bool has_ended;                // our close_notify was sent, all of it
     bool is_eof;                   // the lower end has no more
     bool is_cut;                   // and no close_notify came before
     bool has_more;                 // there may be bytes inside, of which poll(2) does not know

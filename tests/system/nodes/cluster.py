@@ -229,8 +229,7 @@ class Cluster:
     def __exit__(self, *_):
         for node in self.nodes:
             if node.daemon and node.daemon.process.poll() is None:
-                node.daemon.kill()
-                node.daemon.wait_exit()
+                node.daemon.cleanup()  # of frozen ones, too
         self.stack.close()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from certificates import Authority
-from harness import (BUILD, EX_OK, Text, configuration, proc_fds, quoted, read_all, service, wait_for)
+from harness import (BUILD, EX_OK, Text, configuration, injected, proc_fds, quoted, read_all,
+                     service, wait_for)
 from programs import ONE, write_script
 from tls_peer import (behind, both_ways, context, dial, exchange, half_closed, s_client,
                       serial_of)
@@ -64,6 +65,20 @@ def test_its_end_is_said(tcpd, authority, www, version):
     with tcpd(www.section() + configuration(behind("daytime"))) as daemon, \
             dial(daemon, "daytime", context(authority, version=version)) as sock:
         assert re.search(rb"\d\d:\d\d", read_all(sock))  # else SSLEOFError
+
+
+@pytest.mark.plain("counts its sends")
+@pytest.mark.parametrize("version, n_before", [(V12, 3), (V13, 2)])
+@pytest.mark.parametrize("handler", ["greeting", "program"])
+def test_its_end_is_said_when_there_is_room(tcpd, authority, www, version, n_before, handler):
+    """close_notify is the last to be sent; the socket takes it at the second time only."""
+    options = {"greeting": {"message": "hi", "sandbox": "off"},  # strace(1) makes a call that is none
+               "program": {"program": ["/bin/echo", "-n", "hi"]}}
+    conf = www.section() + configuration(behind("it", handler, tls_tickets="no", **options[handler]))
+    fails = injected(f"sendto:error=EAGAIN:when={n_before + 1}", follow=True)
+    with tcpd(conf, prefix=fails) as daemon, \
+            dial(daemon, "it", context(authority, version=version)) as sock:
+        assert read_all(sock).endswith(b"hi")  # else SSLEOFError
 
 
 def test_handlers(tcpd, authority, www, tmp_path):

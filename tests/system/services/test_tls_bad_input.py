@@ -11,10 +11,10 @@ import time
 import pytest
 
 from certificates import Authority
-from harness import Text, configuration, proc_fds, read_all, reset, wait_for
+from harness import Text, configuration, injected, proc_fds, read_all, reset, wait_for
 from programs import ONE
 from tls_peer import behind, context, dial, exchange, raw_hello
-from tls_records import extension, hello, name, record
+from tls_records import Client, extension, hello, name, record
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,24 @@ def test_records_that_were_changed(daemon, authority, change):
             read_all(sock)
     daemon.wait_log(r"closed: protocol error \(", since=since)
     assert exchange(daemon, "echo", context(authority), b"x") == b"x"
+
+
+@pytest.mark.plain("counts its sends")
+@pytest.mark.parametrize("handler", ["echo", "program"])
+def test_no_room_for_the_alert(tcpd, authority, handler):
+    """What breaks the protocol ends the session, whether the client hears of it or not."""
+    options = {"echo": {"sandbox": "off"},  # strace(1) makes a call that is none
+               "program": {"program": ["/bin/cat"]}}
+    conf = authority.leaf("www").section() + configuration(
+        behind("it", handler, **options[handler], **ONE))
+    with tcpd(conf, prefix=injected("sendto:error=EAGAIN:when=2+", follow=True)) as daemon, \
+            daemon.connect("it") as sock:
+        client = Client(sock).begin()
+        [worker] = daemon.workers()
+        client.raw(record(23, b"x" * 32))
+        daemon.wait_log(r"closed: protocol error \(.*bad record mac\)", deadline=10)
+        wait_for(lambda: len(client.rest()) == 0)
+        assert daemon.workers() == [worker]
 
 
 def test_updates_of_keys_without_end(daemon, authority):
