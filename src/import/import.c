@@ -137,7 +137,7 @@ void import_drop(struct import *import, const struct place *place, const char *s
     va_end(arguments);
     words_split(&lines, source, strlen(source), "\r\n");
     item = add_item(import);
-    text_add(&item->text, "\n# NOT IMPORTED: %s\n", line);
+    text_add(&item->text, "\n%s# NOT IMPORTED: %s\n", is_off ? "# It was off there.\n" : "", line);
     for (size_t i = 0; i < lines.n; i++) {
         char shown[512];
 

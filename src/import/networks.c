@@ -173,8 +173,8 @@ const char *networks_add_xinetd(struct networks *networks, const char *text)
     if (!parse_address(text, &network))
         return strspn(text, "0123456789.") == strlen(text) || strchr(text, ':') ? is_wrong
                                                                                 : is_name;
-    while (!network.is_ipv6 && network.bits > 0 && network.bytes[network.bits / 8 - 1] == 0)
-        network.bits = (uint8_t)(network.bits - 8);
+    for (unsigned n = 4; !network.is_ipv6 && n > 0 && network.bytes[n - 1] == 0; n--)
+        network.bits = (uint8_t)(8 * (n - 1));
     networks_add(networks, &network);
     return NULL;
 }

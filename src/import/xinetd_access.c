@@ -63,8 +63,8 @@ static void write_list(struct entry *entry, const char *name, const struct netwo
     text_done(&text);
 }
 
-// Without what tcpd needs for a list, or with a list that may mean more than it says.
-static void check_list(struct xservice *service, const struct xlist *list)
+// Without what tcpd needs for lists.
+static void check_support(struct xservice *service, const struct xlist *list)
 {
     if (!list->last)
         return;
@@ -77,6 +77,11 @@ static void check_list(struct xservice *service, const struct xlist *list)
                        "with wait the program accepts, and tcpd sees no client; a firewall "
                        "does" REMOVE);
     service->is_inherited = false;
+}
+
+// A list may mean more than it says.
+static void check_removal(struct xservice *service, const struct xlist *list)
+{
     if (list->unmatched)
         xservice_block(service, list->unmatched,
                        "what -= takes away is not written so before; write the list anew with =");
@@ -112,8 +117,9 @@ static void restrict_clients(struct xservice *service, const struct xlist *only_
 {
     struct networks deny = {0};
 
-    check_list(service, only_from);
-    check_list(service, no_access);
+    check_support(service, only_from->last ? only_from : no_access);
+    check_removal(service, only_from);
+    check_removal(service, no_access);
     take_list(service, no_access, false, &deny);
     drop_denied(service, only_from, allow, &deny);
     if (only_from->last && allow->n == 0) { // nobody

@@ -326,6 +326,12 @@ static const struct known *find_known(const char *name)
     return NULL;
 }
 
+static bool is_for_programs(const struct known *known)
+{
+    return known->take == take_nice || known->take == take_umask || known->take == take_limit ||
+           known->take == xservice_env;
+}
+
 static void take(struct xservice *service, const struct xsection *section,
                  const struct xattribute *attribute)
 {
@@ -343,6 +349,9 @@ static void take(struct xservice *service, const struct xsection *section,
                       known->n_values);
     else if (!known->is_list && xsection_find(section, attribute->name) != attribute)
         xservice_lose(service, attribute, "it is there twice; as with xinetd the first one counts");
+    else if (known->take && is_for_programs(known) && !service->is_defaults &&
+             !service->entry->program)
+        xservice_lose(service, attribute, "it is for programs, which a built-in service has not");
     else if (known->take)
         known->take(service, attribute);
 }

@@ -111,10 +111,20 @@ static void take_address(struct xservice *service)
         door.kind = is_v6 ? DOOR_IPV6 : DOOR_ANY;
     } else if (bind) {
         door.kind = DOOR_HOST;
-        door.host = host = text_make("%s", bind);
+        host = text_make("%s", bind);
+        door.host = host;
     }
     if (door.port != 0)
         entry_listen(service->entry, &door);
+}
+
+static void take_user(struct xservice *service)
+{
+    const char *user = xsection_value(service->section, "user");
+    const char *group = xsection_value(service->section, "group");
+
+    service->entry->user = user ? text_make("%s", user) : NULL;
+    service->entry->group = group ? text_make("%s", group) : NULL;
 }
 
 static void take_program(struct xservice *service)
@@ -122,7 +132,7 @@ static void take_program(struct xservice *service)
     struct entry *entry = service->entry;
     const struct xattribute *arguments = xsection_find(service->section, "server_args");
     const char *server = xsection_value(service->section, "server");
-    const char *slash = strrchr(server, '/'), *user, *group;
+    const char *slash = strrchr(server, '/');
 
     entry->handler = "program";
     entry->program = text_make("%s", server);
@@ -131,11 +141,8 @@ static void take_program(struct xservice *service)
                   strlen(slash ? slash + 1 : server));
     if (arguments)
         words_copy(&entry->arguments, &arguments->values);
-    user = xsection_value(service->section, "user");
-    group = xsection_value(service->section, "group");
-    entry->user = user ? text_make("%s", user) : NULL;
-    entry->group = group ? text_make("%s", group) : NULL;
-    if (!user)
+    take_user(service);
+    if (!entry->user)
         import_block(service->import, entry, &service->section->place,
                      "user is missing; xinetd does not serve it either");
     if (entry->type == SOCK_DGRAM && !entry->waits) {
@@ -159,6 +166,7 @@ static void take_redirect(struct xservice *service, const struct xattribute *red
 
     entry->handler = "program";
     entry->program = text_make("/usr/bin/socat");
+    take_user(service);
     words_add(&entry->arguments, entry->program, strlen(entry->program));
     words_add(&entry->arguments, "-", 1);
     words_add(&entry->arguments, target, strlen(target));
