@@ -21,21 +21,30 @@ class Output:
     def __init__(self, printed, said):
         self.warned = {(found[1], int(found[2]))
                        for found in re.finditer(r"^(.+?):(\d+): warning: .+$", said, re.M)}
+        self.said = {re.sub(": warning: ", ": ", line, count=1) for line in said.splitlines()}
         self.sections = {}
         for block in re.split(r"\n(?=# \S+:\d+: )", printed):
             place = re.match(r"# (\S+):(\d+): ", block)
             section = re.search(r"^(#?)service \"([^\"]+)\" \{\n(.*?)^#?\}$", block, re.M | re.S)
             if place and section:
-                self.sections[place[1], int(place[2])] = Section(*section.groups())
+                reason = re.search(r"^# NOT IMPORTED: (.*)$", block, re.M)
+                self.sections[place[1], int(place[2])] = Section(reason, *section.groups())
 
-    def is_warned(self, file, lines):
-        return any((file, line) in self.warned for line in lines)
+    def tells_why_not(self, section, file, line):
+        """Whether a warning has the reason why an entry is not served."""
+        if section:
+            return section.reason in self.said
+        return (file, line) in self.warned
+
+    def is_warned(self, file, line):
+        return (file, line) in self.warned
 
 
 class Section:
     """A service of tcpd.conf, served or a comment."""
 
-    def __init__(self, mark, name, text):
+    def __init__(self, reason, mark, name, text):
+        self.reason = reason and reason[1]
         self.is_served, self.name = mark == "", name
         text = re.sub(r"^#", "", text, flags=re.M) if mark else text
         self.settings = {}
@@ -153,11 +162,11 @@ def lost_inetd(file, text, output):
             continue
         n += 1
         section = output.sections.get((file, line))
-        is_warned = output.is_warned(file, [line])
+        is_warned = output.is_warned(file, line)
         if section and section.is_served:
             lost += [f"{file}:{line}: {what}"
                      for what in misses_of_entry(words, host, section, is_warned)]
-        elif not is_warned:
+        elif not output.tells_why_not(section, file, line):
             lost.append(f"{file}:{line}: neither served nor warned of")
     return n, lost
 
@@ -167,15 +176,12 @@ def lost_inetd(file, text, output):
 
 class Service:
     def __init__(self, name, file, line):
-        self.name, self.file, self.line, self.end = name, file, line, line
+        self.name, self.file, self.line = name, file, line
         self.attributes = []  # (line, name, operator, values)
 
     def value(self, name, default=None):
         found = [values for _, other, _, values in self.attributes if other == name]
         return found[0] if found else default
-
-    def lines(self):
-        return range(self.line, self.end + 1)
 
 
 def read_xinetd(path):
@@ -190,7 +196,7 @@ def read_xinetd(path):
             if not words or words[0].startswith("#") or words == ["{"]:
                 continue
             if current and words == ["}"]:
-                current.end, current = number, None
+                current = None
             elif current:
                 name, operator, values = re.match(r"\s*(\S+)\s*([+-]?=)(.*)", line).groups()
                 current.attributes.append((number, name, operator, values.split()))
@@ -316,7 +322,7 @@ def lost_xinetd(path, output):
         n += 1
         section = output.sections.get((service.file, service.line))
         if not section or not section.is_served:
-            if not output.is_warned(service.file, service.lines()):
+            if not output.tells_why_not(section, service.file, service.line):
                 lost.append(f"{service.file}:{service.line}: neither served nor warned of")
         if not section:
             continue
@@ -324,7 +330,7 @@ def lost_xinetd(path, output):
         for owner, attribute in ([(service, each) for each in service.attributes] +
                                  [(defaults, each) for each in defaults.attributes
                                   if each[1] not in own and each[1] not in WHOLE]):
-            if not output.is_warned(owner.file, [attribute[0]]) and \
+            if not output.is_warned(owner.file, attribute[0]) and \
                     not is_kept(service, attribute, section, defaults):
                 lost.append(f"{owner.file}:{attribute[0]}: {attribute[1]} of {service.name}")
     return n, lost
