@@ -78,6 +78,7 @@ endif
 CLIENT_SRC := $(wildcard src/client/*.c) $(BASE_SRC)
 VIEW_SRC   := $(wildcard src/view/*.c)
 CTL_SRC    := $(wildcard src/ctl/*.c src/access/*.c) $(VIEW_SRC) src/board/refusals.c src/board/log_quota.c $(BASE_SRC)
+IMPORT_SRC := $(wildcard src/import/*.c) $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c ref_tls.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
@@ -85,11 +86,13 @@ WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_requ
 TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) src/ctl/json.c src/ctl/sockets_units.c
+IMPORT_LIB := $(filter-out %/tcpd_import.c %/options.c,$(wildcard src/import/*.c))
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) src/ctl/json.c src/ctl/sockets_units.c $(IMPORT_LIB)
 FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
+IMPORT_OBJ := $(IMPORT_SRC:%.c=$(BUILD)/%.o)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
 WEBSOCKET_OBJ := $(WEBSOCKET_SRC:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/page_data.o
@@ -106,7 +109,7 @@ LIB        := $(BUILD)/libtcpd.a
 
 programs: all $(UNIT_BIN) $(BENCH_BIN) $(MODULES) $(HOSTILE_BIN) ## build these and what tests and benchmarks need
 
-all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator private/websocket.so private/tls.so) ## build the daemon, its tools, the client
+all: $(addprefix $(BUILD)/,tcpd tcpc tcpdctl tcpd-generator tcpd-import private/websocket.so private/tls.so) ## build the daemon, its tools, the client
 
 examples: $(EXAMPLE_SO) ## build the example modules
 
@@ -137,6 +140,9 @@ $(BUILD)/libwebsocket.a: $(WEBSOCKET_OBJ)
 
 $(BUILD)/tcpdctl: $(CTL_OBJ)
 	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
+
+$(BUILD)/tcpd-import: $(IMPORT_OBJ)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -394,7 +400,7 @@ install: install-server install-dev ## install below PREFIX; below your home fol
 install-server: all units install-$(SCOPE) ## the daemon, its tools and units
 	$(call put,755,$(LIBEXECDIR),$(BUILD)/tcpd)
 	$(call put,644,$(PRIVATEDIR),$(BUILD)/private/websocket.so $(BUILD)/private/tls.so)
-	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl)
+	$(call put,755,$(BINDIR),$(BUILD)/tcpc $(BUILD)/tcpdctl $(BUILD)/tcpd-import)
 	@ln -srf '$(DESTDIR)$(LIBEXECDIR)/tcpd' '$(DESTDIR)$(BINDIR)/tcpd-run'
 	$(call put,644,$(UNITDIR),$(UNIT_FILES))
 	$(call put_text,$(COMPLETION),$(wildcard completions/*))
@@ -427,7 +433,7 @@ uninstall: ## remove what install put there; the configuration stays
 	rm -rf '$(DESTDIR)$(LIBEXECDIR)' '$(DESTDIR)$(PRIVATEDIR)' '$(DESTDIR)$(DOCDIR)'
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/tcpd'
 	rmdir '$(DESTDIR)$(MODULEDIR)' 2>/dev/null || : # somebody's modules stay
-	rm -f $(DESTDIR)$(PCDIR)/tcpd.pc $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \
+	rm -f $(DESTDIR)$(PCDIR)/tcpd.pc $(addprefix $(DESTDIR)$(BINDIR)/,tcpc tcpdctl tcpd-import tcpd-run) $(DESTDIR)$(GENDIR)/tcpd-generator \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(DESTDIR)$(CATALOGDIR)/tcpd.catalog \
 	    $(DESTDIR)$(SYSUSERDIR)/tcpd.conf \
 	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(notdir $(wildcard completions/*))) \

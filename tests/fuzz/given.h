@@ -22,10 +22,15 @@ static const char *const given_names[GIVEN_MAX] = {MAIN_FILE, "/c/inc.conf", MAI
 
 static inline void give_file(const char *name, const void *text, size_t size)
 {
-    const size_t head = sizeof(dev_t) + sizeof(ino_t);
+    const struct { // as base/file.c keeps it
+        dev_t device;
+        ino_t inode;
+        mode_t mode;
+    } its = {.inode = (ino_t)name[strlen(name) - strlen("a.conf")]}; // of its own
+    const size_t head = sizeof(its);
     cleanup_free char *bytes = base_checked(calloc(1, head + size + 1));
 
-    bytes[sizeof(dev_t)] = name[strlen(name) - strlen("a.conf")]; // an inode of its own
+    memcpy(bytes, &its, head);
     if (size > 0)
         memcpy(bytes + head, text, size);
     answers_note("the file", name, bytes, head + size);

@@ -27,7 +27,7 @@ def needed(path):
     return {line.split("[")[1].rstrip("]") for line in read_elf(path, "-d") if "(NEEDED)" in line}
 
 
-@pytest.mark.parametrize("program", ["tcpd", "tcpc", "tcpdctl", "tcpd-generator"])
+@pytest.mark.parametrize("program", ["tcpd", "tcpc", "tcpdctl", "tcpd-generator", "tcpd-import"])
 def test_programs_are_plain(program):
     assert not needed(BUILD / program) & set.union(*OBJECTS.values())
 
@@ -57,7 +57,7 @@ def make(tmp_path):
     """make(TARGET, VARIABLE=VALUE...) of what is built, into tmp_path/root."""
     built = tmp_path / "built"
     built.mkdir()
-    for name in ("tcpd", "tcpc", "tcpdctl", "tcpd-generator", "private"):
+    for name in ("tcpd", "tcpc", "tcpdctl", "tcpd-generator", "tcpd-import", "private"):
         (built / name).symlink_to(BUILD / name)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
 

@@ -27,6 +27,7 @@ PLANTED = (
     ("client/tcpc.c", "log/log.h", "client/ may include base, transport alone"),
     ("generator/tcpd_generator.c", "session/session.h",
      "generator/ may include base, config, handlers alone"),
+    ("import/inetd.c", "config/config.h", "import/ may include base alone"),
     ("worker/worker.c", "nowhere/x.h", "no storey has nowhere/"),
     ("main.c", "ctl/json.h", "ctl/ is a program of its own"),
     ("pool/pool.c", "pool/pool_private.h", None),

@@ -229,14 +229,15 @@ def test_completion(shared_tcpd_machine):
         try tcpdctl ''; try tcpdctl st; try tcpdctl --j; try tcpdctl -s '' | cut -d " " -f 1; try tcpdctl status ''
         try tcpc --framing l; try tcpc --pre; try tcpd --ch; cd /etc/tcpd; try tcpd -c ''
         try tcpd ru; try tcpd run --pres; try tcpd-run --handler dis; try tcpd-run -o idle
-        try tcpd-run -n 1 tcpdc
+        try tcpd-run -n 1 tcpdc; try tcpd-import --s; try tcpd-import x; try tcpd-import inetd tcpd.conf
     """
     result = shared_tcpd_machine.run("bash", "-c", script)
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
-        "check config drain maint ready reload sockets status stop", "status stop", "--json", "/run/tcpd/control", "",
+        "check config drain explain maint metrics ready reload sockets status stop", "status stop", "--json", "/run/tcpd/control", "",
         "line length", "--prefix", "--check", "tcpd.conf",
-        "run", "--prestart", "discard", "idle_timeout=", "tcpdctl"]
+        "run", "--prestart", "discard", "idle_timeout=", "tcpdctl",
+        "--strict", "xinetd", "tcpd.conf"]
 
 
 def test_pages(deb, tmp_path):
@@ -246,7 +247,7 @@ def test_pages(deb, tmp_path):
     subprocess.run(["dpkg-deb", "-x", deb, tmp_path], check=True)
     pages = sorted((tmp_path / "usr/share/man").rglob("*.gz"))
     names = {page.name.removesuffix(".gz") for page in pages}
-    assert names == {"tcpc.1", "tcpdctl.1", "tcpd-run.1", "tcpd.conf.5", "tcpd-datagram.7",
+    assert names == {"tcpc.1", "tcpdctl.1", "tcpd-run.1", "tcpd-import.1", "tcpd.conf.5", "tcpd-datagram.7",
                      "tcpd-metrics.7",
                      "tcpd-tls.7", "tcpd-websocket.7", "tcpd.journal.7", "tcpd.service.8",
                      "tcpd-generator.8"}
