@@ -32,3 +32,14 @@ bool source_offend(struct source_table *table, const struct source_hold *hold, u
         return false;
     return source_ban(&set->ban[way], cost_nsec, limits, now_nsec);
 }
+
+bool source_charge(struct source_table *table, const struct source_key *key, uint64_t cost_nsec,
+                   const struct source_limits *limits, uint64_t now_nsec)
+{
+    struct source_place place = source_place(table, key);
+
+    for (int way = 0; way < SOURCE_WAYS; way++)
+        if (source_tag(source_load(&place.set->count[way])) == place.tag)
+            return source_ban(&place.set->ban[way], cost_nsec, limits, now_nsec);
+    return false;
+}

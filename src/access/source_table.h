@@ -95,6 +95,9 @@ enum source_verdict source_enter(struct source_table *table, struct source_hold 
                                  const struct source_key *key, const struct source_limits *limits,
                                  uint64_t now_nsec);
 void source_leave(struct source_table *table, struct source_hold *hold);
+// Charges a source that may not be held, if it is known.
+bool source_charge(struct source_table *table, const struct source_key *key, uint64_t cost_nsec,
+                   const struct source_limits *limits, uint64_t now_nsec);
 // Charges the source that is held. True: from now on it is refused.
 bool source_offend(struct source_table *table, const struct source_hold *hold, uint64_t cost_nsec,
                    const struct source_limits *limits, uint64_t now_nsec);
