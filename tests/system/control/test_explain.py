@@ -32,6 +32,7 @@ def test_text():
         assert (code, err) == (EX_REFUSED, "")
         assert out == (f"echo on 127.0.0.1:{port['echo']}: REFUSED, rule\n"
                        f"  rule     deny 192.0.2.0/24        {place}:4\n"
+                       f"  not      allow 192.0.2.7          {place}:5\n"
                        f"  it gets  a reset\n"
                        f"hello on 127.0.0.1:{port['hello']}: REFUSED, rule\n"
                        f"  rule     deny 0.0.0.0/0           {place}:10\n"
@@ -49,7 +50,8 @@ def test_json():
         assert json.loads(out) == [{
             "service": "echo", "listener": f"127.0.0.1:{control.daemon.ports['echo']}",
             "address": "2001:db8::1", "served": False, "reason": "rule",
-            "rule": "deny 2001:db8::/32", "place": f"{control.daemon.path}:4", "gets": "a reset"}]
+            "rule": "deny 2001:db8::/32", "place": f"{control.daemon.path}:4",
+            "near": "", "near_place": "", "gets": "a reset"}]
 
 
 @pytest.mark.parametrize("args, want", [
