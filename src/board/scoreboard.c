@@ -22,8 +22,9 @@ struct score_page {
     uint64_t since_usec;
     uint64_t sessions;
     struct score_peer peer;
-    uint32_t forbidden; // a signal handler's: without the sequence
-    char spare[16];
+    uint32_t forbidden;    // a signal handler's: without the sequence
+    _Atomic uint64_t held; // without the sequence, too
+    char spare[8];
     struct score_counts counts; // without the sequence, too
     char rest[PAGE - 64 - sizeof(struct score_counts)];
 };
@@ -85,6 +86,12 @@ enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot
 {
     assert(slot < SCOREBOARD_SLOTS);
     return check_state(__atomic_load_n(&board->pages[slot].state, __ATOMIC_RELAXED));
+}
+
+const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned slot)
+{
+    assert(slot < SCOREBOARD_SLOTS);
+    return &board->pages[slot].held;
 }
 
 struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
@@ -231,6 +238,11 @@ void score_done(struct score_page *page)
 struct score_counts *score_counts(struct score_page *page)
 {
     return &page->counts;
+}
+
+_Atomic uint64_t *score_held(struct score_page *page)
+{
+    return &page->held;
 }
 
 uint32_t *score_forbidden(struct score_page *page)

@@ -73,6 +73,8 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot);
 void scoreboard_add_counts(const struct scoreboard *board, unsigned slot, struct score_counts *sum);
 #define SCORE_MAX (UINT64_C(1) << 62)
 enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot);
+// What a worker holds of its pool's source table, in the words of access/source_table.h.
+const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned slot);
 // Empties a page and gives its memory back; only after the worker was reaped.
 void scoreboard_wipe(const struct scoreboard *board, unsigned slot);
 struct pool_hint *scoreboard_hint(const struct scoreboard *board, unsigned pool);
@@ -89,6 +91,7 @@ void score_busy(struct score_page *page, uint64_t now_usec, const struct sockadd
 void score_done(struct score_page *page); // a session has ended
 // What the worker counts, and it alone.
 struct score_counts *score_counts(struct score_page *page);
+_Atomic uint64_t *score_held(struct score_page *page);
 // Where a forbidden call is noted.
 uint32_t *score_forbidden(struct score_page *page);
 // After score_busy(), with the idle ones that are left: whether this worker is to wake the master.

@@ -121,7 +121,7 @@ static void append_refused(sd_bus_message *reply, const struct score_counts *sum
 
         (void)snprintf(name, sizeof(name), "refused_%s", refusal_names[i]);
         (void)control_append_long(reply, name, sums->refused[i]);
-        n += sums->refused[i];
+        n += i < REFUSALS_TRUE ? sums->refused[i] : 0;
     }
     (void)control_append_long(reply, "refused", n);
 }

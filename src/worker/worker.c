@@ -45,6 +45,7 @@ struct self {
     struct score_counts *counts;
     unsigned n_late; // sessions that met no idle worker
     struct receiver receiver;
+    struct admission admission;
     struct accept_backoff backoff;
     unsigned sessions_left;  // 0: no limit
     bool waiting;            // counted in hint->reserve
@@ -217,6 +218,7 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
     session_log_closed(session, setup->config, quota);
     self->title_end = title_add(self->title, "", self->title_end);
     session_close(session);
+    admission_end(&self->admission, session);
     session_log_flush(quota, setup->listener);
     count_end(self, session);
     score_done(self->page);
@@ -256,6 +258,7 @@ static enum worker_exit accept_loop(struct self *self)
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
     receive_open(&self->receiver, self->setup, self->hint, &session);
+    admission_open(&self->admission, self->setup, self->page, self->hint);
     for (;;) {
         int fd;
 
@@ -267,7 +270,7 @@ static enum worker_exit accept_loop(struct self *self)
             continue;
         }
         self->backoff = (struct accept_backoff){0};
-        if (!admission_grants(self->setup, self->page, self->hint, &session, fd))
+        if (!admission_grants(&self->admission, &session, fd))
             continue;
         serve(self, &session, fd);
         if (process_leave_reason() != WORKER_EXIT_DRAINED)
