@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,24 +19,29 @@
 #define SOCKET       TCPD_RUN_DIR "/control"
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
-// How a command is written, how long its answer may take, and which options are its own. A reload
-// is slow when it has to wait for another one, or for a name service.
+// What may follow a command.
+enum words { NOTHING, FILE_OR_INSTANCE, SERVICES, ADDRESS, ADDRESS_OR_ALL, ONE_SERVICE, APPLY };
+
+// How a command is written, what follows, and how long its answer may take. A reload is slow when
+// it has to wait for another one, or for a name service.
 static const struct {
     const char *name;
+    enum words words;
     uint64_t timeout_usec;
-    bool takes_services, takes_file;
 } commands[COMMANDS] = {
-    [COMMAND_STATUS] = {"status", 25 * USEC_PER_SEC, false, false},
-    [COMMAND_EXPLAIN] = {"explain", 25 * USEC_PER_SEC, false, false},
-    [COMMAND_METRICS] = {"metrics", 25 * USEC_PER_SEC, false, false},
-    [COMMAND_RELOAD] = {"reload", 300 * USEC_PER_SEC, false, false},
-    [COMMAND_STOP] = {"stop", USEC_NEVER, false, false},
-    [COMMAND_CHECK] = {"check", 300 * USEC_PER_SEC, false, true},
-    [COMMAND_CONFIG] = {"config", USEC_NEVER, false, true},
-    [COMMAND_SOCKETS] = {"sockets", USEC_NEVER, false, false},
-    [COMMAND_DRAIN] = {"drain", USEC_NEVER, true, false},
-    [COMMAND_READY] = {"ready", 25 * USEC_PER_SEC, true, false},
-    [COMMAND_MAINT] = {"maint", 25 * USEC_PER_SEC, true, false},
+    [COMMAND_STATUS] = {"status", NOTHING, 25 * USEC_PER_SEC},
+    [COMMAND_EXPLAIN] = {"explain", ADDRESS, 25 * USEC_PER_SEC},
+    [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
+    [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
+    [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
+    [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
+    [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
+    [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
+    [COMMAND_CONFIG] = {"config", FILE_OR_INSTANCE, USEC_NEVER},
+    [COMMAND_SOCKETS] = {"sockets", APPLY, USEC_NEVER},
+    [COMMAND_DRAIN] = {"drain", SERVICES, USEC_NEVER},
+    [COMMAND_READY] = {"ready", SERVICES, 25 * USEC_PER_SEC},
+    [COMMAND_MAINT] = {"maint", SERVICES, 25 * USEC_PER_SEC},
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -59,30 +65,45 @@ static uint64_t parse_timeout(const char *text)
     return usec > 0 ? usec : USEC_NEVER;
 }
 
+// n: how many words follow.
+static void check_words(enum command command, int n, const char *first)
+{
+    static const struct {
+        int min, max;
+        const char *before, *behind; // of the command's name; NULL: it takes no argument
+    } rules[] = {
+        [NOTHING] = {0, 0, "", " takes no argument"},
+        [FILE_OR_INSTANCE] = {0, 1, "", " takes one FILE or INSTANCE"},
+        [SERVICES] = {0, INT_MAX, "", ""},
+        [ADDRESS] = {1, 2, "write: tcpdctl ", " ADDRESS [SERVICE]"},
+        [ADDRESS_OR_ALL] = {1, 2, "write: tcpdctl ", " ADDRESS | all [SERVICE]"},
+        [ONE_SERVICE] = {0, 1, "write: tcpdctl ", " [SERVICE]"},
+        [APPLY] = {1, 1, "write: tcpdctl ", " apply"},
+    };
+    enum words words = commands[command].words;
+    char text[80];
+
+    if (n >= rules[words].min && n <= rules[words].max &&
+        (words != APPLY || strcmp(first, "apply") == 0))
+        return;
+    (void)snprintf(text, sizeof(text), "%s%s%s", rules[words].before, commands[command].name,
+                   rules[words].behind);
+    refuse(text, "");
+}
+
 static enum command parse_command(int argc, char **argv)
 {
-    const char *word = argc > 0 ? argv[0] : "";
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, metrics, reload, stop, check, config, sockets "
-               "apply, drain, ready or maint",
+        refuse("name a command: status, explain, sources, pardon, metrics, reload, stop, check, "
+               "config, sockets apply, drain, ready or maint",
                "");
-    while (command < COMMANDS && strcmp(word, commands[command].name) != 0)
+    while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
     if (command == COMMANDS)
-        refuse("there is no command ", word);
-    if (command == COMMAND_SOCKETS && (argc != 2 || strcmp(argv[1], "apply") != 0))
-        refuse("write: tcpdctl sockets apply", "");
-    if (command == COMMAND_EXPLAIN && (argc < 2 || argc > 3))
-        refuse("write: tcpdctl explain ADDRESS [SERVICE]", "");
-    if (command == COMMAND_SOCKETS || command == COMMAND_EXPLAIN ||
-        commands[command].takes_services)
-        return command;
-    if (argc > 1 && !commands[command].takes_file)
-        refuse(word, " takes no argument");
-    if (argc > 2)
-        refuse(word, " takes one FILE or INSTANCE");
+        refuse("there is no command ", argv[0]);
+    check_words(command, argc - 1, argv[1]);
     return command;
 }
 
@@ -150,35 +171,33 @@ static void choose_file(struct options *options, const char *word, const char *i
     choose_instance(options, instance);
 }
 
-// An option of one command, or of two, is given with another one.
-static void refuse_unless(bool is_given, const struct options *options, const char *option,
-                          enum command one, enum command two)
+// An option that some commands do not know, which would do nothing with it.
+static void refuse_unless(bool is_given, const char *option, bool is_known, const char *whose)
 {
-    char text[80];
-
-    if (!is_given || options->command == one || options->command == two)
-        return;
-    (void)snprintf(text, sizeof(text), "%s is for %s%s%s%s only", option, commands[one].name,
-                   one == COMMAND_SOCKETS ? " apply" : "", one == two ? "" : " and ",
-                   one == two ? "" : commands[two].name);
-    refuse(text, "");
+    if (is_given && !is_known)
+        refuse(option, whose);
 }
 
 static void check_combination(const struct options *options, bool timed)
 {
-    refuse_unless(options->json, options, "--json", COMMAND_STATUS, COMMAND_EXPLAIN);
-    refuse_unless(options->open_metrics, options, "--openmetrics", COMMAND_METRICS,
-                  COMMAND_METRICS);
-    refuse_unless(options->output, options, "--output", COMMAND_METRICS, COMMAND_METRICS);
-    refuse_unless(options->wait, options, "--wait", COMMAND_DRAIN, COMMAND_DRAIN);
-    refuse_unless(options->reason, options, "--reason", COMMAND_MAINT, COMMAND_MAINT);
-    refuse_unless(options->no_wait, options, "--no-wait", COMMAND_STOP, COMMAND_STOP);
-    refuse_unless(options->dry_run, options, "--dry-run", COMMAND_SOCKETS, COMMAND_SOCKETS);
+    enum command command = options->command;
+    bool prints = command == COMMAND_STATUS || command == COMMAND_EXPLAIN ||
+                  command == COMMAND_SOURCES;
+
+    refuse_unless(options->json, "--json", prints, " is for status, explain and sources only");
+    refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
+                  " is for metrics only");
+    refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
+    refuse_unless(options->wait, "--wait", command == COMMAND_DRAIN, " is for drain only");
+    refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
+    refuse_unless(options->no_wait, "--no-wait", command == COMMAND_STOP, " is for stop only");
+    refuse_unless(options->dry_run, "--dry-run", command == COMMAND_SOCKETS,
+                  " is for sockets apply only");
     if (options->output && *options->output == '\0')
         refuse("--output takes the path of a file", "");
-    if (!options->reason && options->command == COMMAND_MAINT)
+    if (!options->reason && command == COMMAND_MAINT)
         refuse("maint needs --reason TEXT, which whoever wonders will read", "");
-    if (timed && options->command == COMMAND_SOCKETS)
+    if (timed && command == COMMAND_SOCKETS)
         refuse("--timeout is not for sockets apply, which waits for systemd", "");
 }
 
@@ -198,17 +217,19 @@ static const struct option names[] = {
     {0},
 };
 
-// What follows the command: services, a client's address, a file, an instance, or nothing.
+// What follows the command, as check_words() has found it.
 static void take_words(struct options *options, char **words, const char *instance)
 {
-    const char *word = commands[options->command].takes_file ? words[0] : NULL;
+    enum words kind = commands[options->command].words;
+    const char *word = kind == FILE_OR_INSTANCE ? words[0] : NULL;
+    bool has_address = kind == ADDRESS || kind == ADDRESS_OR_ALL;
 
-    if (commands[options->command].takes_services)
+    if (kind == SERVICES)
         options->services = words;
-    if (options->command == COMMAND_EXPLAIN) {
-        options->address = words[0];
-        options->service = words[1] ? words[1] : "";
-    }
+    if (has_address)
+        options->address = *words++;
+    if (has_address || kind == ONE_SERVICE)
+        options->service = *words ? *words : "";
     if (options->socket && (instance || word))
         refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
     if (instance && word)
