@@ -243,6 +243,8 @@ def names_networks(setting):
     def check(values, section):
         if is_open(values):
             return True
+        if setting == "allow" and not values:  # nobody
+            return section.values("deny") == ["0.0.0.0/0", "::/0"]
         nets = [ipaddress.ip_network(text) for text in section.values(setting)]
         return bool(values) and all(is_address(text) and any(
             ipaddress.ip_address(text.split("/")[0]) in net for net in nets) for text in values)
