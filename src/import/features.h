@@ -13,7 +13,7 @@ struct features {
 };
 
 static const struct features features_known = {
-    .access = false,
-    .refusal_text = false,
+    .access = true,
+    .refusal_text = true,
     .source_connections = false,
 };

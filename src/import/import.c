@@ -59,6 +59,17 @@ void entry_set(struct entry *entry, const char *name, const char *format, ...)
     text_add(&entry->lines, "    %s = %s\n", name, value);
 }
 
+void entry_set_networks(struct entry *entry, const char *name, const struct networks *networks)
+{
+    struct text text = {0};
+
+    if (networks->n == 0)
+        return;
+    networks_write(networks, &text);
+    entry_set(entry, name, "%s", text.bytes);
+    text_done(&text);
+}
+
 void entry_listen(struct entry *entry, const struct door *door)
 {
     struct door *added;

@@ -10,6 +10,7 @@
 
 #include "base/problems.h"
 #include "import/features.h"
+#include "import/networks.h"
 #include "import/text.h"
 #include "import/world.h"
 
@@ -71,6 +72,8 @@ struct entry *import_entry(struct import *import, const struct place *place, con
 // Adds the line of a setting.
 __attribute__((format(printf, 3, 4))) void entry_set(struct entry *entry, const char *name,
                                                      const char *format, ...);
+// The same of a list, if there is anything in it.
+void entry_set_networks(struct entry *entry, const char *name, const struct networks *networks);
 void entry_listen(struct entry *entry, const struct door *door); // copies it
 
 // Something is lost: of a service, which is served without it, or else (entry NULL) at the top.

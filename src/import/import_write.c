@@ -23,8 +23,15 @@ static bool is_active(const struct entry *entry)
     return entry && !entry->is_off && !entry->why_not;
 }
 
+// What the shipped configuration has, beside which the output may stand, is taken, too.
 static bool is_taken(const struct import *import, const struct entry *entry, const char *name)
 {
+    static const char *const shipped[] = {"chargen",  "daytime", "discard", "echo",
+                                          "greeting", "hello",   "time"};
+
+    for (size_t i = 0; i < ELEMENTS(shipped); i++)
+        if (strcmp(shipped[i], name) == 0)
+            return true;
     for (size_t i = 0; import->items[i].entry != entry; i++)
         if (import->items[i].entry && strcmp(import->items[i].entry->name, name) == 0)
             return true;
@@ -44,8 +51,9 @@ static void settle_name(const struct import *import, struct entry *entry)
     base = text_make("%s", name);
     for (unsigned n = 1; is_taken(import, entry, name); n++) {
         free(name);
-        name = n == 1 && entry->type == SOCK_DGRAM ? text_make("%s-udp", base)
-                                                   : text_make("%s-%u", base, n + 1);
+        name = n > 1                       ? text_make("%s-%u", base, n)
+               : entry->type == SOCK_DGRAM ? text_make("%s-udp", base)
+                                           : text_make("%s-tcp", base);
     }
     free(entry->name);
     entry->name = name;
@@ -157,6 +165,10 @@ static void look_at_doors(struct import *import, struct entry *entry)
             import_block(import, entry, &entry->place,
                          "the address %s is not found; write a number, and remove the # below",
                          door->host);
+        else if (door->kind == DOOR_HOST && !strchr(door->host, ':') &&
+                 strspn(door->host, "0123456789.") != strlen(door->host))
+            import_note(import, &entry->place, "the name %s is looked up whenever tcpd starts",
+                        door->host);
     }
 }
 

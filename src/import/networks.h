@@ -9,6 +9,8 @@
 
 #include "import/text.h"
 
+#define NETWORKS_MAX 65536 // that a list of tcpd.conf may have
+
 struct network {
     uint8_t bytes[16]; // those behind the prefix are 0, of IPv4 all but four
     uint8_t bits;

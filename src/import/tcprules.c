@@ -109,25 +109,24 @@ static void split(struct reading *reading, struct networks *allow, struct networ
 static void write_lists(struct reading *reading, struct networks *allow, struct networks *deny)
 {
     static const struct network all = {0};
-    struct text text = {0};
 
     if (allow->n > 0 && !networks_around(allow, &all) && !networks_around(deny, &all))
         networks_add_all(allow);
     networks_sort(allow);
     networks_sort(deny);
-    if (allow->n > 0 && deny->n > 0) { // else all of them come in anyway
-        networks_write(allow, &text);
-        entry_set(reading->entry, "allow", "%s", text.bytes);
-        text_done(&text);
-    }
-    if (deny->n > 0) {
-        networks_write(deny, &text);
-        entry_set(reading->entry, "deny", "%s", text.bytes);
-        text_done(&text);
-    }
-    if (deny->n > 0 && !reading->import->features->access)
+    if (deny->n == 0)
+        return; // all of them come in anyway
+    if (!reading->import->features->access) {
         import_block(reading->import, reading->entry, &reading->entry->place,
                      "this tcpd has no rules on addresses; a firewall has");
+        return;
+    }
+    if (allow->n > NETWORKS_MAX || deny->n > NETWORKS_MAX)
+        import_block(reading->import, reading->entry, &reading->entry->place,
+                     "a list of tcpd has at most %d addresses; a firewall takes more",
+                     NETWORKS_MAX);
+    entry_set_networks(reading->entry, "allow", allow);
+    entry_set_networks(reading->entry, "deny", deny);
 }
 
 static struct entry *make_entry(struct import *import, const struct place *place, const char *file)

@@ -52,31 +52,21 @@ static void drop_denied(struct xservice *service, const struct xlist *only_from,
     }
 }
 
-static void write_list(struct entry *entry, const char *name, const struct networks *networks)
+// Whether tcpd can have lists for the service.
+static bool check_support(struct xservice *service, const struct xlist *list)
 {
-    struct text text = {0};
+    bool has_lists = service->import->features->access, waits = service->entry->waits;
 
-    if (networks->n == 0)
-        return;
-    networks_write(networks, &text);
-    entry_set(entry, name, "%s", text.bytes);
-    text_done(&text);
-}
-
-// Without what tcpd needs for lists.
-static void check_support(struct xservice *service, const struct xlist *list)
-{
-    if (!list->last)
-        return;
     service->is_inherited = !list->is_changed;
-    if (!service->import->features->access)
+    if (list->last && !has_lists)
         xservice_block(service, list->last,
                        "this tcpd has no rules on addresses; a firewall has" REMOVE);
-    else if (service->entry->waits)
+    else if (list->last && waits)
         xservice_block(service, list->last,
                        "with wait the program accepts, and tcpd sees no client; a firewall "
                        "does" REMOVE);
     service->is_inherited = false;
+    return has_lists && !waits;
 }
 
 // A list may mean more than it says.
@@ -115,9 +105,9 @@ static bool is_for_all(struct entry *entry, const struct networks *allow)
 static void restrict_clients(struct xservice *service, const struct xlist *only_from,
                              const struct xlist *no_access, struct networks *allow)
 {
+    bool is_supported = check_support(service, only_from->last ? only_from : no_access);
     struct networks deny = {0};
 
-    check_support(service, only_from->last ? only_from : no_access);
     check_removal(service, only_from);
     check_removal(service, no_access);
     take_list(service, no_access, false, &deny);
@@ -126,8 +116,14 @@ static void restrict_clients(struct xservice *service, const struct xlist *only_
         deny.n = 0;
         networks_add_all(&deny);
     }
-    write_list(service->entry, "allow", allow);
-    write_list(service->entry, "deny", &deny);
+    if (allow->n > NETWORKS_MAX || deny.n > NETWORKS_MAX)
+        import_block(service->import, service->entry, &service->section->place,
+                     "a list of tcpd has at most %d addresses; a firewall takes more" REMOVE,
+                     NETWORKS_MAX);
+    if (is_supported) {
+        entry_set_networks(service->entry, "allow", allow);
+        entry_set_networks(service->entry, "deny", &deny);
+    }
     networks_done(&deny);
 }
 

@@ -175,6 +175,10 @@ static void take_banner_fail(struct xservice *service, const struct xattribute *
         xservice_lose(service, attribute, "this tcpd has no text for clients that it refuses");
         return;
     }
+    if (service->entry->waits) {
+        xservice_lose(service, attribute, "with wait the program accepts, and tcpd sees no client");
+        return;
+    }
     r = file_read(attribute->values.items[0], REFUSAL_TEXT_MAX, &banner);
     if (r < 0 || banner.n == 0 || memchr(banner.bytes, '\0', banner.n)) {
         xservice_lose(service, attribute, "%s: %s; a refusal_text has 1 to %d bytes",
@@ -183,7 +187,7 @@ static void take_banner_fail(struct xservice *service, const struct xattribute *
                       : banner.n > 0 ? "it has a NUL byte"
                                      : "it is empty",
                       REFUSAL_TEXT_MAX);
-    } else if (!service->entry->waits) {
+    } else {
         text_add_escaped(&text, banner.bytes, banner.n);
         entry_set(service->entry, "refusal_text", "%s", text.bytes);
         text_done(&text);

@@ -80,8 +80,9 @@ static inline void check_said(const struct import *import, const char *said)
 static inline void prepare_program(struct service *service, const struct section *section,
                                    struct problems *problems)
 {
-    static const char *const sessions[] = {"min_workers", "max_workers", "spare_workers",
-                                           "send_timeout", "session_timeout"};
+    static const char *const sessions[] = {"min_workers",  "max_workers",     "spare_workers",
+                                           "send_timeout", "session_timeout", "allow",
+                                           "deny",         "refusal_text"};
     const struct program_options *options = program_options(service);
 
     MUST(options->argv.n > 0 && options->argv.items[0][0] != '\0');

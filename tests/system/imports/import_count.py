@@ -243,15 +243,24 @@ def names_networks(setting):
     def check(values, section):
         if is_open(values):
             return True
-        nets = [ipaddress.ip_network(text) for text in section.values(setting)]
-        return bool(values) and all(is_address(text) and any(
-            ipaddress.ip_address(text.split("/")[0]) in net for net in nets) for text in values)
+        if setting == "allow" and not values:  # nobody
+            return section.values("deny") == ["0.0.0.0/0", "::/0"]
+        nets, denied = ([ipaddress.ip_network(text) for text in section.values(name)]
+                        for name in (setting, "deny"))
+        return bool(values) and all(
+            is_address(text) and any(address_of(text) in net for net in nets) and
+            not (setting == "allow" and any(address_of(text) in net for net in denied))
+            for text in values)
     return check
+
+
+def address_of(text):
+    return ipaddress.ip_address(text.split("/")[0])
 
 
 def is_address(text):
     try:
-        ipaddress.ip_address(text.split("/")[0])
+        address_of(text)
         return True
     except ValueError:
         return False
