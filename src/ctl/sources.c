@@ -78,7 +78,7 @@ static void print_source(const struct source *source)
     if (source->penalty_usec > 0)
         (void)timespan_format(usec, penalty, sizeof(penalty));
     (void)snprintf(name, sizeof(name), "%s %s", source->service, source->listener);
-    (void)printf("%-31s %-31s %11" PRIu32 "  %-8s %s\n", name,
+    (void)printf("%-27s %-27s %11" PRIu32 "  %-8s %s\n", name,
                  source->source[0] ? source->source : "?", source->connections, penalty,
                  source->is_refused ? "refused" : "");
 }
@@ -88,7 +88,7 @@ static int print_all(sd_bus_message *reply)
     struct source source;
     int r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
 
-    (void)printf("%-31s %-31s %11s  %-8s\n", "LISTENER", "SOURCE", "CONNECTIONS", "PENALTY");
+    (void)printf("%-27s %-27s %11s  %-8s\n", "LISTENER", "SOURCE", "CONNECTIONS", "PENALTY");
     while (r > 0 && (r = read_source(reply, &source)) > 0)
         print_source(&source);
     return r;
