@@ -47,14 +47,18 @@ class Certificate:
 class Authority:
     """One that signs; its own certificate is at .path. Below another one it is an intermediate."""
 
-    def __init__(self, folder, name="test authority", above=None, digest="sha256", days=30):
+    def __init__(self, folder, name="test authority", above=None, digest="sha256", days=30, kind="ec",
+                 more=()):
         self.folder, self.name, self.above = Path(folder), name, above
         self.stem = name.replace(" ", "-")
         self.path, self.key = self.folder / f"{self.stem}.pem", self.folder / f"{self.stem}.key"
         self.n = 0
         extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"]
-        if above:
-            above.sign(self.path, self.key, f"/CN={name}", extensions, digest=digest, days=days)
+        if above:  # more: replaces these, or comes after
+            names = {each.partition("=")[0] for each in more}
+            extensions = [each for each in extensions if each.partition("=")[0] not in names]
+            above.sign(self.path, self.key, f"/CN={name}", [*extensions, *more], digest=digest, days=days,
+                       kind=kind)
         else:
             openssl("req", "-x509", *EC, "-nodes", "-days", days, "-subj", f"/CN={name}", "-keyout",
                     self.key, "-out", self.path, *(part for each in extensions[1:]
@@ -81,14 +85,15 @@ class Authority:
         key.chmod(0o640)
 
     def leaf(self, name, names=("DNS:localhost", "IP:127.0.0.1"), *, kind="ec", days=30,
-             digest="sha256", usage="serverAuth", subject=None, authority=False, since=None):
+             digest="sha256", usage="serverAuth", subject=None, authority=False, since=None, more=()):
         """A certificate of those names (subjectAltName; none: ()). days = -1: it has expired. Its
-        chain has the intermediates, too. authority: it may sign."""
+        chain has the intermediates, too. authority: it may sign. more: extensions, as openssl-x509(1)
+        reads them."""
         path, key = self.folder / f"{name}.own.pem", self.folder / f"{name}.key"
         extensions = [f"basicConstraints=CA:{str(authority).upper()}"]
         extensions += [f"subjectAltName={','.join(names)}"] if names else []
         extensions += [f"extendedKeyUsage={usage}"] if usage else []
-        self.sign(path, key, subject or f"/CN={name}", extensions, kind=kind, days=days,
+        self.sign(path, key, subject or f"/CN={name}", [*extensions, *more], kind=kind, days=days,
                   digest=digest, since=since)
         chain, signer = path.read_text(), self
         while signer.above:

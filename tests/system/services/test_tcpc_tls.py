@@ -90,6 +90,8 @@ def expired(authority):
     return authority.leaf("expired", days=-1)
 
 
+UNTRUSTED = "the certificate is not trusted: "
+
 # A leaf, the name that is asked for; status, what is said.
 CASES = {
     "right": (lambda a: a.leaf("c"), "localhost", DONE, ""),
@@ -98,7 +100,7 @@ CASES = {
     "with an intermediate": (lambda a: Authority(a.folder, "between", a).leaf("c"), "localhost",
                              DONE, ""),
     "RSA": (lambda a: a.leaf("c", kind="rsa:2048"), "localhost", DONE, ""),
-    "expired": (expired, "localhost", TLS, "certificate has expired"),
+    "expired": (expired, "localhost", TLS, UNTRUSTED + "certificate has expired"),
     "wrong host": (lambda a: a.leaf("c", ["DNS:www.example.org"]), "localhost", TLS,
                    "the certificate is for www.example.org, not localhost"),
     "wrong number": (lambda a: a.leaf("c", ["IP:192.0.2.1"]), "127.0.0.1", TLS,
@@ -108,14 +110,14 @@ CASES = {
     "wildcard of two labels": (lambda a: a.leaf("c", ["DNS:*.one.localhost"]), "y.x.one.localhost", TLS,
                                "the certificate is for *.one.localhost, not y.x.one.localhost"),
     "half a wildcard": (lambda a: a.leaf("c", ["DNS:l*host.one.localhost"]), "lohost.one.localhost", TLS,
-                        "the certificate is for l*host.one.localhost"),
+                        "the certificate is for l*host.one.localhost, not lohost.one.localhost"),
     "untrusted root": (lambda a: Authority(a.folder, "strangers").leaf("c"), "localhost", TLS,
-                       "unable to get local issuer certificate"),
+                       UNTRUSTED + "unable to get local issuer certificate"),
     "no subjectAltName": (lambda a: a.leaf("c", (), subject="/CN=localhost"), "localhost", TLS,
                           "the certificate is for nobody, not localhost"),
     "for clients": (lambda a: a.leaf("c", usage="clientAuth"), "localhost", TLS,
-                    "certificate purpose"),
-    "signed by a leaf": (lambda a: leaf_of_leaf(a), "localhost", TLS, "invalid CA certificate"),
+                    UNTRUSTED + "unsuitable certificate purpose"),
+    "signed by a leaf": (lambda a: leaf_of_leaf(a), "localhost", TLS, UNTRUSTED + "invalid CA certificate"),
 }
 
 
@@ -136,7 +138,8 @@ def test_trust(authority, tmp_path, case):
         done = tcpc("--tls", "--cafile", authority.path, "-4", "-s", "hello", host, server.port,
                     prefix=knows)
         assert done.returncode == status, done
-        assert words in done.stderr.decode()
+        assert done.stderr.decode() == (
+            f"tcpc: 127.0.0.1:{server.port}: TLS failed: {words}\n" if words else "")
         assert (done.stdout == b"hello\n") == (status == DONE)
         done = tcpc("--tls", "--insecure", "-4", "-s", "hello", host, server.port, prefix=knows)
         assert (done.returncode, done.stdout) == (DONE, b"hello\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Authority
-from harness import (BUILD, EX_OK, Text, configuration, injected, proc_fds, quoted, read_all,
+from harness import (BUILD, EX_OK, SOAK, Text, configuration, injected, proc_fds, quoted, read_all,
                      service, wait_for)
 from programs import ONE, write_script
 from tls_peer import (behind, both_ways, context, dial, exchange, half_closed, s_client,
@@ -266,18 +266,22 @@ def test_no_tickets(tcpd, authority, www):
                 if session and session.has_ticket else True
 
 
-def test_uploads_are_not_cut(tcpd, authority, www, tmp_path):
-    """R7: a client that only sends, and then ends without reading, loses nothing to a ticket."""
+def test_soak_uploads_are_not_cut(tcpd, authority, www, tmp_path, record_property):
+    """R7: a client that only sends 20 MiB, and then ends without reading, loses nothing to a ticket:
+    ten of ten times, with TCPD_SOAK=full 100."""
     script = write_script(tmp_path / "count", 'n=$(wc -c); echo "got $n" >&2')
     conf = www.section() + configuration(behind("count", "program", program=[script]))
-    its = context(authority)
+    its, n, whole = context(authority), 100 if SOAK else 10, 0
     with tcpd(conf) as daemon:
-        for _ in range(10):
+        for _ in range(n):
             since = len(daemon.log.items)
-            sock = dial(daemon, "count", its)
-            sock.sendall(MIB * 2)
-            sock.close()
-            daemon.wait_log(f"got {2 * len(MIB)}$", since=since)
+            with dial(daemon, "count", its) as sock:
+                assert sock.version() == "TLSv1.3"
+                sock.sendall(MIB * 20)
+            found = daemon.wait_log(r": got (?P<n>\d+)$", since=since)
+            whole += int(found["n"]) == 20 * len(MIB)
+    record_property("soak", f"uploads of 20 MiB over TLS: {n}, {n - whole} cut")
+    assert whole == n
 
 
 # --- Clients' certificates -----------------------------------------------------------------------
