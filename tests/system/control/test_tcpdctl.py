@@ -187,7 +187,10 @@ def test_json_status():
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
                         "old": 0, "resting": 0, "throttled_ms": 0,
-                        "forbidden_calls": 0, "refused": 0, "refused_rule": 0}
+                        "forbidden_calls": 0, "node": "ready", "refused": 0} | {
+                            f"refused_{why}": 0 for why in (
+                                "rule", "penalty", "connections", "rate", "overflow", "dry_run",
+                                "uncounted")}
 
 
 def test_sessions_of_workers_that_left():
@@ -544,7 +547,8 @@ def test_usage(args):
 
 
 @pytest.mark.parametrize("args, words", [
-    ([], "name a command: status, explain, reload, stop, check, config or sockets apply"),
+    ([], "name a command: status, explain, sources, pardon, metrics, reload, stop, check, config, "
+         "sockets apply, drain, ready or maint"),
     (["status", "echo"], "status takes no argument"),
     (["start", "echo"], "there is no command start"),
     (["explain"], "write: tcpdctl explain ADDRESS [SERVICE]"),
