@@ -117,10 +117,6 @@ static void prepare(struct service *service, const struct section *section,
     struct agent *given = service->options;
 
     given->line = section_line(section, "agent_services");
-    if (given->line != 0 && given->services.n == 0)
-        problems_add(problems, service->file, given->line,
-                     "agent_services of service \"%s\" names none; leave it out for all",
-                     service->name);
     for (size_t i = 0; i < service->listen.n; i++) {
         const struct listen *entry = &service->listen.items[i];
 
