@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "client/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/base.h"
+#include "base/host_number.h"
 #include "base/own_object.h"
 #include "client/peer.h"
 #include "client/trace.h"
@@ -39,13 +39,6 @@ static void say(const char *text, void *data)
 {
     (void)data;
     trace_say("%s", text);
-}
-
-static bool is_number(const char *host)
-{
-    unsigned char address[16];
-
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
 // "example.org." is a way to look a name up; the name has no dot at its end. Returns name.
@@ -81,9 +74,9 @@ enum status tls_begin(struct peer *peer, const struct tls_options *options, cons
     char name[256];
     const struct tls_client_settings settings = {
         .name = without_dot(host, name, sizeof(name)),
-        .sni = options->sni      ? options->sni
-               : is_number(host) ? NULL
-                                 : without_dot(host, name, sizeof(name)),
+        .sni = options->sni           ? options->sni
+               : host_is_number(host) ? NULL
+                                      : without_dot(host, name, sizeof(name)),
         .ca_file = options->ca_file,
         .certificate = options->certificate,
         .key = options->key,

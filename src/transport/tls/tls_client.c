@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/host_number.h"
 #include "transport/tls/tls_private.h"
 
 struct tls_client {
@@ -64,13 +65,6 @@ static bool read_files(SSL_CTX *context, const struct tls_client_settings *setti
                 was_asked ? "key: it is encrypted, see openssl-pkey(1): " : "key: ", key);
 }
 
-static bool is_number(const char *name)
-{
-    unsigned char address[16];
-
-    return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
-}
-
 // The names of a certificate: "a.example, b.example". Returns text.
 static const char *list_names(const X509 *certificate, char *text, size_t size)
 {
@@ -94,7 +88,7 @@ static const char *list_names(const X509 *certificate, char *text, size_t size)
         for (char *c = shown; *c; c++)
             *c = (char)(*c > ' ' && *c <= '~' ? *c : '?');
         (void)snprintf(text + used, size - used, "%s%s%s", used > 0 ? ", " : "",
-                       name->type == GEN_DNS && is_number(shown) ? "the name " : "", shown);
+                       name->type == GEN_DNS && host_is_number(shown) ? "the name " : "", shown);
         used += strlen(text + used);
     }
     GENERAL_NAMES_free(all);
@@ -126,8 +120,8 @@ static bool expect(SSL *ssl, const struct tls_client_settings *settings)
     SSL_set_verify(ssl, settings->is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, note_names);
     return (!settings->sni || SSL_set_tlsext_host_name(ssl, settings->sni) == 1) &&
            (!name ||
-            (is_number(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1
-                             : SSL_set1_host(ssl, name) == 1));
+            (host_is_number(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1
+                                  : SSL_set1_host(ssl, name) == 1));
 }
 
 struct tls_client *tls_client_open(const struct tls_client_settings *settings,

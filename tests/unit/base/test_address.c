@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 
 #include "base/address.h"
+#include "base/host_number.h"
 #include "unit.h"
 
 #define TEN      "0123456789"
@@ -344,6 +345,20 @@ static void test_sizes(void **state)
     check_number("IPv6 resolved", resolve_one("IPv6", "[::1]:7", AF_UNSPEC, true).length, 28);
 }
 
+static void test_number(void **state)
+{
+    static const char *const numbers[] = {"127.0.0.1", "0.0.0.0", "::", "::1", "::ffff:192.0.2.1"};
+    static const char *const names[] = {"",           "localhost", "127.1",  "127.0.0.1.",
+                                        "1.2.3.4.5",  "[::1]",     "::1%lo", "0x7f.1",
+                                        " 127.0.0.1", "dead:beef", "7",      "127.0.0.256"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        check_number(numbers[i], host_is_number(numbers[i]), true);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        check_number(names[i], host_is_number(names[i]), false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_resolve),    cmocka_unit_test(test_resolve_fails),
         cmocka_unit_test(test_wire),       cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_spell),      cmocka_unit_test(test_same),
+        cmocka_unit_test(test_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
