@@ -116,19 +116,25 @@ def test_n4_drain(record_property):
         wait_for(lambda: int(cluster.haproxy.stat()["n2"]["stot"]) > before)
 
 
+def look(node):
+    """(connections in hand, those in the queue)"""
+    ends = [end for (local, _), end in node.namespace.call(read_table).items()
+            if local == PORT and end.state in ("ESTABLISHED", "CLOSE_WAIT", "SYN_RECV")]
+    return sum(end.inode != 0 for end in ends), sum(end.inode == 0 for end in ends)
+
+
 def freeze(node):
     """Stops all of its processes, the master first; (connections in hand, those in the queue)."""
-    for pid in process_tree(node.daemon.pid):
-        os.kill(pid, signal.SIGSTOP)
+    frozen = set()
+    while found := [pid for pid in process_tree(node.daemon.pid) if pid not in frozen]:
+        for pid in found:  # and then whom they have forked meanwhile
+            os.kill(pid, signal.SIGSTOP)
+        frozen.update(found)
 
-    def look():
-        ends = [end for (local, _), end in node.namespace.call(read_table).items()
-                if local == PORT and end.state in ("ESTABLISHED", "CLOSE_WAIT", "SYN_RECV")]
-        return sum(end.inode != 0 for end in ends), sum(end.inode == 0 for end in ends)
-    seen = [look()]
+    seen = [look(node)]
 
     def is_still():  # whoever goes elsewhere as it is the busiest has gone there
-        seen.append(look())
+        seen.append(look(node))
         return len(seen) > 20 and len(set(seen[-8:])) == 1
     wait_for(is_still, what=lambda: f"rest: {seen[-8:]}")
     return seen[-1]
@@ -145,9 +151,12 @@ def test_n5_kill(record_property, held):
             number = i % 3 + 1
             node = cluster.node(number)
             in_hand, queued = freeze(node)
-            most.append(in_hand + (0 if held else queued))
+            sent = int(cluster.haproxy.stat()[f"n{number}"]["stot"])
+            in_hand, queued = max((in_hand, queued), look(node))
             for pid in process_tree(node.daemon.pid)[::-1]:
                 os.kill(pid, signal.SIGKILL)
+            sent = int(cluster.haproxy.stat()[f"n{number}"]["stot"]) - sent  # meanwhile
+            most.append(in_hand + (0 if held else queued + sent))
             node.daemon.wait_exit()
             node.daemon.cleanup()
             node.start()
