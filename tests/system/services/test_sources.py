@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -173,12 +174,11 @@ def test_kills_under_load():
                    for source in [HERE] * 8 + [THERE]]
         for thread in threads:
             thread.start()
-        killed = set()
-        while len(killed) < 300:
-            pids = [pid for pid in daemon.workers("echo") if pid not in killed]
-            if pids:
-                killed.add(random.choice(pids))
-                os.kill(list(killed & set(pids))[0], signal.SIGKILL)
+        for _ in range(4):  # after more of them in a row, new workers have to wait
+            pids = daemon.wait_workers(lambda pids: len(pids) >= 64, name="echo")
+            for pid in random.sample(pids, len(pids)):
+                os.kill(pid, signal.SIGKILL)
+                time.sleep(random.random() / 500)  # anywhere in a session
         stop.set()
         for thread in threads:
             thread.join()
