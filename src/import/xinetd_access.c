@@ -20,7 +20,7 @@ static void take_list(struct xservice *service, const struct xlist *list, bool i
         const struct xword *word = &list->items[i];
         const char *wrong = networks_add_xinetd(networks, word->text);
 
-        service->is_inherited = word->is_inherited && is_allow;
+        service->is_inherited = word->is_inherited;
         if (wrong && is_allow)
             xservice_lose(service, word->from, "%s: %s", word->text, wrong);
         else if (wrong)
