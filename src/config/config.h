@@ -83,12 +83,14 @@ struct tls {
 // certificate and those above it, and its key.
 struct certificate {
     char *name;
-    struct text_list chain, key;  // no key: each is in its chain's file
-    char *file;                   // where the section is
-    int line;                     // where it ends
-    bool is_again;                // another one has its name
-    int *lines;                   // where its settings are written (section.h); owned
+    struct text_list chain, key; // no key: each is in its chain's file
+    char *file;                  // where the section is
+    int line;                    // where it ends
+    bool is_again;               // another one has its name
+    int *lines;                  // where its settings are written (section.h); owned
+    // --- What its files say, once they are read ---
     int64_t since_sec, until_sec; // when it is valid, since 1970; 0: nobody has read it yet
+    char *keys, *names;           // "RSA 2048, EC P-256", "www.example.org"; NULL as before; owned
 };
 
 // How fast workers may be started: `burst` at once, then `per_sec`.

@@ -30,6 +30,8 @@ static void certificate_done(struct certificate *certificate)
     free(certificate->lines);
     free(certificate->name);
     free(certificate->file);
+    free(certificate->keys);
+    free(certificate->names);
 }
 
 struct config *config_ref(struct config *config)

@@ -4,10 +4,12 @@
 #include "control/control_status.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/base.h"
 #include "base/escape.h"
 #include "master/master_status.h"
+#include "transport/tls_expiry.h"
 
 size_t control_make_text(const char *text, char *ret, size_t size)
 {
@@ -49,6 +51,12 @@ static int append_number(sd_bus_message *reply, const char *name, unsigned value
 static int append_long(sd_bus_message *reply, const char *name, uint64_t value)
 {
     return sd_bus_message_append(reply, "{sv}", name, "t", value);
+}
+
+// Of seconds since 1970: microseconds, as systemd has them. A time before 1970 is 0.
+static int append_time(sd_bus_message *reply, const char *name, int64_t sec)
+{
+    return append_long(reply, name, sec > 0 ? (uint64_t)sec * USEC_PER_SEC : 0);
 }
 
 static const char *phase_name(enum master_phase phase)
@@ -196,6 +204,35 @@ static int append_not_served(const struct master *master, sd_bus_message *reply)
     return sd_bus_message_close_container(reply);
 }
 
+static int append_certificate(const struct certificate *certificate, sd_bus_message *reply)
+{
+    int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+    if (r < 0)
+        return r;
+    (void)append_text(reply, "certificate", certificate->name);
+    (void)append_text(reply, "names", certificate->names);
+    (void)append_text(reply, "keys", certificate->keys);
+    (void)append_time(reply, "since", certificate->since_sec);
+    (void)append_time(reply, "until", certificate->until_sec);
+    (void)sd_bus_message_append(reply, "{sv}", "is_near", "b",
+                                tls_expiry_is_near(certificate, time(NULL)));
+    return sd_bus_message_close_container(reply);
+}
+
+// Those that somebody shows, and whose files were therefore read.
+static int append_certificates(const struct config *config, sd_bus_message *reply)
+{
+    int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < config->n_certificates; i++)
+        if (config->certificates[i].names)
+            (void)append_certificate(&config->certificates[i], reply);
+    return sd_bus_message_close_container(reply);
+}
+
 int control_append_status(const struct control *control, sd_bus_message *reply)
 {
     const struct pools *pools = &control->master->pools;
@@ -215,5 +252,7 @@ int control_append_status(const struct control *control, sd_bus_message *reply)
         r = append_pool(pools, pool, reply);
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
-    return r < 0 ? r : append_not_served(control->master, reply);
+    if (r >= 0)
+        r = append_not_served(control->master, reply);
+    return r < 0 ? r : append_certificates(control->master->config, reply);
 }

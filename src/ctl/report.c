@@ -13,7 +13,9 @@
 
 #include "base/base.h"
 #include "base/timespan.h"
+#include "ctl/fields.h"
 #include "ctl/json.h"
+#include "ctl/report_certificates.h"
 
 // Numbers of the protocol's types u and t; strings belong to the message.
 struct daemon {
@@ -31,31 +33,6 @@ struct pool {
 struct lack {
     const char *service, *listener, *reason;
 };
-
-// What an array of the message has, one behind the other.
-struct list {
-    size_t size; // of one
-    const void *initial;
-    const struct field *fields;
-    size_t n_fields;
-    char *items;
-    size_t n;
-};
-
-struct field {
-    const char *name;
-    size_t offset;
-    bool text;
-};
-
-#define TEXT(type, name)                         \
-    {                                            \
-#name, offsetof(struct type, name), true \
-    }
-#define NUMBER(type, name)                        \
-    {                                             \
-#name, offsetof(struct type, name), false \
-    }
 
 static const struct field daemon_fields[] = {
     TEXT(daemon, version),   TEXT(daemon, state),         TEXT(daemon, reload_problem),
@@ -78,76 +55,6 @@ static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, liste
 
 static const struct pool no_pool = {.service = "", .listener = "", .origin = ""};
 static const struct lack no_lack = {.service = "", .listener = "", .reason = ""};
-
-// Reads the variant that comes next into the field; one of another type is passed over.
-static int read_field(sd_bus_message *message, const struct field *field, void *into)
-{
-    void *place = (char *)into + field->offset;
-    const char *contents;
-    uint32_t narrow;
-    char type;
-    int r = sd_bus_message_peek_type(message, &type, &contents);
-
-    if (r < 0)
-        return r;
-    if (field->text && strcmp(contents, "s") == 0)
-        return sd_bus_message_read(message, "v", "s", place);
-    if (!field->text && strcmp(contents, "t") == 0)
-        return sd_bus_message_read(message, "v", "t", place);
-    if (field->text || strcmp(contents, "u") != 0)
-        return sd_bus_message_skip(message, "v");
-    r = sd_bus_message_read(message, "v", "u", &narrow);
-    if (r >= 0)
-        *(uint64_t *)place = narrow;
-    return r;
-}
-
-// One a{sv}. 1, 0 at the end, -errno.
-static int read_fields(sd_bus_message *message, const struct field *fields, size_t n, void *into)
-{
-    int r = sd_bus_message_enter_container(message, 'a', "{sv}");
-
-    if (r <= 0)
-        return r;
-    while ((r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-        const char *name;
-        size_t i = 0;
-
-        r = sd_bus_message_read(message, "s", &name);
-        while (r >= 0 && i < n && strcmp(fields[i].name, name) != 0)
-            i++;
-        if (r >= 0)
-            r = i < n ? read_field(message, &fields[i], into) : sd_bus_message_skip(message, "v");
-        if (r >= 0)
-            r = sd_bus_message_exit_container(message);
-        if (r < 0)
-            return r;
-    }
-    if (r >= 0)
-        r = sd_bus_message_exit_container(message);
-    return r < 0 ? r : 1;
-}
-
-// An array of a{sv}. An older tcpd has fewer: then it is empty.
-static int read_list(sd_bus_message *message, struct list *list)
-{
-    int r;
-
-    if (sd_bus_message_at_end(message, true) > 0)
-        return 0;
-    r = sd_bus_message_enter_container(message, 'a', "a{sv}");
-    while (r > 0) {
-        char *more = reallocarray(list->items, list->n + 1, list->size);
-
-        if (!more)
-            return -ENOMEM;
-        list->items = more;
-        memcpy(more + list->n * list->size, list->initial, list->size);
-        r = read_fields(message, list->fields, list->n_fields, more + list->n * list->size);
-        list->n += r > 0;
-    }
-    return r < 0 ? r : sd_bus_message_exit_container(message);
-}
 
 static void print_daemon(FILE *stream, const struct daemon *daemon)
 {
@@ -274,7 +181,7 @@ static void print_rows(FILE *stream, const struct row *rows, size_t n)
     }
 }
 
-static int print_pools(FILE *stream, const struct list *pools, const struct list *lacks)
+static int print_pools(FILE *stream, const struct field_list *pools, const struct field_list *lacks)
 {
     static const struct row head = {.cells = {"SERVICE", "LISTENER", "ORIGIN", "MIN", "SPARE",
                                               "MAX", "IDLE", "BUSY", "DRAINING", "QUEUE",
@@ -301,24 +208,26 @@ static int print_pools(FILE *stream, const struct list *pools, const struct list
 int report_table(FILE *stream, sd_bus_message *reply)
 {
     struct daemon daemon = {.version = "", .state = "", .reload_problem = ""};
-    struct list pools = {.size = sizeof(no_pool),
-                         .initial = &no_pool,
-                         .fields = pool_fields,
-                         .n_fields = ELEMENTS(pool_fields)};
-    struct list lacks = {.size = sizeof(no_lack),
-                         .initial = &no_lack,
-                         .fields = lack_fields,
-                         .n_fields = ELEMENTS(lack_fields)};
-    int r = read_fields(reply, daemon_fields, ELEMENTS(daemon_fields), &daemon);
+    struct field_list pools = {.size = sizeof(no_pool),
+                               .initial = &no_pool,
+                               .fields = pool_fields,
+                               .n_fields = ELEMENTS(pool_fields)};
+    struct field_list lacks = {.size = sizeof(no_lack),
+                               .initial = &no_lack,
+                               .fields = lack_fields,
+                               .n_fields = ELEMENTS(lack_fields)};
+    int r = fields_read(reply, daemon_fields, ELEMENTS(daemon_fields), &daemon);
 
     if (r >= 0)
-        r = read_list(reply, &pools);
+        r = fields_read_list(reply, &pools);
     if (r >= 0)
-        r = read_list(reply, &lacks);
+        r = fields_read_list(reply, &lacks);
     if (r >= 0) {
         print_daemon(stream, &daemon);
         r = pools.n + lacks.n > 0 ? print_pools(stream, &pools, &lacks) : 0;
     }
+    if (r >= 0)
+        r = report_certificates(stream, reply);
     free(pools.items);
     free(lacks.items);
     return r;
@@ -326,6 +235,7 @@ int report_table(FILE *stream, sd_bus_message *reply)
 
 int report_json(FILE *stream, sd_bus_message *reply)
 {
+    static const char *const newer[] = {"not_served", "certificates"};
     int r;
 
     (void)fputs("{\"daemon\":", stream);
@@ -335,11 +245,13 @@ int report_json(FILE *stream, sd_bus_message *reply)
         r = json_print_value(stream, reply);
     if (r == 0)
         return -EBADMSG;
-    (void)fputs(",\"not_served\":", stream);
-    if (r > 0)
-        r = json_print_value(stream, reply);
-    if (r == 0) // an older tcpd does not tell
-        (void)fputs("[]", stream);
+    for (size_t i = 0; r >= 0 && i < ELEMENTS(newer); i++) {
+        (void)fprintf(stream, ",\"%s\":", newer[i]);
+        if (r > 0)
+            r = json_print_value(stream, reply);
+        if (r == 0) // an older tcpd does not say
+            (void)fputs("[]", stream);
+    }
     (void)fputs("}\n", stream);
     return r < 0 ? r : 0;
 }

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <systemd/sd-bus.h>
 
-// A few lines about the daemon, then a table of its listeners. 0 or -errno.
+// A few lines about the daemon, then tables of its listeners and of certificates. 0 or -errno.
 int report_table(FILE *stream, sd_bus_message *reply);
 
-// {"daemon":{...},"pools":[{...},...]} and a newline. 0 or -errno.
+// {"daemon":{...},"pools":[{...},...],...} and a newline. 0 or -errno.
 int report_json(FILE *stream, sd_bus_message *reply);

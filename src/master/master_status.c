@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "transport/tls_expiry.h"
 
 static const char *const phase_names[] = {
     [MASTER_STARTING] = "starting: ",  [MASTER_RUNNING] = "",
@@ -66,6 +67,7 @@ static void append_news(char *text, size_t size, const struct master *master,
                         const struct sums *sums)
 {
     size_t n_unserved = master->set.n_unserved, n_left_out = master->config->n_left_out;
+    char certificates[256];
 
     if (sums->n_resting > 0)
         append(text, size, ", %u resting", sums->n_resting);
@@ -77,6 +79,9 @@ static void append_news(char *text, size_t size, const struct master *master,
         append(text, size, "; %zu address%s not served", n_unserved, n_unserved == 1 ? "" : "es");
     if (n_left_out > 0)
         append(text, size, "; %zu service%s left out", n_left_out, PLURAL(n_left_out));
+    tls_expiry_describe(master->config, certificates, sizeof(certificates));
+    if (certificates[0] != '\0')
+        append(text, size, "; %s", certificates);
 }
 
 // Short: what there is of each pool, tcpdctl(1) tells.

@@ -185,8 +185,42 @@ static size_t add_program(struct log_field *fields, size_t n, const struct sessi
     return n;
 }
 
+// What is too long ends in dots, so that nobody takes it for the whole.
+static void add_long(struct log_field *fields, size_t *n, const char *name, const char *value)
+{
+    char *text = fields[*n].value;
+    size_t size = sizeof(fields[0].value);
+
+    add(fields, n, name, value);
+    if (strlen(value) >= size)
+        memcpy(text + size - sizeof("..."), "...", sizeof("..."));
+}
+
+// What was agreed on over TLS, and who the client is, where addresses are logged as they are.
+static size_t add_tls(struct log_field *fields, size_t n, const struct tcpd_session *session,
+                      enum log_addresses addresses)
+{
+    static const struct {
+        const char *fact, *field;
+    } rows[] = {{"SSL_PROTOCOL", "TCPD_TLS_PROTOCOL"},
+                {"SSL_CIPHER", "TCPD_TLS_CIPHER"},
+                {"SSL_TLS_SNI_SERVERNAME", "TCPD_TLS_SNI"},
+                {"SSL_SESSION_RESUMED", "TCPD_TLS_SESSION"},
+                {"TLS_END", "TCPD_TLS_END"},
+                {"SSL_CLIENT_S_DN", "TCPD_TLS_CLIENT_SUBJECT"}};
+    size_t n_rows = ELEMENTS(rows) - (addresses != LOG_ADDRESSES_FULL);
+
+    for (size_t i = 0; session->stage && i < n_rows; i++) {
+        const char *value = tcpd_fact(session, rows[i].fact);
+
+        if (value)
+            add_long(fields, &n, rows[i].field, value);
+    }
+    return n;
+}
+
 static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_session *session,
-                          uint64_t duration)
+                          enum log_addresses addresses, uint64_t duration)
 {
     if (!session->is_run) {
         add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
@@ -196,6 +230,7 @@ static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_
     add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
     if (session->stage && stage_wrong(session->stage))
         add(fields, &n, "TCPD_REASON", stage_wrong(session->stage));
+    n = add_tls(fields, n, session, addresses);
     if (session->program.ended)
         n = add_program(fields, n, &session->program);
     return session->is_run ? n : add_tcp_info(fields, n, session->fd);
@@ -291,7 +326,7 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
     duration = base_now_usec() - session->started_usec;
     if (log_has_fields())
         n = add_figures(fields, add_ends(fields, session, config->log_addresses), session,
-                        duration);
+                        config->log_addresses, duration);
     write_now(quota,
               log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
                        "%s: %s: %s%s%s, %" PRIu64 ".%03" PRIu64 " s%s", session->service->name,

@@ -63,8 +63,8 @@ struct stage_ops {
     short (*wants)(const struct stage *stage, short events);
     // What was wrong with the peer, for the log; NULL: nothing. Of a peer's bytes nothing is in it.
     const char *(*wrong)(const struct stage *stage);
-    // What is known of the peer since begin(): "NAME=value", printable ASCII as the peer has sent
-    // it, behind the last one NULL; valid until the next open().
+    // What is known of the peer since begin(), and may grow: "NAME=value", printable ASCII as the
+    // peer has sent it, behind the last one NULL; valid until the next open().
     const char *const *(*facts)(const struct stage *stage);
     // When it wants to be called to take, though nothing came; USEC_NEVER.
     uint64_t (*wake_usec)(const struct stage *stage);

@@ -90,14 +90,26 @@ complain(struct loading *loading, const struct subject *subject, const char *for
 
 // ---- Files --------------------------------------------------------------------------------------
 
-// A relative path begins where the configuration file is.
+static const char credential[] = "credential:";
+
+// A relative path begins where the configuration file is; "credential:NAME" is a file that the
+// service manager passes to its service (systemd.exec(5), CREDENTIALS). NULL: there are none.
 static char *resolve(const char *file, const char *path)
 {
     const char *slash = strrchr(file, '/');
     int folder = path[0] != '/' && slash ? (int)(slash - file) + 1 : 0;
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    bool is_credential = strncmp(path, credential, strlen(credential)) == 0;
     char *whole = NULL;
+    int r;
 
-    if (asprintf(&whole, "%.*s%s", folder, file, path) < 0)
+    if (is_credential && (!credentials || credentials[0] != '/'))
+        return NULL;
+    if (is_credential)
+        r = asprintf(&whole, "%s/%s", credentials, path + strlen(credential));
+    else
+        r = asprintf(&whole, "%.*s%s", folder, file, path);
+    if (r < 0)
         base_out_of_memory();
     return whole;
 }
@@ -108,6 +120,13 @@ static struct tls_file read_one(struct loading *loading, struct reading *reading
     int r;
 
     reading->path = resolve(subject->place.file, path);
+    if (!reading->path) {
+        complain(loading, subject,
+                 "%s \"%s\": no credentials were passed to this process; LoadCredential= of the "
+                 "unit does it, and \"tcpdctl check\" asks the daemon that has them",
+                 setting, path);
+        return (struct tls_file){0};
+    }
     r = file_read(reading->path, FILE_MOST, &reading->text);
     if (r < 0)
         complain(loading, subject, "%s \"%s\": %s", setting, reading->path,
@@ -202,16 +221,33 @@ static void take_complaint(const struct tls_complaint *complaint, void *data)
                      subject.kind, subject.name, complaint->text);
 }
 
-// Of several pairs it is the one that ends first.
-static void take_validity(const struct tls_validity *validity, void *data)
+// Of several pairs the time is that of the one which ends first, and the names are the first's.
+static void take_shown(const struct tls_shown *shown, void *data)
 {
     const struct loading *loading = data;
-    struct certificate *certificate = loading->sections[validity->identity].certificate;
+    struct certificate *certificate = loading->sections[shown->identity].certificate;
+    char *keys = NULL;
 
-    if (certificate->until_sec == 0 || validity->until < certificate->until_sec) {
-        certificate->since_sec = validity->since;
-        certificate->until_sec = validity->until;
+    if (certificate->until_sec == 0 || shown->until < certificate->until_sec) {
+        certificate->since_sec = shown->since;
+        certificate->until_sec = shown->until;
     }
+    if (!certificate->names)
+        certificate->names = base_checked(strdup(shown->names));
+    if (asprintf(&keys, "%s%s%s", certificate->keys ? certificate->keys : "",
+                 certificate->keys ? ", " : "", shown->key) < 0)
+        base_out_of_memory();
+    free(certificate->keys);
+    certificate->keys = keys;
+}
+
+// Each service that shows it reads it anew.
+static void forget_shown(struct certificate *certificate)
+{
+    free(certificate->keys);
+    free(certificate->names);
+    certificate->keys = certificate->names = NULL;
+    certificate->since_sec = certificate->until_sec = 0;
 }
 
 static void make_server(struct loading *loading, const struct tls_face *face)
@@ -237,7 +273,7 @@ static void make_server(struct loading *loading, const struct tls_face *face)
         .is_strict = tls->end == TLS_END_STRICT,
     };
 
-    const struct tls_audience audience = {take_complaint, take_validity, loading};
+    const struct tls_audience audience = {take_complaint, take_shown, loading};
 
     if (!loading->is_wrong && loading->n > 0)
         loading->service->tls.server = face->load(&settings, &audience);
@@ -258,6 +294,7 @@ static void load_service(struct loading *loading, const struct tls_face *face)
             loading->is_wrong = true;
             continue;
         }
+        forget_shown(section->certificate);
         read_section(loading, section);
         loading->identities[i] = (struct tls_identity){
             .name = names->items[i], .pairs = section->pairs, .n = section->certificate->chain.n};

@@ -37,6 +37,31 @@ static const char *describe(const struct certificate *certificate, int64_t now_s
     return text;
 }
 
+void tls_expiry_describe(const struct config *config, char *text, size_t size)
+{
+    const struct certificate *first = NULL;
+    int64_t now_sec = time(NULL);
+    size_t n = 0;
+    char when[128];
+
+    text[0] = '\0';
+    for (size_t i = 0; i < config->n_certificates; i++) {
+        const struct certificate *certificate = &config->certificates[i];
+
+        if (!tls_expiry_is_near(certificate, now_sec))
+            continue;
+        if (!first || certificate->until_sec < first->until_sec)
+            first = certificate;
+        n++;
+    }
+    if (n > 1)
+        (void)snprintf(text, size, "%zu certificates expire or have expired, first \"%s\"", n,
+                       first->name);
+    else if (n > 0)
+        (void)snprintf(text, size, "certificate \"%s\" %s", first->name,
+                       describe(first, now_sec, when, sizeof(when)));
+}
+
 void tls_expiry_warn(const struct config *config, struct problems *warnings)
 {
     int64_t now_sec = time(NULL);

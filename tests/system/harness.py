@@ -484,11 +484,11 @@ class Tcpd:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for pid in self.known - {self.pid}:
-            if "tcpd" in proc_title(pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not any("tcpd" in proc_title(p) for p in self.known
+        killed = {pid for pid in self.known - {self.pid} if "tcpd" in proc_title(pid)}
+        for pid in killed:  # which have no title while they exit
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(p in killed or "tcpd" in proc_title(p) for p in self.known
                                  if proc_state(p) not in (None, "Z", "X")), what="end of processes")
         if hasattr(self, "notify_socket"):
             with contextlib.suppress(OSError):

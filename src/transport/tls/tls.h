@@ -59,16 +59,17 @@ struct tls_complaint {
     const char *text; // valid during the call
 };
 
-// Of an identity's certificate, in seconds since 1970.
-struct tls_validity {
+// What an identity's certificate says of itself.
+struct tls_shown {
     size_t identity;
-    int64_t since, until;
+    int64_t since, until;    // when it is valid, in seconds since 1970
+    const char *key, *names; // "RSA 2048"; "www.example.org *.example.net"; valid during the call
 };
 
 // Who hears of what is loaded.
 struct tls_audience {
     void (*complain)(const struct tls_complaint *complaint, void *data);
-    void (*note)(const struct tls_validity *validity, void *data); // of each certificate
+    void (*note)(const struct tls_shown *shown, void *data); // of each certificate
     void *data;
 };
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -113,12 +114,8 @@ static int64_t in_seconds(const ASN1_TIME *time)
 
 static void look_at_time(const struct loading *loading)
 {
-    const struct tls_audience *audience = loading->complaints->audience;
     const ASN1_TIME *first = X509_get0_notBefore(loading->own);
     const ASN1_TIME *last = X509_get0_notAfter(loading->own);
-    const struct tls_validity validity = {.identity = loading->complaints->identity,
-                                          .since = in_seconds(first),
-                                          .until = in_seconds(last)};
     const char *path = loading->pair->chain.path;
     char when[64];
 
@@ -130,7 +127,24 @@ static void look_at_time(const struct loading *loading)
         tls_complain(loading->complaints, TLS_CHAIN, true,
                      "the certificate in \"%s\" is not valid before %s", path,
                      tls_spell_time(first, when, sizeof(when)));
-    audience->note(&validity, audience->data);
+}
+
+// "RSA 2048", "EC P-256", "ED25519".
+static const char *spell_key(const EVP_PKEY *key, char *text, size_t size)
+{
+    const char *kind = EVP_PKEY_get0_type_name(key);
+    const char *curve = NULL;
+    char group[64] = "";
+
+    if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
+        curve = EC_curve_nid2nist(OBJ_txt2nid(group));
+    if (curve)
+        (void)snprintf(text, size, "%s %s", kind, curve);
+    else if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
+        (void)snprintf(text, size, "%s %d", kind, EVP_PKEY_get_bits(key));
+    else
+        (void)snprintf(text, size, "%s", kind);
+    return text;
 }
 
 static void warn(const struct loading *loading, bool has_names)
@@ -179,21 +193,33 @@ static void add_name(struct tls_server *server, SSL_CTX *context, const char *te
     server->names[server->n_names++] = (struct tls_name){.text = copy, .context = context};
 }
 
-// Whether it has names or numbers at all.
-static bool add_names(struct tls_server *server, SSL_CTX *context, const X509 *own)
+// The name of a host in a certificate, NULL: it is of another kind, or has a NUL within.
+static const char *host_of(const GENERAL_NAME *name)
+{
+    const char *text;
+
+    if (name->type != GEN_DNS)
+        return NULL;
+    text = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
+    return strlen(text) == (size_t)ASN1_STRING_length(name->d.dNSName) ? text : NULL;
+}
+
+// Whether it has names or numbers at all. Those of hosts come into text, too, as far as they fit.
+static bool add_names(struct tls_server *server, SSL_CTX *context, const X509 *own, char *text,
+                      size_t size)
 {
     GENERAL_NAMES *all = X509_get_ext_d2i(own, NID_subject_alt_name, NULL, NULL);
     bool has_some = all && sk_GENERAL_NAME_num(all) > 0;
 
     for (int i = 0; all && i < sk_GENERAL_NAME_num(all); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
-        const char *text;
+        const char *host = host_of(sk_GENERAL_NAME_value(all, i));
+        size_t used = strlen(text);
 
-        if (name->type != GEN_DNS)
+        if (!host)
             continue;
-        text = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
-        if (strlen(text) == (size_t)ASN1_STRING_length(name->d.dNSName))
-            add_name(server, context, text);
+        add_name(server, context, host);
+        if (used + 1 + strlen(host) < size)
+            (void)snprintf(text + used, size - used, "%s%s", used > 0 ? " " : "", host);
     }
     GENERAL_NAMES_free(all);
     return has_some;
@@ -226,6 +252,22 @@ static bool use(const struct loading *loading, SSL_CTX *context)
     return false;
 }
 
+// Says what it is, and what is odd about it.
+static void announce(const struct loading *loading, struct tls_server *server, SSL_CTX *context)
+{
+    const struct tls_audience *audience = loading->complaints->audience;
+    char key[96], names[512] = "";
+    bool has_names = add_names(server, context, loading->own, names, sizeof(names));
+    const struct tls_shown shown = {.identity = loading->complaints->identity,
+                                    .since = in_seconds(X509_get0_notBefore(loading->own)),
+                                    .until = in_seconds(X509_get0_notAfter(loading->own)),
+                                    .key = spell_key(loading->key, key, sizeof(key)),
+                                    .names = names};
+
+    warn(loading, has_names);
+    audience->note(&shown, audience->data);
+}
+
 void tls_identity_load(struct tls_server *server, SSL_CTX *context,
                        const struct tls_identity *identity, struct tls_complaints *complaints)
 {
@@ -241,7 +283,7 @@ void tls_identity_load(struct tls_server *server, SSL_CTX *context,
         loading.key = tls_read_key(&loading.pair->key, complaints);
         if (loading.own && loading.key && fits(&loading) && is_strong(&loading) &&
             is_new_kind(&loading, kinds, &n_kinds) && use(&loading, context))
-            warn(&loading, add_names(server, context, loading.own));
+            announce(&loading, server, context);
         X509_free(loading.own);
         sk_X509_pop_free(loading.above, X509_free);
         EVP_PKEY_free(loading.key);

@@ -116,11 +116,8 @@ EVP_PKEY *tls_read_key(const struct tls_file *file, struct tls_complaints *compl
     else if (!strstr(file->bytes, "PRIVATE KEY-----"))
         complain_of_form(file, "private key", TLS_KEY, complaints);
     else if (!tls_keys_have_room())
-        tls_complain(
-            complaints, TLS_KEY, false,
-            "no room for the key in \"%s\": the memory for keys is full, in which those of "
-            "earlier configurations stay while their sessions go on; ECDSA keys need less",
-            file->path);
+        tls_complain(complaints, TLS_KEY, false, "no room for the key in \"%s\": " TLS_KEYS_FULL,
+                     file->path);
     else
         tls_complain(complaints, TLS_KEY, false, "the key in \"%s\" is damaged: %s", file->path,
                      tls_reason());

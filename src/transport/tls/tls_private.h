@@ -61,8 +61,11 @@ void tls_identity_load(struct tls_server *server, SSL_CTX *context,
 // core, and in no swap where that is allowed. Once for all.
 void tls_keys_prepare(void);
 void tls_keys_forget(bool may_use_library);
-// For another one. OpenSSL itself calls what does not fit "unsupported".
+// For another one. OpenSSL itself calls what does not fit "unsupported", or "malloc failure".
 bool tls_keys_have_room(void);
+#define TLS_KEYS_FULL                                                                         \
+    "the memory for keys is full, in which those of earlier configurations stay while their " \
+    "sessions go on; ECDSA keys need less"
 // Whether what OpenSSL frees is overwritten.
 void tls_keys_wipe(bool on);
 

@@ -13,7 +13,8 @@
 #define CIPHERS                                                                                \
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-#define GROUPS "X25519:P-256:P-384"
+#define GROUPS      "X25519:P-256:P-384"
+#define NEWER_GROUP "X25519MLKEM768" // since OpenSSL 3.5; keeps what is recorded today for later
 
 static struct tls_server *all;
 
@@ -72,6 +73,14 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
     return SSL_TLSEXT_ERR_OK;
 }
 
+static bool set_groups(SSL_CTX *context)
+{
+    if (SSL_CTX_set1_groups_list(context, NEWER_GROUP ":" GROUPS))
+        return true;
+    ERR_clear_error();
+    return SSL_CTX_set1_groups_list(context, GROUPS);
+}
+
 static bool set_up(SSL_CTX *context, const struct tls_server *server)
 {
     uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_PRIORITIZE_CHACHA;
@@ -86,7 +95,7 @@ static bool set_up(SSL_CTX *context, const struct tls_server *server)
     SSL_CTX_set_read_ahead(context, 1);
     return SSL_CTX_set_min_proto_version(context, server->profile == TLS_MODERN ? TLS1_3_VERSION
                                                                                 : TLS1_2_VERSION) &&
-           SSL_CTX_set_cipher_list(context, CIPHERS) && SSL_CTX_set1_groups_list(context, GROUPS) &&
+           SSL_CTX_set_cipher_list(context, CIPHERS) && set_groups(context) &&
            tls_tickets_set(context, server);
 }
 
@@ -143,6 +152,8 @@ static void load(struct tls_server *server, const struct tls_settings *settings,
             server->contexts[server->n++] = context;
             if (context)
                 tls_identity_load(server, context, &settings->identities[i], complaints);
+            else if (!tls_keys_have_room())
+                tls_complain(complaints, TLS_KEY, false, "no room for its key: " TLS_KEYS_FULL);
             else
                 tls_complain(complaints, TLS_CHAIN, false, "%s", tls_reason());
         }

@@ -19,6 +19,7 @@ struct tls_stage {
     bool is_http;
     bool is_open;      // the SSL is of this session
     bool wants_ticket; // the client gets one with the first answer
+    bool was_cut;      // the client's end came without close_notify
     size_t n_facts;
     const char *facts[FACTS + 1];
     char room[FACTS][FACT_ROOM];
@@ -33,7 +34,7 @@ static void start(struct stage *stage)
 {
     struct tls_stage *tls = of(stage);
 
-    tls->is_open = tls->wants_ticket = false;
+    tls->is_open = tls->wants_ticket = tls->was_cut = false;
     tls->n_facts = 0;
     tls->facts[0] = NULL;
     tls->link.wrong[0] = '\0';
@@ -103,6 +104,7 @@ static void note_all(struct tls_stage *tls)
 
     note(tls, "SSL_PROTOCOL", SSL_get_version(ssl));
     note(tls, "SSL_CIPHER", SSL_get_cipher_name(ssl));
+    note(tls, "SSL_SESSION_RESUMED", SSL_session_reused(ssl) ? "Resumed" : "Initial");
     note(tls, "SSL_TLS_SNI_SERVERNAME",
          name_of_host(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)));
     if (tls->server->clients != TLS_ANY_CLIENT)
@@ -154,6 +156,10 @@ static ssize_t take(struct stage *stage, void *data, size_t size, int flags, boo
     ssize_t n = tls_link_take(&tls->link, data, size, flags);
 
     *ret_last = false;
+    if (n == 0 && tls->link.is_cut && !tls->was_cut) {
+        tls->was_cut = true;
+        note(tls, "TLS_END", "truncated");
+    }
     if (n < 0 && errno == ECONNRESET && tls->link.is_cut)
         errno = EPROTO; // tls_end = strict
     return n;

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Authority
 from harness import (BUILD, EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, SANITIZED, Text,
                      activated, can_become_others, configuration, proc_cpu_seconds, proc_fds,
                      read_all, read_exactly, service, wait_for)
+from tls_peer import behind
 
 TCPDCTL = BUILD / "tcpdctl"
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -168,8 +170,8 @@ def test_json_status():
             wait_for(lambda: control.pool()["busy"] == 1, what="a busy worker")
             status = control.status()
         daemon, pools = status["daemon"], status["pools"]
-        assert set(status) == {"daemon", "pools", "not_served"} and len(pools) == 2
-        assert status["not_served"] == []
+        assert set(status) == {"daemon", "pools", "not_served", "certificates"} and len(pools) == 2
+        assert status["not_served"] == status["certificates"] == []
         assert daemon["version"] and daemon["state"] == "running" and daemon["generation"] == 1
         assert daemon["pid"] == control.daemon.pid and daemon["reload_problem"] == ""
         assert Text.counts.search(daemon["status"])
@@ -708,6 +710,42 @@ def test_sender_is_not_believed():
 
 # --- What is not served ------------------------------------------------------------------------
 
+def test_certificates(tmp_path):
+    """Which there are, when they end; STATUS= has what must not wait."""
+    authority = Authority(tmp_path)
+    names = ("DNS:a.example", "DNS:*.b.example", "IP:127.0.0.1")
+    sections = "".join(each.section(name) for name, each in (
+        ("www", authority.leaf("www", names, since=-1, days=89.5)), ("soon", authority.leaf("soon", since=-30, days=1.5)),
+        ("old", authority.leaf("old", days=-1)), ("rsa", authority.leaf("rsa", kind="rsa", since=-1, days=59.5)),
+        ("unused", authority.leaf("unused"))))
+    conf = sections + configuration(behind("echo", certificates=["www", "soon", "rsa"]),
+                                    behind("hello", certificates=["www", "old"]))
+    with Control(conf) as control:
+        found = {each.pop("certificate"): each for each in control.status()["certificates"]}
+        assert list(found) == ["www", "soon", "old", "rsa"]
+        assert found["www"]["names"] == "a.example *.b.example"
+        assert [each["keys"] for each in found.values()] == ["EC P-256"] * 3 + ["RSA 2048"]
+        assert [each["is_near"] for each in found.values()] == [False, True, True, False]
+        for name, days in (("www", 89.5), ("soon", 1.5), ("old", -1), ("rsa", 59.5)):
+            assert abs(found[name]["until"] / 1e6 - time.time() - days * 86400) < 600
+            assert found[name]["since"] <= time.time() * 1e6
+        code, out, err = control.run("status")
+        assert (code, err) == (EX_OK, "")
+        table = out[out.index("CERTIFICATE"):].splitlines()
+        assert re.fullmatch(r"CERTIFICATE +KEY +NOT AFTER +LEFT +NAMES", table[0])
+        assert re.fullmatch(r"www +EC P-256  20[\d -]+:\d\d UTC  89 days  a.example \*.b.example", table[1])
+        assert [re.search(r"UTC +([\w ]+?)  ", line).group(1) for line in table[1:]] == \
+            ["89 days", "1 day", "expired", "59 days"]
+        assert [line.rindex("  ") for line in table] == [table[0].rindex("  ")] * 5
+        assert '; 2 certificates expire or have expired, first "old"' in control.status()["daemon"]["status"]
+        control.daemon.reload(sections + configuration(behind("echo", certificates=["soon"])))
+        assert re.search(r'; certificate "soon" expires on 20.* UTC, in 1 day$',
+                         control.status()["daemon"]["status"])
+        control.daemon.reload(sections + configuration(behind("echo", certificates=["www"])))
+        assert "certificate" not in control.status()["daemon"]["status"]
+        assert [each["certificate"] for each in control.status()["certificates"]] == ["www"]
+
+
 def test_not_served(tmp_path):
     """A row and a member of JSON for what is left out; a reload brings it, at the socket that systemd
     has handed over for it, in whose queue clients have waited."""
@@ -752,7 +790,7 @@ def test_busctl():
     with Control(configuration(service("echo"))) as control:
         code, out, err = control.busctl("introspect", "tcpd.Manager", "/tcpd")
         assert (code, err) == (EX_OK, "")
-        for method, reply in (("GetStatus", r"a\{sv\}aa\{sv\}aa\{sv\}"), ("Reload", "-"), ("Stop", "-")):
+        for method, reply in (("GetStatus", r"a\{sv\}(aa\{sv\}){3}"), ("Reload", "-"), ("Stop", "-")):
             assert re.search(rf"^\.{method}\s+method\s+-\s+{reply}\s", out, re.M)
         code, out, _ = control.busctl("tree", "tcpd.Manager")
         assert code == EX_OK and "/tcpd" in out
@@ -764,7 +802,7 @@ def test_busctl():
         ours = control.status()
         for daemon in (theirs[0][0], ours["daemon"]):
             assert daemon.pop("uptime_usec") > 0
-        assert theirs == [[ours["daemon"]], ours["pools"], ours["not_served"]]
+        assert theirs == [[ours["daemon"]], ours["pools"], ours["not_served"], ours["certificates"]]
         assert control.busctl(*call, "Reload")[0] == EX_OK
         control.daemon.path.write_text(control.conf + BROKEN)
         code, _, err = control.busctl(*call, "Reload")

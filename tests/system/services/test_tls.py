@@ -335,6 +335,7 @@ def test_environment(tcpd, authority, www, tmp_path):
         assert int(found.pop("SSL_CLIENT_M_SERIAL"), 16) == alice.serial
         assert found == {"PROTO": "TCP", "SSL_PROTOCOL": "TLSv1.3", "SSL_CLIENT_VERIFY": "SUCCESS",
                          "SSL_CIPHER": "TLS_AES_256_GCM_SHA384",
+                         "SSL_SESSION_RESUMED": "Initial",
                          "SSL_TLS_SNI_SERVERNAME": "localhost",
                          "SSL_CLIENT_S_DN": r"CN=al\C3\AFce,O=A\, B"}
         found = shown("show", context(authority))

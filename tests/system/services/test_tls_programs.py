@@ -53,7 +53,8 @@ def test_environment(behind_it, authority, version, protocol, host):
     its = context(authority, version=version)
     its.check_hostname = False
     with behind_it(SHOW) as daemon, dial(daemon, "program", its, host) as sock:
-        want = {"SSL_PROTOCOL": protocol, "SSL_CIPHER": sock.cipher()[0]}
+        want = {"SSL_PROTOCOL": protocol, "SSL_CIPHER": sock.cipher()[0],
+                "SSL_SESSION_RESUMED": "Initial"}
         assert shown(sock) == want | ({"SSL_TLS_SNI_SERVERNAME": host} if host else {})
 
 
@@ -64,7 +65,8 @@ def test_names_that_are_none(behind_it, host):
     with behind_it(SHOW) as daemon, daemon.connect("program") as sock:
         client = Client(sock, host).begin()
         assert b"".join(iter(client.hear, b"")) == \
-            b"SSL_CIPHER=TLS_CHACHA20_POLY1305_SHA256\nSSL_PROTOCOL=TLSv1.3\n"
+            b"SSL_CIPHER=TLS_CHACHA20_POLY1305_SHA256\nSSL_PROTOCOL=TLSv1.3\n" \
+            b"SSL_SESSION_RESUMED=Initial\n"
 
 
 def test_plain_entry_beside_it(tcpd, www, authority, tmp_path):
@@ -82,7 +84,8 @@ def test_plain_entry_beside_it(tcpd, www, authority, tmp_path):
                 assert shown(sock) == {}
             with socket.create_connection(("127.0.0.1", addresses["tls:127.0.0.1"])) as plain, \
                     context(authority).wrap_socket(plain, server_hostname="localhost") as sock:
-                assert set(shown(sock)) == {"SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI_SERVERNAME"}
+                assert set(shown(sock)) == {"SSL_PROTOCOL", "SSL_CIPHER", "SSL_SESSION_RESUMED",
+                                            "SSL_TLS_SNI_SERVERNAME"}
 
 
 def test_prestart_has_none(behind_it, authority):

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import harness
 import pytest
+from certificates import Authority
 from harness import configuration, service, start, wait_for
 from programs import program
+from tls_peer import behind, context, dial
 
 # Runs the daemon where /run/systemd/journal is the directory $0 and standard error is its stream.
 UNDER_JOURNAL = """
@@ -185,6 +187,43 @@ def test_session_records(journal):
     assert int(closed["TCPD_RTT_USEC"]) > 0
     assert closed["TCPD_RETRANSMITS"] == "0"
     assert opened["MESSAGE_ID"] != closed["MESSAGE_ID"]
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+@pytest.mark.parametrize("addresses", ["full", "masked"])
+def test_fields_of_tls(journal, authority, addresses):
+    """What was agreed on, and how the client has ended. Its name is said where its address is, and as
+    far as there is room."""
+    long = "x" * 64
+    www, alice = authority.leaf("www"), authority.leaf(
+        "alice", (), usage="clientAuth", subject=f"/O={long}/OU={long}/CN=alice")
+    daemon = journal.daemon(www.section() + configuration(
+        behind("echo", tls_client="request", tls_client_ca=authority.path), log_sessions="all",
+        log_addresses=addresses))
+    its = context(authority, client=alice)
+    with dial(daemon, "echo", its) as sock:
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
+        session = sock.session
+        sock.unwrap()
+    record = journal.wait(MESSAGE="closed: ok")
+    found = {name.removeprefix("TCPD_TLS_"): value for name, value in record.items()
+             if name.startswith("TCPD_TLS_")}
+    subject = found.pop("CLIENT_SUBJECT", None)
+    assert found == {"PROTOCOL": "TLSv1.3", "CIPHER": "TLS_AES_256_GCM_SHA384", "SNI": "localhost",
+                     "SESSION": "Initial"}
+    assert subject == (f"CN=alice,OU={long},O={long}"[:124] + "..." if addresses == "full" else None)
+    with daemon.connect("echo") as plain:
+        sock = its.wrap_socket(plain, server_hostname="localhost", session=session)
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
+        os.close(sock.detach())  # without close_notify
+    record = journal.wait(MESSAGE="closed: ok", TCPD_TLS_SESSION="Resumed")
+    assert record["TCPD_TLS_END"] == "truncated"
 
 
 def test_addresses_masked_and_none(journal):

@@ -63,10 +63,39 @@ static void test_warnings(void **state)
     problems_done(&warnings);
 }
 
+static void test_description(void **state)
+{
+    char www[] = "www", old[] = "old";
+    int64_t now = time(NULL);
+    struct certificate certificates[] = {
+        {.name = www, .since_sec = now - 360 * DAY, .until_sec = now + DAY + 60},
+        {.name = old, .since_sec = now - 360 * DAY, .until_sec = now - DAY},
+        {.since_sec = now, .until_sec = now + 360 * DAY},
+        {.until_sec = 0}, // which nobody has read
+    };
+    struct config config = {.certificates = certificates, .n_certificates = ELEMENTS(certificates)};
+    char text[128];
+
+    (void)state;
+    tls_expiry_describe(&config, text, sizeof(text));
+    assert_string_equal(text, "2 certificates expire or have expired, first \"old\"");
+    config.n_certificates = 1;
+    tls_expiry_describe(&config, text, sizeof(text));
+    assert_non_null(strstr(text, "certificate \"www\" expires on "));
+    assert_non_null(strstr(text, ", in 1 day"));
+    config.certificates++;
+    tls_expiry_describe(&config, text, sizeof(text));
+    assert_non_null(strstr(text, "certificate \"old\" has expired on "));
+    config.certificates++;
+    config.n_certificates = 2;
+    tls_expiry_describe(&config, text, sizeof(text));
+    assert_string_equal(text, "");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_near),
-                                       cmocka_unit_test(test_warnings)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_near), cmocka_unit_test(test_warnings),
+                                       cmocka_unit_test(test_description)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 """TLS under systemd, with the OpenSSL of each release: the first client starts tcpd, whose sandbox
 lets it read the key that belongs to its group; a renewal, and one that went wrong."""
 
+import re
 import ssl
 
 import pytest
@@ -141,3 +142,32 @@ def test_hook_of_certbot(tcpd, authority):
     tcpd.systemctl("stop", "tcpd.service", "tcpd.socket")
     tcpd.run(HOOK, env={"RENEWED_LINEAGE": LIVE})  # nobody runs who would have to be told
     assert states(tcpd, "tcpd.service") == ["inactive"]
+
+
+def test_credentials(tcpd, authority):
+    """As examples/tls.conf has it: the key is root's alone, and systemd passes it on. A renewal
+    takes a restart, for which the next client waits."""
+    one, two = authority.leaf("one"), authority.leaf("two")
+
+    def renew(certificate):
+        tcpd.put(f"{LIVE}/fullchain.pem", certificate.chain.read_text())
+        tcpd.put(f"{LIVE}/privkey.pem", certificate.key.read_text(), 0o600)
+        tcpd.run("chmod", "700", LIVE.rpartition("/")[0])
+    renew(one)
+    tcpd.run(f"mkdir -p {DROP_IN} && "
+             f"sed s/www.example.org/www/ {EXAMPLES}/tls.conf >{DROP_IN}/tls.conf")
+    configure(tcpd, SECTION.replace(f"{FOLDER}/", "credential:"),
+              service("echo", listen="tls:127.0.0.1:7443", **SHOWS), start="tcpd.socket")
+    with dial(tcpd, 7443, authority) as sock:
+        assert ask(sock) == one.serial
+    status = tcpd.run("tcpdctl", "status").stdout
+    assert re.search(r"^www +EC P-256  20\d\d-\d\d-\d\d \d\d:\d\d UTC  (29|30) days  localhost$",
+                     status, re.M), status
+    said = tcpd.run("systemd-analyze", "security", "--threshold=5", "tcpd.service").stdout
+    assert "Overall exposure level for tcpd.service: 0.2 " in said
+    renew(two)
+    tcpd.systemctl("restart", "tcpd.service")
+    with dial(tcpd, 7443, authority) as sock:
+        assert ask(sock) == two.serial
+    tcpd.run("rm", "-r", DROP_IN)
+    tcpd.systemctl("daemon-reload")
