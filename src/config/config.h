@@ -79,6 +79,16 @@ struct tls {
     struct tls_server *server; // transport/'s, which is made when it is loaded; NULL: none
 };
 
+enum proxy_protocol { PROXY_OFF, PROXY_TRUSTED, PROXY_REQUIRED, PROXY_PROTOCOLS };
+
+// Whether a service is behind proxies that say for whom they connect.
+struct proxy_settings {
+    int protocol;          // enum proxy_protocol
+    int versions;          // enum proxy_versions
+    int takes_unknown;     // headers that name no client
+    uint64_t timeout_usec; // for the whole header
+};
+
 // A section of its own: files of PEM, each with a server's
 // certificate and those above it, and its key.
 struct certificate {
@@ -111,6 +121,7 @@ struct service {
     struct deadlines deadlines;
     struct websocket websocket;
     struct tls tls;
+    struct proxy_settings proxy;
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's
