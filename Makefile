@@ -66,7 +66,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(PACKING) $(SANITIZE
 
 # --- Sources -----------------------------------------------------------------------------------
 # The storeys of the daemon, from the ground up: docs/architecture.md.
-STOREYS    := base log board config sandbox process listen transport session program module handlers worker pool \
+STOREYS    := base log board access config sandbox process listen transport session program module handlers worker pool \
               master control run
 BASE_SRC   := $(wildcard src/base/*.c)
 DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))
@@ -74,7 +74,7 @@ ifdef STAGE # test stages between each session and its socket: tests/stage/plain
 DAEMON_SRC := $(patsubst src/transport/plain.c,tests/stage/plain.c,$(DAEMON_SRC))
 endif
 CLIENT_SRC := $(wildcard src/client/*.c) $(BASE_SRC)
-CTL_SRC    := $(wildcard src/ctl/*.c) $(BASE_SRC)
+CTL_SRC    := $(wildcard src/ctl/*.c) $(wildcard src/access/*.c) src/board/refusals.c src/board/log_quota.c $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c ref_tls.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "access/explain.h"
 #include "base/answers.h"
 #include "base/base.h"
 #include "config/config.h"
@@ -29,8 +30,11 @@
 #include "process/hiding.h"
 #include "process/oom_score.h"
 #include "process/title.h"
+#include "run/daemon_help.h"
 #include "run/run.h"
 #include "sandbox/sandbox.h"
+
+#define EX_REFUSED 3 // the address that was asked for would not be served everywhere
 
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGQUIT};
 
@@ -39,32 +43,10 @@ struct options {
     struct config_input input; // the one of these two
     struct run run;            // that is it
     struct control_socket control;
+    const char *explained; // an address, NULL: nobody asks
     bool check, print, verbose, levels;
     uint64_t mark; // of the configuration, before it is read
 };
-
-static const char help[] =
-    "usage: tcpd [-c FILE] [-C PATH] [-t | -T] [-v] [-l]\n"
-    "       tcpd run [OPTION...] PROGRAM [ARGUMENT...]\n"
-    "A preforking TCP server: serves what FILE says, in the foreground. `tcpd run` serves a "
-    "program\n"
-    "without a FILE; see `tcpd run --help`.\n"
-    "\n"
-    "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG ";\n"
-    "                     - is standard input\n"
-    "  -C, --control PATH open a control socket there, for tcpdctl -s PATH\n"
-    "  -t, --check        check the configuration, say what would be served where, exit\n"
-    "  -T, --print        the same, but print every setting with its value and its place\n"
-    "  -v, --verbose      log more\n"
-    "  -l, --levels       begin each log line with its level, as systemd reads it: <6>\n"
-    "  -V, --version      print the version\n"
-    "  -h, --help         print this\n"
-    "\n"
-    "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP reloads;\n"
-    "         USR1 logs the status; TTIN, TTOU: one worker more, one fewer, per pool\n"
-    "exit status: 0 stopped, 64 usage, 68 address not available, 69 address in use,\n"
-    "             71 system error, 74 output lost, 75 socket shut down, 77 permission denied,\n"
-    "             78 configuration\n";
 
 // The exit status after output that was asked for.
 static int said(void)
@@ -122,19 +104,26 @@ static void open_input(struct options *options, const char *path)
     options->source = &options->input.source;
 }
 
+static void check_explained(const struct options *options)
+{
+    struct sockaddr_storage unused;
+
+    if (!options->explained ||
+        (options->check && !options->print && explain_parse(options->explained, &unused)))
+        return;
+    (void)fputs("tcpd: --explain takes an address as 192.0.2.7 or 2001:db8::7, after -t\n", stderr);
+    exit(EX_USAGE);
+}
+
 // Exits for --help, --version and wrong usage.
 static void options_parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"control", required_argument, NULL, 'C'},
-        {"check", no_argument, NULL, 't'},
-        {"print", no_argument, NULL, 'T'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"levels", no_argument, NULL, 'l'},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"config", required_argument, NULL, 'c'},  {"control", required_argument, NULL, 'C'},
+        {"check", no_argument, NULL, 't'},         {"print", no_argument, NULL, 'T'},
+        {"explain", required_argument, NULL, 'e'}, {"verbose", no_argument, NULL, 'v'},
+        {"levels", no_argument, NULL, 'l'},        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},          {0},
     };
     const char *path = TCPD_CONFIG;
     int option;
@@ -157,6 +146,9 @@ static void options_parse(int argc, char **argv, struct options *options)
             free(options->control.given);
             options->control.given = control_spell(optarg);
             break;
+        case 'e':
+            options->explained = optarg;
+            break;
         case 't':
             options->check = true;
             break;
@@ -170,7 +162,7 @@ static void options_parse(int argc, char **argv, struct options *options)
             (void)printf("tcpd %s\n", TCPD_VERSION);
             exit(said());
         case 'h':
-            (void)fputs(help, stdout);
+            (void)fputs(daemon_help, stdout);
             exit(said());
         default:
             (void)fputs("See tcpd --help.\n", stderr); // getopt has said what is wrong
@@ -180,6 +172,7 @@ static void options_parse(int argc, char **argv, struct options *options)
         (void)fprintf(stderr, "tcpd: unexpected argument \"%s\"; see tcpd --help\n", argv[optind]);
         exit(EX_USAGE);
     }
+    check_explained(options);
     open_input(options, path);
 }
 
@@ -304,7 +297,11 @@ static int open_listeners(struct config *config, const struct options *options,
 // All that -t or -T has to say; returns the exit status.
 static int tell(struct options *options, struct config *config)
 {
-    if (options->print)
+    bool is_served = true;
+
+    if (options->explained)
+        is_served = config_explain(config, options->explained, stdout) > 0;
+    else if (options->print)
         config_print(config, stdout);
     else
         config_describe(config, options->source->name, stdout);
@@ -312,7 +309,7 @@ static int tell(struct options *options, struct config *config)
         sandbox_print(config, stdout);
     (void)config_unref(config);
     config_input_close(&options->input);
-    return said();
+    return is_served || said() != EX_OK ? said() : EX_REFUSED;
 }
 
 // False: nobody can know where tcpd listens, which is no more then.

@@ -21,7 +21,7 @@ static uint32_t hash(const uint8_t *bytes, size_t n)
     return value;
 }
 
-static unsigned source_of(const struct sockaddr *peer)
+unsigned log_quota_source(const struct sockaddr *peer)
 {
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)peer;
     const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)peer;
@@ -38,7 +38,7 @@ static unsigned source_of(const struct sockaddr *peer)
 
 bool log_quota_take(struct log_quota *quota, const struct sockaddr *peer)
 {
-    _Atomic uint16_t *count = &quota->sources[source_of(peer)];
+    _Atomic uint16_t *count = &quota->sources[log_quota_source(peer)];
 
     if (atomic_load_explicit(count, memory_order_relaxed) < LOG_QUOTA) {
         (void)atomic_fetch_add_explicit(count, 1, memory_order_relaxed);

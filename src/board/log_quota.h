@@ -27,6 +27,10 @@ struct log_quota {
     _Atomic uint16_t sources[LOG_QUOTA_SOURCES];
 };
 
+// Which of LOG_QUOTA_SOURCES counters is that of this peer: of an IPv4 address, an IPv6 /64, all of
+// a unix socket.
+unsigned log_quota_source(const struct sockaddr *peer);
+
 // A worker asks for one record about this peer: an IPv4 address, an IPv6 /64, all of a unix socket.
 bool log_quota_take(struct log_quota *quota, const struct sockaddr *peer);
 

@@ -101,6 +101,12 @@ void reserve_interrupt(struct reserve *reserve)
     (void)atomic_fetch_add(&reserve->turn, 1);
 }
 
+int32_t reserve_idle(const struct reserve *reserve)
+{
+    return atomic_load_explicit(&reserve->waiting, memory_order_relaxed) +
+           atomic_load_explicit(&reserve->parked, memory_order_relaxed);
+}
+
 int32_t reserve_leave(struct reserve *reserve)
 {
     int32_t waiting = atomic_fetch_sub(&reserve->waiting, 1) - 1;

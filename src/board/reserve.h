@@ -33,6 +33,8 @@ int reserve_wait(struct reserve *reserve, const volatile sig_atomic_t *stopping)
 void reserve_interrupt(struct reserve *reserve);
 // A waiting worker has a connection, or leaves for good. Returns how many idle ones are left.
 int32_t reserve_leave(struct reserve *reserve);
+// How many idle ones there are, as far as anybody knows.
+int32_t reserve_idle(const struct reserve *reserve);
 // Calls at most n parked workers.
 void reserve_call(struct reserve *reserve, int32_t n);
 

@@ -23,9 +23,11 @@ struct score_page {
     uint64_t sessions;
     struct score_peer peer;
     uint32_t forbidden; // a signal handler's: without the sequence
-    char rest[PAGE - 48];
+    uint64_t refused[REFUSALS];
+    char rest[PAGE - 48 - REFUSALS * sizeof(uint64_t)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
+static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
 
 // The hint pages come first, then the workers' pages.
 static off_t page_offset(unsigned slot)
@@ -98,6 +100,7 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
             .forbidden = __atomic_load_n(&page->forbidden, __ATOMIC_RELAXED),
         };
 
+        memcpy(score.refused, page->refused, sizeof(score.refused));
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (before % 2 != 0 || __atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != before)
             continue;
@@ -205,6 +208,13 @@ void score_done(struct score_page *page)
     write_begin(page);
     page->sessions++;
     page->peer.family = AF_UNSPEC;
+    write_end(page);
+}
+
+void score_refused(struct score_page *page, enum refusal refusal)
+{
+    write_begin(page);
+    page->refused[refusal]++;
     write_end(page);
 }
 

@@ -12,6 +12,7 @@
 
 #include "board/datagram_losses.h"
 #include "board/log_quota.h"
+#include "board/refusals.h"
 #include "board/reserve.h"
 
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
@@ -40,6 +41,7 @@ struct score {
     enum worker_state state;
     uint64_t since_usec; // when it entered that state
     uint64_t sessions;   // finished
+    uint64_t refused[REFUSALS];
     struct score_peer peer;
     uint32_t forbidden; // the call that has ended it: sandbox_enter(); 0: none
 };
@@ -52,6 +54,7 @@ struct pool_hint {
     _Atomic uint32_t armed; // 1: nobody has woken it yet
     struct log_quota quota; // of session records
     struct datagram_losses datagrams;
+    struct refusals refusals;
 };
 
 struct scoreboard {
@@ -81,6 +84,7 @@ int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **re
 void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec);
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
 void score_done(struct score_page *page); // a session has ended
+void score_refused(struct score_page *page, enum refusal refusal);
 // Where a forbidden call is noted.
 uint32_t *score_forbidden(struct score_page *page);
 // After score_busy(), with the idle ones that are left: whether this worker is to wake the master.

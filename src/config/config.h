@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "access/access.h"
 #include "base/problems.h"
 #include "config/form.h"
 
@@ -19,6 +20,8 @@ enum log_addresses {
     LOG_ADDRESSES_NONE,
     LOG_ADDRESSES_N
 };
+
+enum log_refusals { LOG_REFUSALS_NONE, LOG_REFUSALS_FIRST, LOG_REFUSALS_ALL, LOG_REFUSALS_N };
 
 struct handler;
 
@@ -121,6 +124,7 @@ struct service {
     struct deadlines deadlines;
     struct websocket websocket;
     struct tls tls;
+    struct access access;
     struct proxy_settings proxy;
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
@@ -161,6 +165,7 @@ struct config {
     enum log_sessions log_sessions;
     unsigned log_sessions_rate; // records a second of a pool in the journal, 0: no bound
     enum log_addresses log_addresses;
+    enum log_refusals log_refusals;
     struct service *services;
     size_t n_services;
     size_t n_left_out; // further ones behind those, which cannot be served here and now
@@ -216,6 +221,10 @@ int config_certificate_line(const struct certificate *certificate, const char *s
 
 // Prints what would be served where, a line for each service, and that it is right.
 void config_describe(const struct config *config, const char *source, FILE *stream);
+
+// Prints what would happen to a client of that address at each service. 1: it is served by all; 0:
+// not by all; -EINVAL: that is no address.
+int config_explain(const struct config *config, const char *address, FILE *stream);
 
 // Prints it as a tcpd.conf with the value of every setting, and in comments where each is written.
 void config_print(const struct config *config, FILE *stream);

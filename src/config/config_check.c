@@ -131,6 +131,7 @@ void config_check_service(struct service *service, const struct section *section
     check_listen(service, problems);
     check_sandbox(service, section, problems);
     config_check_websocket(service, section, problems);
+    config_check_access(service, section, problems);
     if (service->receive_buffer < 0 || service->receive_buffer > RECEIVE_BUFFER_MOST)
         problems_add(problems, service->file, section_line(section, "receive_buffer"),
                      "receive_buffer of service \"%s\" must be between 0 and 1G", service->name);

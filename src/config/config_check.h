@@ -14,6 +14,10 @@ extern const char config_name_characters[];
 void config_check_websocket(const struct service *service, const struct section *section,
                             struct problems *problems);
 
+// Of who may connect: reads the files that its lists name, and lays them flat.
+void config_check_access(struct service *service, const struct section *section,
+                         struct problems *problems);
+
 // A certificate's section that has just ended; then what services say of them, once all are read.
 void config_check_certificate(const struct certificate *certificate, struct problems *problems);
 void config_check_tls(const struct config *config, struct problems *problems);

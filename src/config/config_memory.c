@@ -15,6 +15,7 @@ void config_service_done(struct service *service)
     if (handler && handler->form)
         form_done(handler->form, service->options);
     free(service->options);
+    access_done(&service->access);
     form_done(&settings_of_service, service);
     free(service->lines);
     free(service->option_lines);

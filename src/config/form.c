@@ -16,7 +16,8 @@
 
 bool setting_is_list(const struct setting *setting)
 {
-    return setting->kind == SETTING_LISTEN || setting->kind == SETTING_LIST;
+    return setting->kind == SETTING_LISTEN || setting->kind == SETTING_LIST ||
+           setting->kind == SETTING_PREFIXES;
 }
 
 const struct setting *form_find(const struct form *form, const char *name)
@@ -224,6 +225,8 @@ char *setting_set(const struct setting *setting, void *values, const char *text,
     case SETTING_LIST:
         text_list_add(field, text);
         return NULL;
+    case SETTING_PREFIXES:
+        return rule_list_add(field, text, place);
     case SETTING_VARIANT:
         break; // the section's to set: section.c
     }
@@ -264,6 +267,8 @@ void form_done(const struct form *form, void *values)
             (void)set_text(field, NULL);
         else if (form->settings[i].kind == SETTING_LIST)
             text_list_done(field);
+        else if (form->settings[i].kind == SETTING_PREFIXES)
+            rule_list_done(field);
         else if (form->settings[i].kind == SETTING_LISTEN)
             free_listens(field);
         else if (form->settings[i].kind == SETTING_ADDRESS)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "access/rules.h"
 #include "base/address.h"
 #include "base/problems.h"
 
@@ -36,18 +37,19 @@ struct listen_list {
 
 // What a field of the struct is, and how it is written.
 enum setting_kind {
-    SETTING_SPAN,    // uint64_t microseconds
-    SETTING_COUNT,   // unsigned
-    SETTING_CHOICE,  // int, index into names
-    SETTING_TEXT,    // char *, owned; NULL: not given
-    SETTING_MODE,    // unsigned, octal
-    SETTING_NUMBER,  // int64_t, or INHERIT
-    SETTING_MASK,    // int64_t, octal, or INHERIT
-    SETTING_LIMIT,   // int64_t with K, M, G or T, RLIM_INFINITY, or INHERIT
-    SETTING_LISTEN,  // struct listen_list
-    SETTING_ADDRESS, // struct listen; text NULL: not given
-    SETTING_LIST,    // struct text_list
-    SETTING_VARIANT, // no field: the name of the section's variant (section.h)
+    SETTING_SPAN,     // uint64_t microseconds
+    SETTING_COUNT,    // unsigned
+    SETTING_CHOICE,   // int, index into names
+    SETTING_TEXT,     // char *, owned; NULL: not given
+    SETTING_MODE,     // unsigned, octal
+    SETTING_NUMBER,   // int64_t, or INHERIT
+    SETTING_MASK,     // int64_t, octal, or INHERIT
+    SETTING_LIMIT,    // int64_t with K, M, G or T, RLIM_INFINITY, or INHERIT
+    SETTING_LISTEN,   // struct listen_list
+    SETTING_ADDRESS,  // struct listen; text NULL: not given
+    SETTING_LIST,     // struct text_list
+    SETTING_PREFIXES, // struct rule_list
+    SETTING_VARIANT,  // no field: the name of the section's variant (section.h)
 };
 
 struct setting {
@@ -58,6 +60,7 @@ struct setting {
     enum setting_kind kind;
     unsigned min, max; // counts, modes; of numbers max is also how far below zero
     int n_names;       // choices
+    const char *empty; // what is wrong with {}, NULL: a list may be empty
     bool is_path;      // of files; a relative one begins at the configuration's folder
 };
 

@@ -114,6 +114,15 @@ static void print_listens(const struct listen_list *list, FILE *stream)
     (void)fputc('}', stream);
 }
 
+static void print_prefixes(const struct rule_list *list, FILE *stream)
+{
+    for (size_t i = 0; i < list->n_entries; i++) {
+        (void)fputs(i > 0 ? ", " : "{", stream);
+        print_quoted(list->entries[i].text, stream);
+    }
+    (void)fputc('}', stream);
+}
+
 static bool has_value(const struct setting *setting, const void *field)
 {
     switch (setting->kind) {
@@ -125,6 +134,8 @@ static bool has_value(const struct setting *setting, const void *field)
         return ((const struct listen_list *)field)->n > 0;
     case SETTING_LIST:
         return ((const struct text_list *)field)->n > 0;
+    case SETTING_PREFIXES:
+        return ((const struct rule_list *)field)->n_entries > 0;
     default:
         return setting->kind != SETTING_VARIANT;
     }
@@ -168,6 +179,9 @@ bool setting_print(const struct setting *setting, const void *values, const char
         break;
     case SETTING_LIST:
         print_list(setting, field, folder, stream);
+        break;
+    case SETTING_PREFIXES:
+        print_prefixes(field, stream);
         break;
     case SETTING_VARIANT:
         break; // it has none

@@ -120,13 +120,13 @@ static bool take_operator(struct grammar *grammar, const struct given *given, bo
     return true;
 }
 
-static bool setting_is_list_of(const struct section_kind *kind, const char *name)
+static const struct setting *find_setting(const struct section_kind *kind, const char *name)
 {
     const struct setting *setting = form_find(kind->form, name);
 
     for (size_t i = 0; !setting && i < kind->n_variants; i++)
         setting = form_find(kind->variants[i].form, name);
-    return setting && setting_is_list(setting);
+    return setting;
 }
 
 void grammar_take_option(struct grammar *grammar)
@@ -135,6 +135,7 @@ void grammar_take_option(struct grammar *grammar)
     struct written before = grammar->out;
     struct token name = grammar->token;
     enum given_outcome outcome = GIVEN_NOTHING;
+    const struct setting *setting;
     struct given given;
 
     (void)grammar_copy_name(&name, given.name, sizeof(given.name));
@@ -144,7 +145,9 @@ void grammar_take_option(struct grammar *grammar)
         skip_statement(grammar, name.line);
         return;
     }
-    given.is_list = setting_is_list_of(grammar->kind, given.name);
+    setting = find_setting(grammar->kind, given.name);
+    given.is_list = setting && setting_is_list(setting);
+    given.empty = setting ? setting->empty : NULL;
     write_token(&grammar->out, &name);
     if (take_operator(grammar, &given, has_colon))
         outcome = grammar_take_given(grammar, &given);

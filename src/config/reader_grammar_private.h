@@ -25,6 +25,7 @@ struct grammar {
 struct given {
     char name[64];
     bool is_list;
+    const char *empty; // what is wrong with an empty list, NULL: nothing
 };
 
 __attribute__((format(printf, 3, 4))) void grammar_refuse(struct grammar *grammar, int line,

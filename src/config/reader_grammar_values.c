@@ -259,6 +259,8 @@ static enum given_outcome take_list(struct grammar *grammar, const struct given 
         ;
     if (given->is_list)
         write_text(&grammar->out, "}");
+    if (given->empty && list.n == 0)
+        grammar_refuse(grammar, list.line, "%s = {}: %s", given->name, given->empty);
     return given->is_list || list.n_written > 0 ? GIVEN : GIVEN_REFUSED;
 }
 

@@ -11,6 +11,8 @@ static const char *const log_sessions_names[LOG_SESSIONS_N] = {
 static const char *const log_addresses_names[LOG_ADDRESSES_N] = {[LOG_ADDRESSES_FULL] = "full",
                                                                  [LOG_ADDRESSES_MASKED] = "masked",
                                                                  [LOG_ADDRESSES_NONE] = "none"};
+static const char *const log_refusals_names[LOG_REFUSALS_N] = {
+    [LOG_REFUSALS_NONE] = "none", [LOG_REFUSALS_FIRST] = "first", [LOG_REFUSALS_ALL] = "all"};
 static const char *const ws_messages_names[WS_MESSAGES_N] = {[WS_MESSAGES_AUTO] = "auto",
                                                              [WS_MESSAGES_LINE] = "line",
                                                              [WS_MESSAGES_TEXT] = "text",
@@ -46,11 +48,17 @@ static const struct setting of_file[] = {
     {OF_FILE("control", ADDRESS, control)},
     {OF_FILE("log_addresses", CHOICE, log_addresses), .initial = "full",
      CHOICES(log_addresses_names)},
+    {OF_FILE("log_refusals", CHOICE, log_refusals), .initial = "first",
+     CHOICES(log_refusals_names)},
 };
 
 static const struct setting of_service[] = {
     {.name = "handler", .kind = SETTING_VARIANT},
     {OF_SERVICE("listen", LISTEN, listen)},
+    {OF_SERVICE("allow", PREFIXES, access.allow),
+     .empty = "nobody could connect; to mean that, write deny = {any}"},
+    {OF_SERVICE("deny", PREFIXES, access.deny)},
+    {OF_SERVICE("refusal_text", TEXT, access.refusal_text)},
     {OF_SERVICE("backlog", COUNT, backlog), .initial = "4096", .min = 1, .max = 65535},
     {OF_SERVICE("min_workers", COUNT, min_workers), .initial = "4", .min = 1, .max = 30000},
     {OF_SERVICE("max_workers", COUNT, max_workers), .initial = "256", .min = 1, .max = 30000},

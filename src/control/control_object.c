@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "control/control_explain.h"
 #include "control/control_status.h"
 #include "log/log.h"
 #include "master/master_check.h"
@@ -125,6 +126,7 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}aa{sv}aa{sv}", on_get_status,
                   SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Check", "", "sts", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -4,6 +4,7 @@
 #include "control/control_status.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/base.h"
@@ -99,14 +100,19 @@ static int append_daemon(const struct control *control, sd_bus_message *reply)
     return append_number(reply, "addresses_not_served", (unsigned)master->set.n_unserved);
 }
 
-// All that were finished, by workers that are gone and by those there are.
-static uint64_t count_sessions(const struct pools *pools, const struct pool *pool)
+// By reason, "refused_rule", and all together.
+static void append_refused(sd_bus_message *reply, const struct pool_totals *totals)
 {
-    uint64_t n = pool->sessions_before;
+    uint64_t n = 0;
 
-    for (const struct worker *worker = pool->workers; worker; worker = worker->next)
-        n += scoreboard_read(&pools->board, worker->slot).sessions;
-    return n;
+    for (int i = REFUSAL_NONE + 1; i < REFUSALS; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "refused_%s", refusal_names[i]);
+        (void)append_long(reply, name, totals->refused[i]);
+        n += totals->refused[i];
+    }
+    (void)append_long(reply, "refused", n);
 }
 
 // What became of datagrams: {"source_port": 3, ...}, and what the kernel had no room for.
@@ -136,6 +142,7 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     const struct listener *listener = pool->listener;
     bool activated = listener->origin == LISTENER_ACTIVATED;
     uint64_t wait = throttle_wait(&pool->deaths, base_now_usec());
+    struct pool_totals totals = pool_totals(pools, pool);
     int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
     if (r < 0)
@@ -154,7 +161,8 @@ static int append_pool(const struct pools *pools, const struct pool *pool, sd_bu
     (void)append_number(reply, "draining", pool->n_draining);
     (void)append_number(reply, "queue", listener_waiting(listener));
     (void)append_number(reply, "queue_limit", listener->effective_backlog);
-    (void)append_long(reply, "sessions", count_sessions(pools, pool));
+    (void)append_long(reply, "sessions", totals.sessions);
+    append_refused(reply, &totals);
     (void)append_number(reply, "old", pool->n_old);
     (void)append_number(reply, "resting", pool->rest.n);
     (void)append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);

@@ -179,6 +179,8 @@ static int fail_call(const sd_bus_error *error, int r)
         (void)fprintf(stderr, "%s\n", error->message);
         return fail(EX_CONFIG, "the configuration is wrong; nothing has changed");
     }
+    if (sd_bus_error_has_name(error, "tcpd.Error.Usage"))
+        return fail(EX_USAGE, "%s", error->message);
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD))
         return fail(EXIT_FAILURE, "the daemon that runs is of a version that cannot do this");
     return fail(EXIT_FAILURE, "%s",
@@ -187,11 +189,19 @@ static int fail_call(const sd_bus_error *error, int r)
 
 int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
+    return link_call_with(bus, method, NULL, timeout_usec, ret_reply);
+}
+
+int link_call_with(sd_bus *bus, const char *method, const char *const texts[3],
+                   uint64_t timeout_usec, sd_bus_message **ret_reply)
+{
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *call = NULL;
     int status = EX_OK;
     int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager", method);
 
+    if (r >= 0 && texts)
+        r = sd_bus_message_append(call, "sss", texts[0], texts[1], texts[2]);
     if (r >= 0)
         r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
     if (r < 0)

@@ -20,5 +20,9 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret);
 // when a configuration that it has checked is wrong, EX_NOPERM, EX_UNAVAILABLE without an answer.
 int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply);
 
+// The same with three texts, of which a method may make what it will.
+int link_call_with(sd_bus *bus, const char *method, const char *const texts[3],
+                   uint64_t timeout_usec, sd_bus_message **ret_reply);
+
 // Waits until the daemon is gone. EX_OK, EX_UNAVAILABLE when it no longer answers.
 int link_wait_end(sd_bus *bus, uint64_t timeout_usec);

@@ -18,11 +18,13 @@
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
 static const char help[] =
-    "usage: tcpdctl [OPTION]... status | reload | stop | check | config | sockets apply\n"
-    "Shows the status of a running tcpd, reloads or stops it, checks its configuration, changes\n"
-    "its sockets.\n"
+    "usage: tcpdctl [OPTION]... status | explain | reload | stop | check | config | sockets apply\n"
+    "Shows the status of a running tcpd and whom it serves, reloads or stops it, checks its\n"
+    "configuration, changes its sockets.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
+    "  explain ADDRESS [SERVICE]\n"
+    "                     say whether a client of that address is served, and which rule decides\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"
     "                     is refused, print what is wrong\n"
     "  stop               have it finish the sessions in hand and end, and wait for that; once\n"
@@ -40,26 +42,29 @@ static const char help[] =
     "  -i, --instance NAME\n"
     "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
-    "      --json         status: one JSON object instead of a table\n"
+    "      --json         status, explain: JSON instead of text\n"
     "      --no-wait      stop: do not wait for the end\n"
     "      --dry-run      sockets apply: only print what would be done\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
     "  -V, --version      print the version\n"
     "  -h, --help         print this\n"
     "\n"
-    "exit status: 0 done, 1 refused or failed, 64 usage, 69 no connection or no answer,\n"
-    "             77 permission denied, 78 the configuration is wrong\n";
+    "exit status: 0 done, 1 refused or failed, 3 the client is refused (explain), 64 usage,\n"
+    "             69 no connection or no answer, 77 permission denied,\n"
+    "             78 the configuration is wrong\n";
 
 static const char *const command_names[COMMANDS] = {
-    [COMMAND_STATUS] = "status", [COMMAND_RELOAD] = "reload", [COMMAND_STOP] = "stop",
-    [COMMAND_CHECK] = "check",   [COMMAND_CONFIG] = "config", [COMMAND_SOCKETS] = "sockets",
+    [COMMAND_STATUS] = "status",   [COMMAND_EXPLAIN] = "explain", [COMMAND_RELOAD] = "reload",
+    [COMMAND_STOP] = "stop",       [COMMAND_CHECK] = "check",     [COMMAND_CONFIG] = "config",
+    [COMMAND_SOCKETS] = "sockets",
 };
 
 // A reload is slow when it has to wait for another one, or for a name service.
 static const uint64_t default_timeouts[COMMANDS] = {
-    [COMMAND_STATUS] = 25 * USEC_PER_SEC, [COMMAND_RELOAD] = 300 * USEC_PER_SEC,
-    [COMMAND_STOP] = USEC_NEVER,          [COMMAND_CHECK] = 300 * USEC_PER_SEC,
-    [COMMAND_CONFIG] = USEC_NEVER,        [COMMAND_SOCKETS] = USEC_NEVER,
+    [COMMAND_STATUS] = 25 * USEC_PER_SEC,  [COMMAND_EXPLAIN] = 25 * USEC_PER_SEC,
+    [COMMAND_RELOAD] = 300 * USEC_PER_SEC, [COMMAND_STOP] = USEC_NEVER,
+    [COMMAND_CHECK] = 300 * USEC_PER_SEC,  [COMMAND_CONFIG] = USEC_NEVER,
+    [COMMAND_SOCKETS] = USEC_NEVER,
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -90,13 +95,18 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, reload, stop, check, config or sockets apply", "");
+        refuse("name a command: status, explain, reload, stop, check, config or sockets apply", "");
     while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
         command++;
     if (command == COMMANDS)
         refuse("there is no command ", word);
     if (command == COMMAND_SOCKETS && (argc != 2 || strcmp(argv[1], "apply") != 0))
         refuse("write: tcpdctl sockets apply", "");
+    if (command == COMMAND_EXPLAIN) {
+        if (argc < 2 || argc > 3)
+            refuse("write: tcpdctl explain ADDRESS [SERVICE]", "");
+        return command;
+    }
     if (argc > 1 && command != COMMAND_CHECK && command != COMMAND_CONFIG &&
         command != COMMAND_SOCKETS)
         refuse(word, " takes no argument");
@@ -171,14 +181,26 @@ static void choose_file(struct options *options, const char *word, const char *i
 
 static void check_combination(const struct options *options, bool timed)
 {
-    if (options->json && options->command != COMMAND_STATUS)
-        refuse("--json is for status only", "");
+    if (options->json && options->command != COMMAND_STATUS && options->command != COMMAND_EXPLAIN)
+        refuse("--json is for status and explain only", "");
     if (options->no_wait && options->command != COMMAND_STOP)
         refuse("--no-wait is for stop only", "");
     if (options->dry_run && options->command != COMMAND_SOCKETS)
         refuse("--dry-run is for sockets apply only", "");
     if (timed && options->command == COMMAND_SOCKETS)
         refuse("--timeout is not for sockets apply, which waits for systemd", "");
+}
+
+// What stands behind the command. Returns a FILE or INSTANCE, NULL: none.
+static const char *take_words(struct options *options, char **words)
+{
+    if (options->command == COMMAND_SOCKETS)
+        return NULL;
+    if (options->command != COMMAND_EXPLAIN)
+        return words[1];
+    options->address = words[1];
+    options->service = words[2] ? words[2] : "";
+    return NULL;
 }
 
 struct options options_parse(int argc, char **argv)
@@ -230,7 +252,7 @@ struct options options_parse(int argc, char **argv)
             exit(EX_USAGE);
         }
     options.command = parse_command(argc - optind, argv + optind);
-    word = argc - optind > 1 && options.command != COMMAND_SOCKETS ? argv[optind + 1] : NULL;
+    word = take_words(&options, argv + optind);
     if (options.socket && (instance || word))
         refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
     if (instance && word)

@@ -7,6 +7,7 @@
 
 enum command {
     COMMAND_STATUS,
+    COMMAND_EXPLAIN,
     COMMAND_RELOAD,
     COMMAND_STOP,
     COMMAND_CHECK,
@@ -21,6 +22,8 @@ struct options {
     const char *unit;     // the daemon's, NULL: the socket was named
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
+    const char *address;  // explain: of the client
+    const char *service;  // explain: "" for all
     bool is_elsewhere;    // the file is none of the unit's
     bool json;
     bool no_wait;

@@ -25,7 +25,7 @@ struct daemon {
 
 struct pool {
     const char *service, *listener, *origin;
-    uint64_t min, spare, max, workers, idle, busy, draining, queue, queue_limit, sessions;
+    uint64_t min, spare, max, workers, idle, busy, draining, queue, queue_limit, sessions, refused;
     uint64_t old, resting, throttled_ms, forbidden_calls;
 };
 
@@ -40,15 +40,24 @@ static const struct field daemon_fields[] = {
     NUMBER(daemon, workers), NUMBER(daemon, idle),        NUMBER(daemon, busy),
     NUMBER(daemon, draining)};
 
-static const struct field pool_fields[] = {TEXT(pool, service),          TEXT(pool, listener),
-                                           TEXT(pool, origin),           NUMBER(pool, min),
-                                           NUMBER(pool, spare),          NUMBER(pool, max),
-                                           NUMBER(pool, workers),        NUMBER(pool, idle),
-                                           NUMBER(pool, busy),           NUMBER(pool, draining),
-                                           NUMBER(pool, queue),          NUMBER(pool, queue_limit),
-                                           NUMBER(pool, sessions),       NUMBER(pool, old),
-                                           NUMBER(pool, resting),        NUMBER(pool, throttled_ms),
-                                           NUMBER(pool, forbidden_calls)};
+static const struct field pool_fields[] = {TEXT(pool, service),
+                                           TEXT(pool, listener),
+                                           TEXT(pool, origin),
+                                           NUMBER(pool, min),
+                                           NUMBER(pool, spare),
+                                           NUMBER(pool, max),
+                                           NUMBER(pool, workers),
+                                           NUMBER(pool, idle),
+                                           NUMBER(pool, busy),
+                                           NUMBER(pool, draining),
+                                           NUMBER(pool, queue),
+                                           NUMBER(pool, queue_limit),
+                                           NUMBER(pool, sessions),
+                                           NUMBER(pool, old),
+                                           NUMBER(pool, resting),
+                                           NUMBER(pool, throttled_ms),
+                                           NUMBER(pool, forbidden_calls),
+                                           NUMBER(pool, refused)};
 
 static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
                                            TEXT(lack, reason)};
@@ -73,7 +82,7 @@ static void print_daemon(FILE *stream, const struct daemon *daemon)
 }
 
 #define CELL    512
-#define COLUMNS 12
+#define COLUMNS 13
 #define NOTE    2 // the column of what is no listener
 #define TEXTS   3 // columns on the left, left-aligned; the last one is, too
 
@@ -120,9 +129,10 @@ static void fill_row(struct row *row, const struct pool *pool)
         set_number(cells[TEXTS + i], numbers[i]);
     (void)snprintf(cells[9], CELL, "%" PRIu64 "/%" PRIu64, pool->queue, pool->queue_limit);
     set_number(cells[10], pool->sessions);
-    note(cells[11], pool->old, "", " old");
-    note(cells[11], pool->resting, "", " resting");
-    note(cells[11], pool->throttled_ms, "throttled for ", " ms");
+    set_number(cells[11], pool->refused);
+    note(cells[12], pool->old, "", " old");
+    note(cells[12], pool->resting, "", " resting");
+    note(cells[12], pool->throttled_ms, "throttled for ", " ms");
 }
 
 static void fill_lack(struct row *row, const struct lack *lack)
@@ -146,6 +156,7 @@ static void fill_total(struct row *row, const struct pool *pools, size_t n)
         sum.draining += pools[i].draining;
         sum.queue += pools[i].queue;
         sum.sessions += pools[i].sessions;
+        sum.refused += pools[i].refused;
     }
     (void)snprintf(cells[0], CELL, "total");
     set_number(cells[3], sum.min);
@@ -155,6 +166,7 @@ static void fill_total(struct row *row, const struct pool *pools, size_t n)
     set_number(cells[8], sum.draining);
     set_number(cells[9], sum.queue);
     set_number(cells[10], sum.sessions);
+    set_number(cells[11], sum.refused);
 }
 
 static void print_rows(FILE *stream, const struct row *rows, size_t n)
@@ -185,7 +197,7 @@ static int print_pools(FILE *stream, const struct field_list *pools, const struc
 {
     static const struct row head = {.cells = {"SERVICE", "LISTENER", "ORIGIN", "MIN", "SPARE",
                                               "MAX", "IDLE", "BUSY", "DRAINING", "QUEUE",
-                                              "SESSIONS"}};
+                                              "SESSIONS", "REFUSED"}};
     const struct pool *pool = (const void *)pools->items;
     const struct lack *lack = (const void *)lacks->items;
     cleanup_free struct row *rows = calloc(pools->n + lacks->n + 2, sizeof(struct row));

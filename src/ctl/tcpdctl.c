@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "ctl/check.h"
+#include "ctl/explain.h"
 #include "ctl/link.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
         return status;
     if (options.command == COMMAND_STATUS)
         status = show_status(bus, &options);
+    else if (options.command == COMMAND_EXPLAIN)
+        status = explain_client(bus, &options);
     else if (options.command == COMMAND_RELOAD)
         status = link_call(bus, "Reload", options.timeout_usec, NULL);
     else

@@ -39,6 +39,7 @@ static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_STOPPED] = "56e5f10bb3e24f48a43074090e3f0d16",
     [EVENT_SESSION_OPENED] = "3035c9cd7642411b8d2bc2f651e43cf1",
     [EVENT_SESSION_CLOSED] = "48d2dd59944d4714aab359b383d61b55",
+    [EVENT_SESSION_REFUSED] = "a70a4eb3f2934ea48afde43ad66e9fc1",
 };
 
 // The log target: the one state of the process that is not the master's or a worker's.

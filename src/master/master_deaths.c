@@ -24,6 +24,7 @@
 #include "master/master_stop.h"
 #include "process/process.h"
 #include "session/session_log.h"
+#include "session/session_refused.h"
 
 #define YOUNG_USEC    USEC_PER_SEC
 #define PERIOD_USEC   (10 * USEC_PER_SEC)
@@ -367,6 +368,8 @@ void master_report_unsaid(struct master *master, uint64_t now_usec)
         struct pool_hint *hint = scoreboard_hint(&master->pools.board, pool->index);
 
         session_log_report(&hint->quota, pool->name, pool->config);
+        session_log_refusals(&hint->refusals, pool->name, pool->config,
+                             (unsigned)(PERIOD_USEC / USEC_PER_SEC));
         if (pool->n_deaths_unsaid > 0)
             log_warning("%s: %u more worker%s died in %u s", pool->name, pool->n_deaths_unsaid,
                         PLURAL(pool->n_deaths_unsaid), (unsigned)(PERIOD_USEC / USEC_PER_SEC));

@@ -351,6 +351,8 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     if (pool->n_old + pool->n_draining == 0)
         pool->widest = 0;
     pool->sessions_before += score->sessions;
+    for (int i = 0; i < REFUSALS; i++)
+        pool->refused_before[i] += score->refused[i];
     if (score->sessions > 0 || worker->accepts_itself)
         pool->departed_usec = base_now_usec();
     list_remove(pool, worker);

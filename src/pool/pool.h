@@ -80,7 +80,8 @@ struct pool {
     unsigned floor;           // keeps the capacity during a reload
     int adjustment;           // TTIN, TTOU
     uint64_t sessions_before; // by workers that are gone
-    uint64_t departed_usec;   // when the last of them that had served, or may have, left
+    uint64_t refused_before[REFUSALS];
+    uint64_t departed_usec; // when the last of them that had served, or may have, left
 
     struct throttle deaths, forks;
     uint64_t death_usec;          // the last early death that was counted
@@ -154,6 +155,11 @@ void pool_count_in(struct worker *worker);
 void pool_count_out(struct worker *worker);
 // A program in its place is there beside old ones, and has not shown yet that it runs.
 bool pool_is_on_trial(const struct worker *worker, uint64_t now_usec);
+// What its workers have done since it began, those that are gone included.
+struct pool_totals {
+    uint64_t sessions, refused[REFUSALS];
+};
+struct pool_totals pool_totals(const struct pools *pools, const struct pool *pool);
 // What sizing wants to know, with the accept queue as it is now.
 struct sizing_counts pool_sizing(const struct pool *pool);
 // All workers, whatever their generation.

@@ -82,6 +82,22 @@ bool pool_scan(const struct pools *pools, struct pool *pool)
     return true;
 }
 
+struct pool_totals pool_totals(const struct pools *pools, const struct pool *pool)
+{
+    struct pool_totals totals = {.sessions = pool->sessions_before};
+
+    for (int i = 0; i < REFUSALS; i++)
+        totals.refused[i] = pool->refused_before[i];
+    for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
+        struct score score = scoreboard_read(&pools->board, worker->slot);
+
+        totals.sessions += score.sessions;
+        for (int i = 0; i < REFUSALS; i++)
+            totals.refused[i] += score.refused[i];
+    }
+    return totals;
+}
+
 // Copies of a program that accepts by itself are as many as they are to be, whoever waits.
 struct sizing_counts pool_sizing(const struct pool *pool)
 {

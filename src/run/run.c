@@ -19,6 +19,7 @@
 static const char help[] =
     "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --wait | --listener]\n"
     "                [--websocket] [--certificate FILE [--key FILE]]\n"
+    "                [--allow PREFIX]... [--deny PREFIX]...\n"
     "                [-o NAME=VALUE]... [--control PATH] [-v]\n"
     "                [--] PROGRAM [ARGUMENT...]\n"
     "       tcpd run ... --handler NAME\n"
@@ -37,6 +38,9 @@ static const char help[] =
     "      --websocket          speak WebSocket: ADDRESS is ws:127.0.0.1:7000 and so on\n"
     "      --certificate FILE   speak TLS, and show this: PEM, with those that have signed it\n"
     "      --key FILE           its private key, if it is not in the same file\n"
+    "      --allow PREFIX       serve clients of 10.0.0.0/8, 2001:db8::7 and so on, and no others\n"
+    "      --deny PREFIX        do not serve those; the longer prefix decides; both may be "
+    "repeated\n"
     "      --handler NAME       a built-in service or a module instead of a program\n"
     "  -o, --option NAME=VALUE  any option of tcpd.conf(5); again for more, and for lists\n"
     "  -C, --control PATH       open a control socket there, for tcpdctl -s PATH\n"
@@ -185,6 +189,12 @@ static int take_option(struct run *run, int option, const char **max)
     case 'k':
         add_file(run, "key", optarg);
         return -1;
+    case 'a':
+        add_setting(run, "allow", optarg);
+        return -1;
+    case 'd':
+        add_setting(run, "deny", optarg);
+        return -1;
     case 'H':
         add_handler(run, optarg);
         return -1;
@@ -282,6 +292,8 @@ int run_parse(char **arguments, struct run *ret)
         {"websocket", no_argument, NULL, 'w'},
         {"certificate", required_argument, NULL, 'c'},
         {"key", required_argument, NULL, 'k'},
+        {"allow", required_argument, NULL, 'a'},
+        {"deny", required_argument, NULL, 'd'},
         {"handler", required_argument, NULL, 'H'},
         {"option", required_argument, NULL, 'o'},
         {"control", required_argument, NULL, 'C'},

@@ -26,14 +26,18 @@
 #define TOTAL_USEC   (30 * USEC_PER_SEC)
 #define LOOK_USEC    (2 * USEC_PER_SEC)
 #define FIRST_USEC   (100 * USEC_PER_MSEC) // until the first look
-#define SOON_USEC    (10 * USEC_PER_MSEC)  // while peers send, or the list is in use
-#define PAUSE_MSEC   100                   // of a peer that has sent fast
-#define LOOK_SIGNAL  SIGVTALRM             // nobody else uses it
+#define BRIEF_USEC   (500 * USEC_PER_MSEC)
+#define BRIEF_PIECES 16                   // of one that is kept briefly, in one look
+#define BRIEF_MAX    (KEPT_MAX / 2)       // kept at all, so that there is room for the others
+#define SOON_USEC    (10 * USEC_PER_MSEC) // while peers send, or the list is in use
+#define PAUSE_MSEC   100                  // of a peer that has sent fast
+#define LOOK_SIGNAL  SIGVTALRM            // nobody else uses it
 
 struct kept {
     int fd;
     uint64_t heard_usec; // when its peer last sent anything
     uint64_t due_usec;   // when it is closed, come what may
+    bool is_brief;
 };
 
 static struct kept kept[KEPT_MAX]; // the oldest first
@@ -49,12 +53,12 @@ bool linger_has_any(void)
 }
 
 // Drops what has come. > 0: that there was something, perhaps more; 0: nothing; < 0: the end.
-static int drop_input(int fd)
+static int drop_input(int fd, int max_pieces)
 {
     char dropped[PIECE]; // TCP leaves it alone; a unix socket ignores MSG_TRUNC
     int n_pieces = 0;
 
-    while (n_pieces < PIECES) {
+    while (n_pieces < max_pieces) {
         ssize_t n = recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT | MSG_TRUNC);
 
         if (n > 0)
@@ -68,11 +72,12 @@ static int drop_input(int fd)
 // True: that one is over, and closed. Async-signal-safe, as are all below that do not block.
 static bool look_at(struct kept *one, uint64_t now)
 {
-    int r = drop_input(one->fd);
+    int r = drop_input(one->fd, one->is_brief ? BRIEF_PIECES : PIECES);
 
     if (r > 0)
         one->heard_usec = now;
-    if (r >= 0 && now < one->due_usec && now - one->heard_usec < SILENCE_USEC)
+    if (r >= 0 && !(one->is_brief && r == BRIEF_PIECES) && now < one->due_usec &&
+        now - one->heard_usec < SILENCE_USEC)
         return false;
     (void)close(one->fd);
     return true;
@@ -173,7 +178,7 @@ static int hear_out(int fd, uint64_t due_usec)
     int r;
 
     do {
-        r = drop_input(fd);
+        r = drop_input(fd, PIECES);
         is_fast = is_fast || r >= MANY;
     } while (r >= 0 && is_fast && base_now_usec() < due_usec && poll(&peer, 1, PAUSE_MSEC) != 0);
     return r;
@@ -210,6 +215,21 @@ void linger_keep(int fd, uint64_t deadline_usec)
     }
     one.heard_usec = base_now_usec();
     keep(&one);
+}
+
+bool linger_keep_briefly(int fd)
+{
+    uint64_t now = base_now_usec();
+    const struct kept one = {
+        .fd = fd, .heard_usec = now, .due_usec = now + BRIEF_USEC, .is_brief = true};
+
+    if (n_kept >= BRIEF_MAX || !open_timer())
+        return false;
+    if (shutdown(fd, SHUT_WR) < 0)
+        (void)close(fd);
+    else
+        keep(&one);
+    return true;
 }
 
 void linger_finish(void)

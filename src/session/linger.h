@@ -15,6 +15,10 @@
 // kept.
 void linger_keep(int fd, uint64_t deadline_usec);
 
+// The same for a client that is not served, whom nobody owes more than a word: at most a moment,
+// and at most so much input. Never blocks. False: there is no room for it, and fd is as it was.
+bool linger_keep_briefly(int fd);
+
 // Whether any is kept: a signal may interrupt what blocks then.
 bool linger_has_any(void);
 

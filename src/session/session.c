@@ -369,10 +369,8 @@ static bool has_last_word(const struct tcpd_session *session)
 
 static void close_connection(struct tcpd_session *session)
 {
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
-
     if (session->result == SESSION_SEND_TIMEOUT)
-        (void)setsockopt(session->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        session_set_reset(session->fd);
     if (session->stage)
         session_stage_close(session);
     if (has_last_word(session))

@@ -127,6 +127,10 @@ struct stage_end session_socket(struct tcpd_session *session);
 void session_sign(void);
 unsigned session_signs(void); // how many, modulo 2^32; async-signal-safe
 
+// Before session_init(): nobody serves the client. A reset; or with text (NULL: none) that one, if
+// it can be sent at once and there is room to wait for the client to read it. Never blocks.
+void session_refuse(int fd, const char *text);
+
 // Ends the connection: shuts down writing and keeps the socket aside until the peer has ended, too
 // (linger.h), not beyond the session's deadline. After a send timeout, a reset.
 void session_close(struct tcpd_session *session);

@@ -17,6 +17,7 @@
 #include "base/escape.h"
 #include "base/timespan.h"
 #include "log/log.h"
+#include "session/session_log_private.h"
 
 static void mask(struct sockaddr_storage *address)
 {
@@ -77,8 +78,8 @@ static void add_peer(struct log_field *fields, size_t *n, const struct tcpd_sess
 }
 
 // The fields that both records have.
-static size_t add_ends(struct log_field *fields, const struct tcpd_session *session,
-                       enum log_addresses addresses)
+size_t session_log_ends(struct log_field *fields, const struct tcpd_session *session,
+                        enum log_addresses addresses)
 {
     char text[ADDRESS_TEXT_MAX];
     struct sockaddr_storage local = {0};
@@ -95,7 +96,7 @@ static size_t add_ends(struct log_field *fields, const struct tcpd_session *sess
 }
 
 // Writes what is kept if that needs no waiting.
-static void write_now(struct log_quota *quota, bool is_kept)
+void session_log_write(struct log_quota *quota, bool is_kept)
 {
     if (!is_kept)
         log_quota_count(quota, LOG_LOSS_READER, 1);
@@ -103,8 +104,8 @@ static void write_now(struct log_quota *quota, bool is_kept)
 }
 
 // Text has readers of its own, and no bound.
-static bool is_within_rate(const struct config *config, struct log_quota *quota, unsigned n,
-                           bool urgent, uint64_t now)
+bool session_log_may(const struct config *config, struct log_quota *quota, unsigned n, bool urgent,
+                     uint64_t now)
 {
     if (!log_has_fields() || log_quota_take_rate(quota, config->log_sessions_rate, n, urgent, now))
         return true;
@@ -126,16 +127,16 @@ void session_log_opened(struct tcpd_session *session, const struct config *confi
     size_t n = 0;
 
     session->is_logged = config->log_sessions == LOG_SESSIONS_ALL &&
-                         is_within_rate(config, quota, n_records(session), false,
-                                        session->started_usec);
+                         session_log_may(config, quota, n_records(session), false,
+                                         session->started_usec);
     if (!session->is_logged || n_records(session) < 2)
         return;
     if (log_has_fields())
-        n = add_ends(fields, session, config->log_addresses);
-    write_now(quota, log_keep(LOG_INFO, EVENT_SESSION_OPENED, fields, n, "%s: connection from %s",
-                              session->service->name,
-                              session_log_peer(&session->peer.any, session->peer_length,
-                                               config->log_addresses, peer, sizeof(peer))));
+        n = session_log_ends(fields, session, config->log_addresses);
+    session_log_write(quota, log_keep(LOG_INFO, EVENT_SESSION_OPENED, fields, n,
+                                      "%s: connection from %s", session->service->name,
+                                      session_log_peer(&session->peer.any, session->peer_length,
+                                                       config->log_addresses, peer, sizeof(peer))));
 }
 
 static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
@@ -164,7 +165,7 @@ static bool is_wanted(const struct tcpd_session *session, const struct config *c
          (good || !log_quota_take(quota, &session->peer.any))))
         return false;
     if (!good)
-        return is_within_rate(config, quota, 1, true, base_now_usec());
+        return session_log_may(config, quota, 1, true, base_now_usec());
     log_quota_count(quota, LOG_LOSS_RATE, 1); // as at its start
     return false;
 }
@@ -325,17 +326,17 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
         return;
     duration = base_now_usec() - session->started_usec;
     if (log_has_fields())
-        n = add_figures(fields, add_ends(fields, session, config->log_addresses), session,
+        n = add_figures(fields, session_log_ends(fields, session, config->log_addresses), session,
                         config->log_addresses, duration);
-    write_now(quota,
-              log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
-                       "%s: %s: %s%s%s, %" PRIu64 ".%03" PRIu64 " s%s", session->service->name,
-                       describe_kind(session, config->log_addresses, kind, sizeof(kind)),
-                       session_result_names[session->result],
-                       describe_reason(session, reason, sizeof(reason)),
-                       describe_bytes(session, bytes, sizeof(bytes)), duration / USEC_PER_SEC,
-                       duration % USEC_PER_SEC / USEC_PER_MSEC,
-                       describe_program(&session->program, program, sizeof(program))));
+    session_log_write(
+        quota, log_keep(priority, EVENT_SESSION_CLOSED, fields, n,
+                        "%s: %s: %s%s%s, %" PRIu64 ".%03" PRIu64 " s%s", session->service->name,
+                        describe_kind(session, config->log_addresses, kind, sizeof(kind)),
+                        session_result_names[session->result],
+                        describe_reason(session, reason, sizeof(reason)),
+                        describe_bytes(session, bytes, sizeof(bytes)), duration / USEC_PER_SEC,
+                        duration % USEC_PER_SEC / USEC_PER_MSEC,
+                        describe_program(&session->program, program, sizeof(program))));
 }
 
 void session_log_line(const struct tcpd_session *session, const struct service *service,
@@ -346,7 +347,7 @@ void session_log_line(const struct tcpd_session *session, const struct service *
     size_t n = 0, used = 0;
 
     if (log_has_fields() && session)
-        n = add_ends(fields, session, config->log_addresses);
+        n = session_log_ends(fields, session, config->log_addresses);
     else if (log_has_fields())
         add(fields, &n, "TCPD_SERVICE", service->name);
     if (session && !session->is_run &&

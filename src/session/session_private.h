@@ -8,6 +8,9 @@
 // is SO_RCVTIMEO or SO_SNDTIMEO, *armed what it is set to.
 void session_arm(int fd, int option, uint64_t *armed, uint64_t wanted, bool exactly);
 
+// A reset, once it is closed.
+void session_set_reset(int fd);
+
 // --- Of a session with a stage ---
 // As recv(2) with SO_RCVTIMEO of `wait`; a signal or a turn of the stage's may end it sooner.
 ssize_t session_stage_take(struct tcpd_session *session, const struct session_place *to,

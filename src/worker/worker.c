@@ -24,6 +24,7 @@
 #include "session/session.h"
 #include "session/session_log.h"
 #include "worker/accept_error.h"
+#include "worker/admission.h"
 #include "worker/receive.h"
 
 #define ORPHAN_SEC     30 // where stop_timeout is off
@@ -226,6 +227,8 @@ static enum worker_exit accept_loop(struct self *self)
             continue;
         }
         self->backoff = (struct accept_backoff){0};
+        if (!admission_grants(self->setup, self->page, self->hint, &session, fd))
+            continue;
         serve(self, &session, fd);
         if (process_leave_reason() != WORKER_EXIT_DRAINED)
             return process_leave_reason();

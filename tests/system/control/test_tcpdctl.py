@@ -187,7 +187,7 @@ def test_json_status():
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
                         "old": 0, "resting": 0, "throttled_ms": 0,
-                        "forbidden_calls": 0}
+                        "forbidden_calls": 0, "refused": 0, "refused_rule": 0}
 
 
 def test_sessions_of_workers_that_left():
@@ -262,16 +262,17 @@ def test_table():
         assert Text.counts.match(lines[1])
         head, *rows, total = lines[3:]
         assert head.split() == ("SERVICE LISTENER ORIGIN MIN SPARE MAX IDLE BUSY DRAINING QUEUE "
-                                "SESSIONS").split()
+                                "SESSIONS REFUSED").split()
         assert [row.split()[0] for row in rows] == ["echo", "echo", "hello"]
         for row, pool in zip(rows, control.status()["pools"]):
             assert row.split() == [str(pool[name]) for name in (
                 "service", "listener", "origin", "min", "spare", "max", "idle", "busy",
-                "draining")] + ["%(queue)d/%(queue_limit)d" % pool, str(pool["sessions"])]
-            for name in ("MIN", "MAX", "SESSIONS", "QUEUE"):  # right-aligned
+                "draining")] + ["%(queue)d/%(queue_limit)d" % pool, str(pool["sessions"]),
+                              str(pool["refused"])]
+            for name in ("MIN", "MAX", "SESSIONS", "QUEUE", "REFUSED"):  # right-aligned
                 end = head.index(name) + len(name)
                 assert row[end - 1] != " " and row[end:end + 1] in ("", " ")
-        assert total.split() == ["total", "12", "768", "12", "0", "0", "0", "0"]
+        assert total.split() == ["total", "12", "768", "12", "0", "0", "0", "0", "0"]
 
 
 def test_origin_of_a_socket_handed_over():

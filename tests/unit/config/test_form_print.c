@@ -17,6 +17,7 @@ struct all {
     int64_t number, mask, limit;
     struct listen_list listen;
     struct text_list list, paths;
+    struct rule_list prefixes;
 };
 
 static const char *const choices[] = {"none", "iso8601"};
@@ -36,6 +37,7 @@ static const struct setting settings[] = {
     {ALL("listen", LISTEN, listen)},
     {ALL("list", LIST, list)},
     {ALL("paths", LIST, paths), .is_path = true},
+    {ALL("prefixes", PREFIXES, prefixes)},
 };
 static const struct form form = FORM(struct all, settings);
 
@@ -94,6 +96,9 @@ static const struct {
     {"listen", "*:7", "", "{\"*:7\"}"},
     {"list", "a\"b", "/etc", "{\"a\\\"b\"}"},
     {"paths", "a", "/etc", "{\"/etc/a\"}"},
+    {"prefixes", "10.0.0.0/8", "/etc", "{\"10.0.0.0/8\"}"},
+    {"prefixes", "localhost", "/etc", "{\"localhost\"}"},
+    {"prefixes", "file:/a", "/etc", "{\"file:/a\"}"},
 };
 
 static void test_rows(void **state)
@@ -133,7 +138,7 @@ static void test_several(void **state)
 
 static void test_without_value(void **state)
 {
-    static const char *const names[] = {"text", "path", "listen", "list", "paths"};
+    static const char *const names[] = {"text", "path", "listen", "list", "paths", "prefixes"};
     struct all all = {0};
 
     (void)state;

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "access/access.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+
+// The rule of that index, and its list.
+static const struct rule *rule_at(const struct access *access, size_t index,
+                                  const struct rule_list **ret_list)
+{
+    bool is_allow = index < access->allow.n;
+
+    *ret_list = is_allow ? &access->allow : &access->deny;
+    return &(*ret_list)->rules[is_allow ? index : index - access->allow.n];
+}
+
+static const char *name_of(const struct access *access, const struct rule_list *list)
+{
+    return list == &access->allow ? "allow" : "deny";
+}
+
+// The same prefix again: in which list it counts, nobody could know, and twice is a mistake, too.
+static void refuse_again(const struct access *access, size_t first, size_t again,
+                         struct problems *problems)
+{
+    const struct rule_list *list, *other;
+    const struct rule *earlier = rule_at(access, first, &other),
+                      *rule = rule_at(access, again, &list);
+    struct place there = rule_place(other, earlier), here = rule_place(list, rule);
+    char place[4096], text[PREFIX_TEXT_MAX];
+
+    if (list == other)
+        problems_add(problems, here.file, here.line, "%s = \"%s\" stands twice; the first is %s%s",
+                     name_of(access, list), prefix_format(&rule->prefix, text, sizeof(text)),
+                     there.line > 0 ? "at " : "on the command line",
+                     there.line > 0 ? problems_place(there.file, there.line, place, sizeof(place))
+                                    : "");
+    else
+        problems_add(problems, here.file, here.line,
+                     "%s = \"%s\" contradicts %s = \"%s\" %s%s; leave one of them out",
+                     name_of(access, list), prefix_format(&rule->prefix, text, sizeof(text)),
+                     name_of(access, other), text, there.line > 0 ? "at " : "beside it",
+                     there.line > 0 ? problems_place(there.file, there.line, place, sizeof(place))
+                                    : "");
+}
+
+void access_settle(struct access *access, struct problems *problems)
+{
+    size_t n = access->allow.n + access->deny.n;
+    cleanup_free struct prefix *prefixes = base_checked(calloc(n + 1, sizeof(*prefixes)));
+    cleanup_free size_t *order = NULL;
+    const struct rule_list *list;
+
+    access_done(access);
+    for (size_t i = 0; i < n; i++)
+        prefixes[i] = rule_at(access, i, &list)->prefix;
+    order = prefixes_sort(prefixes, n);
+    for (size_t i = 1; i < n; i++)
+        if (prefix_is_same(&prefixes[order[i - 1]], &prefixes[order[i]]))
+            refuse_again(access, order[i - 1], order[i], problems);
+    if (access->allow.n_entries + access->deny.n_entries > 0)
+        access->ranges = ranges_new(prefixes, n);
+}
+
+void access_done(struct access *access)
+{
+    access->ranges = ranges_free(access->ranges);
+}
+
+struct access_verdict access_judge(const struct access *access,
+                                   const struct access_question *question)
+{
+    struct access_verdict verdict = {.refusal = REFUSAL_NONE};
+    struct prefix client;
+    size_t index;
+
+    if (!access->ranges || !prefix_of_address(question->client, &client))
+        return verdict; // whoever may open a unix socket may connect to it
+    index = ranges_find(access->ranges, &client);
+    if (index != RANGES_NONE)
+        verdict.rule = rule_at(access, index, &verdict.list);
+    else if (access->allow.n_entries > 0)
+        verdict.list = &access->allow;
+    if (verdict.rule ? verdict.list == &access->deny : verdict.list != NULL)
+        verdict.refusal = REFUSAL_RULE;
+    return verdict;
+}
+
+const char *access_rule_text(const struct access *access, const struct access_verdict *verdict,
+                             char *text, size_t size)
+{
+    char prefix[PREFIX_TEXT_MAX];
+
+    text[0] = '\0';
+    if (verdict->rule)
+        (void)snprintf(text, size, "%s %s", name_of(access, verdict->list),
+                       prefix_format(&verdict->rule->prefix, prefix, sizeof(prefix)));
+    else if (verdict->list)
+        (void)snprintf(text, size, "not in %s", name_of(access, verdict->list));
+    return text;
+}

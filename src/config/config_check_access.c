@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// What tcpd.conf says of who may connect. Files that its lists name are read here, so that a
+// mistake in one is told with its own line, and is the service's whose list it is.
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/file.h"
+#include "config/config.h"
+#include "config/config_check.h"
+
+#define REFUSAL_TEXT_MAX 1000 // bytes
+
+struct at {
+    const struct service *service;
+    const struct section *section;
+    struct problems *problems;
+};
+
+// Of another file, which the service names at that line.
+static void add_as_own(const struct at *at, const struct problems *found, int line)
+{
+    const struct place place = {.file = at->service->file, .line = line};
+
+    for (size_t i = 0; i < found->n; i++)
+        problems_add_text(at->problems, found->texts[i], &place);
+}
+
+static void read_file(const struct at *at, const char *name, struct rule_list *list, size_t i)
+{
+    const struct rule_entry *entry = &list->entries[i];
+    struct problems found = {0};
+    struct file_text text;
+    int r = file_read(rule_file(entry), RULES_FILE_MAX, &text);
+
+    if (r < 0) {
+        problems_add(at->problems, entry->file, entry->line, "%s = \"%s\" cannot be read: %s", name,
+                     entry->text,
+                     r == -EFBIG     ? "longer than 4 MiB"
+                     : r == -ENOTSUP ? "not a regular file"
+                                     : strerror(-r));
+        return;
+    }
+    rule_list_add_lines(list, i, text.bytes, text.n, &found);
+    free(text.bytes);
+    add_as_own(at, &found, entry->line);
+    problems_done(&found);
+}
+
+// False: nothing can be said of what the lists mean together.
+static bool complete(const struct at *at, const char *name, struct rule_list *list)
+{
+    int line = section_line(at->section, name);
+    size_t before = at->problems->n;
+
+    for (size_t i = 0; i < list->n_entries; i++)
+        if (rule_file(&list->entries[i]))
+            read_file(at, name, list, i);
+    if (list->n > RULES_MAX)
+        problems_add(at->problems, at->service->file, line,
+                     "%s of service \"%s\" has more than %d prefixes", name, at->service->name,
+                     RULES_MAX);
+    return at->problems->n == before;
+}
+
+// Most likely a list that has got lost.
+static void check_nobody(const struct at *at)
+{
+    const struct rule_list *allow = &at->service->access.allow;
+
+    if (allow->n_entries > 0 && allow->n == 0)
+        problems_add(at->problems, at->service->file, section_line(at->section, "allow"),
+                     "allow of service \"%s\" has no prefix in any of its files: nobody could "
+                     "connect; to mean that, write deny = {any}",
+                     at->service->name);
+}
+
+void config_check_access(struct service *service, const struct section *section,
+                         struct problems *problems)
+{
+    const struct at at = {service, section, problems};
+    struct access *access = &service->access;
+    const char *text = access->refusal_text;
+    struct problems found = {0};
+    bool is_whole;
+
+    if (text && (text[0] == '\0' || strlen(text) > REFUSAL_TEXT_MAX))
+        problems_add(problems, service->file, section_line(section, "refusal_text"),
+                     "refusal_text of service \"%s\" has %zu bytes; 1 to %d are allowed",
+                     service->name, strlen(text), REFUSAL_TEXT_MAX);
+    if (service->leaves_clients)
+        return; // to whom rules mean nothing, which is refused already
+    is_whole = complete(&at, "allow", &access->allow);
+    is_whole = complete(&at, "deny", &access->deny) && is_whole;
+    if (!is_whole)
+        return;
+    check_nobody(&at);
+    access_settle(access, &found);
+    add_as_own(&at, &found, section_line(section, access->deny.n > 0 ? "deny" : "allow"));
+    problems_done(&found);
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "run/daemon_help.h"
+
+const char daemon_help[] =
+    "usage: tcpd [-c FILE] [-C PATH] [-t [--explain ADDRESS] | -T] [-v] [-l]\n"
+    "       tcpd run [OPTION...] PROGRAM [ARGUMENT...]\n"
+    "A preforking TCP server: serves what FILE says, in the foreground. `tcpd run` serves a "
+    "program\n"
+    "without a FILE; see `tcpd run --help`.\n"
+    "\n"
+    "  -c, --config FILE  read FILE and FILE.d/*.conf instead of " TCPD_CONFIG ";\n"
+    "                     - is standard input\n"
+    "  -C, --control PATH open a control socket there, for tcpdctl -s PATH\n"
+    "  -t, --check        check the configuration, say what would be served where, exit\n"
+    "      --explain ADDRESS\n"
+    "                     with -t: say instead which services a client of that address may use\n"
+    "  -T, --print        the same, but print every setting with its value and its place\n"
+    "  -v, --verbose      log more\n"
+    "  -l, --levels       begin each log line with its level, as systemd reads it: <6>\n"
+    "  -V, --version      print the version\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "signals: TERM drains and stops, a second TERM, INT or QUIT stops at once; HUP reloads;\n"
+    "         USR1 logs the status; TTIN, TTOU: one worker more, one fewer, per pool\n"
+    "exit status: 0 stopped, 3 refused (--explain), 64 usage, 68 address not available,\n"
+    "             69 address in use, 71 system error, 74 output lost, 75 socket shut down,\n"
+    "             77 permission denied, 78 configuration\n";

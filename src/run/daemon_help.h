@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+// What `tcpd --help` says.
+#pragma once
+
+extern const char daemon_help[];

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "session/session_refused.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "session/linger.h"
+#include "session/session_log_private.h"
+#include "session/session_private.h"
+
+static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
+{
+    fields[*n].name = name;
+    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%s", value);
+}
+
+// "deny 192.0.2.0/24 at /etc/tcpd/tcpd.conf:12", "not in allow"
+static const char *describe(const struct access *access, const struct access_verdict *verdict,
+                            char *text, size_t size)
+{
+    char rule[ACCESS_RULE_MAX], where[160];
+    struct place place;
+
+    (void)access_rule_text(access, verdict, rule, sizeof(rule));
+    place = verdict->rule ? rule_place(verdict->list, verdict->rule) : (struct place){0};
+    (void)snprintf(text, size, "%s%s%s", rule, place.line > 0 ? " at " : "",
+                   place.line > 0 ? problems_place(place.file, place.line, where, sizeof(where))
+                                  : "");
+    return text;
+}
+
+static size_t add_verdict(struct log_field *fields, size_t n, const struct access_verdict *verdict)
+{
+    char text[PREFIX_TEXT_MAX], where[sizeof(fields[0].value)];
+    struct place place;
+
+    add(fields, &n, "TCPD_REFUSED", refusal_names[verdict->refusal]);
+    if (!verdict->rule)
+        return n;
+    add(fields, &n, "TCPD_PREFIX", prefix_format(&verdict->rule->prefix, text, sizeof(text)));
+    place = rule_place(verdict->list, verdict->rule);
+    if (place.line > 0)
+        add(fields, &n, "TCPD_RULE", problems_place(place.file, place.line, where, sizeof(where)));
+    return n;
+}
+
+void session_log_refused(const struct tcpd_session *session, const struct config *config,
+                         struct pool_hint *hint, const struct access_verdict *verdict)
+{
+    bool all = config->log_refusals == LOG_REFUSALS_ALL;
+    struct log_field fields[LOG_FIELDS_MAX];
+    char peer[ADDRESS_TEXT_MAX], reason[256];
+    size_t n = 0;
+
+    if (config->log_refusals == LOG_REFUSALS_NONE ||
+        !refusals_take(&hint->refusals, verdict->refusal, &session->peer.any, all) ||
+        (all && !session_log_may(config, &hint->quota, 1, false, base_now_usec())))
+        return;
+    if (log_has_fields())
+        n = add_verdict(fields, session_log_ends(fields, session, config->log_addresses), verdict);
+    session_log_write(
+        &hint->quota,
+        log_keep(LOG_NOTICE, EVENT_SESSION_REFUSED, fields, n, "%s: connection from %s refused: %s",
+                 session->service->name,
+                 session_log_peer(&session->peer.any, session->peer_length, config->log_addresses,
+                                  peer, sizeof(peer)),
+                 describe(&session->service->access, verdict, reason, sizeof(reason))));
+}
+
+void session_log_refusals(struct refusals *refusals, const char *pool_name,
+                          const struct config *config, unsigned seconds)
+{
+    uint32_t n[REFUSALS], n_said = refusals_renew(refusals, n), sum = 0;
+    char reasons[128] = "";
+    size_t used = 0;
+
+    for (int i = REFUSAL_NONE + 1; i < REFUSALS; i++) {
+        if (n[i] > 0 && used < sizeof(reasons))
+            used += (size_t)snprintf(reasons + used, sizeof(reasons) - used, "%s%s %" PRIu32,
+                                     used > 0 ? ", " : "", refusal_names[i], n[i]);
+        sum += n[i];
+    }
+    if (sum > n_said && config->log_refusals == LOG_REFUSALS_FIRST)
+        (void)log_notice("%s: %" PRIu32 " connection%s refused in %u s (%s)", pool_name, sum,
+                         PLURAL(sum), seconds, reasons);
+}
+
+void session_set_reset(int fd)
+{
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+void session_refuse(int fd, const char *text)
+{
+    ssize_t length = text ? (ssize_t)strlen(text) : 0;
+
+    if (length > 0 && send(fd, text, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) == length &&
+        linger_keep_briefly(fd))
+        return;
+    session_set_reset(fd);
+    (void)close(fd);
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// What the log says of clients that are not served, as log_refusals and log_addresses ask for it.
+#pragma once
+
+#include "board/scoreboard.h"
+#include "session/session_log.h"
+
+// A worker has refused the client of a session, which has its socket and was not begun. Counts it,
+// and may write a record.
+void session_log_refused(const struct tcpd_session *session, const struct config *config,
+                         struct pool_hint *hint, const struct access_verdict *verdict);
+
+// The master's: begins a period of so many seconds, and says how many were refused in the one
+// before, unless each had a record.
+void session_log_refusals(struct refusals *refusals, const char *pool_name,
+                          const struct config *config, unsigned seconds);

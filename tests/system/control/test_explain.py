@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""R29: tcpdctl explain and `tcpd -t --explain` say what would happen to a client, and that is what
+does happen."""
+
+import contextlib
+import json
+import random
+import re
+import socket
+
+import pytest
+
+from harness import (EX_OK, EX_USAGE, PATIENCE, configuration, read_all, run, service)
+from network import Namespace, needs_networks
+from test_tcpdctl import BUSCTL, NOBODY, OTHERS, Control
+
+EX_REFUSED = 3
+CONF = configuration(
+    service("echo", deny=["192.0.2.0/24", "2001:db8::/32"], allow=["192.0.2.7", "::1"]),
+    service("hello", deny=["any"], refusal_text="no\n"), service("time"))
+
+
+def test_text():
+    """The service, the listener, the rule with its place, what a refused client gets."""
+    with Control(CONF) as control:
+        place, port = control.daemon.path, control.daemon.ports
+        code, out, err = control.run("explain", "192.0.2.7", "echo")
+        assert (code, err) == (EX_OK, "")
+        assert out == (f"echo on 127.0.0.1:{port['echo']}: served\n"
+                       f"  rule     allow 192.0.2.7          {place}:5\n")
+        code, out, err = control.run("explain", "::ffff:192.0.2.8")
+        assert (code, err) == (EX_REFUSED, "")
+        assert out == (f"echo on 127.0.0.1:{port['echo']}: REFUSED, rule\n"
+                       f"  rule     deny 192.0.2.0/24        {place}:4\n"
+                       f"  it gets  a reset\n"
+                       f"hello on 127.0.0.1:{port['hello']}: REFUSED, rule\n"
+                       f"  rule     deny 0.0.0.0/0           {place}:10\n"
+                       f"  it gets  refusal_text\n"
+                       f"time on 127.0.0.1:{port['time']}: served\n"
+                       f"  rule     none\n")
+        code, out, err = control.run("explain", "198.51.100.1", "echo")
+        assert code == EX_REFUSED and "  rule     not in allow\n" in out
+
+
+def test_json():
+    with Control(CONF) as control:
+        code, out, err = control.run("--json", "explain", "2001:DB8::0:1", "echo")
+        assert (code, err) == (EX_REFUSED, "")
+        assert json.loads(out) == [{
+            "service": "echo", "listener": f"127.0.0.1:{control.daemon.ports['echo']}",
+            "address": "2001:db8::1", "served": False, "reason": "rule",
+            "rule": "deny 2001:db8::/32", "place": f"{control.daemon.path}:4", "gets": "a reset"}]
+
+
+@pytest.mark.parametrize("args, want", [
+    (["localhost"], "that is no address"), (["192.0.2.7/32"], "that is no address"),
+    ([""], "that is no address"), (["192.0.2.7", "smtp"], "no service of that name"),
+    ([], "explain ADDRESS"), (["::1", "echo", "x"], "explain ADDRESS")], ids=str)
+def test_wrong_usage(args, want):
+    with Control(CONF) as control:
+        code, out, err = control.run("explain", *args)
+        assert code == EX_USAGE and out == "" and want in err
+
+
+@OTHERS
+def test_everybody_may_ask():
+    """As for status: it says no more than connecting does."""
+    with Control(CONF) as control:
+        assert control.run("explain", "::1", "echo", prefix=NOBODY)[0] == EX_OK
+
+
+@BUSCTL
+def test_the_proxy_is_for_later():
+    """The interface has a place for it."""
+    with Control(CONF) as control:
+        code, out, err = control.busctl("call", "tcpd", "/tcpd", "tcpd.Manager", "Explain", "sss",
+                                        "::1", "", "10.0.0.1")
+        assert code != 0 and "knows of no proxies" in err
+
+
+def test_by_the_files_alone():
+    """`tcpd -t --explain`: without a daemon, with the same words."""
+    status, out, log = run("-t", "--explain", "192.0.2.7", conf=CONF)
+    assert status == EX_REFUSED and log == ""
+    assert re.fullmatch(r"echo on 127\.0\.0\.1:0: served\n  rule     allow 192\.0\.2\.7          "
+                        r"\S+/tcpd\.conf:5\nhello on 127\.0\.0\.1:0: REFUSED, rule\n"
+                        r"  rule     deny 0\.0\.0\.0/0           \S+/tcpd\.conf:10\n"
+                        r"  it gets  refusal_text\ntime on 127\.0\.0\.1:0: served\n  rule     none",
+                        out)
+    assert run("-t", "--explain", "::1", conf=configuration(service("echo")))[0] == EX_OK
+    for args in (["--explain", "::1"], ["-T", "--explain", "::1"], ["-t", "--explain", "x"]):
+        status, out, log = run(*args, conf=CONF)
+        assert status == EX_USAGE and "--explain takes an address" in log
+
+
+# --- Explain = reality -------------------------------------------------------------------------
+
+def random_bits(dice, family):
+    """An address of few clusters, so that rules and clients meet."""
+    if family == socket.AF_INET:
+        return bytes([127, dice.choice((0, 1, 128)), dice.randrange(4), dice.randrange(1, 5)])
+    return bytes([0xfd, 0, *[0] * 5, dice.randrange(4), *[0] * 6, dice.choice((0, 0x80)),
+                  dice.randrange(1, 5)])
+
+
+def random_prefix(dice):
+    family = dice.choice((socket.AF_INET, socket.AF_INET6))
+    address = random_bits(dice, family)
+    size = 8 * len(address)
+    length = dice.choice((0, 8, 9, 16, 24, 30, 31, 32)) if size == 32 else \
+        dice.choice((0, 8, 60, 62, 63, 64, 112, 113, 126, 128))
+    number = int.from_bytes(address, "big") >> (size - length) << (size - length)
+    return family, number.to_bytes(size // 8, "big"), length
+
+
+def spell(prefix):
+    family, address, length = prefix
+    return f"{socket.inet_ntop(family, address)}/{length}"
+
+
+def contains(prefix, family, address):
+    size, length = 8 * len(prefix[1]), prefix[2]
+    return prefix[0] == family and (int.from_bytes(prefix[1], "big") ^
+                                    int.from_bytes(address, "big")) >> (size - length) == 0
+
+
+def judge(rules, family, address):
+    """(served, line): by the longest prefix, found the simple way."""
+    found = [(prefix[2], line, is_allow) for prefix, is_allow, line in rules
+             if contains(prefix, family, address)]
+    if found:
+        _, line, is_allow = max(found)
+        return is_allow, line
+    return not any(is_allow for _, is_allow, _ in rules), None
+
+
+def write_rules(dice, n):
+    """A configuration with random rules, one a line; and the rules."""
+    prefixes = {random_prefix(dice): dice.random() < 0.5 for _ in range(n)}
+    lines = ['service "echo" {', ' handler = echo', ' listen = {"*:0"}']
+    rules = []
+    for prefix, is_allow in prefixes.items():
+        name = "allow" if is_allow else "deny"
+        first = not any(other is is_allow for _, other, _ in rules)
+        lines.append(f' {name} {"=" if first else "+="} {{"{spell(prefix)}"}}')
+        rules.append((prefix, is_allow, len(lines)))
+    return "\n".join([*lines, "}", ""]), rules
+
+
+def is_served(namespace, port, family, address):
+    """What a real client meets."""
+    host = socket.inet_ntop(family, address)
+    target = "127.0.0.1" if family == socket.AF_INET else "fd00::1"
+    with namespace.call(socket.create_connection, (target, port), PATIENCE, (host, 0)) as sock:
+        sock.settimeout(PATIENCE)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            sock.sendall(b"x")
+            sock.shutdown(socket.SHUT_WR)
+            return read_all(sock) == b"x"
+    return False
+
+
+@needs_networks
+@pytest.mark.parametrize("seed", range(3))
+def test_explain_is_reality(seed):
+    """Random rules and clients: what explain says, what a client gets, and what the longest prefix
+    says are the same, and the rule's line is the line in the file."""
+    dice = random.Random(seed)
+    conf, rules = write_rules(dice, 1)
+    with Namespace() as namespace:
+        namespace.run("ip", "-6", "route", "add", "local", "fd00::/8", "dev", "lo")
+        namespace.run("ip", "-6", "address", "add", "fd00::1/128", "dev", "lo", "nodad")
+        namespace.run("sysctl", "-qw", "net.ipv6.ip_nonlocal_bind=1")
+        with namespace.call(Control, conf) as control:
+            for n in (1, 3, 10, 40):
+                conf, rules = write_rules(dice, n)
+                control.daemon.reload(conf)
+                assert control.run("reload")[0] == EX_OK  # answered once it is served
+                port = control.daemon.ports["echo"]
+                for _ in range(25):
+                    family = dice.choice((socket.AF_INET, socket.AF_INET6))
+                    address = random_bits(dice, family)
+                    text = socket.inet_ntop(family, address)
+                    served, line = judge(rules, family, address)
+                    code, out, _ = control.run("--json", "explain", text)
+                    said, = json.loads(out)
+                    assert said["served"] is served and code == (EX_OK if served else EX_REFUSED), \
+                        (text, said, conf)
+                    assert said["place"] == (f"{control.daemon.path}:{line}" if line else ""), \
+                        (text, said, conf)
+                    assert is_served(namespace, port, family, address) is served, (text, said, conf)
