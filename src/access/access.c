@@ -67,16 +67,29 @@ void access_settle(struct access *access, struct problems *problems)
 void access_done(struct access *access)
 {
     access->ranges = ranges_free(access->ranges);
+    senders_done(&access->senders);
 }
 
 struct access_verdict access_judge(const struct access *access,
                                    const struct access_question *question)
 {
+    const struct senders *senders = &access->senders;
     struct access_verdict verdict = {.refusal = REFUSAL_NONE};
+    bool has_header = question->client || question->speaks_for_itself;
     struct prefix client;
     size_t index;
 
-    if (!access->ranges || !prefix_of_address(question->client, &client))
+    if (senders->protocol != PROXY_OFF && !has_header) {
+        verdict.needs_header = senders_have(senders, question->peer);
+        if (!verdict.needs_header && senders->protocol == PROXY_REQUIRED)
+            verdict.refusal = REFUSAL_SENDER;
+        if (verdict.needs_header || verdict.refusal != REFUSAL_NONE)
+            return verdict;
+    }
+    if (question->speaks_for_itself)
+        return verdict; // its own list was its rule
+    if (!access->ranges ||
+        !prefix_of_address(question->client ? question->client : question->peer, &client))
         return verdict; // whoever may open a unix socket may connect to it
     index = ranges_find(access->ranges, &client);
     if (index != RANGES_NONE)
@@ -94,7 +107,9 @@ const char *access_rule_text(const struct access *access, const struct access_ve
     char prefix[PREFIX_TEXT_MAX];
 
     text[0] = '\0';
-    if (verdict->rule)
+    if (verdict->refusal == REFUSAL_SENDER)
+        (void)snprintf(text, size, "not in proxy_trusted");
+    else if (verdict->rule)
         (void)snprintf(text, size, "%s %s", name_of(access, verdict->list),
                        prefix_format(&verdict->rule->prefix, prefix, sizeof(prefix)));
     else if (verdict->list)

@@ -9,6 +9,7 @@
 
 #include "access/ranges.h"
 #include "access/rules.h"
+#include "access/senders.h"
 #include "board/refusals.h"
 
 // What a service says of it.
@@ -16,6 +17,7 @@ struct access {
     struct rule_list allow, deny;
     char *refusal_text;    // for who is refused; NULL: a reset
     struct ranges *ranges; // of all rules, allow's first; NULL: there are none, and none are asked
+    struct senders senders;
 };
 
 // Lays the lists flat. Rules that contradict each other, or stand twice, go to problems.
@@ -24,11 +26,14 @@ void access_settle(struct access *access, struct problems *problems);
 void access_done(struct access *access);
 
 struct access_question {
-    const struct sockaddr *client;
+    const struct sockaddr *peer;   // at the other end of the socket
+    const struct sockaddr *client; // whom the peer, a sender, has announced; NULL: nobody yet
+    bool speaks_for_itself;        // the peer, a sender, has announced nobody else
 };
 
 struct access_verdict {
     enum refusal refusal;
+    bool needs_header;            // the peer is a sender: to be asked again with its client
     const struct rule_list *list; // that decided, or NULL
     const struct rule *rule;      // of it; NULL: no rule has the client in it
 };

@@ -40,8 +40,11 @@ void explain_make(struct explanation *ret, const struct explain_listener *listen
 {
     const struct access *access = listener->access;
     const struct sockaddr nobody = {.sa_family = AF_UNIX};
-    const struct access_question question = {
-        .client = listener->is_unix ? &nobody : (const struct sockaddr *)client};
+    // Where all clients come through a sender, this one does, too.
+    bool is_announced = access->senders.protocol == PROXY_REQUIRED;
+    const struct sockaddr *any = (const struct sockaddr *)client;
+    const struct access_question question = {.peer = listener->is_unix ? &nobody : any,
+                                             .client = is_announced ? any : NULL};
     struct access_verdict verdict = access_judge(access, &question);
     struct prefix address;
 

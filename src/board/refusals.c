@@ -5,7 +5,8 @@
 
 #include "board/log_quota.h"
 
-const char *const refusal_names[REFUSALS] = {[REFUSAL_RULE] = "rule"};
+const char *const refusal_names[REFUSALS] = {
+    [REFUSAL_RULE] = "rule", [REFUSAL_SENDER] = "sender", [REFUSAL_HEADER] = "header"};
 
 static bool is_first(struct refusals *refusals, const struct sockaddr *client)
 {

@@ -24,7 +24,9 @@ struct score_page {
     struct score_peer peer;
     uint32_t forbidden; // a signal handler's: without the sequence
     uint64_t refused[REFUSALS];
-    char rest[PAGE - 48 - REFUSALS * sizeof(uint64_t)];
+    uint64_t own_headers;
+    struct score_peer sender;
+    char rest[PAGE - 48 - (REFUSALS + 1) * sizeof(uint64_t) - sizeof(struct score_peer)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
 static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
@@ -85,6 +87,12 @@ enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot
     return check_state(__atomic_load_n(&board->pages[slot].state, __ATOMIC_RELAXED));
 }
 
+static void check_peer(struct score_peer *peer)
+{
+    if (peer->family != AF_INET && peer->family != AF_INET6 && peer->family != AF_UNIX)
+        peer->family = AF_UNSPEC;
+}
+
 struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
 {
     const struct score_page *page = &board->pages[slot];
@@ -97,6 +105,8 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
             .since_usec = page->since_usec,
             .sessions = page->sessions,
             .peer = page->peer,
+            .sender = page->sender,
+            .own_headers = page->own_headers,
             .forbidden = __atomic_load_n(&page->forbidden, __ATOMIC_RELAXED),
         };
 
@@ -104,9 +114,8 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (before % 2 != 0 || __atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != before)
             continue;
-        if (score.peer.family != AF_INET && score.peer.family != AF_INET6 &&
-            score.peer.family != AF_UNIX)
-            score.peer.family = AF_UNSPEC;
+        check_peer(&score.peer);
+        check_peer(&score.sender);
         return score;
     }
     return (struct score){.state = WORKER_STARTING};
@@ -199,7 +208,18 @@ void score_busy(struct score_page *page, uint64_t now_usec, const struct sockadd
     write_begin(page);
     page->since_usec = now_usec;
     page->peer = make_peer(peer);
+    page->sender.family = AF_UNSPEC;
     __atomic_store_n(&page->state, WORKER_BUSY, __ATOMIC_RELAXED);
+    write_end(page);
+}
+
+void score_client(struct score_page *page, const struct sockaddr *client,
+                  const struct sockaddr *sender, bool is_own)
+{
+    write_begin(page);
+    page->peer = make_peer(client);
+    page->sender = make_peer(sender);
+    page->own_headers += is_own;
     write_end(page);
 }
 
@@ -207,7 +227,7 @@ void score_done(struct score_page *page)
 {
     write_begin(page);
     page->sessions++;
-    page->peer.family = AF_UNSPEC;
+    page->peer.family = page->sender.family = AF_UNSPEC;
     write_end(page);
 }
 

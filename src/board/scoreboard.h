@@ -43,7 +43,9 @@ struct score {
     uint64_t sessions;   // finished
     uint64_t refused[REFUSALS];
     struct score_peer peer;
-    uint32_t forbidden; // the call that has ended it: sandbox_enter(); 0: none
+    struct score_peer sender; // through whom it came; family 0: through nobody
+    uint64_t own_headers;     // of senders that have spoken for themselves
+    uint32_t forbidden;       // the call that has ended it: sandbox_enter(); 0: none
 };
 
 struct score_page; // a worker's own page
@@ -83,6 +85,10 @@ int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **re
                     struct pool_hint **ret_hint);
 void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec);
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
+// Behind a proxy, whose header has come: whom it serves now, and through whom. is_own: the sender
+// has spoken for itself.
+void score_client(struct score_page *page, const struct sockaddr *client,
+                  const struct sockaddr *sender, bool is_own);
 void score_done(struct score_page *page); // a session has ended
 void score_refused(struct score_page *page, enum refusal refusal);
 // Where a forbidden call is noted.

@@ -82,11 +82,8 @@ struct tls {
     struct tls_server *server; // transport/'s, which is made when it is loaded; NULL: none
 };
 
-enum proxy_protocol { PROXY_OFF, PROXY_TRUSTED, PROXY_REQUIRED, PROXY_PROTOCOLS };
-
-// Whether a service is behind proxies that say for whom they connect.
+// What a service takes of proxies that say for whom they connect; who they are is in struct access.
 struct proxy_settings {
-    int protocol;          // enum proxy_protocol
     int versions;          // enum proxy_versions
     int takes_unknown;     // headers that name no client
     uint64_t timeout_usec; // for the whole header

@@ -113,6 +113,7 @@ static void append_refused(sd_bus_message *reply, const struct pool_totals *tota
         n += totals->refused[i];
     }
     (void)append_long(reply, "refused", n);
+    (void)append_long(reply, "proxy_local", totals->own_headers);
 }
 
 // What became of datagrams: {"source_port": 3, ...}, and what the kernel had no room for.

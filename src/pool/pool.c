@@ -353,6 +353,7 @@ void pool_remove(struct pools *pools, struct worker *worker, const struct score 
     pool->sessions_before += score->sessions;
     for (int i = 0; i < REFUSALS; i++)
         pool->refused_before[i] += score->refused[i];
+    pool->own_headers_before += score->own_headers;
     if (score->sessions > 0 || worker->accepts_itself)
         pool->departed_usec = base_now_usec();
     list_remove(pool, worker);

@@ -81,6 +81,7 @@ struct pool {
     int adjustment;           // TTIN, TTOU
     uint64_t sessions_before; // by workers that are gone
     uint64_t refused_before[REFUSALS];
+    uint64_t own_headers_before;
     uint64_t departed_usec; // when the last of them that had served, or may have, left
 
     struct throttle deaths, forks;
@@ -158,6 +159,7 @@ bool pool_is_on_trial(const struct worker *worker, uint64_t now_usec);
 // What its workers have done since it began, those that are gone included.
 struct pool_totals {
     uint64_t sessions, refused[REFUSALS];
+    uint64_t own_headers; // sessions of senders that have spoken for themselves
 };
 struct pool_totals pool_totals(const struct pools *pools, const struct pool *pool);
 // What sizing wants to know, with the accept queue as it is now.

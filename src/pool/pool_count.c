@@ -84,7 +84,8 @@ bool pool_scan(const struct pools *pools, struct pool *pool)
 
 struct pool_totals pool_totals(const struct pools *pools, const struct pool *pool)
 {
-    struct pool_totals totals = {.sessions = pool->sessions_before};
+    struct pool_totals totals = {.sessions = pool->sessions_before,
+                                 .own_headers = pool->own_headers_before};
 
     for (int i = 0; i < REFUSALS; i++)
         totals.refused[i] = pool->refused_before[i];
@@ -92,6 +93,7 @@ struct pool_totals pool_totals(const struct pools *pools, const struct pool *poo
         struct score score = scoreboard_read(&pools->board, worker->slot);
 
         totals.sessions += score.sessions;
+        totals.own_headers += score.own_headers;
         for (int i = 0; i < REFUSALS; i++)
             totals.refused[i] += score.refused[i];
     }

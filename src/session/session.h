@@ -73,6 +73,7 @@ struct tcpd_session {
     struct session_program program;
     enum session_result result;
     bool is_unix;           // the socket; its peer may be another's
+    bool needs_header;      // its peer is a sender (access.h)
     bool speaks_for_itself; // the sender of a header: there is no client
     bool peer_ended;        // its end of input was read
     bool has_last;          // what was read last ends a message, if the session has such

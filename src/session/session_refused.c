@@ -46,17 +46,46 @@ static size_t add_verdict(struct log_field *fields, size_t n, const struct acces
     return n;
 }
 
+static bool may_say(const struct tcpd_session *session, const struct config *config,
+                    struct pool_hint *hint, enum refusal refusal)
+{
+    bool all = config->log_refusals == LOG_REFUSALS_ALL;
+
+    return config->log_refusals != LOG_REFUSALS_NONE &&
+           refusals_take(&hint->refusals, refusal, &session->peer.any, all) &&
+           (!all || session_log_may(config, &hint->quota, 1, false, base_now_usec()));
+}
+
+void session_log_no_header(const struct tcpd_session *session, const struct config *config,
+                           struct pool_hint *hint, const char *wrong)
+{
+    struct log_field fields[LOG_FIELDS_MAX];
+    char sender[ADDRESS_TEXT_MAX];
+    size_t n = 0;
+
+    if (!may_say(session, config, hint, REFUSAL_HEADER))
+        return;
+    if (log_has_fields()) {
+        n = session_log_ends(fields, session, config->log_addresses);
+        add(fields, &n, "TCPD_REFUSED", refusal_names[REFUSAL_HEADER]);
+        add(fields, &n, "TCPD_REASON", wrong);
+    }
+    session_log_write(&hint->quota,
+                      log_keep(LOG_NOTICE, EVENT_SESSION_REFUSED, fields, n,
+                               "%s: connection from %s refused: %s", session->service->name,
+                               session_log_peer(&session->peer.any, session->peer_length,
+                                                config->log_addresses, sender, sizeof(sender)),
+                               wrong));
+}
+
 void session_log_refused(const struct tcpd_session *session, const struct config *config,
                          struct pool_hint *hint, const struct access_verdict *verdict)
 {
-    bool all = config->log_refusals == LOG_REFUSALS_ALL;
     struct log_field fields[LOG_FIELDS_MAX];
-    char peer[ADDRESS_TEXT_MAX], reason[256];
+    char whom[SESSION_WHOM_MAX], reason[256];
     size_t n = 0;
 
-    if (config->log_refusals == LOG_REFUSALS_NONE ||
-        !refusals_take(&hint->refusals, verdict->refusal, &session->peer.any, all) ||
-        (all && !session_log_may(config, &hint->quota, 1, false, base_now_usec())))
+    if (!may_say(session, config, hint, verdict->refusal))
         return;
     if (log_has_fields())
         n = add_verdict(fields, session_log_ends(fields, session, config->log_addresses), verdict);
@@ -64,8 +93,7 @@ void session_log_refused(const struct tcpd_session *session, const struct config
         &hint->quota,
         log_keep(LOG_NOTICE, EVENT_SESSION_REFUSED, fields, n, "%s: connection from %s refused: %s",
                  session->service->name,
-                 session_log_peer(&session->peer.any, session->peer_length, config->log_addresses,
-                                  peer, sizeof(peer)),
+                 session_log_whom(session, config->log_addresses, whom, sizeof(whom)),
                  describe(&session->service->access, verdict, reason, sizeof(reason))));
 }
 

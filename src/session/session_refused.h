@@ -10,6 +10,10 @@
 void session_log_refused(const struct tcpd_session *session, const struct config *config,
                          struct pool_hint *hint, const struct access_verdict *verdict);
 
+// The same for one whose sender has sent no header that is one, for that reason.
+void session_log_no_header(const struct tcpd_session *session, const struct config *config,
+                           struct pool_hint *hint, const char *wrong);
+
 // The master's: begins a period of so many seconds, and says how many were refused in the one
 // before, unless each had a record.
 void session_log_refusals(struct refusals *refusals, const char *pool_name,

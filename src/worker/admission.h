@@ -11,3 +11,7 @@
 // counted, and its socket is closed, unless it is a datagram's.
 bool admission_grants(const struct worker_setup *setup, struct score_page *page,
                       struct pool_hint *hint, struct tcpd_session *session, int fd);
+
+// The same, once it was begun, of one that needs_header: reads it, and judges whom it announces.
+bool admission_takes_header(const struct worker_setup *setup, struct score_page *page,
+                            struct pool_hint *hint, struct tcpd_session *session);

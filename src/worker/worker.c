@@ -173,6 +173,8 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
 
     session_init(session, fd, setup->service);
     enter_busy(self, session);
+    if (session->needs_header && !admission_takes_header(setup, self->page, self->hint, session))
+        return;
     show_peer(self, session);
     session_log_opened(session, setup->config, quota);
     if (session_begin(session))

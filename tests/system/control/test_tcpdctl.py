@@ -187,7 +187,8 @@ def test_json_status():
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
                         "old": 0, "resting": 0, "throttled_ms": 0,
-                        "forbidden_calls": 0, "refused": 0, "refused_rule": 0}
+                        "forbidden_calls": 0, "refused": 0, "refused_rule": 0,
+                        "refused_sender": 0, "refused_header": 0, "proxy_local": 0}
 
 
 def test_sessions_of_workers_that_left():
