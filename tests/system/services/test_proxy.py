@@ -5,19 +5,23 @@ a header, what handlers, programs and the log know of the client, and what tcpd.
 import contextlib
 import re
 import socket
-import struct
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from certificates import Authority
 from harness import (EX_CONFIG, PATIENCE, Text, can_trace, configuration, peer_name, read_all, reset,
-                     run, service)
+                     run, service, wait_for)
 from module_files import module
 from programs import program
 from proxy_peer import v1, v2, vectors
 from tls_peer import behind, context
-from ws_peer import Frame, Peer, TEXT, request_of
+from ws_peer import TEXT, Peer, request_of
+
+sys.path.append(str(Path(__file__).parents[1] / "control"))
+from test_tcpdctl import Control  # noqa: E402 (after the path)
 
 CLIENT, TARGET = ("192.0.2.1", 40000), ("198.51.100.2", 443)
 V1, V2, LOCAL = v1(CLIENT, TARGET), v2(CLIENT, TARGET), v2(command=0)
@@ -46,10 +50,15 @@ def is_reset(sock, data=b"", end=False):
         return True
 
 
-def whom(want, sock):
+def ends_of(sock):
+    """The names of both ends; to be asked for before the far one resets it."""
+    return peer_name(sock), "%s:%d" % sock.getpeername()
+
+
+def whom(want, ends):
     """The line of tests/modules/whom.c for what is wanted of a vector."""
     kind, _, rest = want.partition(" ")
-    own, far = peer_name(sock), "%s:%d" % sock.getpeername()
+    own, far = ends
     if kind in ("local", "unknown"):
         return f"{own} {far} {own}"
     client, destination, *facts = rest.split(" ")
@@ -63,47 +72,49 @@ def whom(want, sock):
 
 # --- The vectors -------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def daemons(tmp_path_factory):
-    """One daemon for all vectors."""
-    import harness
-    folder = tmp_path_factory.mktemp("whom")
-    folder.chmod(0o755)
-    conf = configuration(module(folder, "whom", **HERE, max_workers=32))
-    with harness.start(conf) as daemon:
+@pytest.fixture
+def behind_proxy(tcpd, tmp_path):
+    with tcpd(configuration(module(tmp_path, "whom", **HERE))) as daemon:
         yield daemon
 
 
-@pytest.mark.parametrize("name", VECTORS)
-def test_vector(daemons, name):
-    """What was announced, and every byte behind the header, to the handler; or a reset at once."""
-    data, want, length = VECTORS[name]
-    with daemons.connect("whom") as sock:
+def what_comes(daemon, data, want, length):
+    """What the handler says, and what it should say, for one vector."""
+    with daemon.connect("whom") as sock:
         if want.startswith("bad "):
-            assert is_reset(sock, data), name
-            return
-        answer = say(sock, data + PAYLOAD).partition(b"\n")
-        assert (answer[0].decode(), answer[2]) == (whom(want, sock), data[length:] + PAYLOAD)
+            return (is_reset(sock, data), True)
+        ends = ends_of(sock)
+        said, _, rest = say(sock, data + PAYLOAD).partition(b"\n")
+        return (said.decode(), rest), (whom(want, ends), data[length:] + PAYLOAD)
+
+
+def test_vectors(behind_proxy):
+    """What was announced, and every byte behind the header, to the handler; or a reset at once."""
+    for name, vector in VECTORS.items():
+        came, wanted = what_comes(behind_proxy, *vector)
+        assert came == wanted, name
 
 
 @pytest.mark.parametrize("name", ["V1", "V28", "V54"])
-def test_a_byte_at_a_time(daemons, name):
+def test_a_byte_at_a_time(behind_proxy, name):
     """V24, V62: each byte in a segment of its own."""
     data, want, _ = VECTORS[name]
-    with daemons.connect("whom") as sock:
+    with behind_proxy.connect("whom") as sock:
+        ends = ends_of(sock)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in data:
             sock.sendall(bytes([byte]))
             time.sleep(0.001)  # segments of their own are meant
         answer = say(sock, PAYLOAD).partition(b"\n")
-        assert (answer[0].decode(), answer[2]) == (whom(want, sock), PAYLOAD)
+        assert (answer[0].decode(), answer[2]) == (whom(want, ends), PAYLOAD)
 
 
-def test_own_end(daemons):
+def test_own_end(behind_proxy):
     """V27: a sender that announces its own end speaks for itself."""
-    with daemons.connect("whom") as sock:
+    with behind_proxy.connect("whom") as sock:
+        ends = ends_of(sock)
         answer = say(sock, v1(sock.getsockname(), TARGET))
-        assert answer.decode() == whom("local", sock) + "\n"
+        assert answer.decode() == whom("local", ends) + "\n"
 
 
 # --- Who may send one --------------------------------------------------------------------------
@@ -293,10 +304,9 @@ def variables(answer):
     return dict(line.split("=", 1) for line in answer.decode().splitlines() if "=" in line)
 
 
-@pytest.mark.parametrize("mode", ["connection"])
-def test_environment(tcpd, mode):
+def test_environment(tcpd):
     """As S6 has it, and through whom; V25: what came with the header is the program's."""
-    conf = configuration(program(SAY, program_mode=mode, **HERE), log_sessions="all")
+    conf = configuration(program(SAY, **HERE), log_sessions="all")
     tls = VECTORS["V56"][0]
     with tcpd(conf) as daemon:
         with daemon.connect("program") as sock:
@@ -474,7 +484,7 @@ def test_everybody_is_trusted():
     """A warning: anybody could say to be anybody."""
     options = {**HERE, "proxy_trusted": ["any"]}
     status, _, said = run("-t", conf=configuration(service("echo", **options)))
-    assert status == 0 and re.search(r"warning.*proxy_trusted.*any", said), said
+    assert status == 0 and re.search(r"proxy_trusted of service .* has any: whoever", said), said
 
 
 # --- Reload ------------------------------------------------------------------------------------
@@ -482,16 +492,12 @@ def test_everybody_is_trusted():
 def test_reload(tcpd):
     """New senders count from then on."""
     with tcpd(configuration(service("echo", **HERE))) as daemon:
-        port = daemon.ports["echo"]
-        listen = f"127.0.0.1:{port}"
-        daemon.reload(configuration(service("echo", listen=listen, proxy_protocol="required",
+        daemon.reload(configuration(service("echo", proxy_protocol="required",
                                             proxy_trusted=["127.0.0.2"])))
         with daemon.connect("echo") as sock:
             assert is_reset(sock, V1)
         assert daemon.exchange("echo", V1 + b"abc", source=("127.0.0.2", 0)) == b"abc"
 
-
-# --- The counters ------------------------------------------------------------------------------
 
 def test_stop_during_a_header(tcpd):
     """A sender that has said nothing does not hold the stop up for longer than proxy_timeout."""
@@ -502,3 +508,25 @@ def test_stop_during_a_header(tcpd):
             start = time.monotonic()
             assert daemon.stop() == 0
             assert time.monotonic() - start < PATIENCE
+
+
+def test_counters():
+    """Each refusal by its reason, and checks, which are none."""
+    with Control(configuration(service("echo", **HERE, deny=["192.0.2.0/24"]))) as control:
+        daemon = control.daemon
+        for _ in range(3):
+            assert daemon.exchange("echo", LOCAL) == b""
+        with daemon.connect("echo") as sock:
+            assert is_reset(sock, V1)
+        for _ in range(2):
+            with daemon.connect("echo") as sock:
+                assert is_reset(sock, b"x")
+        with daemon.connect("echo", source=("127.0.0.2", 0)) as sock:
+            assert is_reset(sock)
+        with daemon.connect("echo") as sock:  # a check of the connection alone
+            sock.shutdown(socket.SHUT_WR)
+            assert is_reset(sock)
+        wants = {"refused_rule": 1, "refused_header": 2, "refused_sender": 1, "refused": 4,
+                 "proxy_local": 3}
+        wait_for(lambda: {name: control.pool()[name] for name in wants} == wants,
+                 what=lambda: control.pool())
