@@ -341,6 +341,7 @@ def test_prestart(tcpd):
         assert daemon.exchange("program", V1 + PAYLOAD) == PAYLOAD
 
 
+@pytest.mark.plain("a program has a socket of its own")
 def test_a_program_inherits_no_time(tcpd):
     """The socket blocks for as long as ever behind a header that came late."""
     code = ("import socket, struct; s = socket.socket(fileno=0); "
@@ -422,6 +423,7 @@ def test_below_websocket(tcpd, tmp_path):
 
 # --- The cost ----------------------------------------------------------------------------------
 
+@pytest.mark.plain("its calls are others")
 @pytest.mark.skipif(not can_trace(), reason="strace is missing or may not trace")
 def test_two_calls(tcpd, tmp_path):
     """A header in one segment with the payload is two system calls: a look, and the taking."""
@@ -508,6 +510,16 @@ def test_stop_during_a_header(tcpd):
             start = time.monotonic()
             assert daemon.stop() == 0
             assert time.monotonic() - start < PATIENCE
+
+
+def test_run(tcpd):
+    """On a command line; once for each proxy."""
+    args = ["run", "--proxy", "127.0.0.1", "--proxy", "127.0.0.3", "-l", "127.0.0.1:0", "--", "cat"]
+    with tcpd(None, args=args) as daemon:
+        for source in ("127.0.0.1", "127.0.0.3"):
+            assert daemon.exchange("cat", V2 + b"abc", source=(source, 0)) == b"abc"
+        with daemon.connect("cat", source=("127.0.0.2", 0)) as sock:
+            assert is_reset(sock)
 
 
 def test_counters():
