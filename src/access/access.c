@@ -6,6 +6,8 @@
 
 #include "base/base.h"
 
+#define NEAR_BITS 8 // in common with a client that no rule has
+
 // The rule of that index, and its list.
 static const struct rule *rule_at(const struct access *access, size_t index,
                                   const struct rule_list **ret_list)
@@ -70,6 +72,12 @@ void access_done(struct access *access)
     senders_done(&access->senders);
 }
 
+// Whom rules are about.
+static const struct sockaddr *client_of(const struct access_question *question)
+{
+    return question->client ? question->client : question->peer;
+}
+
 struct access_verdict access_judge(const struct access *access,
                                    const struct access_question *question)
 {
@@ -88,8 +96,7 @@ struct access_verdict access_judge(const struct access *access,
     }
     if (question->speaks_for_itself)
         return verdict; // its own list was its rule
-    if (!access->ranges ||
-        !prefix_of_address(question->client ? question->client : question->peer, &client))
+    if (!access->ranges || !prefix_of_address(client_of(question), &client))
         return verdict; // whoever may open a unix socket may connect to it
     index = ranges_find(access->ranges, &client);
     if (index != RANGES_NONE)
@@ -99,6 +106,34 @@ struct access_verdict access_judge(const struct access *access,
     if (verdict.rule ? verdict.list == &access->deny : verdict.list != NULL)
         verdict.refusal = REFUSAL_RULE;
     return verdict;
+}
+
+bool access_nearest(const struct access *access, const struct access_question *question,
+                    struct access_verdict *ret)
+{
+    struct access_verdict verdict = access_judge(access, question);
+    int least = verdict.rule ? verdict.rule->prefix.length : NEAR_BITS;
+    struct prefix client;
+    size_t beside[2];
+
+    *ret = (struct access_verdict){.refusal = REFUSAL_NONE};
+    if (!access->ranges || !prefix_of_address(client_of(question), &client))
+        return false;
+    // What lies between two addresses has more in common with either than they have.
+    ranges_beside(access->ranges, &client, beside);
+    for (size_t i = 0; i < ELEMENTS(beside); i++) {
+        const struct rule_list *list;
+        const struct rule *rule = beside[i] != RANGES_NONE ? rule_at(access, beside[i], &list)
+                                                           : NULL;
+
+        if (!rule || prefix_contains(&rule->prefix, &client) ||
+            prefix_common(&rule->prefix, &client) < least)
+            continue;
+        least = prefix_common(&rule->prefix, &client) + 1;
+        ret->rule = rule;
+        ret->list = list;
+    }
+    return ret->rule != NULL;
 }
 
 const char *access_rule_text(const struct access *access, const struct access_verdict *verdict,

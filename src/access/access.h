@@ -41,6 +41,11 @@ struct access_verdict {
 struct access_verdict access_judge(const struct access *access,
                                    const struct access_question *question);
 
+// A rule that the client is not in, but whose prefix is closer to it than that of the rule which
+// has decided: who expected it to decide may have mistyped it. False: there is none.
+bool access_nearest(const struct access *access, const struct access_question *question,
+                    struct access_verdict *ret);
+
 // "allow 2001:db8::/32", "not in allow"; the empty text where nothing had to decide. Returns text.
 #define ACCESS_RULE_MAX (PREFIX_TEXT_MAX + 8)
 const char *access_rule_text(const struct access *access, const struct access_verdict *verdict,

@@ -16,16 +16,17 @@ bool explain_parse(const char *text, struct sockaddr_storage *ret)
                                       : inet_pton(AF_INET, text, &in->sin_addr) == 1;
 }
 
-static void set_place(struct explanation *explanation, const struct access_verdict *verdict)
+static void set_rule(const struct access *access, const struct access_verdict *verdict,
+                     char rule[ACCESS_RULE_MAX], char where[EXPLAIN_PLACE_MAX])
 {
     struct place place;
 
+    (void)access_rule_text(access, verdict, rule, ACCESS_RULE_MAX);
     if (!verdict->rule)
         return;
     place = rule_place(verdict->list, verdict->rule);
     if (place.line > 0)
-        (void)problems_place(place.file, place.line, explanation->place,
-                             sizeof(explanation->place));
+        (void)problems_place(place.file, place.line, where, EXPLAIN_PLACE_MAX);
 }
 
 static const char *what_it_gets(const struct explain_listener *listener)
@@ -45,7 +46,7 @@ void explain_make(struct explanation *ret, const struct explain_listener *listen
     const struct sockaddr *any = (const struct sockaddr *)client;
     const struct access_question question = {.peer = listener->is_unix ? &nobody : any,
                                              .client = is_announced ? any : NULL};
-    struct access_verdict verdict = access_judge(access, &question);
+    struct access_verdict verdict = access_judge(access, &question), near;
     struct prefix address;
 
     *ret = (struct explanation){.service = listener->service,
@@ -59,8 +60,15 @@ void explain_make(struct explanation *ret, const struct explain_listener *listen
     }
     if (prefix_of_address((const struct sockaddr *)client, &address))
         (void)prefix_format(&address, ret->address, sizeof(ret->address));
-    (void)access_rule_text(access, &verdict, ret->rule, sizeof(ret->rule));
-    set_place(ret, &verdict);
+    set_rule(access, &verdict, ret->rule, ret->place);
+    if (access_nearest(access, &question, &near))
+        set_rule(access, &near, ret->near, ret->near_place);
+}
+
+static void print_rule(const char *label, const char *rule, const char *place, FILE *stream)
+{
+    (void)fprintf(stream, "  %-8s %-*s%s%s\n", label, place[0] != '\0' ? 24 : 0, rule,
+                  place[0] != '\0' ? " " : "", place);
 }
 
 void explain_print(const struct explanation *explanation, FILE *stream)
@@ -69,12 +77,10 @@ void explain_print(const struct explanation *explanation, FILE *stream)
 
     (void)fprintf(stream, "%s on %s: %s%s\n", explanation->service, explanation->listener,
                   is_served ? "served" : "REFUSED, ", is_served ? "" : explanation->reason);
-    if (explanation->rule[0] == '\0')
-        (void)fputs("  rule     none\n", stream);
-    else if (explanation->place[0] == '\0')
-        (void)fprintf(stream, "  rule     %s\n", explanation->rule);
-    else
-        (void)fprintf(stream, "  rule     %-24s %s\n", explanation->rule, explanation->place);
+    print_rule("rule", explanation->rule[0] != '\0' ? explanation->rule : "none",
+               explanation->place, stream);
+    if (explanation->near[0] != '\0')
+        print_rule("not", explanation->near, explanation->near_place, stream);
     if (!is_served)
         (void)fprintf(stream, "  it gets  %s\n", explanation->gets);
 }

@@ -18,6 +18,8 @@ struct explanation {
     char address[PREFIX_TEXT_MAX];
     char rule[ACCESS_RULE_MAX]; // that has decided, "": none had to
     char place[EXPLAIN_PLACE_MAX];
+    char near[ACCESS_RULE_MAX]; // that does not have it, but nearly, "": none
+    char near_place[EXPLAIN_PLACE_MAX];
 };
 
 // The address of a client, which is written as a number. False: it is none.

@@ -146,7 +146,8 @@ struct ranges *ranges_free(struct ranges *ranges)
     return NULL;
 }
 
-size_t ranges_find(const struct ranges *ranges, const struct prefix *address)
+// The index of the range that the address is in.
+static size_t find(const struct ranges *ranges, const struct prefix *address)
 {
     const struct range *items = ranges->items[address->is_v6];
     size_t low = 0, high = ranges->n[address->is_v6]; // the first one begins at the first address
@@ -160,5 +161,24 @@ size_t ranges_find(const struct ranges *ranges, const struct prefix *address)
         else
             high = middle;
     }
-    return items[low].rule == NO_RULE ? RANGES_NONE : items[low].rule;
+    return low;
+}
+
+static size_t rule_of(const struct range *range)
+{
+    return range->rule == NO_RULE ? RANGES_NONE : range->rule;
+}
+
+size_t ranges_find(const struct ranges *ranges, const struct prefix *address)
+{
+    return rule_of(&ranges->items[address->is_v6][find(ranges, address)]);
+}
+
+void ranges_beside(const struct ranges *ranges, const struct prefix *address, size_t ret[2])
+{
+    const struct range *items = ranges->items[address->is_v6];
+    size_t i = find(ranges, address);
+
+    ret[0] = i > 0 ? rule_of(&items[i - 1]) : RANGES_NONE;
+    ret[1] = i + 1 < ranges->n[address->is_v6] ? rule_of(&items[i + 1]) : RANGES_NONE;
 }

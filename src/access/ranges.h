@@ -21,6 +21,9 @@ struct ranges *ranges_free(struct ranges *ranges);
 // The index of the longest prefix that the address, a prefix of full length, is in; RANGES_NONE.
 size_t ranges_find(const struct ranges *ranges, const struct prefix *address);
 
+// The same for the ranges on both sides of the one that the address is in.
+void ranges_beside(const struct ranges *ranges, const struct prefix *address, size_t ret[2]);
+
 // The indexes of prefixes in the order of their addresses, shorter ones first, equal ones beside
 // each other as they stand; an owned list.
 size_t *prefixes_sort(const struct prefix *prefixes, size_t n);

@@ -41,6 +41,8 @@ static int append_pool(sd_bus_message *reply, const struct pool *pool,
     (void)append(reply, "reason", explanation.reason);
     (void)append(reply, "rule", explanation.rule);
     (void)append(reply, "place", explanation.place);
+    (void)append(reply, "near", explanation.near);
+    (void)append(reply, "near_place", explanation.near_place);
     (void)append(reply, "gets", explanation.gets);
     return sd_bus_message_close_container(reply);
 }

@@ -24,6 +24,14 @@ static int read_field(sd_bus_message *reply, const char *name, struct explanatio
                  {"listener", &ret->listener},
                  {"reason", &ret->reason},
                  {"gets", &ret->gets}};
+    const struct {
+        const char *name;
+        char *room;
+        size_t size;
+    } copies[] = {{"rule", ret->rule, sizeof(ret->rule)},
+                  {"place", ret->place, sizeof(ret->place)},
+                  {"near", ret->near, sizeof(ret->near)},
+                  {"near_place", ret->near_place, sizeof(ret->near_place)}};
     const char *contents, *text;
     int is_served, r;
     char type;
@@ -42,10 +50,9 @@ static int read_field(sd_bus_message *reply, const char *name, struct explanatio
     for (size_t i = 0; r >= 0 && i < ELEMENTS(texts); i++)
         if (strcmp(name, texts[i].name) == 0)
             *texts[i].pointer = text;
-    if (r >= 0 && strcmp(name, "rule") == 0)
-        (void)snprintf(ret->rule, sizeof(ret->rule), "%s", text);
-    if (r >= 0 && strcmp(name, "place") == 0)
-        (void)snprintf(ret->place, sizeof(ret->place), "%s", text);
+    for (size_t i = 0; r >= 0 && i < ELEMENTS(copies); i++)
+        if (strcmp(name, copies[i].name) == 0)
+            (void)snprintf(copies[i].room, copies[i].size, "%s", text);
     return r;
 }
 

@@ -17,6 +17,7 @@
 #include "process/own_memory.h"
 #include "process/process.h"
 #include "session/session_log.h"
+#include "session/session_refused.h"
 #include "worker/worker.h"
 
 int pools_open(struct pools *pools)
@@ -91,11 +92,12 @@ struct pool *pool_new(struct pools *pools, struct listener *listener, struct con
 
 void pool_free(struct pools *pools, struct pool *pool)
 {
+    struct pool_hint *hint = scoreboard_hint(&pools->board, pool->index);
     struct pool **link = &pools->first;
 
     assert(!pool->workers);
-    session_log_report(&scoreboard_hint(&pools->board, pool->index)->quota, pool->name,
-                       pool->config);
+    session_log_report(&hint->quota, pool->name, pool->config);
+    session_log_refusals(&hint->refusals, pool->name, pool->config, 0);
     while (*link != pool)
         link = &(*link)->next;
     *link = pool->next;

@@ -101,7 +101,7 @@ void session_log_refusals(struct refusals *refusals, const char *pool_name,
                           const struct config *config, unsigned seconds)
 {
     uint32_t n[REFUSALS], n_said = refusals_renew(refusals, n), sum = 0;
-    char reasons[128] = "";
+    char reasons[128] = "", period[32] = "";
     size_t used = 0;
 
     for (int i = REFUSAL_NONE + 1; i < REFUSALS; i++) {
@@ -110,9 +110,11 @@ void session_log_refusals(struct refusals *refusals, const char *pool_name,
                                      used > 0 ? ", " : "", refusal_names[i], n[i]);
         sum += n[i];
     }
+    if (seconds > 0)
+        (void)snprintf(period, sizeof(period), " in %u s", seconds);
     if (sum > n_said && config->log_refusals == LOG_REFUSALS_FIRST)
-        (void)log_notice("%s: %" PRIu32 " connection%s refused in %u s (%s)", pool_name, sum,
-                         PLURAL(sum), seconds, reasons);
+        (void)log_notice("%s: %" PRIu32 " connection%s refused%s (%s)", pool_name, sum, PLURAL(sum),
+                         period, reasons);
 }
 
 void session_set_reset(int fd)

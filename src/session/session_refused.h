@@ -14,7 +14,7 @@ void session_log_refused(const struct tcpd_session *session, const struct config
 void session_log_no_header(const struct tcpd_session *session, const struct config *config,
                            struct pool_hint *hint, const char *wrong);
 
-// The master's: begins a period of so many seconds, and says how many were refused in the one
-// before, unless each had a record.
+// The master's: begins a period, and says how many were refused in the one before, of so many
+// seconds (0: it was shorter), unless each had a record.
 void session_log_refusals(struct refusals *refusals, const char *pool_name,
                           const struct config *config, unsigned seconds);

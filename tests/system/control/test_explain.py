@@ -2,7 +2,6 @@
 """R29: tcpdctl explain and `tcpd -t --explain` say what would happen to a client, and that is what
 does happen."""
 
-import contextlib
 import json
 import random
 import re
@@ -10,8 +9,9 @@ import socket
 
 import pytest
 
-from harness import (EX_OK, EX_USAGE, PATIENCE, configuration, read_all, run, service)
+from harness import EX_OK, EX_USAGE, configuration, run, service
 from network import Namespace, needs_networks
+from test_access import meet
 from test_tcpdctl import BUSCTL, NOBODY, OTHERS, Control
 
 EX_REFUSED = 3
@@ -32,6 +32,7 @@ def test_text():
         assert (code, err) == (EX_REFUSED, "")
         assert out == (f"echo on 127.0.0.1:{port['echo']}: REFUSED, rule\n"
                        f"  rule     deny 192.0.2.0/24        {place}:4\n"
+                       f"  not      allow 192.0.2.7          {place}:5\n"
                        f"  it gets  a reset\n"
                        f"hello on 127.0.0.1:{port['hello']}: REFUSED, rule\n"
                        f"  rule     deny 0.0.0.0/0           {place}:10\n"
@@ -49,7 +50,8 @@ def test_json():
         assert json.loads(out) == [{
             "service": "echo", "listener": f"127.0.0.1:{control.daemon.ports['echo']}",
             "address": "2001:db8::1", "served": False, "reason": "rule",
-            "rule": "deny 2001:db8::/32", "place": f"{control.daemon.path}:4", "gets": "a reset"}]
+            "rule": "deny 2001:db8::/32", "place": f"{control.daemon.path}:4",
+            "near": "", "near_place": "", "gets": "a reset"}]
 
 
 @pytest.mark.parametrize("args, want", [
@@ -73,7 +75,7 @@ def test_everybody_may_ask():
 def test_the_proxy_is_for_later():
     """The interface has a place for it."""
     with Control(CONF) as control:
-        code, out, err = control.busctl("call", "tcpd", "/tcpd", "tcpd.Manager", "Explain", "sss",
+        code, out, err = control.busctl("call", "tcpd.Manager", "/tcpd", "tcpd.Manager", "Explain", "sss",
                                         "::1", "", "10.0.0.1")
         assert code != 0 and "knows of no proxies" in err
 
@@ -151,13 +153,7 @@ def is_served(namespace, port, family, address):
     """What a real client meets."""
     host = socket.inet_ntop(family, address)
     target = "127.0.0.1" if family == socket.AF_INET else "fd00::1"
-    with namespace.call(socket.create_connection, (target, port), PATIENCE, (host, 0)) as sock:
-        sock.settimeout(PATIENCE)
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-            sock.sendall(b"x")
-            sock.shutdown(socket.SHUT_WR)
-            return read_all(sock) == b"x"
-    return False
+    return namespace.call(meet, (target, port), host) == b"x"
 
 
 @needs_networks

@@ -545,9 +545,10 @@ def test_usage(args):
 
 
 @pytest.mark.parametrize("args, words", [
-    ([], "name a command: status, reload, stop, check, config or sockets apply"),
+    ([], "name a command: status, explain, reload, stop, check, config or sockets apply"),
     (["status", "echo"], "status takes no argument"),
     (["start", "echo"], "there is no command start"),
+    (["explain"], "write: tcpdctl explain ADDRESS [SERVICE]"),
     (["sockets"], "write: tcpdctl sockets apply"),
     (["sockets", "apply", "echo"], "write: tcpdctl sockets apply"),
     (["--dry-run", "status"], "--dry-run is for sockets apply only"),

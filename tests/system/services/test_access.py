@@ -9,36 +9,39 @@ import re
 import select
 import signal
 import socket
-import struct
 import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "control"))
-from harness import (EX_CONFIG, EX_OK, PATIENCE, TCPD, can_trace, configuration, proc_cpu_seconds,
-                     read_all, run, service, wait_for)
+from certificates import Authority
+from harness import (EX_CONFIG, EX_OK, PATIENCE, TCPD, can_trace, configuration, read_all, run,
+                     service, wait_for)
 from test_tcpdctl import Control
+from tls_peer import behind, context, dial
 
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 REFUSED = r"echo: connection from {} refused: {}"
 GOOD, BAD = "127.0.0.1", "127.9.9.9"
 
 
-def outcome(daemon, source, name="echo", data=b"x"):
-    """What a client at that address gets: an answer, "reset", or "nothing"."""
+def meet(address, source, data=b"x"):
+    """What a client at `source` gets: an answer, "reset", or "nothing". The reset may come as early
+    as within connect()."""
     try:
-        with daemon.connect(name, source=(source, 0)) as sock:
+        with socket.create_connection(address, PATIENCE, (source, 0)) as sock:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
             return read_all(sock) or "nothing"
-    except ConnectionResetError:
+    except OSError as error:
+        if error.errno not in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+            raise
         return "reset"
-    except BrokenPipeError:
-        return "reset"
+
+
+def outcome(daemon, source, data=b"x"):
+    return meet(daemon.address("echo"), source, data)
 
 
 def test_longest_prefix_decides(tcpd):
@@ -61,21 +64,9 @@ def test_mapped_addresses_meet_rules_of_ipv4(tcpd):
     """R2: a socket for both families shows IPv4 clients as ::ffff:127.0.0.1."""
     with tcpd(configuration(service("echo", listen="*:0", deny=["127.9.0.0/16", "::1"]))) as daemon:
         port = daemon.ports["echo"]
-        for source, want in (("127.0.0.1", b"x"), ("127.9.9.9", b"")):
-            with socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0)) as sock:
-                sock.settimeout(PATIENCE)
-                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-                    sock.sendall(b"x")
-                    sock.shutdown(socket.SHUT_WR)
-                    assert read_all(sock) == want
-                    assert want
-                    continue
-                assert not want
-        with pytest.raises(ConnectionError), \
-                socket.create_connection(("::1", port), PATIENCE) as sock:
-            sock.sendall(b"x")
-            while sock.recv(1):
-                pass
+        assert meet(("127.0.0.1", port), GOOD) == b"x"
+        assert meet(("127.0.0.1", port), BAD) == "reset"
+        assert meet(("::1", port), "::1") == "reset"
         daemon.wait_log(REFUSED.format(r"127\.9\.9\.9:\d+", r"deny 127\.9\.0\.0/16 at \S+:\d+$"))
 
 
@@ -119,7 +110,7 @@ def test_mistakes_are_told_together(tmp_path):
     status, out, log = run("-t", conf=conf)
     assert status == EX_CONFIG and not out
     for want in (r'tcpd\.conf:3: allow = "10\.0\.0" is not a whole IPv4 address',
-                 rf'^{listed}:2: "10\.0\.0\.1/8" has bits set .*; write 10\.0\.0\.0/8, or 10\.0\.0\.1'):
+                 rf'^tcpd: {listed}:2: "10\.0\.0\.1/8" has bits set .*; write 10\.0\.0\.0/8, or 10\.0\.0\.1'):
         assert re.search(want, log, re.M), log
 
 
@@ -161,7 +152,10 @@ def test_refusal_text_does_not_hold_workers(tcpd):
     conf = configuration(service("echo", deny=[BAD], refusal_text="no\n", min_workers=2,
                                  max_workers=2, spare_workers=0))
     with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(daemon.connect("echo", source=(BAD, 0))) for _ in range(100)]
+        socks = []
+        for _ in range(100):
+            with contextlib.suppress(ConnectionResetError):
+                socks.append(stack.enter_context(daemon.connect("echo", source=(BAD, 0))))
         began = time.monotonic()
         assert outcome(daemon, GOOD) == b"x"
         assert time.monotonic() - began < 5
@@ -175,6 +169,35 @@ def test_refusal_text_does_not_hold_workers(tcpd):
         workers = daemon.workers("echo")
         wait_for(lambda: all(len(list(Path(f"/proc/{pid}/fd").iterdir())) < 12 for pid in workers),
                  what="no socket kept")
+
+
+def test_tls_and_websocket_get_no_text(tcpd, tmp_path):
+    """R16: their clients would not understand it; who may connect is served."""
+    authority = Authority(tmp_path)
+    rules = {"deny": [BAD], "refusal_text": "no\n", "min_workers": 4}
+    conf = authority.leaf("www").section() + configuration(
+        behind("echo", **rules), service("hello", listen="ws:127.0.0.1:0", **rules))
+    with tcpd(conf) as daemon:
+        for name in ("echo", "hello"):
+            assert meet(daemon.address(name), BAD) == "reset"
+            daemon.wait_log(rf"{name}: connection from 127\.9\.9\.9:\d+ refused: deny")
+        with dial(daemon, "echo", context(authority), source=(GOOD, 0)) as sock:
+            sock.sendall(b"x")
+            assert sock.recv(1) == b"x"
+        assert meet(daemon.address("hello"), GOOD, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 ")
+
+
+def test_refused_clients_take_no_workers(tcpd):
+    """R8: a flood of them starts no worker and fills no pool: others are served meanwhile."""
+    with tcpd(configuration(service("echo", deny=[BAD], min_workers=2, spare_workers=1,
+                                    max_workers=50))) as daemon:
+        workers = daemon.workers("echo")
+        for n in range(500):
+            assert outcome(daemon, BAD) == "reset"
+            if n % 50 == 0:
+                assert outcome(daemon, GOOD) == b"x"
+        assert daemon.workers("echo") == workers
+        assert not daemon.log_matches("at its maximum")
 
 
 def test_reset_when_nobody_else_is_idle(tcpd):
@@ -276,13 +299,8 @@ def test_tcpd_run(tmp_path):
     with subprocess.Popen([TCPD, "run", "--allow", "127.0.0.0/8", "--deny", BAD, "--handler", "echo"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         port = int(process.stdout.readline().rpartition(":")[2])
-        for source, want in ((GOOD, b"x"), (BAD, None)):
-            with socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0)) as sock:
-                try:
-                    sock.sendall(b"x")
-                    assert sock.recv(1) == want
-                except ConnectionError:
-                    assert want is None
+        assert meet(("127.0.0.1", port), GOOD) == b"x"
+        assert meet(("127.0.0.1", port), BAD) == "reset"
         process.terminate()
         _, log = process.communicate(timeout=PATIENCE)
     assert re.search(r"connection from 127\.9\.9\.9:\d+ refused: deny 127\.9\.9\.9$", log, re.M)

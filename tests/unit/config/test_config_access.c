@@ -150,17 +150,21 @@ static const struct {
     const char *client;
     const char *place, *rule; // that decides, "": none
     bool is_served;
+    const char *near; // that does not have it, but nearly; NULL: none
 } judged[] = {
-    {"192.0.2.7", "right:3", "allow 192.0.2.7", true},
-    {"192.0.2.8", "main.conf:3", "deny 192.0.2.0/24", false},
-    {"::ffff:192.0.2.7", "right:3", "allow 192.0.2.7", true}, // R2
-    {"::ffff:192.0.2.8", "main.conf:3", "deny 192.0.2.0/24", false},
-    {"2001:db8::1", "right:4", "allow 2001:db8::/32", true},
-    {"2001:db8:5::1", "main.conf:4", "deny 2001:db8:5::/48", false},
-    {"127.0.0.1", "right:5", "allow 127.0.0.0/8", true},
-    {"::1", "right:5", "allow ::1", true},
-    {"198.51.100.1", "", "not in allow", false},
-    {"2001:db9::", "", "not in allow", false},
+    {"192.0.2.7", "right:3", "allow 192.0.2.7", true, NULL},
+    {"192.0.2.8", "main.conf:3", "deny 192.0.2.0/24", false, "allow 192.0.2.7"},
+    {"192.0.3.1", "", "not in allow", false, "deny 192.0.2.0/24"},
+    {"2001:db8:4::1", "right:4", "allow 2001:db8::/32", true, "deny 2001:db8:5::/48"},
+    {"::2", "", "not in allow", false, "allow ::1"},
+    {"::ffff:192.0.2.7", "right:3", "allow 192.0.2.7", true, NULL}, // R2
+    {"::ffff:192.0.2.8", "main.conf:3", "deny 192.0.2.0/24", false, "allow 192.0.2.7"},
+    {"2001:db8::1", "right:4", "allow 2001:db8::/32", true, "deny 2001:db8:5::/48"},
+    {"2001:db8:5::1", "main.conf:4", "deny 2001:db8:5::/48", false, NULL},
+    {"127.0.0.1", "right:5", "allow 127.0.0.0/8", true, NULL},
+    {"::1", "right:5", "allow ::1", true, NULL},
+    {"198.51.100.1", "", "not in allow", false, NULL},
+    {"2001:db9::", "", "not in allow", false, "allow 2001:db8::/32"},
 };
 
 // In whichever order the lists are written, and with += (R3).
@@ -196,6 +200,11 @@ static void check_order(const char *order)
                                  sizeof(place));
         }
         check_text(judged[i].client, place, judged[i].place);
+        check_text(judged[i].client,
+                   access_nearest(access, &question, &verdict)
+                       ? access_rule_text(access, &verdict, rule, sizeof(rule))
+                       : NULL,
+                   judged[i].near);
     }
     (void)config_unref(config);
     problems_done(&problems);
