@@ -144,6 +144,8 @@ const char *access_rule_text(const struct access *access, const struct access_ve
     text[0] = '\0';
     if (verdict->refusal == REFUSAL_SENDER)
         (void)snprintf(text, size, "not in proxy_trusted");
+    else if (verdict->needs_header)
+        (void)snprintf(text, size, "in proxy_trusted: it has to send a header");
     else if (verdict->rule)
         (void)snprintf(text, size, "%s %s", name_of(access, verdict->list),
                        prefix_format(&verdict->rule->prefix, prefix, sizeof(prefix)));

@@ -46,7 +46,8 @@ struct access_verdict access_judge(const struct access *access,
 bool access_nearest(const struct access *access, const struct access_question *question,
                     struct access_verdict *ret);
 
-// "allow 2001:db8::/32", "not in allow"; the empty text where nothing had to decide. Returns text.
+// "allow 2001:db8::/32", "not in allow", "not in proxy_trusted"; the empty text where nothing had
+// to decide. Returns text.
 #define ACCESS_RULE_MAX (PREFIX_TEXT_MAX + 8)
 const char *access_rule_text(const struct access *access, const struct access_verdict *verdict,
                              char *text, size_t size);

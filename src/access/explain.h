@@ -34,8 +34,9 @@ struct explain_listener {
     bool is_datagram;            // whose clients get nothing
 };
 
-// The texts of the listener must stay.
+// through: the address of a proxy that would announce the client, NULL: it comes by itself. At a
+// unix socket a client comes through whoever may open it. The texts of the listener must stay.
 void explain_make(struct explanation *ret, const struct explain_listener *listener,
-                  const struct sockaddr_storage *client);
+                  const struct sockaddr_storage *client, const struct sockaddr_storage *through);
 // As people read it.
 void explain_print(const struct explanation *explanation, FILE *stream);

@@ -97,7 +97,7 @@ static int read_all(sd_bus_message *reply, bool prints)
 
 int explain_client(sd_bus *bus, const struct options *options)
 {
-    const char *const texts[3] = {options->address, options->service, ""};
+    const char *const texts[3] = {options->address, options->service, options->through};
     sd_bus_message *reply = NULL;
     int status = link_call_with(bus, "Explain", texts, options->timeout_usec, &reply);
     int r;

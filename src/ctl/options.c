@@ -43,6 +43,8 @@ static const char help[] =
     "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
     "      --json         status, explain: JSON instead of text\n"
+    "      --through ADDRESS\n"
+    "                     explain: of a client for which the proxy there connects\n"
     "      --no-wait      stop: do not wait for the end\n"
     "      --dry-run      sockets apply: only print what would be done\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
@@ -183,6 +185,8 @@ static void check_combination(const struct options *options, bool timed)
 {
     if (options->json && options->command != COMMAND_STATUS && options->command != COMMAND_EXPLAIN)
         refuse("--json is for status and explain only", "");
+    if (*options->through != '\0' && options->command != COMMAND_EXPLAIN)
+        refuse("--through is for explain only", "");
     if (options->no_wait && options->command != COMMAND_STOP)
         refuse("--no-wait is for stop only", "");
     if (options->dry_run && options->command != COMMAND_SOCKETS)
@@ -206,17 +210,13 @@ static const char *take_words(struct options *options, char **words)
 struct options options_parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"instance", required_argument, NULL, 'i'},
-        {"json", no_argument, NULL, 'j'},
-        {"no-wait", no_argument, NULL, 'n'},
-        {"dry-run", no_argument, NULL, 'd'},
-        {"timeout", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
+        {"socket", required_argument, NULL, 's'},  {"instance", required_argument, NULL, 'i'},
+        {"json", no_argument, NULL, 'j'},          {"through", required_argument, NULL, 'T'},
+        {"no-wait", no_argument, NULL, 'n'},       {"dry-run", no_argument, NULL, 'd'},
+        {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},       {0},
     };
-    struct options options = {0};
+    struct options options = {.through = ""};
     const char *instance = NULL, *word;
     bool timed = false;
     int option;
@@ -232,6 +232,9 @@ struct options options_parse(int argc, char **argv)
             break;
         case 'j':
             options.json = true;
+            break;
+        case 'T':
+            options.through = optarg;
             break;
         case 'n':
             options.no_wait = true;

@@ -24,6 +24,7 @@ struct options {
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain: of the client
     const char *service;  // explain: "" for all
+    const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     bool json;
     bool no_wait;
