@@ -33,7 +33,7 @@ RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring \
-              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl
+              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl gnutls-bin
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl openssl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver
@@ -184,7 +184,9 @@ $(filter $(BUILD)/tests/unit/transport/%,$(UNIT_BIN)): $(BUILD)/libwebsocket.a
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UNIT_LIBS) $(shell pkg-config --libs $(LIBS) cmocka)
 
-$(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/ref_tls.c,$(wildcard tests/bench/ref_*.c)))
+$(BUILD)/tests/bench/ref: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/ref_tls.c,$(wildcard tests/bench/ref_*.c)) \
+    src/sandbox/sandbox_filter.c src/sandbox/sandbox_list.c)
+$(BUILD)/tests/bench/ref: BENCH_LIBS = $(shell pkg-config --libs libseccomp)
 $(BUILD)/tests/bench/load $(BUILD)/tests/bench/ref_tls: BENCH_LIBS = $(TLS_LIBS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o

@@ -105,7 +105,7 @@ class Against:
         for handler, row in REFERENCE_ROWS:
             if row.name not in NOT_PLAIN:
                 yield self.load_row(row, functools.partial(Tcpd, mode=handler))
-        handler, _, row = LAST_WORD_ROWS[0]
+        (handler, row), _ = LAST_WORD_ROWS[0]
         yield self.load_row(row, functools.partial(Tcpd, mode=handler))
         words = "connection", programs.LAUNCHERS, build / "tests/bench/seven"
         yield self.load_row(programs.seven(self.rev, 8, label="7 bytes each"),

@@ -54,7 +54,9 @@ REFERENCE_ROWS = (
 )
 
 # What speaks last, beside the bare server that closes in one of the ways of ref_close.c: at once,
-# with one socket kept aside as tcpd does, or by a process that is handed the sockets.
+# with one socket kept aside as tcpd does, or by a process that is handed the sockets. "walled" is
+# behind the list of system calls that tcpd's workers have; a bare server that has both is the floor
+# for whoever loses no answer and holds its workers.
 SAYING = {
     "greeting": ("--expect", GREETING),
     "hello": ("--expect", TEXTS["hello"], "--half-close"),
@@ -64,15 +66,19 @@ SAYING = {
 
 
 def last_word(handler, close="plain", least=0.88, cpu=1.2):
-    name = f"{handler}, 16 in flight" + (f": {close}" if close != "plain" else "")
+    name = f"{handler}, 16 in flight" + (f": {close}" if close else "")
     options = ("--mode", "greeting", "--in-flight", "16", *SAYING[handler])
-    return handler, close, Row("last word", name, options, least, cpu)
+    return handler, Row("last word", name, options, least, cpu)
 
 
+WALLED = {"close": "aside", "walled": True}
+FLOOR_ROW = last_word("greeting", "the floor", 0.0, 0.0)[1]
 LAST_WORD_ROWS = (
-    *(last_word(handler) for handler in SAYING),
-    *(last_word(handler, "aside", 0.96, 0.0) for handler in SAYING),
-    last_word("greeting", "wait", 0.0, 0.0), last_word("greeting", "closer", 0.0, 0.0),
+    *((last_word(handler, ""), {}) for handler in SAYING),
+    *((last_word(handler, "aside", 0.96, 0.0), {"close": "aside"}) for handler in SAYING),
+    *((last_word(handler, "aside, walled", 0.96, 1.05), WALLED) for handler in SAYING),
+    (last_word("greeting", "wait", 0.0, 0.0), {"close": "wait"}),
+    (last_word("greeting", "closer", 0.0, 0.0), {"close": "closer"}),
 )
 
 
@@ -129,10 +135,13 @@ class Bench:
     def last_words(self):
         print()
         head(self.subject.func.name, "ref")
-        for handler, close, row in LAST_WORD_ROWS:
+        for (handler, row), how in LAST_WORD_ROWS:
             if self.wants(row.name, row.section):
                 self.runner.measure(row, functools.partial(self.subject, handler),
-                                    functools.partial(self.reference, handler, close=close))
+                                    functools.partial(self.reference, handler, **how))
+        if self.wants(FLOOR_ROW.name, FLOOR_ROW.section):
+            self.runner.measure(FLOOR_ROW, functools.partial(self.reference, "greeting", **WALLED),
+                                functools.partial(self.reference, "greeting"))
 
     def against_peers(self):
         print()

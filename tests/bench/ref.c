@@ -4,7 +4,8 @@
 // replaced, and all die with the parent; TERM ends all. Prints its port, then serves. With --grow
 // MOST it forks on demand and keeps as many spare as it started with; with --epoll each worker
 // serves many connections; --close WAY says how a connection is closed (ref_close.c); --udp echoes
-// datagrams, each after MSEC. `program` starts one for each connection.
+// datagrams, each after MSEC; --walls: behind tcpd's own list of system calls (ref_walls.c).
+// `program` starts one for each connection.
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -36,7 +37,7 @@ static char lines[RING + BLOCK];
 static const char *text = "";
 static pid_t parent;
 static ref_serve close_connection;
-static int uses_epoll, udp_msec = -1; // -1: no datagrams
+static int uses_epoll, has_walls, udp_msec = -1; // -1: no datagrams
 
 static void serve_echo(int fd)
 {
@@ -166,6 +167,7 @@ static void start_worker(int listener, ref_serve serve)
         ref_epoll(listener);
     if (udp_msec >= 0)
         ref_datagram(listener, (unsigned)udp_msec);
+    ref_walls_enter(listener);
     work(listener, serve);
 }
 
@@ -207,11 +209,9 @@ static ref_serve find_mode(const char *name)
 
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {{"grow", 1, NULL, 'g'},
-                                          {"epoll", 0, &uses_epoll, 1},
-                                          {"close", 1, NULL, 'c'},
-                                          {"udp", 1, NULL, 'u'},
-                                          {0}};
+    static const struct option names[] = {{"grow", 1, NULL, 'g'},      {"epoll", 0, &uses_epoll, 1},
+                                          {"walls", 0, &has_walls, 1}, {"close", 1, NULL, 'c'},
+                                          {"udp", 1, NULL, 'u'},       {0}};
     const char *way = "plain";
     ref_serve serve = NULL;
     unsigned n_workers = 0, most = 0;
@@ -231,12 +231,14 @@ int main(int argc, char **argv)
         n_workers = (unsigned)strtoul(argv[optind + 1], NULL, 10);
     }
     if (!serve || n_workers < 1 || ((uses_epoll || udp_msec >= 0) && serve != serve_echo))
-        errx(64,
-             "usage: ref [--grow MOST | --epoll | --udp MSEC] [--close plain|wait|aside|closer] "
-             "echo|greeting|hello|daytime|time|discard|chargen|program WORKERS [TEXT | PATH]");
+        errx(64, "usage: ref [--grow MOST | --epoll | --udp MSEC] [--walls] "
+                 "[--close plain|wait|aside|closer] "
+                 "echo|greeting|hello|daytime|time|discard|chargen|program WORKERS [TEXT | PATH]");
     if (argc > optind + 2)
         text = argv[optind + 2];
     fill_lines();
+    if (has_walls)
+        ref_walls_make();
     die_with(getppid());
     parent = getpid();
     if (setpgid(0, 0) < 0 ||

@@ -20,6 +20,11 @@ __attribute__((noreturn)) void ref_datagram(int fd, unsigned msec);
 // Starts the program at path with fd as its standard input and output, and waits for its end.
 void ref_program(int fd, const char *path);
 
+// What --walls asks for: made once, entered by each worker at the end of its set-up. Without the
+// first the second does nothing.
+void ref_walls_make(void);
+void ref_walls_enter(int listener);
+
 // How a worker closes: plain, wait, aside or closer, which starts its process here. Exits when
 // `way` is none of them.
 ref_serve ref_close(const char *way);

@@ -193,18 +193,19 @@ class Server:
 
 
 class Reference(Server):
-    """`close` is how it closes a connection, see ref_close.c."""
+    """`close` is how it closes a connection, see ref_close.c; walled: as tcpd's workers are."""
 
     name = "ref"
 
-    def __init__(self, build, mode="echo", n_workers=WORKERS, close="plain"):
+    def __init__(self, build, mode="echo", n_workers=WORKERS, close="plain", walled=False):
         super().__init__(mode, n_workers)
         self.program = build / "tests/bench/ref"
         self.text = TEXTS.get(mode, "")
         self.close = close
+        self.walls = ["--walls"] if walled else []
 
     def command(self):
-        return [self.program, "--close", self.close, self.mode, str(self.n_workers), self.text]
+        return [self.program, *self.walls, "--close", self.close, self.mode, str(self.n_workers), self.text]
 
     def start(self):
         self.spawn(self.command(), stdout=subprocess.PIPE, text=True)
