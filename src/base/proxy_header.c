@@ -179,12 +179,16 @@ static uint32_t get_number(const uint8_t *data)
     return (uint32_t)get_size(data) << 16 | (uint32_t)get_size(data + 2);
 }
 
+static bool is_name(uint8_t byte)
+{
+    return isascii(byte) && (isalnum(byte) || byte == '.' || byte == '_' || byte == '-');
+}
+
 // What of a text may be shown and handed on; else nothing.
 static struct proxy_bytes name_of(struct proxy_bytes value, size_t max)
 {
     for (size_t i = 0; i < value.length; i++)
-        if (!isascii(value.data[i]) ||
-            (!isalnum(value.data[i]) && !memchr("._-", value.data[i], strlen("._-"))))
+        if (!is_name(value.data[i]))
             return (struct proxy_bytes){0};
     return value.length > 0 && value.length <= max ? value : (struct proxy_bytes){0};
 }
