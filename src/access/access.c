@@ -69,16 +69,34 @@ void access_settle(struct access *access, struct problems *problems)
 void access_done(struct access *access)
 {
     access->ranges = ranges_free(access->ranges);
+    senders_done(&access->senders);
+}
+
+// Whom rules are about.
+static const struct sockaddr *client_of(const struct access_question *question)
+{
+    return question->client ? question->client : question->peer;
 }
 
 struct access_verdict access_judge(const struct access *access,
                                    const struct access_question *question)
 {
+    const struct senders *senders = &access->senders;
     struct access_verdict verdict = {.refusal = REFUSAL_NONE};
+    bool has_header = question->client || question->speaks_for_itself;
     struct prefix client;
     size_t index;
 
-    if (!access->ranges || !prefix_of_address(question->client, &client))
+    if (senders->protocol != PROXY_OFF && !has_header) {
+        verdict.needs_header = senders_have(senders, question->peer);
+        if (!verdict.needs_header && senders->protocol == PROXY_REQUIRED)
+            verdict.refusal = REFUSAL_SENDER;
+        if (verdict.needs_header || verdict.refusal != REFUSAL_NONE)
+            return verdict;
+    }
+    if (question->speaks_for_itself)
+        return verdict; // its own list was its rule
+    if (!access->ranges || !prefix_of_address(client_of(question), &client))
         return verdict; // whoever may open a unix socket may connect to it
     index = ranges_find(access->ranges, &client);
     if (index != RANGES_NONE)
@@ -99,7 +117,7 @@ bool access_nearest(const struct access *access, const struct access_question *q
     size_t beside[2];
 
     *ret = (struct access_verdict){.refusal = REFUSAL_NONE};
-    if (!access->ranges || !prefix_of_address(question->client, &client))
+    if (!access->ranges || !prefix_of_address(client_of(question), &client))
         return false;
     // What lies between two addresses has more in common with either than they have.
     ranges_beside(access->ranges, &client, beside);
@@ -124,7 +142,11 @@ const char *access_rule_text(const struct access *access, const struct access_ve
     char prefix[PREFIX_TEXT_MAX];
 
     text[0] = '\0';
-    if (verdict->rule)
+    if (verdict->refusal == REFUSAL_SENDER)
+        (void)snprintf(text, size, "not in proxy_trusted");
+    else if (verdict->needs_header)
+        (void)snprintf(text, size, "in proxy_trusted: it has to send a header");
+    else if (verdict->rule)
         (void)snprintf(text, size, "%s %s", name_of(access, verdict->list),
                        prefix_format(&verdict->rule->prefix, prefix, sizeof(prefix)));
     else if (verdict->list)

@@ -9,6 +9,7 @@
 
 #include "access/ranges.h"
 #include "access/rules.h"
+#include "access/senders.h"
 #include "access/source_key.h"
 #include "board/refusals.h"
 
@@ -17,6 +18,7 @@ struct access {
     struct rule_list allow, deny;
     char *refusal_text;    // for who is refused; NULL: a reset
     struct ranges *ranges; // of all rules, allow's first; NULL: there are none, and none are asked
+    struct senders senders;
 };
 
 // Lays the lists flat. Rules that contradict each other, or stand twice, go to problems.
@@ -25,11 +27,14 @@ void access_settle(struct access *access, struct problems *problems);
 void access_done(struct access *access);
 
 struct access_question {
-    const struct sockaddr *client;
+    const struct sockaddr *peer;   // at the other end of the socket
+    const struct sockaddr *client; // whom the peer, a sender, has announced; NULL: nobody yet
+    bool speaks_for_itself;        // the peer, a sender, has announced nobody else
 };
 
 struct access_verdict {
     enum refusal refusal;
+    bool needs_header;            // the peer is a sender: to be asked again with its client
     const struct rule_list *list; // that decided, or NULL
     const struct rule *rule;      // of it; NULL: no rule has the client in it
     struct source_key source;     // that has too much, where that is why
@@ -45,7 +50,8 @@ struct access_verdict access_judge(const struct access *access,
 bool access_nearest(const struct access *access, const struct access_question *question,
                     struct access_verdict *ret);
 
-// "allow 2001:db8::/32", "not in allow"; the empty text where nothing had to decide. Returns text.
+// "allow 2001:db8::/32", "not in allow", "not in proxy_trusted"; the empty text where nothing had
+// to decide. Returns text.
 #define ACCESS_RULE_MAX (PREFIX_TEXT_MAX + 8)
 const char *access_rule_text(const struct access *access, const struct access_verdict *verdict,
                              char *text, size_t size);

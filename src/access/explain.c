@@ -29,35 +29,44 @@ static void set_rule(const struct access *access, const struct access_verdict *v
         (void)problems_place(place.file, place.line, where, EXPLAIN_PLACE_MAX);
 }
 
-static const char *what_it_gets(const struct explain_listener *listener)
+static const char *what_it_gets(const struct explain_listener *listener, enum refusal refusal)
 {
     if (listener->is_datagram)
         return "no answer";
-    return listener->is_plain && listener->access->refusal_text ? "refusal_text" : "a reset";
+    return refusal == REFUSAL_RULE && listener->is_plain && listener->access->refusal_text
+               ? "refusal_text"
+               : "a reset";
 }
 
 void explain_make(struct explanation *ret, const struct explain_listener *listener,
-                  const struct sockaddr_storage *client)
+                  const struct sockaddr_storage *client, const struct sockaddr_storage *through)
 {
     const struct access *access = listener->access;
     const struct sockaddr nobody = {.sa_family = AF_UNIX};
-    const struct access_question question = {
-        .client = listener->is_unix ? &nobody : (const struct sockaddr *)client};
+    const struct sockaddr_storage *peer = through ? through : client;
+    struct access_question question = {.peer = listener->is_unix ? &nobody
+                                                                 : (const struct sockaddr *)peer};
     struct access_verdict verdict = access_judge(access, &question), near;
     struct prefix address;
 
+    if (verdict.needs_header && (through || listener->is_unix)) {
+        question.client = (const struct sockaddr *)client;
+        verdict = access_judge(access, &question);
+    }
+
     *ret = (struct explanation){
         .service = listener->service, .listener = listener->address, .reason = "", .gets = ""};
-    if (verdict.refusal == REFUSAL_NONE && !listener->is_unix)
+    if (verdict.refusal == REFUSAL_NONE && !verdict.needs_header && !listener->is_unix)
         verdict.refusal = explain_source(ret, listener, (const struct sockaddr *)client);
     ret->is_served = verdict.refusal == REFUSAL_NONE;
     if (!ret->is_served) {
         ret->reason = refusal_names[verdict.refusal];
-        ret->gets = what_it_gets(listener);
+        ret->gets = what_it_gets(listener, verdict.refusal);
     }
     if (prefix_of_address((const struct sockaddr *)client, &address))
         (void)prefix_format(&address, ret->address, sizeof(ret->address));
     set_rule(access, &verdict, ret->rule, ret->place);
-    if (access_nearest(access, &question, &near))
+    if (verdict.refusal != REFUSAL_SENDER && !verdict.needs_header &&
+        access_nearest(access, &question, &near))
         set_rule(access, &near, ret->near, ret->near_place);
 }

@@ -44,9 +44,10 @@ struct explain_listener {
     uint64_t now_nsec;
 };
 
-// The texts of the listener must stay.
+// through: the address of a proxy that would announce the client, NULL: it comes by itself. At a
+// unix socket a client comes through whoever may open it. The texts of the listener must stay.
 void explain_make(struct explanation *ret, const struct explain_listener *listener,
-                  const struct sockaddr_storage *client);
+                  const struct sockaddr_storage *client, const struct sockaddr_storage *through);
 // What limits of sources say of it, when rules have let it in; explain_make() asks this.
 enum refusal explain_source(struct explanation *ret, const struct explain_listener *listener,
                             const struct sockaddr *client);

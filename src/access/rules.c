@@ -45,16 +45,19 @@ char *rule_list_add(struct rule_list *list, const char *text, const struct place
     const char *path = rule_file(&entry);
     struct prefix prefixes[PREFIX_WORD_MAX];
     char wrong[PREFIX_WRONG_MAX];
+    bool is_unix = strcmp(text, RULES_UNIX) == 0;
     int n = 0;
 
-    if (!path)
+    if (!path && !is_unix)
         n = prefix_parse(text, prefixes, wrong);
+    list->has_mistakes = list->has_mistakes || n < 0 || (path && *path != '/');
     if (n < 0 || (path && *path != '/'))
         return complain(text, path ? "is not an absolute path; write file:/PATH" : wrong);
     entry.text = base_checked(strdup(text));
     entry.file = base_checked(strdup(place->file));
     list->entries = base_checked(reallocarray(list->entries, list->n_entries + 1, sizeof(entry)));
     add_rules(list, prefixes, n, list->n_entries, 0);
+    list->has_unix = list->has_unix || is_unix;
     list->entries[list->n_entries++] = entry;
     return NULL;
 }

@@ -11,6 +11,7 @@
 
 #define RULES_MAX      65536 // of a list
 #define RULES_FILE     "file:"
+#define RULES_UNIX     "unix"
 #define RULES_FILE_MAX ((size_t)4 << 20) // bytes
 
 // An entry of the list: one prefix, a word, or a file.
@@ -30,9 +31,12 @@ struct rule_list {
     struct rule_entry *entries;
     struct rule *rules;
     size_t n_entries, n, room;
+    bool has_unix;     // an entry is "unix", which is no prefix
+    bool has_mistakes; // an entry was not taken
 };
 
-// Adds what is written at place. NULL, or an owned text of what is wrong and what is allowed.
+// Adds what is written at place: a prefix, a word, a file, or "unix". NULL, or an owned text of
+// what is wrong and what is allowed.
 char *rule_list_add(struct rule_list *list, const char *text, const struct place *place);
 void rule_list_done(struct rule_list *list);
 

@@ -7,6 +7,8 @@
 
 const char *const refusal_names[REFUSALS] = {
     [REFUSAL_RULE] = "rule",
+    [REFUSAL_SENDER] = "sender",
+    [REFUSAL_HEADER] = "header",
     [REFUSAL_PENALTY] = "penalty",
     [REFUSAL_CONNECTIONS] = "connections",
     [REFUSAL_RATE] = "rate",

@@ -12,8 +12,10 @@
 #define REFUSALS_SOURCES 1024
 
 enum refusal {
-    REFUSAL_NONE, // it is served
-    REFUSAL_RULE, // by allow or deny
+    REFUSAL_NONE,   // it is served
+    REFUSAL_RULE,   // by allow or deny
+    REFUSAL_SENDER, // not one that proxy_trusted has
+    REFUSAL_HEADER, // none of the PROXY protocol
     REFUSAL_PENALTY,
     REFUSAL_CONNECTIONS, // of its source
     REFUSAL_RATE,

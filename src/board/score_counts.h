@@ -16,6 +16,7 @@ struct score_counts {
     uint64_t results[SCORE_RESULTS]; // sessions that have ended, by how
     uint64_t received, sent;         // bytes of all sessions, also of the one that goes on
     uint64_t accept_errors;
+    uint64_t own_headers;       // sessions of senders that have spoken for themselves
     uint64_t refused[REFUSALS]; // clients, before they had a session
     struct histogram duration;  // from accept() to the end
     struct histogram wait;      // in the queue, at least

@@ -24,9 +24,9 @@ struct score_page {
     struct score_peer peer;
     uint32_t forbidden;    // a signal handler's: without the sequence
     _Atomic uint64_t held; // without the sequence, too
-    char spare[8];
+    struct score_peer sender;
     struct score_counts counts; // without the sequence, too
-    char rest[PAGE - 64 - sizeof(struct score_counts)];
+    char rest[PAGE - 80 - sizeof(struct score_counts)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
 static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
@@ -94,6 +94,12 @@ const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned
     return &board->pages[slot].held;
 }
 
+static void check_peer(struct score_peer *peer)
+{
+    if (peer->family != AF_INET && peer->family != AF_INET6 && peer->family != AF_UNIX)
+        peer->family = AF_UNSPEC;
+}
+
 struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
 {
     const struct score_page *page = &board->pages[slot];
@@ -106,15 +112,15 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
             .since_usec = page->since_usec,
             .sessions = page->sessions,
             .peer = page->peer,
+            .sender = page->sender,
             .forbidden = __atomic_load_n(&page->forbidden, __ATOMIC_RELAXED),
         };
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (before % 2 != 0 || __atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != before)
             continue;
-        if (score.peer.family != AF_INET && score.peer.family != AF_INET6 &&
-            score.peer.family != AF_UNIX)
-            score.peer.family = AF_UNSPEC;
+        check_peer(&score.peer);
+        check_peer(&score.sender);
         return score;
     }
     return (struct score){.state = WORKER_STARTING};
@@ -223,7 +229,17 @@ void score_busy(struct score_page *page, uint64_t now_usec, const struct sockadd
     write_begin(page);
     page->since_usec = now_usec;
     page->peer = make_peer(peer);
+    page->sender.family = AF_UNSPEC;
     __atomic_store_n(&page->state, WORKER_BUSY, __ATOMIC_RELAXED);
+    write_end(page);
+}
+
+void score_client(struct score_page *page, const struct sockaddr *client,
+                  const struct sockaddr *sender)
+{
+    write_begin(page);
+    page->peer = make_peer(client);
+    page->sender = make_peer(sender);
     write_end(page);
 }
 
@@ -231,7 +247,7 @@ void score_done(struct score_page *page)
 {
     write_begin(page);
     page->sessions++;
-    page->peer.family = AF_UNSPEC;
+    page->peer.family = page->sender.family = AF_UNSPEC;
     write_end(page);
 }
 

@@ -43,7 +43,8 @@ struct score {
     uint64_t since_usec; // when it entered that state
     uint64_t sessions;   // finished
     struct score_peer peer;
-    uint32_t forbidden; // the call that has ended it: sandbox_enter(); 0: none
+    struct score_peer sender; // through whom it came; family 0: through nobody
+    uint32_t forbidden;       // the call that has ended it: sandbox_enter(); 0: none
 };
 
 struct score_page; // a worker's own page
@@ -88,6 +89,9 @@ int scoreboard_join(int fd, unsigned slot, unsigned pool, struct score_page **re
                     struct pool_hint **ret_hint);
 void score_idle(struct score_page *page, enum worker_state state, uint64_t now_usec);
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
+// Behind a proxy, whose header has come: whom it serves now, and through whom.
+void score_client(struct score_page *page, const struct sockaddr *client,
+                  const struct sockaddr *sender);
 void score_done(struct score_page *page); // a session has ended
 // What the worker counts, and it alone.
 struct score_counts *score_counts(struct score_page *page);

@@ -27,6 +27,11 @@ enum {
     OPTION_CERT,
     OPTION_KEY,
     OPTION_INSECURE,
+    OPTION_PROXY,
+    OPTION_PROXY_SOURCE,
+    OPTION_PROXY_DESTINATION,
+    OPTION_PROXY_TLV,
+    OPTION_PROXY_CRC,
 };
 
 static const struct option long_options[] = {
@@ -43,6 +48,11 @@ static const struct option long_options[] = {
     {"cert", required_argument, NULL, OPTION_CERT},
     {"key", required_argument, NULL, OPTION_KEY},
     {"insecure", no_argument, NULL, OPTION_INSECURE},
+    {"proxy-protocol", required_argument, NULL, OPTION_PROXY},
+    {"proxy-source", required_argument, NULL, OPTION_PROXY_SOURCE},
+    {"proxy-destination", required_argument, NULL, OPTION_PROXY_DESTINATION},
+    {"proxy-tlv", required_argument, NULL, OPTION_PROXY_TLV},
+    {"proxy-crc", no_argument, NULL, OPTION_PROXY_CRC},
     {"udp", no_argument, NULL, 'u'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -133,8 +143,32 @@ static bool set_tls(int option, const char *argument, struct tls_options *tls)
     return true;
 }
 
+// Of the PROXY protocol. False: it is none of these.
+static bool set_proxy(int option, const char *argument, struct proxy_options *proxy,
+                      enum status *ret_status)
+{
+    *ret_status = STATUS_DONE;
+    if (option == OPTION_PROXY)
+        *ret_status = proxy_set_kind(proxy, argument);
+    else if (option == OPTION_PROXY_SOURCE)
+        *ret_status = proxy_set_end(&proxy->source, "--proxy-source", argument);
+    else if (option == OPTION_PROXY_DESTINATION)
+        *ret_status = proxy_set_end(&proxy->destination, "--proxy-destination", argument);
+    else if (option == OPTION_PROXY_TLV)
+        *ret_status = proxy_add_tlv(proxy, argument);
+    else if (option == OPTION_PROXY_CRC)
+        proxy->has_crc = true;
+    else
+        return false;
+    return true;
+}
+
 static enum status set_option(int option, char *argument, struct options *options)
 {
+    enum status status;
+
+    if (set_proxy(option, argument, &options->proxy, &status))
+        return status;
     if (set_tls(option, argument, &options->tls))
         return STATUS_DONE;
     switch (option) {
@@ -218,6 +252,8 @@ static enum status set_target(int n, char *const *operands, struct options *opti
         wrong = "-u is for internet addresses: write unix-dgram:/PATH";
     if (options->is_udp)
         request->target.type = SOCK_DGRAM;
+    if (!wrong)
+        wrong = proxy_check(&options->proxy, &request->target);
     if (!wrong && request->target.kind == ADDRESS_WILDCARD)
         wrong = "* is for servers: name one host";
     if (!wrong && request->target.kind == ADDRESS_UNIX &&

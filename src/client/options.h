@@ -6,6 +6,7 @@
 
 #include "client/ask.h"
 #include "client/connect.h"
+#include "client/proxy.h"
 #include "client/status.h"
 #include "client/tls.h"
 
@@ -23,6 +24,7 @@ struct options {
     bool has_timeout; // --timeout was given
     struct connect_request request;
     struct tls_options tls;
+    struct proxy_options proxy;
     struct ask ask;
     char **texts; // owned; the strings are those of argv
 };

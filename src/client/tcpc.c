@@ -14,6 +14,7 @@
 #include "client/datagram.h"
 #include "client/options.h"
 #include "client/peer.h"
+#include "client/proxy.h"
 #include "client/status.h"
 #include "client/tls.h"
 #include "client/trace.h"
@@ -48,7 +49,9 @@ static enum status connect_and_run(const struct options *options)
 
     if (status != STATUS_DONE)
         return status;
-    if (options->tls.is_on)
+    if (options->proxy.is_on)
+        status = proxy_begin(&options->proxy, &peer);
+    if (status == STATUS_DONE && options->tls.is_on)
         status = tls_begin(&peer, &options->tls, options->request.target.host);
     if (status == STATUS_DONE)
         status = run(options, &peer);

@@ -83,6 +83,13 @@ struct tls {
     struct tls_server *server; // transport/'s, which is made when it is loaded; NULL: none
 };
 
+// What a service takes of proxies that say for whom they connect; who they are is in struct access.
+struct proxy_settings {
+    int versions;          // enum proxy_versions
+    int takes_unknown;     // headers that name no client
+    uint64_t timeout_usec; // for the whole header
+};
+
 // A section of its own: files of PEM, each with a server's
 // certificate and those above it, and its key.
 struct certificate {
@@ -117,6 +124,7 @@ struct service {
     struct tls tls;
     struct access access;
     struct source_settings sources;
+    struct proxy_settings proxy;
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's

@@ -132,6 +132,7 @@ void config_check_service(struct service *service, const struct section *section
     check_sandbox(service, section, problems);
     config_check_websocket(service, section, problems);
     config_check_access(service, section, problems);
+    config_check_proxy(service, section, problems);
     if (service->receive_buffer < 0 || service->receive_buffer > RECEIVE_BUFFER_MOST)
         problems_add(problems, service->file, section_line(section, "receive_buffer"),
                      "receive_buffer of service \"%s\" must be between 0 and 1G", service->name);
@@ -230,6 +231,7 @@ void config_warn(const struct config *config, struct problems *warnings)
     }
     warn_of_agents(config, warnings);
     warn_of_amplification(config, warnings);
+    config_warn_of_senders(config, warnings);
     warn_of_cores(config, warnings);
     warn_of_privileges(config, warnings);
     config_warn_of_certificates(config, warnings);

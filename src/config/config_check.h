@@ -18,6 +18,11 @@ void config_check_websocket(const struct service *service, const struct section 
 void config_check_access(struct service *service, const struct section *section,
                          struct problems *problems);
 
+// Of proxies, once these lists are there; and what is allowed, and hardly meant.
+void config_check_proxy(const struct service *service, const struct section *section,
+                        struct problems *problems);
+void config_warn_of_senders(const struct config *config, struct problems *warnings);
+
 // A certificate's section that has just ended; then what services say of them, once all are read.
 void config_check_certificate(const struct certificate *certificate, struct problems *problems);
 void config_check_tls(const struct config *config, struct problems *problems);

@@ -66,12 +66,21 @@ static bool complete(const struct at *at, const char *name, struct rule_list *li
     return at->problems->n == before;
 }
 
+static void refuse_unix(const struct at *at, const char *name, const struct rule_list *list)
+{
+    if (list->has_unix)
+        problems_add(at->problems, at->service->file, section_line(at->section, name),
+                     "%s of service \"%s\" has \"unix\", which is for proxy_trusted: whoever may "
+                     "open a unix socket may connect there",
+                     name, at->service->name);
+}
+
 // Most likely a list that has got lost.
 static void check_nobody(const struct at *at)
 {
     const struct rule_list *allow = &at->service->access.allow;
 
-    if (allow->n_entries > 0 && allow->n == 0)
+    if (allow->n_entries > 0 && allow->n == 0 && !allow->has_unix)
         problems_add(at->problems, at->service->file, section_line(at->section, "allow"),
                      "allow of service \"%s\" has no prefix in any of its files: nobody could "
                      "connect; to mean that, write deny = {any}",
@@ -118,10 +127,14 @@ void config_check_access(struct service *service, const struct section *section,
     check_sources(&at);
     is_whole = complete(&at, "allow", &access->allow);
     is_whole = complete(&at, "deny", &access->deny) && is_whole;
+    is_whole = complete(&at, "proxy_trusted", &access->senders.trusted) && is_whole;
+    refuse_unix(&at, "allow", &access->allow);
+    refuse_unix(&at, "deny", &access->deny);
     if (!is_whole)
         return;
     check_nobody(&at);
     access_settle(access, &found);
+    senders_settle(&access->senders);
     add_as_own(&at, &found, section_line(section, access->deny.n > 0 ? "deny" : "allow"));
     problems_done(&found);
 }

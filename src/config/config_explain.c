@@ -22,7 +22,7 @@ static bool explain(const struct service *service, const struct listen *entry,
     };
     struct explanation explanation;
 
-    explain_make(&explanation, &listener, client);
+    explain_make(&explanation, &listener, client, NULL);
     explain_print(&explanation, stream);
     return explanation.is_served;
 }

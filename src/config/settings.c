@@ -4,6 +4,7 @@
 #include "config/settings.h"
 
 #include "base/base.h"
+#include "base/proxy_header.h"
 #include "config/config.h"
 
 static const char *const log_sessions_names[LOG_SESSIONS_N] = {
@@ -15,6 +16,9 @@ static const char *const log_refusals_names[LOG_REFUSALS_N] = {
     [LOG_REFUSALS_NONE] = "none", [LOG_REFUSALS_FIRST] = "first", [LOG_REFUSALS_ALL] = "all"};
 static const char *const source_overflow_names[SOURCE_OVERFLOWS] = {
     [SOURCE_OVERFLOW_ALLOW] = "allow", [SOURCE_OVERFLOW_REFUSE] = "refuse"};
+static const char *const proxy_protocol_names[PROXY_PROTOCOLS] = {
+    [PROXY_OFF] = "off", [PROXY_TRUSTED] = "trusted", [PROXY_REQUIRED] = "required"};
+static const char *const proxy_unknown_names[] = {"refuse", "accept"};
 static const char *const ws_messages_names[WS_MESSAGES_N] = {[WS_MESSAGES_AUTO] = "auto",
                                                              [WS_MESSAGES_LINE] = "line",
                                                              [WS_MESSAGES_TEXT] = "text",
@@ -79,6 +83,14 @@ static const struct setting of_service[] = {
     {OF_SERVICE("penalty_refused", SPAN, sources.penalties_usec[SOURCE_REFUSED]), .initial = "0"},
     {OF_SERVICE("penalty_min", SPAN, sources.penalty_min_usec), .initial = "15s"},
     {OF_SERVICE("penalty_max", SPAN, sources.penalty_max_usec), .initial = "10min"},
+    {OF_SERVICE("proxy_protocol", CHOICE, access.senders.protocol), .initial = "off",
+     CHOICES(proxy_protocol_names)},
+    {OF_SERVICE("proxy_trusted", PREFIXES, access.senders.trusted)},
+    {OF_SERVICE("proxy_timeout", SPAN, proxy.timeout_usec), .initial = "5s"},
+    {OF_SERVICE("proxy_version", CHOICE, proxy.versions), .initial = "any",
+     CHOICES(proxy_version_names)},
+    {OF_SERVICE("proxy_unknown", CHOICE, proxy.takes_unknown), .initial = "accept",
+     CHOICES(proxy_unknown_names)},
     {OF_SERVICE("backlog", COUNT, backlog), .initial = "4096", .min = 1, .max = 65535},
     {OF_SERVICE("min_workers", COUNT, min_workers), .initial = "4", .min = 1, .max = 30000},
     {OF_SERVICE("max_workers", COUNT, max_workers), .initial = "256", .min = 1, .max = 30000},

@@ -16,8 +16,13 @@ static int append(sd_bus_message *reply, const char *name, const char *value)
     return sd_bus_message_append(reply, "{sv}", name, "s", text);
 }
 
-static int append_pool(sd_bus_message *reply, const struct pool *pool,
-                       const struct sockaddr_storage *client)
+// Who is asked about.
+struct client {
+    struct sockaddr_storage address, proxy;
+    bool has_proxy;
+};
+
+static int append_pool(sd_bus_message *reply, const struct pool *pool, const struct client *client)
 {
     const struct explain_listener listener = {
         .service = pool->service->name,
@@ -35,7 +40,8 @@ static int append_pool(sd_bus_message *reply, const struct pool *pool,
 
     if (r < 0)
         return r;
-    explain_make(&explanation, &listener, client);
+    explain_make(&explanation, &listener, &client->address,
+                 client->has_proxy ? &client->proxy : NULL);
     // What cannot be appended makes the message unusable; sending it fails then.
     (void)append(reply, "service", explanation.service);
     (void)append(reply, "listener", explanation.listener);
@@ -56,7 +62,7 @@ static int append_pool(sd_bus_message *reply, const struct pool *pool,
 
 // service: "" for all. -ENOENT: there is none of that name.
 static int append_pools(sd_bus_message *reply, const struct master *master, const char *service,
-                        const struct sockaddr_storage *client)
+                        const struct client *client)
 {
     bool is_found = service[0] == '\0';
     int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
@@ -76,18 +82,18 @@ int control_on_explain(sd_bus_message *message, void *userdata, sd_bus_error *er
 {
     const struct control_connection *connection = userdata;
     const char *address, *service, *proxy;
-    struct sockaddr_storage client;
+    struct client client;
     sd_bus_message *reply = NULL;
     int r = sd_bus_message_read(message, "sss", &address, &service, &proxy);
 
     if (r < 0)
         return r;
-    if (!explain_parse(address, &client))
+    client.has_proxy = proxy[0] != '\0';
+    if (!explain_parse(address, &client.address) ||
+        (client.has_proxy && !explain_parse(proxy, &client.proxy)))
         return sd_bus_error_set(error, "tcpd.Error.Usage",
                                 "that is no address; write it as a number: 192.0.2.7, "
                                 "2001:db8::7");
-    if (proxy[0] != '\0')
-        return sd_bus_error_set(error, "tcpd.Error.Usage", "this tcpd knows of no proxies");
     r = sd_bus_message_new_method_return(message, &reply);
     if (r >= 0)
         r = append_pools(reply, connection->control->master, service, &client);

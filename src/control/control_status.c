@@ -124,6 +124,7 @@ static void append_refused(sd_bus_message *reply, const struct score_counts *sum
         n += i < REFUSALS_TRUE ? sums->refused[i] : 0;
     }
     (void)control_append_long(reply, "refused", n);
+    (void)control_append_long(reply, "proxy_local", sums->own_headers);
 }
 
 // What became of datagrams: {"source_port": 3, ...}, and what the kernel had no room for.

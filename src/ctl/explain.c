@@ -101,7 +101,7 @@ static int read_all(sd_bus_message *reply, bool prints)
 
 int explain_client(sd_bus *bus, const struct options *options)
 {
-    const char *const texts[] = {options->address, options->service, "", NULL};
+    const char *const texts[] = {options->address, options->service, options->through, NULL};
     sd_bus_message *reply = NULL;
     int status = link_call_with(bus, "Explain", NULL, texts, options->timeout_usec, &reply);
     int r;

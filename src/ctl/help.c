@@ -38,6 +38,8 @@ const char help_text[] =
     "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " TCPD_RUN_DIR "/control\n"
     "      --json         status, explain, sources: JSON instead of text\n"
+    "      --through ADDRESS\n"
+    "                     explain: of a client for which the proxy there connects\n"
     "      --openmetrics  metrics: in the format OpenMetrics 1.0.0, not the text format 0.0.4\n"
     "      --output FILE  metrics: into FILE, which is replaced at once; without a daemon, too\n"
     "      --no-wait      stop: do not wait for the end\n"

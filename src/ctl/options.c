@@ -188,6 +188,8 @@ static void check_combination(const struct options *options, bool timed)
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
+    refuse_unless(*options->through != '\0', "--through", command == COMMAND_EXPLAIN,
+                  " is for explain only");
     refuse_unless(options->wait, "--wait", command == COMMAND_DRAIN, " is for drain only");
     refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
     refuse_unless(options->no_wait, "--no-wait", command == COMMAND_STOP, " is for stop only");
@@ -202,19 +204,13 @@ static void check_combination(const struct options *options, bool timed)
 }
 
 static const struct option names[] = {
-    {"socket", required_argument, NULL, 's'},
-    {"instance", required_argument, NULL, 'i'},
-    {"json", no_argument, NULL, 'j'},
-    {"openmetrics", no_argument, NULL, 'o'},
-    {"output", required_argument, NULL, 'f'},
-    {"no-wait", no_argument, NULL, 'n'},
-    {"wait", no_argument, NULL, 'w'},
-    {"reason", required_argument, NULL, 'r'},
-    {"dry-run", no_argument, NULL, 'd'},
-    {"timeout", required_argument, NULL, 't'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {0},
+    {"socket", required_argument, NULL, 's'},  {"instance", required_argument, NULL, 'i'},
+    {"json", no_argument, NULL, 'j'},          {"through", required_argument, NULL, 'T'},
+    {"openmetrics", no_argument, NULL, 'o'},   {"output", required_argument, NULL, 'f'},
+    {"no-wait", no_argument, NULL, 'n'},       {"wait", no_argument, NULL, 'w'},
+    {"reason", required_argument, NULL, 'r'},  {"dry-run", no_argument, NULL, 'd'},
+    {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},       {0},
 };
 
 // What follows the command, as check_words() has found it.
@@ -239,7 +235,7 @@ static void take_words(struct options *options, char **words, const char *instan
 
 struct options options_parse(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options = {.through = ""};
     const char *instance = NULL;
     bool timed = false;
     int option;
@@ -261,6 +257,9 @@ struct options options_parse(int argc, char **argv)
             break;
         case 'f':
             options.output = optarg;
+            break;
+        case 'T':
+            options.through = optarg;
             break;
         case 'n':
             options.no_wait = true;

@@ -30,6 +30,7 @@ struct options {
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain, pardon: of the client
     const char *service;  // explain, sources, pardon: "" for all
+    const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     char **services;      // drain, ready, maint: those that are named, then NULL; none: all
     const char *reason;   // maint

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "handlers/handlers.h"
 #include "session/serving.h"
+#include "session/session.h"
 
 enum transfer { TRANSFER_COPY, TRANSFER_SPLICE, TRANSFER_N };
 
@@ -81,9 +82,8 @@ static void serve_messages(struct tcpd_session *session)
 static void serve_stream(struct tcpd_session *session)
 {
     struct ends pipe = {-1, -1};
-    socklen_t length;
-    bool is_wanted = options->transfer == TRANSFER_SPLICE && // a unix socket's copies all the same
-                     tcpd_peer(session, &length)->sa_family != AF_UNIX;
+    // A unix socket's splice copies all the same.
+    bool is_wanted = options->transfer == TRANSFER_SPLICE && !session->is_unix;
 
     if (is_wanted && open_pipe(&pipe) == 0)
         serve_by_splice(session, &pipe);

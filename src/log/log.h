@@ -40,7 +40,7 @@ struct log_field {
     char value[128];
 };
 
-#define LOG_FIELDS_MAX 24
+#define LOG_FIELDS_MAX 32
 
 // Finds out where to log. `levels`: "<N>" before each text line, as systemd reads it.
 void log_open(bool verbose, bool levels);

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "base/base.h"
+#include "session/session_proxy.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -208,6 +209,26 @@ static void add_unix(struct maker *maker, int fd, const struct sockaddr_un *loca
     add(maker, "UNIXREMOTEPID=%d", peer.pid);
 }
 
+// Through whom the client came.
+static void add_proxy(struct maker *maker, const struct tcpd_session *session)
+{
+    const struct sockaddr *sender = &session->sender.any;
+    char text[INET6_ADDRSTRLEN];
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    unsigned port;
+
+    if (!session->header)
+        return;
+    if (!session->is_unix) {
+        port = describe(sender, text, sizeof(text));
+        add(maker, "TCPPROXYIP=%s", text);
+        add(maker, "TCPPROXYPORT=%u", port);
+    } else if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+        add(maker, "UNIXPROXYUID=%u", peer.uid);
+    }
+}
+
 char *const *environment_for(struct environment *environment, const struct tcpd_session *session)
 {
     struct maker maker = begin(environment);
@@ -226,10 +247,11 @@ char *const *environment_for(struct environment *environment, const struct tcpd_
         add_unix(&maker, session->fd, (const struct sockaddr_un *)&local, length);
     else
         add_internet(&maker, (const struct sockaddr *)&local, &session->peer.any);
+    add_proxy(&maker, session);
     if (getsockopt(session->fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0)
         add(&maker, "SO_COOKIE=%" PRIu64, cookie);
-    for (size_t i = 0; (fact = stage_fact(session->stage, i)) && has_room(&maker); i++)
-        environment->entries[maker.n++] = (char *)(uintptr_t)fact; // the stage's
+    for (size_t i = 0; (fact = session_fact(session, i)) && has_room(&maker); i++)
+        environment->entries[maker.n++] = (char *)(uintptr_t)fact; // the session's
     return end(&maker);
 }
 
@@ -248,27 +270,14 @@ char *const *environment_for_listener(struct environment *environment, const cha
 
 bool environment_is_of_peer(const char *name, size_t length)
 {
-    static const char *const names[] = {"PROTO",
-                                        "TCPLOCAL*",
-                                        "TCPREMOTE*",
-                                        "UNIXLOCAL*",
-                                        "UNIXREMOTE*",
-                                        "REMOTE_ADDR",
-                                        "REMOTE_PORT",
-                                        "SO_COOKIE",
-                                        "PATH_INFO",
-                                        "REQUEST_URI",
-                                        "HTTP_HOST",
-                                        "QUERY_STRING",
-                                        "HTTP_USER_AGENT",
-                                        "HTTP_ORIGIN",
-                                        "HTTP_COOKIE",
-                                        "SEC_WEBSOCKET_PROTOCOL",
-                                        "SSL_PROTOCOL",
-                                        "SSL_CIPHER",
-                                        "SSL_TLS_SNI_SERVERNAME",
-                                        "SSL_CLIENT_*",
-                                        "SSL_PEER_CERT_HASH"};
+    static const char *const names[] = {"PROTO",        "TCPLOCAL*",      "TCPREMOTE*",
+                                        "TCPPROXY*",    "UNIXPROXY*",     "UNIXLOCAL*",
+                                        "UNIXREMOTE*",  "REMOTE_ADDR",    "REMOTE_PORT",
+                                        "SO_COOKIE",    "PATH_INFO",      "REQUEST_URI",
+                                        "HTTP_HOST",    "QUERY_STRING",   "HTTP_USER_AGENT",
+                                        "HTTP_ORIGIN",  "HTTP_COOKIE",    "SEC_WEBSOCKET_PROTOCOL",
+                                        "SSL_PROTOCOL", "SSL_CIPHER",     "SSL_TLS_SNI_SERVERNAME",
+                                        "SSL_CLIENT_*", "SSL_PEER_CERT_*"};
 
     return is_among(names, ELEMENTS(names), name, length);
 }

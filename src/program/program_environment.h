@@ -8,8 +8,8 @@
 #include "program/program_options.h"
 #include "session/session.h"
 
-#define ENVIRONMENT_OF_SESSION 24 // entries that a session adds at most
-#define ENVIRONMENT_TEXT       1024
+#define ENVIRONMENT_OF_SESSION 32 // entries that a session adds at most
+#define ENVIRONMENT_TEXT       2048
 #define ENVIRONMENT_FACTS      4096 // bytes of what stages know of the peer
 
 struct environment {

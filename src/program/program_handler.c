@@ -31,15 +31,15 @@ static void count_bytes(struct tcpd_session *session)
 {
     struct tcp_info info;
     socklen_t length = sizeof(info);
+    uint64_t header = session->header ? session->header->length : 0; // which was not the program's
     bool ended;
 
-    if (session->peer.any.sa_family == AF_UNIX ||
-        getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
+    if (session->is_unix || getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
         return;
     ended = info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK ||
             info.tcpi_state == CLOSING ||
             (info.tcpi_state == CLOSED && session->result != SESSION_RESET);
-    session->bytes_in = info.tcpi_bytes_received - (ended && info.tcpi_bytes_received > 0);
+    session->bytes_in = info.tcpi_bytes_received - (ended && info.tcpi_bytes_received > 0) - header;
     session->bytes_out = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
     if (session->counts) {
         score_add(&session->counts->received, session->bytes_in);

@@ -40,7 +40,7 @@ bool program_client_is_dead(const struct tcpd_session *session, int revents)
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
-    if (session->peer.any.sa_family == AF_UNIX)
+    if (session->is_unix)
         return (revents & POLLERR) != 0;
     if (getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
         return true;

@@ -190,9 +190,7 @@ static uint64_t first_send_look(const struct tcpd_session *session)
 {
     uint64_t limit = session->service->deadlines.send_usec;
 
-    return limit > 0 && session->peer.any.sa_family != AF_UNIX
-               ? session->started_usec + limit / SEND_LOOKS
-               : USEC_NEVER;
+    return limit > 0 && !session->is_unix ? session->started_usec + limit / SEND_LOOKS : USEC_NEVER;
 }
 
 void program_watch(struct program *program, struct tcpd_session *session)

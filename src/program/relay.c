@@ -42,7 +42,7 @@ void relay_open(struct relay *relay, struct tcpd_session *session, int far)
 {
     *relay = (struct relay){.session = session,
                             .fds = {[RELAY_CLIENT] = session->fd, [RELAY_FAR] = far},
-                            .moved_usec = session->started_usec,
+                            .moved_usec = session->ready_usec,
                             .send_due_usec = USEC_NEVER,
                             .end_due_usec = USEC_NEVER};
     for (int i = 0; i < RELAY_ENDS; i++)

@@ -19,7 +19,7 @@
 static const char help[] =
     "usage: tcpd run [-l ADDRESS]... [-n MAX] [--prestart | --wait | --listener]\n"
     "                [--websocket] [--certificate FILE [--key FILE]]\n"
-    "                [--allow PREFIX]... [--deny PREFIX]...\n"
+    "                [--allow PREFIX]... [--deny PREFIX]... [--proxy PREFIX]...\n"
     "                [-o NAME=VALUE]... [--control PATH] [-v]\n"
     "                [--] PROGRAM [ARGUMENT...]\n"
     "       tcpd run ... --handler NAME\n"
@@ -41,6 +41,9 @@ static const char help[] =
     "      --allow PREFIX       serve clients of 10.0.0.0/8, 2001:db8::7 and so on, and no others\n"
     "      --deny PREFIX        do not serve those; the longer prefix decides; both may be "
     "repeated\n"
+    "      --proxy PREFIX       behind these proxies, which say by the PROXY protocol for whom "
+    "they\n"
+    "                           connect; nobody else is served; may be repeated\n"
     "      --handler NAME       a built-in service or a module instead of a program\n"
     "  -o, --option NAME=VALUE  any option of tcpd.conf(5); again for more, and for lists\n"
     "  -C, --control PATH       open a control socket there, for tcpdctl -s PATH\n"
@@ -154,6 +157,13 @@ static void add_file(struct run *run, const char *name, const char *path)
         add_setting(run, "certificates", RUN_CERTIFICATE);
 }
 
+static void add_proxy(struct run *run, const char *prefix)
+{
+    if (!run_find(run, "proxy_protocol"))
+        add_setting(run, "proxy_protocol", "required");
+    add_setting(run, "proxy_trusted", prefix);
+}
+
 static int add_mode(struct run *run, const char *mode)
 {
     const char *before = run_find(run, "program_mode");
@@ -194,6 +204,9 @@ static int take_option(struct run *run, int option, const char **max)
         return -1;
     case 'd':
         add_setting(run, "deny", optarg);
+        return -1;
+    case 'x':
+        add_proxy(run, optarg);
         return -1;
     case 'H':
         add_handler(run, optarg);
@@ -294,6 +307,7 @@ int run_parse(char **arguments, struct run *ret)
         {"key", required_argument, NULL, 'k'},
         {"allow", required_argument, NULL, 'a'},
         {"deny", required_argument, NULL, 'd'},
+        {"proxy", required_argument, NULL, 'x'},
         {"handler", required_argument, NULL, 'H'},
         {"option", required_argument, NULL, 'o'},
         {"control", required_argument, NULL, 'C'},

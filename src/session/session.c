@@ -63,13 +63,17 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
 
     session->fd = fd;
     session->service = service;
-    session->started_usec = base_now_usec();
+    session->started_usec = session->ready_usec = base_now_usec();
     session->deadline_usec = limit > 0 ? session->started_usec + limit : USEC_NEVER;
     session->message_deadline_usec = USEC_NEVER;
     session->receive_armed_usec = session->send_armed_usec = 0;
     session->bytes_in = session->bytes_out = 0;
     session->n_ahead = 0;
     session->n_turns = 0;
+    session->header = NULL;
+    session->destination.length = 0;
+    session->speaks_for_itself = false;
+    session->is_unix = session->peer.any.sa_family == AF_UNIX;
     session->program.ended = false;
     session->result = SESSION_OK;
     session->peer_ended = false;
@@ -266,7 +270,7 @@ static int write_rest(struct tcpd_session *session, struct session_place from, s
     uint64_t began = session->is_ticking ? base_now_usec() : 0;
     uint64_t deadline = USEC_NEVER;
     // Within one send() a unix socket's timeout begins anew with every 32 KiB or so.
-    size_t piece = session->peer.any.sa_family == AF_UNIX ? UNIX_PIECE : SIZE_MAX;
+    size_t piece = session->is_unix ? UNIX_PIECE : SIZE_MAX;
 
     while (size > 0) {
         bool over;

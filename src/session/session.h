@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "base/address.h"
 #include "base/base.h"
+#include "base/proxy_header.h"
 #include "board/score_counts.h"
 #include "config/config.h"
 #include "tcpd/handler.h"
@@ -53,9 +55,15 @@ struct tcpd_session {
     union {
         struct sockaddr any;
         struct sockaddr_storage storage;
-    } peer; // from accept4(), never from getpeername(), which fails after a reset
+    } peer; // whom it is for. From accept4(), never from getpeername(), which fails after a reset;
+            // or from a header
     socklen_t peer_length;
+    const struct proxy_header *header; // that its sender has sent, NULL: none
+    struct address sender;             // of a header: who is at the other end of the socket
+    struct address destination;        // whereto the client has connected; length 0: to the socket
+    enum proxy_kind proxy_kind;        // of a header: what it came to
     uint64_t started_usec;
+    uint64_t ready_usec;            // when the first byte could come: at once, or behind a header
     uint64_t deadline_usec;         // of the whole session, USEC_NEVER
     uint64_t message_deadline_usec; // of the message being read, USEC_NEVER
     uint64_t receive_armed_usec;    // what SO_RCVTIMEO is set to, 0: nothing
@@ -67,9 +75,12 @@ struct tcpd_session {
     unsigned n_turns; // in and out of tcpd_*() functions; odd: in one
     struct session_program program;
     enum session_result result;
-    bool peer_ended; // its end of input was read
-    bool has_last;   // what was read last ends a message, if the session has such
-    bool is_logged;  // session_log.c: has a record of its start
+    bool is_unix;           // the socket; its peer may be another's
+    bool needs_header;      // its peer is a sender (access.h)
+    bool speaks_for_itself; // the sender of a header: there is no client
+    bool peer_ended;        // its end of input was read
+    bool has_last;          // what was read last ends a message, if the session has such
+    bool is_logged;         // session_log.c: has a record of its start
     bool is_run;     // of a program that takes its clients by itself: its socket is the listener
     bool owes;       // input was taken since the last output
     bool is_ticking; // signals come now and then, and must not prolong what is waited for
@@ -98,6 +109,10 @@ static inline void session_count_out(struct tcpd_session *session, uint64_t n)
     if (session->counts)
         score_add(&session->counts->sent, n);
 }
+
+// Our end of the socket, as tcpd_local() says it of a client that came by itself.
+int session_own_address(const struct tcpd_session *session, struct sockaddr_storage *ret,
+                        socklen_t *ret_length);
 
 // Whether it is one datagram and the answer to it.
 bool session_is_datagram(const struct tcpd_session *session);

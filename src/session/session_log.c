@@ -19,36 +19,6 @@
 #include "log/log.h"
 #include "session/session_log_private.h"
 
-static void mask(struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
-        size_t keep = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? 15 : 8;
-
-        memset(&in6->sin6_addr.s6_addr[keep], 0, 16 - keep);
-        in6->sin6_port = 0;
-    } else if (address->ss_family == AF_INET) {
-        struct sockaddr_in *in = (struct sockaddr_in *)address;
-
-        in->sin_addr.s_addr &= htonl(0xffffff00);
-        in->sin_port = 0;
-    }
-}
-
-const char *session_log_peer(const struct sockaddr *peer, socklen_t length,
-                             enum log_addresses addresses, char *text, size_t size)
-{
-    struct sockaddr_storage copy = {0};
-
-    memcpy(&copy, peer, length);
-    if (addresses == LOG_ADDRESSES_MASKED)
-        mask(&copy);
-    if (addresses != LOG_ADDRESSES_NONE)
-        return address_format((const struct sockaddr *)&copy, length, text, size);
-    (void)snprintf(text, size, "-");
-    return text;
-}
-
 static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
 {
     fields[*n].name = name;
@@ -59,40 +29,6 @@ static void add_number(struct log_field *fields, size_t *n, const char *name, ui
 {
     fields[*n].name = name;
     (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%" PRIu64, value);
-}
-
-// The address without the port, and the port.
-static void add_peer(struct log_field *fields, size_t *n, const struct tcpd_session *session,
-                     enum log_addresses addresses)
-{
-    bool is_unix = session->peer.any.sa_family == AF_UNIX;
-    char text[ADDRESS_TEXT_MAX], *port;
-
-    (void)session_log_peer(&session->peer.any, session->peer_length, addresses, text, sizeof(text));
-    port = is_unix ? NULL : strrchr(text, ':');
-    if (port)
-        *port = '\0';
-    add(fields, n, "TCPD_PEER_ADDR", text);
-    if (addresses == LOG_ADDRESSES_FULL && !is_unix)
-        add_number(fields, n, "TCPD_PEER_PORT", address_port(&session->peer.any));
-}
-
-// The fields that both records have.
-size_t session_log_ends(struct log_field *fields, const struct tcpd_session *session,
-                        enum log_addresses addresses)
-{
-    char text[ADDRESS_TEXT_MAX];
-    struct sockaddr_storage local = {0};
-    socklen_t length;
-    size_t n = 0;
-
-    add(fields, &n, "TCPD_SERVICE", session->service->name);
-    if (!session->is_run)
-        add_peer(fields, &n, session, addresses);
-    if (tcpd_local(session, &local, &length) == 0)
-        add(fields, &n, "TCPD_LOCAL_ADDR",
-            address_format((const struct sockaddr *)&local, length, text, sizeof(text)));
-    return n;
 }
 
 // Writes what is kept if that needs no waiting.
@@ -123,7 +59,7 @@ void session_log_opened(struct tcpd_session *session, const struct config *confi
                         struct log_quota *quota)
 {
     struct log_field fields[LOG_FIELDS_MAX];
-    char peer[ADDRESS_TEXT_MAX];
+    char whom[SESSION_WHOM_MAX];
     size_t n = 0;
 
     session->is_logged = config->log_sessions == LOG_SESSIONS_ALL &&
@@ -133,10 +69,10 @@ void session_log_opened(struct tcpd_session *session, const struct config *confi
         return;
     if (log_has_fields())
         n = session_log_ends(fields, session, config->log_addresses);
-    session_log_write(quota, log_keep(LOG_INFO, EVENT_SESSION_OPENED, fields, n,
-                                      "%s: connection from %s", session->service->name,
-                                      session_log_peer(&session->peer.any, session->peer_length,
-                                                       config->log_addresses, peer, sizeof(peer))));
+    session_log_write(
+        quota, log_keep(LOG_INFO, EVENT_SESSION_OPENED, fields, n, "%s: connection from %s",
+                        session->service->name,
+                        session_log_whom(session, config->log_addresses, whom, sizeof(whom))));
 }
 
 static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
@@ -151,10 +87,17 @@ static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
     return n;
 }
 
+// A proxy that has looked whether the service is there, and may end with a reset.
+static bool is_check(const struct tcpd_session *session)
+{
+    return session->header && session->proxy_kind == PROXY_LOCAL &&
+           session->bytes_in + session->bytes_out == 0;
+}
+
 static bool is_wanted(const struct tcpd_session *session, const struct config *config,
                       struct log_quota *quota)
 {
-    bool good = session->result == SESSION_OK;
+    bool good = session->result == SESSION_OK || is_check(session);
 
     if (session->is_run && good && !session->program.ended)
         return false; // the worker was told to exit before it began
@@ -293,12 +236,12 @@ static const char *describe_kind(const struct tcpd_session *session, enum log_ad
                                  char *text, size_t size)
 {
     bool is_datagram = session_is_datagram(session);
-    char peer[ADDRESS_TEXT_MAX];
+    char whom[SESSION_WHOM_MAX];
 
     if (session->is_run)
         return "run of its program";
-    (void)session_log_peer(&session->peer.any, session->peer_length, addresses, peer, sizeof(peer));
-    (void)snprintf(text, size, "%s from %s%s", is_datagram ? "datagram" : "connection", peer,
+    (void)snprintf(text, size, "%s from %s%s", is_datagram ? "datagram" : "connection",
+                   session_log_whom(session, addresses, whom, sizeof(whom)),
                    is_datagram ? "" : " closed");
     return text;
 }
@@ -318,7 +261,7 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
 {
     int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
-    char kind[ADDRESS_TEXT_MAX + 32], bytes[80], program[160], reason[160];
+    char kind[SESSION_WHOM_MAX + 32], bytes[80], program[160], reason[160];
     uint64_t duration;
     size_t n = 0;
 

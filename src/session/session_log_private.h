@@ -5,7 +5,11 @@
 #include "log/log.h"
 #include "session/session_log.h"
 
-// The fields that all of them have: service, peer, local address. How many.
+// Whom a connection is for: "192.0.2.1:40000 through 10.0.0.5:51200". Returns text.
+#define SESSION_WHOM_MAX (2 * ADDRESS_TEXT_MAX + 16)
+const char *session_log_whom(const struct tcpd_session *session, enum log_addresses addresses,
+                             char *text, size_t size);
+// The fields that all of them have: service, peer, local address, proxy. How many.
 size_t session_log_ends(struct log_field *fields, const struct tcpd_session *session,
                         enum log_addresses addresses);
 // Writes what is kept if that needs no waiting.

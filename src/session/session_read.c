@@ -74,17 +74,6 @@ int tcpd_kind(const struct tcpd_session *session)
     return has_messages(session) ? TCPD_MESSAGES : TCPD_STREAMS;
 }
 
-const char *tcpd_fact(const struct tcpd_session *session, const char *name)
-{
-    size_t length = strlen(name);
-    const char *fact;
-
-    for (size_t i = 0; (fact = stage_fact(session->stage, i)); i++)
-        if (strncmp(fact, name, length) == 0 && fact[length] == '=')
-            return fact + length + 1;
-    return NULL;
-}
-
 int tcpd_read_part(struct tcpd_session *session, void *buffer, size_t size, size_t *ret_n)
 {
     struct session_place to = {.data = buffer, .pipe = -1, .is_part = true};
@@ -262,8 +251,14 @@ const struct sockaddr *tcpd_peer(const struct tcpd_session *session, socklen_t *
     return &session->peer.any;
 }
 
-int tcpd_local(const struct tcpd_session *session, struct sockaddr_storage *ret,
-               socklen_t *ret_length)
+const struct sockaddr *tcpd_proxy(const struct tcpd_session *session, socklen_t *ret_length)
+{
+    *ret_length = session->header ? session->sender.length : 0;
+    return session->header ? &session->sender.any : NULL;
+}
+
+int session_own_address(const struct tcpd_session *session, struct sockaddr_storage *ret,
+                        socklen_t *ret_length)
 {
     const struct stage *stage = session->stage;
 
@@ -273,6 +268,16 @@ int tcpd_local(const struct tcpd_session *session, struct sockaddr_storage *ret,
     }
     *ret_length = sizeof(*ret);
     return getsockname(session->fd, (struct sockaddr *)ret, ret_length) < 0 ? -errno : 0;
+}
+
+int tcpd_local(const struct tcpd_session *session, struct sockaddr_storage *ret,
+               socklen_t *ret_length)
+{
+    if (session->destination.length == 0)
+        return session_own_address(session, ret, ret_length);
+    *ret = session->destination.storage;
+    *ret_length = session->destination.length;
+    return 0;
 }
 
 const char *tcpd_peer_text(const struct tcpd_session *session)

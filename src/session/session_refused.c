@@ -54,7 +54,7 @@ static const char *describe(const struct service *service, const struct access_v
     char rule[ACCESS_RULE_MAX], where[160];
     struct place place;
 
-    if (verdict->refusal != REFUSAL_RULE)
+    if (verdict->refusal != REFUSAL_RULE && verdict->refusal != REFUSAL_SENDER)
         return describe_source(service, verdict, addresses, text, size);
     (void)access_rule_text(access, verdict, rule, sizeof(rule));
     place = verdict->rule ? rule_place(verdict->list, verdict->rule) : (struct place){0};
@@ -71,7 +71,8 @@ static size_t add_verdict(struct log_field *fields, size_t n, const struct acces
     struct place place;
 
     add(fields, &n, "TCPD_REFUSED", refusal_names[verdict->refusal]);
-    if (verdict->refusal != REFUSAL_RULE && addresses == LOG_ADDRESSES_FULL)
+    if (verdict->refusal != REFUSAL_RULE && verdict->refusal != REFUSAL_SENDER &&
+        addresses == LOG_ADDRESSES_FULL)
         add(fields, &n, "TCPD_SOURCE", source_format(&verdict->source, text, sizeof(text)));
     if (!verdict->rule)
         return n;
@@ -82,19 +83,49 @@ static size_t add_verdict(struct log_field *fields, size_t n, const struct acces
     return n;
 }
 
+static bool may_say(const struct tcpd_session *session, const struct config *config,
+                    struct pool_hint *hint, enum refusal refusal)
+{
+    bool all = config->log_refusals == LOG_REFUSALS_ALL;
+
+    return config->log_refusals != LOG_REFUSALS_NONE &&
+           refusals_take(&hint->refusals, refusal, &session->peer.any, all) &&
+           (!all || session_log_may(config, &hint->quota, 1, false, base_now_usec()));
+}
+
+void session_log_no_header(const struct tcpd_session *session, const struct config *config,
+                           struct pool_hint *hint, const char *wrong)
+{
+    struct log_field fields[LOG_FIELDS_MAX];
+    char sender[ADDRESS_TEXT_MAX];
+    size_t n = 0;
+
+    if (!may_say(session, config, hint, REFUSAL_HEADER))
+        return;
+    if (log_has_fields()) {
+        n = session_log_ends(fields, session, config->log_addresses);
+        add(fields, &n, "TCPD_REFUSED", refusal_names[REFUSAL_HEADER]);
+        add(fields, &n, "TCPD_REASON", wrong);
+    }
+    session_log_write(&hint->quota,
+                      log_keep(LOG_NOTICE, EVENT_SESSION_REFUSED, fields, n,
+                               "%s: connection from %s refused: %s", session->service->name,
+                               session_log_peer(&session->peer.any, session->peer_length,
+                                                config->log_addresses, sender, sizeof(sender)),
+                               wrong));
+}
+
 void session_log_refused(const struct tcpd_session *session, const struct config *config,
                          struct pool_hint *hint, const struct access_verdict *verdict)
 {
-    bool all = config->log_refusals == LOG_REFUSALS_ALL, is_served = verdict->is_rehearsal;
+    bool is_served = verdict->is_rehearsal;
     enum refusal counted = is_served && verdict->refusal != REFUSAL_UNCOUNTED ? REFUSAL_DRY_RUN
                                                                               : verdict->refusal;
     struct log_field fields[LOG_FIELDS_MAX];
-    char peer[ADDRESS_TEXT_MAX], reason[256];
+    char whom[SESSION_WHOM_MAX], reason[256];
     size_t n = 0;
 
-    if (config->log_refusals == LOG_REFUSALS_NONE ||
-        !refusals_take(&hint->refusals, counted, &session->peer.any, all) ||
-        (all && !session_log_may(config, &hint->quota, 1, false, base_now_usec())))
+    if (!may_say(session, config, hint, counted))
         return;
     if (log_has_fields())
         n = add_verdict(fields, session_log_ends(fields, session, config->log_addresses), verdict,
@@ -102,8 +133,7 @@ void session_log_refused(const struct tcpd_session *session, const struct config
     session_log_write(&hint->quota,
                       log_keep(LOG_NOTICE, EVENT_SESSION_REFUSED, fields, n,
                                "%s: connection from %s %s: %s", session->service->name,
-                               session_log_peer(&session->peer.any, session->peer_length,
-                                                config->log_addresses, peer, sizeof(peer)),
+                               session_log_whom(session, config->log_addresses, whom, sizeof(whom)),
                                counted == REFUSAL_UNCOUNTED ? "is not counted"
                                : is_served ? "would be refused but for source_dry_run"
                                            : "refused",
@@ -115,7 +145,7 @@ void session_log_penalty(const struct tcpd_session *session, const struct config
                          struct pool_hint *hint)
 {
     struct log_field fields[LOG_FIELDS_MAX];
-    char peer[ADDRESS_TEXT_MAX];
+    char whom[SESSION_WHOM_MAX];
     size_t n = 0;
 
     if (!session_log_may(config, &hint->quota, 1, true, base_now_usec()))
@@ -127,8 +157,7 @@ void session_log_penalty(const struct tcpd_session *session, const struct config
         log_keep(LOG_NOTICE, EVENT_NONE, fields, n,
                  "%s: the source of %s has a penalty from now on, as its session ended with: %s",
                  session->service->name,
-                 session_log_peer(&session->peer.any, session->peer_length, config->log_addresses,
-                                  peer, sizeof(peer)),
+                 session_log_whom(session, config->log_addresses, whom, sizeof(whom)),
                  session_result_names[session->result]));
 }
 

@@ -13,6 +13,9 @@ void session_log_refused(const struct tcpd_session *session, const struct config
 // The source of a session that has ended has to wait from now on.
 void session_log_penalty(const struct tcpd_session *session, const struct config *config,
                          struct pool_hint *hint);
+// The same for one whose sender has sent no header that is one, for that reason.
+void session_log_no_header(const struct tcpd_session *session, const struct config *config,
+                           struct pool_hint *hint, const char *wrong);
 
 // The master's: begins a period, and says how many were refused in the one before, of so many
 // seconds (0: it was shorter), unless each had a record.

@@ -106,7 +106,7 @@ struct stage_end session_socket(struct tcpd_session *session)
 static enum session_result begin_due(struct tcpd_session *session, uint64_t *stop_usec)
 {
     uint64_t limit = session->service->deadlines.handshake_usec;
-    uint64_t due = limit > 0 ? session->started_usec + limit : USEC_NEVER;
+    uint64_t due = limit > 0 ? session->ready_usec + limit : USEC_NEVER;
     enum session_result late = SESSION_HANDSHAKE_TIMEOUT;
 
     if (process_idle_usec() > 0 && *stop_usec == USEC_NEVER)

@@ -112,11 +112,15 @@ int tcpd_kind(const struct tcpd_session *session);
 const char *tcpd_fact(const struct tcpd_session *session, const char *name);
 // When the session must be over: session_timeout; TCPD_NEVER.
 uint64_t tcpd_deadline(const struct tcpd_session *session);
-// The peer's address, as accept(2) gave it. Belongs to the session.
+// The peer's address, as accept(2) gave it, or as a trusted proxy has announced it
+// (proxy_protocol). Belongs to the session.
 const struct sockaddr *tcpd_peer(const struct tcpd_session *session, socklen_t *ret_length);
 // The same as text, "127.0.0.1:40000", "[::1]:40000", "unix:"; valid until the next call.
 const char *tcpd_peer_text(const struct tcpd_session *session);
-// Our end of the connection. 0 or -errno.
+// Through whom the peer came: the proxy at the other end of the connection, whose header has
+// announced the peer. NULL: nobody's has. Belongs to the session. Since 2.
+const struct sockaddr *tcpd_proxy(const struct tcpd_session *session, socklen_t *ret_length);
+// Our end of the connection; of a peer that was announced, whereto it has connected. 0 or -errno.
 int tcpd_local(const struct tcpd_session *session, struct sockaddr_storage *ret,
                socklen_t *ret_length);
 // A worker's one buffer, TCPD_BUFFER_SIZE bytes, for the handler to use as it likes.

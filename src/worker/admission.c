@@ -2,6 +2,7 @@
 #include "worker/admission.h"
 
 #include "base/base.h"
+#include "session/session_proxy.h"
 #include "session/session_refused.h"
 
 #define NSEC_PER_USEC UINT64_C(1000)
@@ -48,19 +49,19 @@ static const char *text_for(const struct admission *admission)
 }
 
 // Who is at the other end of a unix socket; UINT32_MAX: nobody knows.
-static uint32_t user_of(const struct tcpd_session *session, int fd)
+static uint32_t user_of(const struct tcpd_session *session)
 {
     struct ucred peer;
     socklen_t length = sizeof(peer);
 
     if (session->peer.any.sa_family != AF_UNIX || session_is_datagram(session) ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+        getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
         return UINT32_MAX;
     return peer.uid;
 }
 
 // Counts the source of a client that the rules let in; or says why it has too much.
-static enum refusal count(struct admission *admission, const struct tcpd_session *session, int fd,
+static enum refusal count(struct admission *admission, const struct tcpd_session *session,
                           struct source_key *ret_source)
 {
     const struct source_settings *settings = &admission->setup->service->sources;
@@ -68,7 +69,7 @@ static enum refusal count(struct admission *admission, const struct tcpd_session
     uint64_t now_nsec = base_now_usec() * NSEC_PER_USEC;
     enum source_verdict verdict;
 
-    if (!source_settings_key(settings, &session->peer.any, user_of(session, fd), ret_source))
+    if (!source_settings_key(settings, &session->peer.any, user_of(session), ret_source))
         return REFUSAL_NONE;
     verdict = source_enter(&admission->table, &admission->hold, ret_source, &admission->limits,
                            now_nsec);
@@ -77,48 +78,94 @@ static enum refusal count(struct admission *admission, const struct tcpd_session
     return refusals[verdict];
 }
 
+// By rules, then by the limits of its source. A sender's own connections have met its rule, which
+// is proxy_trusted, and are no client's.
 static struct access_verdict judge(struct admission *admission, const struct tcpd_session *session,
-                                   int fd)
+                                   const struct access_question *question)
 {
     const struct service *service = admission->setup->service;
-    const struct access_question question = {.client = &session->peer.any};
+    const struct access *access = &service->access;
     struct access_verdict verdict = {0};
 
-    if (service->access.ranges)
-        verdict = access_judge(&service->access, &question);
-    if (verdict.refusal != REFUSAL_NONE || !admission->table.sets)
+    if (access->ranges || access->senders.protocol != PROXY_OFF)
+        verdict = access_judge(access, question);
+    if (verdict.refusal != REFUSAL_NONE || verdict.needs_header || question->speaks_for_itself ||
+        !admission->table.sets)
         return verdict;
-    verdict.refusal = count(admission, session, fd, &verdict.source);
+    verdict.refusal = count(admission, session, &verdict.source);
     verdict.limit = admission->limits.connections;
     verdict.is_rehearsal = verdict.refusal == REFUSAL_UNCOUNTED || service->sources.dry_run;
     return verdict;
 }
 
+// What becomes of the session, which has its socket.
+static bool grant(struct admission *admission, struct tcpd_session *session,
+                  const struct access_verdict *verdict)
+{
+    bool is_dry = verdict->is_rehearsal && verdict->refusal != REFUSAL_UNCOUNTED;
+    int fd = session->fd;
+
+    if (verdict->refusal == REFUSAL_NONE)
+        return true;
+    score_add(&score_counts(admission->page)->refused[is_dry ? REFUSAL_DRY_RUN : verdict->refusal],
+              1);
+    session_log_refused(session, admission->setup->config, admission->hint, verdict);
+    if (verdict->is_rehearsal)
+        return true;
+    session->fd = -1;
+    if (!session_is_datagram(session)) // a sender is a machine
+        session_refuse(fd, verdict->refusal == REFUSAL_SENDER ? NULL : text_for(admission));
+    session_log_flush(&admission->hint->quota, admission->setup->listener);
+    return false;
+}
+
 bool admission_grants(struct admission *admission, struct tcpd_session *session, int fd)
 {
-    const struct worker_setup *setup = admission->setup;
+    const struct access *access = &admission->setup->service->access;
+    const struct access_question question = {.peer = &session->peer.any};
     struct access_verdict verdict;
 
-    if (!setup->service->access.ranges && !admission->table.sets)
+    session->needs_header = false;
+    if (!access->ranges && access->senders.protocol == PROXY_OFF && !admission->table.sets)
         return true;
-    verdict = judge(admission, session, fd);
-    if (verdict.refusal == REFUSAL_NONE)
-        return true;
-    score_add(&score_counts(admission->page)
-                   ->refused[verdict.is_rehearsal && verdict.refusal != REFUSAL_UNCOUNTED
-                                 ? REFUSAL_DRY_RUN
-                                 : verdict.refusal],
-              1);
+    session->header = NULL;
     session->fd = fd;
-    session->service = setup->service;
-    session_log_refused(session, setup->config, admission->hint, &verdict);
+    session->service = admission->setup->service;
+    verdict = judge(admission, session, &question);
+    session->needs_header = verdict.needs_header;
+    return grant(admission, session, &verdict);
+}
+
+// Counted unless it is a check of the connection alone, of which there may be one each second.
+static void drop_without_header(struct admission *admission, struct tcpd_session *session)
+{
+    const char *wrong = session_header_wrong();
+    int fd = session->fd;
+
+    if (wrong[0] != '\0') {
+        score_add(&score_counts(admission->page)->refused[REFUSAL_HEADER], 1);
+        session_log_no_header(session, admission->setup->config, admission->hint, wrong);
+    }
     session->fd = -1;
-    if (verdict.is_rehearsal)
-        return true;
-    if (!session_is_datagram(session))
-        session_refuse(fd, text_for(admission));
-    session_log_flush(&admission->hint->quota, setup->listener);
-    return false;
+    session_refuse(fd, NULL);
+    session_log_flush(&admission->hint->quota, admission->setup->listener);
+}
+
+bool admission_takes_header(struct admission *admission, struct tcpd_session *session)
+{
+    struct access_question question = {0};
+    struct access_verdict verdict;
+
+    if (!session_take_header(session)) {
+        drop_without_header(admission, session);
+        return false;
+    }
+    question.speaks_for_itself = session->speaks_for_itself;
+    question.client = session->speaks_for_itself ? NULL : &session->peer.any;
+    score_client(admission->page, &session->peer.any, &session->sender.any);
+    score_add(&score_counts(admission->page)->own_headers, session->speaks_for_itself);
+    verdict = judge(admission, session, &question);
+    return grant(admission, session, &verdict);
 }
 
 void admission_end(struct admission *admission, const struct tcpd_session *session)

@@ -25,5 +25,8 @@ void admission_open(struct admission *admission, const struct worker_setup *setu
 // counted, and its socket is closed, unless it is a datagram's.
 bool admission_grants(struct admission *admission, struct tcpd_session *session, int fd);
 
+// The same, once it was begun, of one that needs_header: reads it, and judges whom it announces.
+bool admission_takes_header(struct admission *admission, struct tcpd_session *session);
+
 // The session that was served has been closed: its source is counted out, and pays for what it did.
 void admission_end(struct admission *admission, const struct tcpd_session *session);

@@ -183,7 +183,6 @@ static void enter_busy(struct self *self, const struct tcpd_session *session)
 
     self->waiting = false;
     score_busy(self->page, session->started_usec, &session->peer.any);
-    score_add(&self->counts->begun, 1);
     count_wait(self, session, idle);
     if (score_wakes(self->hint, idle))
         wake_master(self);
@@ -211,6 +210,9 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
 
     session_init(session, fd, setup->service);
     enter_busy(self, session);
+    if (session->needs_header && !admission_takes_header(&self->admission, session))
+        return;
+    score_add(&self->counts->begun, 1);
     show_peer(self, session);
     session_log_opened(session, setup->config, quota);
     if (session_begin(session))

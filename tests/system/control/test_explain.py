@@ -12,7 +12,7 @@ import pytest
 from harness import EX_OK, EX_USAGE, configuration, run, service
 from network import Namespace, needs_networks
 from test_access import meet
-from test_tcpdctl import BUSCTL, NOBODY, OTHERS, Control
+from test_tcpdctl import NOBODY, OTHERS, Control
 
 EX_REFUSED = 3
 CONF = configuration(
@@ -72,13 +72,39 @@ def test_everybody_may_ask():
         assert control.run("explain", "::1", "echo", prefix=NOBODY)[0] == EX_OK
 
 
-@BUSCTL
-def test_the_proxy_is_for_later():
-    """The interface has a place for it."""
-    with Control(CONF) as control:
-        code, out, err = control.busctl("call", "tcpd.Manager", "/tcpd", "tcpd.Manager", "Explain", "sss",
-                                        "::1", "", "10.0.0.1")
-        assert code != 0 and "knows of no proxies" in err
+BEHIND = configuration(
+    service("all", "echo", proxy_protocol="required", proxy_trusted=["10.0.0.5"], deny=["192.0.2.0/24"],
+            refusal_text="no"),
+    service("some", "echo", proxy_protocol="trusted", proxy_trusted=["10.0.0.5"],
+            deny=["192.0.2.0/24", "10.0.0.6"]),
+    service("none", "echo", deny=["192.0.2.0/24", "10.0.0.6"]))
+
+
+@pytest.mark.parametrize("args, wants", [
+    (["198.51.100.1"], [("sender", "not in proxy_trusted"), ("", "none"), ("", "none")]),
+    (["10.0.0.5"], [("", "in proxy_trusted: it has to send a header")] * 2 + [("", "none")]),
+    (["198.51.100.1", "--through", "10.0.0.5"], [("", "none")] * 3),
+    (["192.0.2.7", "--through", "10.0.0.5"],
+     [("rule", "deny 192.0.2.0/24")] * 2 + [("", "none")]),  # who reads no header serves the proxy
+    (["198.51.100.1", "--through", "10.0.0.6"],
+     [("sender", "not in proxy_trusted"), ("rule", "deny 10.0.0.6"), ("rule", "deny 10.0.0.6")]),
+], ids=lambda value: " ".join(value) if isinstance(value[0], str) else "")
+def test_through_a_proxy(args, wants):
+    with Control(BEHIND) as control:
+        code, out, err = control.run("--json", "explain", *args)
+        found = [(one["reason"], one["rule"] or "none", one["gets"]) for one in json.loads(out)]
+        assert (code, err) == (EX_REFUSED if any(reason for reason, _ in wants) else EX_OK, "")
+        assert [(reason, rule) for reason, rule, _ in found] == wants
+        gets = {"": "", "sender": "a reset"}
+        assert all(gets.get(reason, gets_) == gets_ for reason, _, gets_ in found)
+
+
+def test_through_no_proxy():
+    with Control(BEHIND) as control:
+        code, out, err = control.run("explain", "::1", "--through", "lb.example.org")
+        assert code == EX_USAGE and out == "" and "that is no address" in err
+        code, out, err = control.run("status", "--through", "::1")
+        assert code == EX_USAGE and "--through is for explain only" in err
 
 
 def test_by_the_files_alone():

@@ -187,9 +187,10 @@ def test_json_status():
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
                         "old": 0, "resting": 0, "throttled_ms": 0,
-                        "forbidden_calls": 0, "node": "ready", "refused": 0} | {
+                        "forbidden_calls": 0, "node": "ready", "refused": 0,
+                        "proxy_local": 0} | {
                             f"refused_{why}": 0 for why in (
-                                "rule", "penalty", "connections", "rate", "overflow", "dry_run",
+                                "rule", "sender", "header", "penalty", "connections", "rate", "overflow", "dry_run",
                                 "uncounted")}
 
 

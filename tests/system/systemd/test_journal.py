@@ -18,6 +18,7 @@ import pytest
 from certificates import Authority
 from harness import configuration, service, start, wait_for
 from programs import program
+from proxy_peer import v2
 from tls_peer import behind, context, dial
 
 # Runs the daemon where /run/systemd/journal is the directory $0 and standard error is its stream.
@@ -224,6 +225,36 @@ def test_fields_of_tls(journal, authority, addresses):
         os.close(sock.detach())  # without close_notify
     record = journal.wait(MESSAGE="closed: ok", TCPD_TLS_SESSION="Resumed")
     assert record["TCPD_TLS_END"] == "truncated"
+
+
+@pytest.mark.parametrize("addresses", ["full", "masked"])
+def test_fields_of_a_proxy(journal, addresses):
+    """Whom its header has announced, and through whom; what it calls the connection, escaped."""
+    name = b"\x05\0\x06a\nb\x1b\xffc"
+    header = v2(("192.0.2.77", 40000), ("198.51.100.2", 443), name)
+    daemon = journal.daemon(configuration(
+        service("echo", proxy_protocol="required", proxy_trusted=["127.0.0.1"]),
+        log_sessions="all", log_addresses=addresses))
+    with daemon.connect("echo") as client:
+        client.sendall(header + b"x")
+        assert client.recv(1) == b"x"
+        port = client.getsockname()[1]
+    record = journal.wait(MESSAGE="closed: ok")
+    found = {name.removeprefix("TCPD_"): value for name, value in record.items()}
+    assert (found["PROXY_KIND"], found["UNIQUE_ID"]) == ("v2", r"a\x0ab\x1b\xffc")
+    assert found["LOCAL_ADDR"] == f"127.0.0.1:{daemon.ports['echo']}"
+    wanted = {"PEER_ADDR": "192.0.2.77", "PEER_PORT": "40000", "PROXY_ADDR": "127.0.0.1",
+              "PROXY_PORT": str(port), "DESTINATION_ADDR": "198.51.100.2:443"}
+    if addresses == "masked":
+        wanted = {"PEER_ADDR": "192.0.2.0", "PROXY_ADDR": "127.0.0.0"}
+    assert {name: found[name] for name in found if name in (
+        "PEER_ADDR", "PEER_PORT", "PROXY_ADDR", "PROXY_PORT", "DESTINATION_ADDR")} == wanted
+    with daemon.connect("echo") as client:
+        client.sendall(b"GET /")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    record = journal.wait(TCPD_REFUSED="header")
+    assert record["TCPD_REASON"] == "not a PROXY header: 47 45 54 20 2f"
 
 
 def test_addresses_masked_and_none(journal):

@@ -184,7 +184,7 @@ static void check_order(const char *order)
     for (size_t i = 0; i < ELEMENTS(judged); i++) {
         const struct access *access = &config->services[0].access;
         struct sockaddr_storage client;
-        struct access_question question = {.client = (const struct sockaddr *)&client};
+        struct access_question question = {.peer = (const struct sockaddr *)&client};
         struct access_verdict verdict;
         char rule[ACCESS_RULE_MAX], place[300] = "";
 
@@ -227,8 +227,9 @@ static void test_no_rule(void **state)
     const struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
     const struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     const struct sockaddr local = {.sa_family = AF_UNIX};
-    const struct access_question v4 = {(const struct sockaddr *)&in},
-                                 v6 = {(const struct sockaddr *)&in6}, path = {&local};
+    const struct access_question v4 = {.peer = (const struct sockaddr *)&in},
+                                 v6 = {.peer = (const struct sockaddr *)&in6},
+                                 path = {.peer = &local};
     struct problems problems = {0};
     struct config *config;
     const struct access *access;
