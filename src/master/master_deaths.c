@@ -17,6 +17,7 @@
 #include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/death_peer.h"
 #include "master/master_kin.h"
 #include "master/master_listeners.h"
 #include "master/master_orphans.h"
@@ -137,46 +138,6 @@ static void describe(const struct death *death, char *text, size_t size)
     }
 }
 
-static const char *describe_end(const struct master *master, const struct score_peer *end,
-                                char *text, size_t size)
-{
-    struct sockaddr_storage peer = {.ss_family = end->family};
-    struct sockaddr_in *in = (struct sockaddr_in *)&peer;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&peer;
-    socklen_t length = sizeof(sa_family_t);
-
-    if (end->family == AF_INET) {
-        in->sin_port = end->port;
-        memcpy(&in->sin_addr, end->ip, sizeof(in->sin_addr));
-        length = sizeof(*in);
-    } else if (end->family == AF_INET6) {
-        in6->sin6_port = end->port;
-        memcpy(&in6->sin6_addr, end->ip, sizeof(in6->sin6_addr));
-        length = sizeof(*in6);
-    }
-    return session_log_peer((const struct sockaddr *)&peer, length, master->config->log_addresses,
-                            text, size);
-}
-
-// Whom it was serving, "nobody" if it was not.
-static const char *describe_peer(const struct master *master, const struct score *score, char *text,
-                                 size_t size)
-{
-    char sender[ADDRESS_TEXT_MAX];
-    size_t used;
-
-    if (score->state != WORKER_BUSY || score->peer.family == AF_UNSPEC)
-        return "nobody";
-    (void)describe_end(master, &score->peer, text, size);
-    if (score->sender.family == AF_UNSPEC || master->config->log_addresses == LOG_ADDRESSES_NONE ||
-        memcmp(&score->sender, &score->peer, sizeof(score->peer)) == 0)
-        return text;
-    used = strlen(text);
-    (void)snprintf(text + used, size - used, " through %s",
-                   describe_end(master, &score->sender, sender, sizeof(sender)));
-    return text;
-}
-
 // The file of the module that it had, NULL: none. What one of an earlier generation had is not
 // known.
 static const char *module_of(const struct worker *worker)
@@ -198,7 +159,8 @@ static void log_death(const struct master *master, const struct death *death)
     const char *module = module_of(worker);
     struct log_field *own = &fields[POOL_FIELDS];
     char how[96], peer[2 * ADDRESS_TEXT_MAX + 16];
-    const char *whom = describe_peer(master, &death->score, peer, sizeof(peer));
+    const char *whom = death_peer_describe(master->config->log_addresses, &death->score, peer,
+                                           sizeof(peer));
     int priority = is_normal(death) || worker->draining ? LOG_DEBUG : LOG_WARNING;
 
     if (is_crash(&death->info))
@@ -237,7 +199,8 @@ static void say_source(const struct master *master, const struct death *death)
     const struct pool *pool = death->worker->pool;
     struct log_field fields[POOL_FIELDS + 1] = {[POOL_FIELDS] = {.name = "TCPD_PEER"}};
     char text[2 * ADDRESS_TEXT_MAX + 16];
-    const char *peer = describe_peer(master, &death->score, text, sizeof(text));
+    const char *peer = death_peer_describe(master->config->log_addresses, &death->score, text,
+                                           sizeof(text));
 
     pool_fields(pool, fields);
     (void)snprintf(fields[POOL_FIELDS].value, sizeof(fields[0].value), "%s", peer);
@@ -252,8 +215,9 @@ static void say_penalty(const struct master *master, const struct death *death)
     const struct pool *pool = death->worker->pool;
     char text[ADDRESS_TEXT_MAX];
 
-    log_notice("%s: the source of %s has a penalty from now on, as its worker crashed", pool->name,
-               describe_peer(master, &death->score, text, sizeof(text)));
+    log_notice(
+        "%s: the source of %s has a penalty from now on, as its worker crashed", pool->name,
+        death_peer_describe(master->config->log_addresses, &death->score, text, sizeof(text)));
 }
 
 // From the fifth death on, that its workers die is a client's doing, for which nobody else is to
