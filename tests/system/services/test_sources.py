@@ -87,7 +87,7 @@ def test_unix_clients_are_counted_by_user(tcpd, tmp_path):
         with daemon.connect("echo") as first:
             first.sendall(b"a")
             assert first.recv(1) == b"a"
-            with daemon.connect("echo") as second, pytest.raises((ConnectionResetError, BrokenPipeError)):
+            with pytest.raises((ConnectionResetError, BrokenPipeError)), daemon.connect("echo") as second:
                 second.sendall(b"a")
                 if not second.recv(1):
                     raise ConnectionResetError
