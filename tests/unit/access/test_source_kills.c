@@ -13,11 +13,16 @@ static void stored(int step);
 
 #include "source_ends.h"
 
-#define WORKERS      16
-#define STEPS        6
+#define WORKERS 16
+#define STEPS   6
+#ifdef __SANITIZE_ADDRESS__ // each fork takes much longer
+#define RANDOM_KILLS 200
+#define KILLS_A_STEP 10
+#else
 #define RANDOM_KILLS 2000
 #define KILLS_A_STEP 100
-#define PATIENCE     (30 * USEC_PER_SEC)
+#endif
+#define PATIENCE (30 * USEC_PER_SEC)
 
 // What a worker does, as its master says.
 enum order { WORK, HOLD, STOP };

@@ -18,6 +18,7 @@ struct all {
     struct listen_list listen;
     struct text_list list, paths;
     struct rule_list prefixes;
+    struct rate rate;
 };
 
 static const char *const choices[] = {"none", "iso8601"};
@@ -38,6 +39,7 @@ static const struct setting settings[] = {
     {ALL("list", LIST, list)},
     {ALL("paths", LIST, paths), .is_path = true},
     {ALL("prefixes", PREFIXES, prefixes)},
+    {ALL("rate", RATE, rate)},
 };
 static const struct form form = FORM(struct all, settings);
 
@@ -99,6 +101,8 @@ static const struct {
     {"prefixes", "10.0.0.0/8", "/etc", "{\"10.0.0.0/8\"}"},
     {"prefixes", "localhost", "/etc", "{\"localhost\"}"},
     {"prefixes", "file:/a", "/etc", "{\"file:/a\"}"},
+    {"rate", "0", "", "0"},
+    {"rate", "30/min", "", "\"30/min\""},
 };
 
 static void test_rows(void **state)
