@@ -35,9 +35,9 @@
 
 struct kept {
     int fd;
+    bool is_brief;
     uint64_t heard_usec; // when its peer last sent anything
     uint64_t due_usec;   // when it is closed, come what may
-    bool is_brief;
 };
 
 static struct kept kept[KEPT_MAX]; // the oldest first

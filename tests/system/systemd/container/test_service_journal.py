@@ -2,6 +2,7 @@
 """What the journal says of tcpd: records that explain themselves, found by their fields, and not
 drowned by one client."""
 
+import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -75,6 +76,24 @@ def test_found_by_its_fields(tcpd):
     assert opened["_PID"] == closed["_PID"]
     shown = tcpd.run("journalctl", "-q", "-u", "tcpd", "TCPD_SERVICE=echo", "-o", "cat").stdout
     assert shown.splitlines()[-2:] == [opened["MESSAGE"], closed["MESSAGE"]]
+
+
+def test_a_refused_client_is_found_by_its_rule(tcpd):
+    """R12: the record has client and rule in fields, and `journalctl -x` says what to do."""
+    configure(tcpd, service("echo", listen=["127.0.0.1:7007"], deny=["127.0.0.2"]))
+    cursor = tcpd.cursor()
+    with contextlib.suppress(ConnectionError):
+        fail_session(tcpd, "127.0.0.2")
+    found = ["-u", "tcpd", "TCPD_REFUSED=rule"]
+    record = tcpd.wait_journal("connection from 127.0.0.2:.* refused: deny 127.0.0.2 at", *found,
+                               since=cursor)
+    assert record["TCPD_PEER_ADDR"] == "127.0.0.2" and record["TCPD_SERVICE"] == "echo"
+    assert record["TCPD_PREFIX"] == "127.0.0.2" and record["TCPD_LOCAL_ADDR"] == "127.0.0.1:7007"
+    assert re.fullmatch(rf"{CONF}:\d+", record["TCPD_RULE"]) and record["PRIORITY"] == "5"
+    assert record["MESSAGE_ID"] == "a70a4eb3f2934ea48afde43ad66e9fc1"
+    told = tcpd.run("journalctl", "-x", "--no-pager", *found).stdout
+    assert "Subject: A client of service echo was refused: rule\n" in told and "@TCPD_" not in told
+    assert echoes(tcpd)
 
 
 def n_told(tcpd, since):
