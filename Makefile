@@ -18,7 +18,7 @@ quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-system check-systemd check-faults check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-models check-system check-systemd check-faults check-browser rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
@@ -33,7 +33,7 @@ RUN_DEPS   := netcat-openbsd
 CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-pytest-timeout \
               iproute2 curl netbase nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring \
-              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl
+              python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl spin
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl openssl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver
@@ -223,6 +223,9 @@ check-systemd: ## the tests in containers that boot systemd 252 and 257; ARGS as
 check-faults: all $(MODULES) ## each system call that tcpd makes fails once, in a row, always; ARGS="--quick", "--only REGEX"
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
 	@tools/check-faults $(BUILD) $(PYTHON) $(ARGS)
+
+check-models: ## the model of what workers and master share, with Debian's spin, where it is installed
+	@tools/check-models $(BUILD)
 
 check-browser: all ## a real browser at WebSocket services: Debian's chromium, where it can be had
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)

@@ -9,6 +9,7 @@
 
 #include "access/ranges.h"
 #include "access/rules.h"
+#include "access/source_key.h"
 #include "board/refusals.h"
 
 // What a service says of it.
@@ -31,6 +32,9 @@ struct access_verdict {
     enum refusal refusal;
     const struct rule_list *list; // that decided, or NULL
     const struct rule *rule;      // of it; NULL: no rule has the client in it
+    struct source_key source;     // that has too much, where that is why
+    unsigned limit;               // of its connections
+    bool is_rehearsal;            // it is served all the same
 };
 
 struct access_verdict access_judge(const struct access *access,

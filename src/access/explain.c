@@ -46,11 +46,11 @@ void explain_make(struct explanation *ret, const struct explain_listener *listen
     struct access_verdict verdict = access_judge(access, &question), near;
     struct prefix address;
 
-    *ret = (struct explanation){.service = listener->service,
-                                .listener = listener->address,
-                                .is_served = verdict.refusal == REFUSAL_NONE,
-                                .reason = "",
-                                .gets = ""};
+    *ret = (struct explanation){
+        .service = listener->service, .listener = listener->address, .reason = "", .gets = ""};
+    if (verdict.refusal == REFUSAL_NONE && !listener->is_unix)
+        verdict.refusal = explain_source(ret, listener, (const struct sockaddr *)client);
+    ret->is_served = verdict.refusal == REFUSAL_NONE;
     if (!ret->is_served) {
         ret->reason = refusal_names[verdict.refusal];
         ret->gets = what_it_gets(listener);
@@ -60,24 +60,4 @@ void explain_make(struct explanation *ret, const struct explain_listener *listen
     set_rule(access, &verdict, ret->rule, ret->place);
     if (access_nearest(access, &question, &near))
         set_rule(access, &near, ret->near, ret->near_place);
-}
-
-static void print_rule(const char *label, const char *rule, const char *place, FILE *stream)
-{
-    (void)fprintf(stream, "  %-8s %-*s%s%s\n", label, place[0] != '\0' ? 24 : 0, rule,
-                  place[0] != '\0' ? " " : "", place);
-}
-
-void explain_print(const struct explanation *explanation, FILE *stream)
-{
-    bool is_served = explanation->is_served;
-
-    (void)fprintf(stream, "%s on %s: %s%s\n", explanation->service, explanation->listener,
-                  is_served ? "served" : "REFUSED, ", is_served ? "" : explanation->reason);
-    print_rule("rule", explanation->rule[0] != '\0' ? explanation->rule : "none",
-               explanation->place, stream);
-    if (explanation->near[0] != '\0')
-        print_rule("not", explanation->near, explanation->near_place, stream);
-    if (!is_served)
-        (void)fprintf(stream, "  it gets  %s\n", explanation->gets);
 }

@@ -6,8 +6,10 @@
 #include <stdio.h>
 
 #include "access/access.h"
+#include "access/source_settings.h"
 
-#define EXPLAIN_PLACE_MAX 4200 // of FILE:LINE
+#define EXPLAIN_PLACE_MAX  4200 // of FILE:LINE
+#define EXPLAIN_SOURCE_MAX 160
 
 // What one listener does with one address.
 struct explanation {
@@ -20,6 +22,11 @@ struct explanation {
     char place[EXPLAIN_PLACE_MAX];
     char near[ACCESS_RULE_MAX]; // that does not have it, but nearly, "": none
     char near_place[EXPLAIN_PLACE_MAX];
+    // Of its source, where there are limits; "": none.
+    char source[EXPLAIN_SOURCE_MAX];      // "2001:db8:1:2::/64"
+    char connections[EXPLAIN_SOURCE_MAX]; // "10 of 10"
+    char rate[EXPLAIN_SOURCE_MAX];        // "2 of 10 left, 30/min"
+    char penalty[EXPLAIN_SOURCE_MAX];     // "12s, in force from 15s"
 };
 
 // The address of a client, which is written as a number. False: it is none.
@@ -32,10 +39,16 @@ struct explain_listener {
     bool is_unix;                // for which there are no rules
     bool is_plain;               // whose clients understand a text
     bool is_datagram;            // whose clients get nothing
+    const struct source_settings *sources;
+    const struct source_table *table; // where they are counted; NULL: nowhere yet
+    uint64_t now_nsec;
 };
 
 // The texts of the listener must stay.
 void explain_make(struct explanation *ret, const struct explain_listener *listener,
                   const struct sockaddr_storage *client);
+// What limits of sources say of it, when rules have let it in; explain_make() asks this.
+enum refusal explain_source(struct explanation *ret, const struct explain_listener *listener,
+                            const struct sockaddr *client);
 // As people read it.
 void explain_print(const struct explanation *explanation, FILE *stream);

@@ -5,7 +5,15 @@
 
 #include "board/log_quota.h"
 
-const char *const refusal_names[REFUSALS] = {[REFUSAL_RULE] = "rule"};
+const char *const refusal_names[REFUSALS] = {
+    [REFUSAL_RULE] = "rule",
+    [REFUSAL_PENALTY] = "penalty",
+    [REFUSAL_CONNECTIONS] = "connections",
+    [REFUSAL_RATE] = "rate",
+    [REFUSAL_OVERFLOW] = "overflow",
+    [REFUSAL_DRY_RUN] = "dry_run",
+    [REFUSAL_UNCOUNTED] = "uncounted",
+};
 
 static bool is_first(struct refusals *refusals, const struct sockaddr *client)
 {

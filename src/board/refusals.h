@@ -14,6 +14,14 @@
 enum refusal {
     REFUSAL_NONE, // it is served
     REFUSAL_RULE, // by allow or deny
+    REFUSAL_PENALTY,
+    REFUSAL_CONNECTIONS, // of its source
+    REFUSAL_RATE,
+    REFUSAL_OVERFLOW, // nobody could count it
+    REFUSALS_TRUE,
+    // Noted as well, but served:
+    REFUSAL_DRY_RUN = REFUSALS_TRUE, // it would have been refused
+    REFUSAL_UNCOUNTED,               // as overflow is allowed
     REFUSALS,
 };
 

@@ -24,7 +24,8 @@ struct score_page {
     struct score_peer peer;
     uint32_t forbidden; // a signal handler's: without the sequence
     uint64_t refused[REFUSALS];
-    char rest[PAGE - 48 - REFUSALS * sizeof(uint64_t)];
+    _Atomic uint64_t held; // without the sequence, too
+    char rest[PAGE - 56 - REFUSALS * sizeof(uint64_t)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
 static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
@@ -83,6 +84,12 @@ enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot
 {
     assert(slot < SCOREBOARD_SLOTS);
     return check_state(__atomic_load_n(&board->pages[slot].state, __ATOMIC_RELAXED));
+}
+
+const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned slot)
+{
+    assert(slot < SCOREBOARD_SLOTS);
+    return &board->pages[slot].held;
 }
 
 struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
@@ -216,6 +223,11 @@ void score_refused(struct score_page *page, enum refusal refusal)
     write_begin(page);
     page->refused[refusal]++;
     write_end(page);
+}
+
+_Atomic uint64_t *score_held(struct score_page *page)
+{
+    return &page->held;
 }
 
 uint32_t *score_forbidden(struct score_page *page)

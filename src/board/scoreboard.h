@@ -70,6 +70,8 @@ void scoreboard_close(struct scoreboard *board);
 // Copies one page; a page that its worker keeps changing reads as STARTING without a peer.
 struct score scoreboard_read(const struct scoreboard *board, unsigned slot);
 enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot);
+// What a worker holds of its pool's source table, in the words of access/source_table.h.
+const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned slot);
 // Empties a page and gives its memory back; only after the worker was reaped.
 void scoreboard_wipe(const struct scoreboard *board, unsigned slot);
 struct pool_hint *scoreboard_hint(const struct scoreboard *board, unsigned pool);
@@ -85,6 +87,7 @@ void score_idle(struct score_page *page, enum worker_state state, uint64_t now_u
 void score_busy(struct score_page *page, uint64_t now_usec, const struct sockaddr *peer);
 void score_done(struct score_page *page); // a session has ended
 void score_refused(struct score_page *page, enum refusal refusal);
+_Atomic uint64_t *score_held(struct score_page *page);
 // Where a forbidden call is noted.
 uint32_t *score_forbidden(struct score_page *page);
 // After score_busy(), with the idle ones that are left: whether this worker is to wake the master.

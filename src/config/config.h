@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "access/access.h"
+#include "access/source_settings.h"
 #include "base/problems.h"
 #include "config/form.h"
 
@@ -113,6 +114,7 @@ struct service {
     struct websocket websocket;
     struct tls tls;
     struct access access;
+    struct source_settings sources;
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's

@@ -11,10 +11,11 @@
 #include "config/config.h"
 #include "config/config_check.h"
 
-#define REFUSAL_TEXT_MAX 1000 // bytes
+#define REFUSAL_TEXT_MAX        1000 // bytes
+#define SOURCE_PENALTY_MAX_USEC (7 * 24 * 3600 * USEC_PER_SEC)
 
 struct at {
-    const struct service *service;
+    struct service *service;
     const struct section *section;
     struct problems *problems;
 };
@@ -77,6 +78,28 @@ static void check_nobody(const struct at *at)
                      at->service->name);
 }
 
+static void refuse(const struct at *at, const char *setting, const char *what)
+{
+    problems_add(at->problems, at->service->file, section_line(at->section, setting),
+                 "%s of service \"%s\" %s", setting, at->service->name, what);
+}
+
+static void check_sources(const struct at *at)
+{
+    struct source_settings *sources = &at->service->sources;
+
+    if (sources->table > 0 && sources->table < SOURCE_ENTRIES_MIN)
+        refuse(at, "source_table", "is less than 1024; 0, or a whole number from 1024 to 1048576");
+    if (sources->penalty_max_usec > SOURCE_PENALTY_MAX_USEC)
+        refuse(at, "penalty_max", "is longer than a week");
+    if (sources->penalty_min_usec > sources->penalty_max_usec)
+        refuse(at, section_line(at->section, "penalty_min") ? "penalty_min" : "penalty_max",
+               "does not fit: penalty_min is longer than penalty_max, so that no penalty would "
+               "ever be in force");
+    if (complete(at, "source_exempt", &sources->exempt))
+        source_settings_settle(sources);
+}
+
 void config_check_access(struct service *service, const struct section *section,
                          struct problems *problems)
 {
@@ -92,6 +115,7 @@ void config_check_access(struct service *service, const struct section *section,
                      service->name, strlen(text), REFUSAL_TEXT_MAX);
     if (service->leaves_clients)
         return; // to whom rules mean nothing, which is refused already
+    check_sources(&at);
     is_whole = complete(&at, "allow", &access->allow);
     is_whole = complete(&at, "deny", &access->deny) && is_whole;
     if (!is_whole)

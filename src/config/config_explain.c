@@ -18,6 +18,7 @@ static bool explain(const struct service *service, const struct listen *entry,
         .is_unix = entry && entry->spec.kind == ADDRESS_UNIX,
         .is_plain = !entry || entry->spec.speaks == SPEAKS_PLAIN,
         .is_datagram = entry && entry->spec.type == SOCK_DGRAM,
+        .sources = &service->sources,
     };
     struct explanation explanation;
 

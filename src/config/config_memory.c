@@ -16,6 +16,7 @@ void config_service_done(struct service *service)
         form_done(handler->form, service->options);
     free(service->options);
     access_done(&service->access);
+    source_settings_done(&service->sources);
     form_done(&settings_of_service, service);
     free(service->lines);
     free(service->option_lines);

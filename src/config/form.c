@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/base.h"
+#include "base/rate.h"
 #include "base/spelling.h"
 #include "base/timespan.h"
 
@@ -58,6 +59,17 @@ static char *set_span(uint64_t *field, const char *text)
         return complain("\"%s\" is too long; at most 36500d", text);
     if (r < 0)
         return complain("\"%s\" is not a time; write 500ms, 30s, 5min, 2h or 0 for off", text);
+    return NULL;
+}
+
+static char *set_rate(struct rate *field, const char *text)
+{
+    int r = rate_parse(text, field);
+
+    if (r == -ERANGE)
+        return complain("\"%s\" is too much; %d at most", text, RATE_MAX);
+    if (r < 0)
+        return complain("\"%s\" is not a rate; write 10/s, 100/min, 1000/h or 0 for off", text);
     return NULL;
 }
 
@@ -227,6 +239,8 @@ char *setting_set(const struct setting *setting, void *values, const char *text,
         return NULL;
     case SETTING_PREFIXES:
         return rule_list_add(field, text, place);
+    case SETTING_RATE:
+        return set_rate(field, text);
     case SETTING_VARIANT:
         break; // the section's to set: section.c
     }

@@ -49,6 +49,7 @@ enum setting_kind {
     SETTING_ADDRESS,  // struct listen; text NULL: not given
     SETTING_LIST,     // struct text_list
     SETTING_PREFIXES, // struct rule_list
+    SETTING_RATE,     // struct rate
     SETTING_VARIANT,  // no field: the name of the section's variant (section.h)
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/character.h"
+#include "base/rate.h"
 #include "base/timespan.h"
 #include "config/form.h"
 
@@ -52,6 +53,13 @@ static void print_span(uint64_t usec, FILE *stream)
     char text[TIMESPAN_TEXT_MAX];
 
     print_word(timespan_format(usec, text, sizeof(text)), stream);
+}
+
+static void print_rate(const struct rate *rate, FILE *stream)
+{
+    char text[RATE_TEXT_MAX];
+
+    print_word(rate_format(rate, text, sizeof(text)), stream);
 }
 
 // In the largest unit that divides it.
@@ -182,6 +190,9 @@ bool setting_print(const struct setting *setting, const void *values, const char
         break;
     case SETTING_PREFIXES:
         print_prefixes(field, stream);
+        break;
+    case SETTING_RATE:
+        print_rate(field, stream);
         break;
     case SETTING_VARIANT:
         break; // it has none

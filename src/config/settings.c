@@ -13,6 +13,8 @@ static const char *const log_addresses_names[LOG_ADDRESSES_N] = {[LOG_ADDRESSES_
                                                                  [LOG_ADDRESSES_NONE] = "none"};
 static const char *const log_refusals_names[LOG_REFUSALS_N] = {
     [LOG_REFUSALS_NONE] = "none", [LOG_REFUSALS_FIRST] = "first", [LOG_REFUSALS_ALL] = "all"};
+static const char *const source_overflow_names[SOURCE_OVERFLOWS] = {
+    [SOURCE_OVERFLOW_ALLOW] = "allow", [SOURCE_OVERFLOW_REFUSE] = "refuse"};
 static const char *const ws_messages_names[WS_MESSAGES_N] = {[WS_MESSAGES_AUTO] = "auto",
                                                              [WS_MESSAGES_LINE] = "line",
                                                              [WS_MESSAGES_TEXT] = "text",
@@ -59,6 +61,23 @@ static const struct setting of_service[] = {
      .empty = "nobody could connect; to mean that, write deny = {any}"},
     {OF_SERVICE("deny", PREFIXES, access.deny)},
     {OF_SERVICE("refusal_text", TEXT, access.refusal_text)},
+    {OF_SERVICE("source_connections", COUNT, sources.connections), .initial = "0", .max = 30000},
+    {OF_SERVICE("source_rate", RATE, sources.rate), .initial = "0"},
+    {OF_SERVICE("source_burst", COUNT, sources.burst), .initial = "0", .max = 65535},
+    {OF_SERVICE("source_prefix4", COUNT, sources.prefix4), .initial = "32", .min = 8, .max = 32},
+    {OF_SERVICE("source_prefix6", COUNT, sources.prefix6), .initial = "64", .min = 16, .max = 128},
+    {OF_SERVICE("source_exempt", PREFIXES, sources.exempt)},
+    {OF_SERVICE("source_overflow", CHOICE, sources.overflow), .initial = "allow",
+     CHOICES(source_overflow_names)},
+    {OF_SERVICE("source_table", COUNT, sources.table), .initial = "0",
+     .max = SOURCE_ENTRIES_MAX},
+    {OF_SERVICE("source_dry_run", CHOICE, sources.dry_run), .initial = "no", CHOICES(no_yes)},
+    {OF_SERVICE("penalty_crash", SPAN, sources.penalties_usec[SOURCE_CRASH]), .initial = "0"},
+    {OF_SERVICE("penalty_protocol", SPAN, sources.penalties_usec[SOURCE_PROTOCOL]), .initial = "0"},
+    {OF_SERVICE("penalty_timeout", SPAN, sources.penalties_usec[SOURCE_TIMEOUT]), .initial = "0"},
+    {OF_SERVICE("penalty_refused", SPAN, sources.penalties_usec[SOURCE_REFUSED]), .initial = "0"},
+    {OF_SERVICE("penalty_min", SPAN, sources.penalty_min_usec), .initial = "15s"},
+    {OF_SERVICE("penalty_max", SPAN, sources.penalty_max_usec), .initial = "10min"},
     {OF_SERVICE("backlog", COUNT, backlog), .initial = "4096", .min = 1, .max = 65535},
     {OF_SERVICE("min_workers", COUNT, min_workers), .initial = "4", .min = 1, .max = 30000},
     {OF_SERVICE("max_workers", COUNT, max_workers), .initial = "256", .min = 1, .max = 30000},

@@ -26,6 +26,9 @@ static int append_pool(sd_bus_message *reply, const struct pool *pool,
         .is_unix = pool->listener->bound.any.sa_family == AF_UNIX,
         .is_plain = pool->listener->speaks == SPEAKS_PLAIN,
         .is_datagram = pool->listener->bound.type == SOCK_DGRAM,
+        .sources = &pool->service->sources,
+        .table = pool->counted.memory ? &pool->counted.table : NULL,
+        .now_nsec = base_now_usec() * 1000,
     };
     struct explanation explanation;
     int r = sd_bus_message_open_container(reply, 'a', "{sv}");
@@ -43,6 +46,10 @@ static int append_pool(sd_bus_message *reply, const struct pool *pool,
     (void)append(reply, "place", explanation.place);
     (void)append(reply, "near", explanation.near);
     (void)append(reply, "near_place", explanation.near_place);
+    (void)append(reply, "source", explanation.source);
+    (void)append(reply, "connections", explanation.connections);
+    (void)append(reply, "rate", explanation.rate);
+    (void)append(reply, "penalty", explanation.penalty);
     (void)append(reply, "gets", explanation.gets);
     return sd_bus_message_close_container(reply);
 }

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "control/control_explain.h"
+#include "control/control_sources.h"
 #include "control/control_status.h"
 #include "log/log.h"
 #include "master/master_check.h"
@@ -58,6 +59,20 @@ static bool may_steer(const struct control_connection *connection, const char *r
         (void)sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                                "no worker, and no process that one has started, may do this");
     return !sd_bus_error_is_set(error);
+}
+
+static int on_sources(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    return may_steer(userdata, "asks for sources", error)
+               ? control_on_sources(message, userdata, error)
+               : -EACCES;
+}
+
+static int on_pardon(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+    return may_steer(userdata, "requests a pardon", error)
+               ? control_on_pardon(message, userdata, error)
+               : -EACCES;
 }
 
 static int on_reload(sd_bus_message *message, void *userdata, sd_bus_error *error)
@@ -126,6 +141,8 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}aa{sv}", on_get_status, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Sources", "s", "aa{sv}", on_sources, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Pardon", "ss", "t", on_pardon, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Check", "", "sts", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Stop", "", "", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),

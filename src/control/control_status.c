@@ -102,7 +102,7 @@ static void append_refused(sd_bus_message *reply, const struct pool_totals *tota
 
         (void)snprintf(name, sizeof(name), "refused_%s", refusal_names[i]);
         (void)append_long(reply, name, totals->refused[i]);
-        n += totals->refused[i];
+        n += i < REFUSALS_TRUE ? totals->refused[i] : 0;
     }
     (void)append_long(reply, "refused", n);
 }

@@ -31,7 +31,11 @@ static int read_field(sd_bus_message *reply, const char *name, struct explanatio
     } copies[] = {{"rule", ret->rule, sizeof(ret->rule)},
                   {"place", ret->place, sizeof(ret->place)},
                   {"near", ret->near, sizeof(ret->near)},
-                  {"near_place", ret->near_place, sizeof(ret->near_place)}};
+                  {"near_place", ret->near_place, sizeof(ret->near_place)},
+                  {"source", ret->source, sizeof(ret->source)},
+                  {"connections", ret->connections, sizeof(ret->connections)},
+                  {"rate", ret->rate, sizeof(ret->rate)},
+                  {"penalty", ret->penalty, sizeof(ret->penalty)}};
     const char *contents, *text;
     int is_served, r;
     char type;
@@ -97,7 +101,7 @@ static int read_all(sd_bus_message *reply, bool prints)
 
 int explain_client(sd_bus *bus, const struct options *options)
 {
-    const char *const texts[3] = {options->address, options->service, ""};
+    const char *const texts[] = {options->address, options->service, "", NULL};
     sd_bus_message *reply = NULL;
     int status = link_call_with(bus, "Explain", texts, options->timeout_usec, &reply);
     int r;

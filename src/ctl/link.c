@@ -192,7 +192,7 @@ int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_mes
     return link_call_with(bus, method, NULL, timeout_usec, ret_reply);
 }
 
-int link_call_with(sd_bus *bus, const char *method, const char *const texts[3],
+int link_call_with(sd_bus *bus, const char *method, const char *const texts[],
                    uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -200,8 +200,8 @@ int link_call_with(sd_bus *bus, const char *method, const char *const texts[3],
     int status = EX_OK;
     int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager", method);
 
-    if (r >= 0 && texts)
-        r = sd_bus_message_append(call, "sss", texts[0], texts[1], texts[2]);
+    for (size_t i = 0; r >= 0 && texts && texts[i]; i++)
+        r = sd_bus_message_append(call, "s", texts[i]);
     if (r >= 0)
         r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
     if (r < 0)

@@ -20,8 +20,8 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret);
 // when a configuration that it has checked is wrong, EX_NOPERM, EX_UNAVAILABLE without an answer.
 int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply);
 
-// The same with three texts, of which a method may make what it will.
-int link_call_with(sd_bus *bus, const char *method, const char *const texts[3],
+// The same with texts, behind the last of which is NULL.
+int link_call_with(sd_bus *bus, const char *method, const char *const texts[],
                    uint64_t timeout_usec, sd_bus_message **ret_reply);
 
 // Waits until the daemon is gone. EX_OK, EX_UNAVAILABLE when it no longer answers.

@@ -18,13 +18,17 @@
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
 static const char help[] =
-    "usage: tcpdctl [OPTION]... status | explain | reload | stop | check | config | sockets apply\n"
+    "usage: tcpdctl [OPTION]... COMMAND [ARGUMENT]...\n"
     "Shows the status of a running tcpd and whom it serves, reloads or stops it, checks its\n"
     "configuration, changes its sockets.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
     "  explain ADDRESS [SERVICE]\n"
     "                     say whether a client of that address is served, and which rule decides\n"
+    "  sources [SERVICE]  list who has most connections, of services that have limits for each\n"
+    "                     source, and who has a penalty\n"
+    "  pardon ADDRESS | all [SERVICE]\n"
+    "                     forget what that source, or each, has to wait for\n"
     "  reload             have it read its configuration, and wait until that is served; when it\n"
     "                     is refused, print what is wrong\n"
     "  stop               have it finish the sessions in hand and end, and wait for that; once\n"
@@ -42,7 +46,7 @@ static const char help[] =
     "  -i, --instance NAME\n"
     "                     the daemon of tcpd@NAME.service instead of tcpd.service\n"
     "  -s, --socket PATH  the daemon's control socket instead of " SOCKET "\n"
-    "      --json         status, explain: JSON instead of text\n"
+    "      --json         status, explain, sources: JSON instead of text\n"
     "      --no-wait      stop: do not wait for the end\n"
     "      --dry-run      sockets apply: only print what would be done\n"
     "      --timeout TIME give up after TIME: 500ms, 30s, 2min, 0 for never\n"
@@ -56,7 +60,7 @@ static const char help[] =
 static const char *const command_names[COMMANDS] = {
     [COMMAND_STATUS] = "status",   [COMMAND_EXPLAIN] = "explain", [COMMAND_RELOAD] = "reload",
     [COMMAND_STOP] = "stop",       [COMMAND_CHECK] = "check",     [COMMAND_CONFIG] = "config",
-    [COMMAND_SOCKETS] = "sockets",
+    [COMMAND_SOCKETS] = "sockets", [COMMAND_SOURCES] = "sources", [COMMAND_PARDON] = "pardon",
 };
 
 // A reload is slow when it has to wait for another one, or for a name service.
@@ -64,7 +68,8 @@ static const uint64_t default_timeouts[COMMANDS] = {
     [COMMAND_STATUS] = 25 * USEC_PER_SEC,  [COMMAND_EXPLAIN] = 25 * USEC_PER_SEC,
     [COMMAND_RELOAD] = 300 * USEC_PER_SEC, [COMMAND_STOP] = USEC_NEVER,
     [COMMAND_CHECK] = 300 * USEC_PER_SEC,  [COMMAND_CONFIG] = USEC_NEVER,
-    [COMMAND_SOCKETS] = USEC_NEVER,
+    [COMMAND_SOCKETS] = USEC_NEVER,        [COMMAND_SOURCES] = 25 * USEC_PER_SEC,
+    [COMMAND_PARDON] = 25 * USEC_PER_SEC,
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -88,6 +93,21 @@ static uint64_t parse_timeout(const char *text)
     return usec > 0 ? usec : USEC_NEVER;
 }
 
+static bool is_of_clients(enum command command)
+{
+    return command == COMMAND_EXPLAIN || command == COMMAND_SOURCES || command == COMMAND_PARDON;
+}
+
+static void check_words(enum command command, int n)
+{
+    if (command == COMMAND_EXPLAIN && (n < 2 || n > 3))
+        refuse("write: tcpdctl explain ADDRESS [SERVICE]", "");
+    if (command == COMMAND_PARDON && (n < 2 || n > 3))
+        refuse("write: tcpdctl pardon ADDRESS [SERVICE], or pardon all", "");
+    if (command == COMMAND_SOURCES && n > 2)
+        refuse("write: tcpdctl sources [SERVICE]", "");
+}
+
 static enum command parse_command(int argc, char **argv)
 {
     const char *word = argc > 0 ? argv[0] : "";
@@ -95,16 +115,17 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, reload, stop, check, config or sockets apply", "");
+        refuse("name a command: status, explain, sources, pardon, reload, stop, check, config or "
+               "sockets apply",
+               "");
     while (command < COMMANDS && strcmp(word, command_names[command]) != 0)
         command++;
     if (command == COMMANDS)
         refuse("there is no command ", word);
     if (command == COMMAND_SOCKETS && (argc != 2 || strcmp(argv[1], "apply") != 0))
         refuse("write: tcpdctl sockets apply", "");
-    if (command == COMMAND_EXPLAIN) {
-        if (argc < 2 || argc > 3)
-            refuse("write: tcpdctl explain ADDRESS [SERVICE]", "");
+    if (is_of_clients(command)) {
+        check_words(command, argc);
         return command;
     }
     if (argc > 1 && command != COMMAND_CHECK && command != COMMAND_CONFIG &&
@@ -181,8 +202,9 @@ static void choose_file(struct options *options, const char *word, const char *i
 
 static void check_combination(const struct options *options, bool timed)
 {
-    if (options->json && options->command != COMMAND_STATUS && options->command != COMMAND_EXPLAIN)
-        refuse("--json is for status and explain only", "");
+    if (options->json && options->command != COMMAND_STATUS &&
+        options->command != COMMAND_EXPLAIN && options->command != COMMAND_SOURCES)
+        refuse("--json is for status, explain and sources only", "");
     if (options->no_wait && options->command != COMMAND_STOP)
         refuse("--no-wait is for stop only", "");
     if (options->dry_run && options->command != COMMAND_SOCKETS)
@@ -196,10 +218,11 @@ static const char *take_words(struct options *options, char **words)
 {
     if (options->command == COMMAND_SOCKETS)
         return NULL;
-    if (options->command != COMMAND_EXPLAIN)
+    if (!is_of_clients(options->command))
         return words[1];
-    options->address = words[1];
-    options->service = words[2] ? words[2] : "";
+    if (options->command != COMMAND_SOURCES)
+        options->address = *++words;
+    options->service = words[1] ? words[1] : "";
     return NULL;
 }
 

@@ -8,6 +8,8 @@
 enum command {
     COMMAND_STATUS,
     COMMAND_EXPLAIN,
+    COMMAND_SOURCES,
+    COMMAND_PARDON,
     COMMAND_RELOAD,
     COMMAND_STOP,
     COMMAND_CHECK,
@@ -22,8 +24,8 @@ struct options {
     const char *unit;     // the daemon's, NULL: the socket was named
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
-    const char *address;  // explain: of the client
-    const char *service;  // explain: "" for all
+    const char *address;  // explain, pardon: of the client
+    const char *service;  // explain, sources, pardon: "" for all
     bool is_elsewhere;    // the file is none of the unit's
     bool json;
     bool no_wait;

@@ -15,6 +15,7 @@
 #include "ctl/options.h"
 #include "ctl/report.h"
 #include "ctl/sockets.h"
+#include "ctl/sources.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
 static void open_standard_streams(void)
@@ -77,6 +78,10 @@ int main(int argc, char **argv)
         status = show_status(bus, &options);
     else if (options.command == COMMAND_EXPLAIN)
         status = explain_client(bus, &options);
+    else if (options.command == COMMAND_SOURCES)
+        status = sources_show(bus, &options);
+    else if (options.command == COMMAND_PARDON)
+        status = sources_pardon(bus, &options);
     else if (options.command == COMMAND_RELOAD)
         status = link_call(bus, "Reload", options.timeout_usec, NULL);
     else

@@ -28,6 +28,7 @@
 #include "master/master_stop.h"
 #include "master/master_terminal.h"
 #include "master/reload.h"
+#include "pool/pool_sources.h"
 #include "transport/transport.h"
 
 #define TICK_USEC    USEC_PER_SEC
@@ -232,6 +233,7 @@ static void tick_pool(struct master *master, struct pool *pool, uint64_t now)
 
     pool_tend(&master->pools, pool, now);
     continue_stopped(pool, now);
+    pool_sources_tend(&master->pools, pool, now);
     pool_text_log(pool, true);
     if (now - pool->death_usec >= FORGIVE_USEC)
         throttle_reset(&pool->deaths);

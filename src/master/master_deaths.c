@@ -22,6 +22,7 @@
 #include "master/master_orphans.h"
 #include "master/master_resting.h"
 #include "master/master_stop.h"
+#include "pool/pool_sources.h"
 #include "process/process.h"
 #include "session/session_log.h"
 #include "session/session_refused.h"
@@ -210,6 +211,15 @@ static void say_source(const struct master *master, const struct death *death)
                pool->name, peer);
 }
 
+static void say_penalty(const struct master *master, const struct death *death)
+{
+    const struct pool *pool = death->worker->pool;
+    char text[ADDRESS_TEXT_MAX];
+
+    log_notice("%s: the source of %s has a penalty from now on, as its worker crashed", pool->name,
+               describe_peer(master, &death->score, text, sizeof(text)));
+}
+
 // From the fifth death on, that its workers die is a client's doing, for which nobody else is to
 // wait. A worker that lies about its client gains a hundred starts a second.
 static bool is_of_source(const struct master *master, const struct death *death, uint64_t now)
@@ -308,6 +318,8 @@ static void bury(struct master *master, const siginfo_t *info)
     pool_text_log(pool, false); // its last words come first
     pool->n_forbidden += is_forbidden(&death);
     note(master, &death);
+    if (pool_sources_bury(&master->pools, worker, is_crash(info), now))
+        say_penalty(master, &death);
     throttle(master, &death, now);
     if (death.is_shut || (status == WORKER_EXIT_LISTENER_LOST && !worker->draining))
         master_lose_listener(master, pool, now);

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "config/handler.h"
+#include "pool/pool_sources.h"
 #include "process/oom_score.h"
 #include "process/own_memory.h"
 #include "process/process.h"
@@ -26,6 +27,7 @@ int pools_open(struct pools *pools)
 
     *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
     sandbox_open(&pools->sandbox);
+    arc4random_buf(&pools->secret, sizeof(pools->secret));
     pools->slots = slots_new();
     pools->all = own_memory_new(SCOREBOARD_POOLS * sizeof(pools->all[0]));
     if (!pools->slots || !pools->all)
@@ -102,6 +104,7 @@ void pool_free(struct pools *pools, struct pool *pool)
         link = &(*link)->next;
     *link = pool->next;
     pool_text_close(pool);
+    pool_sources_close(pool);
     listener_close(pool->listener);
     (void)config_unref(pool->config);
     pool->listener = NULL; // free again
@@ -301,6 +304,8 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     if (!worker)
         return -ENOSPC;
     r = sandbox_prepare(&pools->sandbox, sandbox_kind_of(pool->service));
+    if (r >= 0)
+        r = pool_sources_open(pools, pool);
     if (r < 0) {
         slots_release(pools->slots, worker);
         return r;
@@ -309,7 +314,11 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     setup.retire_usec = retire_time(pool->service, now_usec);
     if (pool->service->leaves_clients)
         settle_blocking(pool);
+    if (source_settings_are_on(&pool->service->sources))
+        setup.sources = pool->counted.table;
+    pool_sources_lend(pool);
     pid = fork_worker(&setup);
+    pool_sources_keep(pool);
     if (pid < 0) {
         slots_release(pools->slots, worker);
         return pid;

@@ -54,6 +54,14 @@ struct pool_rest {
     struct throttle doubts;  // copies that may have served nobody, though somebody waits
 };
 
+// pool_sources.c: how many connections each source has.
+struct pool_sources {
+    void *memory; // shared with the pool's workers; NULL: none
+    size_t n_bytes;
+    struct source_table table;
+    uint64_t due_usec; // of the next recount
+};
+
 struct pool {
     struct pool *next;
     struct listener *listener; // owned
@@ -84,10 +92,11 @@ struct pool {
     uint64_t departed_usec; // when the last of them that had served, or may have, left
 
     struct throttle deaths, forks;
-    uint64_t death_usec;          // the last early death that was counted
-    uint64_t started_usec;        // the last worker
-    uint64_t held_usec;           // the wait that was last logged, 0: none
-    struct sources sources;       // of clients, while their workers died
+    uint64_t death_usec;    // the last early death that was counted
+    uint64_t started_usec;  // the last worker
+    uint64_t held_usec;     // the wait that was last logged, 0: none
+    struct sources sources; // of clients, while their workers died
+    struct pool_sources counted;
     struct sizing_bucket excused; // deaths that were their sources'
     struct sizing_surplus surplus;
     struct sizing_bucket bucket;
@@ -115,9 +124,10 @@ struct pools {
     struct pool *all;   // SCOREBOARD_POOLS of them, in memory of the master's own
     struct slots *slots;
     struct scoreboard board;
-    int wake;               // eventfd: a worker's hint that the master should look
-    int dead_socket;        // see worker_setup
-    struct sandbox sandbox; // what workers are held by
+    int wake;                     // eventfd: a worker's hint that the master should look
+    int dead_socket;              // see worker_setup
+    struct sandbox sandbox;       // what workers are held by
+    struct siphash_secret secret; // by which sources find their entries
 };
 
 int pools_open(struct pools *pools);

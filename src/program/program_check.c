@@ -121,8 +121,29 @@ static const struct {
     {"spare_workers", PROGRAM_LISTENER, copies},
 };
 
+// Of clients that tcpd does not see it knows no source.
+static const char *const of_sources[] = {
+    "source_connections", "source_rate",     "source_burst",    "source_prefix4", "source_prefix6",
+    "source_exempt",      "source_overflow", "source_table",    "source_dry_run", "penalty_crash",
+    "penalty_protocol",   "penalty_timeout", "penalty_refused", "penalty_min",    "penalty_max",
+};
+
+static void check_sources(const struct check *check)
+{
+    const char *reason = check->options->mode == PROGRAM_WAIT ? takes_itself : accepts_itself;
+
+    if (check->options->mode != PROGRAM_LISTENER && check->options->mode != PROGRAM_WAIT)
+        return;
+    for (size_t i = 0; i < ELEMENTS(of_sources); i++) {
+        if (section_line(check->section, of_sources[i]) != 0)
+            refuse(check, of_sources[i], NULL, reason);
+        section_mark_unused(check->section, of_sources[i]);
+    }
+}
+
 static void check_mode(const struct check *check)
 {
+    check_sources(check);
     for (size_t i = 0; i < ELEMENTS(rules); i++)
         if (rules[i].mode == check->options->mode &&
             !(rules[i].reason == reads_itself && is_relayed(check->service))) {

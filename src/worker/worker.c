@@ -36,6 +36,7 @@ struct self {
     struct score_page *page;
     struct pool_hint *hint;
     struct receiver receiver;
+    struct admission admission;
     struct accept_backoff backoff;
     unsigned sessions_left;  // 0: no limit
     bool waiting;            // counted in hint->reserve
@@ -180,6 +181,7 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
     session_log_closed(session, setup->config, quota);
     self->title_end = title_add(self->title, "", self->title_end);
     session_close(session);
+    admission_end(&self->admission, session);
     session_log_flush(quota, setup->listener);
     score_done(self->page);
 }
@@ -216,6 +218,7 @@ static enum worker_exit accept_loop(struct self *self)
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
     receive_open(&self->receiver, self->setup, self->hint, &session);
+    admission_open(&self->admission, self->setup, self->page, self->hint);
     for (;;) {
         int fd;
 
@@ -227,7 +230,7 @@ static enum worker_exit accept_loop(struct self *self)
             continue;
         }
         self->backoff = (struct accept_backoff){0};
-        if (!admission_grants(self->setup, self->page, self->hint, &session, fd))
+        if (!admission_grants(&self->admission, &session, fd))
             continue;
         serve(self, &session, fd);
         if (process_leave_reason() != WORKER_EXIT_DRAINED)

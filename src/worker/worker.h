@@ -26,6 +26,7 @@ struct worker_setup {
     const struct service *service;
     const struct config *config;
     const struct sandbox *sandbox;
+    struct source_table sources; // the pool's; without memory: they are not counted
 };
 
 // Runs the child until it leaves the process. All signals are blocked on entry.

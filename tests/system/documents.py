@@ -60,6 +60,7 @@ HOW = {
     ("docs/programs.md", "Under systemd"): INSTALLED,
     ("docs/programs.md", "What happens at the end"): PLAIN,
     ("docs/recipes.md", "Only some clients"): INSTALLED,
+    ("docs/recipes.md", "Not too much for one client"): INSTALLED,
     ("docs/recipes.md", "One client's sessions"): SAME,
     ("docs/recipes.md", "A Python service with a unit of its own"): SAME,
     ("docs/recipes.md", "Behind HAProxy"): INSTALLED,

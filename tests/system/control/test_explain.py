@@ -51,7 +51,8 @@ def test_json():
             "service": "echo", "listener": f"127.0.0.1:{control.daemon.ports['echo']}",
             "address": "2001:db8::1", "served": False, "reason": "rule",
             "rule": "deny 2001:db8::/32", "place": f"{control.daemon.path}:4",
-            "near": "", "near_place": "", "gets": "a reset"}]
+            "near": "", "near_place": "", "source": "", "connections": "", "rate": "", "penalty": "",
+            "gets": "a reset"}]
 
 
 @pytest.mark.parametrize("args, want", [

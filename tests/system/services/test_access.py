@@ -259,28 +259,30 @@ def test_a_flood_of_sources_is_no_flood_of_records(tcpd):
         assert len(daemon.log_matches("connection from .* refused:")) == 20
 
 
+def calls_of(tcpd, directory, source, **rules):
+    """What a worker calls from accept4() on, of one client."""
+    directory.mkdir()
+    prefix = ["strace", "-D", "-ff", "-o", str(directory / "trace")]
+    env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+    conf = configuration(service("echo", **ONE, **rules), log_refusals="none")
+    with tcpd(conf, prefix=prefix, env=env) as daemon:
+        worker, = daemon.workers("echo")
+        outcome(daemon, source)
+        assert daemon.stop() == EX_OK
+    path = directory / f"trace.{worker}"
+    wait_for(lambda: "+++ exited" in path.read_text(), what="end of the trace")
+    lines = path.read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("accept4"))
+    return [re.match(r"\w+", line)[0] for line in lines[start:] if re.match(r"\w+\(", line)]
+
+
 @pytest.mark.skipif(not can_trace(), reason="strace is missing or may not trace")
 @pytest.mark.plain("its calls are others")
 def test_calls_of_a_refusal_and_of_a_session(tcpd, tmp_path):
     """A refusal is a reset in two calls. With rules a session makes the same calls as without."""
-    def calls(directory, source, **rules):
-        directory.mkdir()
-        prefix = ["strace", "-D", "-ff", "-o", str(directory / "trace")]
-        env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
-        conf = configuration(service("echo", **ONE, **rules), log_refusals="none")
-        with tcpd(conf, prefix=prefix, env=env) as daemon:
-            worker, = daemon.workers("echo")
-            outcome(daemon, source)
-            assert daemon.stop() == EX_OK
-        path = directory / f"trace.{worker}"
-        wait_for(lambda: "+++ exited" in path.read_text(), what="end of the trace")
-        lines = path.read_text().splitlines()
-        start = next(i for i, line in enumerate(lines) if line.startswith("accept4"))
-        return [re.match(r"\w+", line)[0] for line in lines[start:] if re.match(r"\w+\(", line)]
-
-    without = calls(tmp_path / "a", GOOD)
-    assert calls(tmp_path / "b", GOOD, deny=[BAD]) == without
-    refused = calls(tmp_path / "c", BAD, deny=[BAD])
+    without = calls_of(tcpd, tmp_path / "a", GOOD)
+    assert calls_of(tcpd, tmp_path / "b", GOOD, deny=[BAD]) == without
+    refused = calls_of(tcpd, tmp_path / "c", BAD, deny=[BAD])
     assert refused[:4] == ["accept4", "setsockopt", "close", "accept4"]
 
 

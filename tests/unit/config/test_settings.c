@@ -45,7 +45,8 @@ static void check_form(const struct form *form)
         check_true(setting->name, form_find(form, setting->name) == setting); // there once
         check_true(setting->name, setting->offset < form->size || form->size == 0);
         for (const char *p = setting->name; *p; p++)
-            check_true(setting->name, islower((unsigned char)*p) || *p == '_');
+            check_true(setting->name,
+                       islower((unsigned char)*p) || isdigit((unsigned char)*p) || *p == '_');
         for (int k = 0; k < setting->n_names; k++)
             check_true(setting->name, setting->names[k] != NULL);
     }
