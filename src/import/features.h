@@ -15,5 +15,5 @@ struct features {
 static const struct features features_known = {
     .access = true,
     .refusal_text = true,
-    .source_connections = false,
+    .source_connections = true,
 };
