@@ -43,7 +43,7 @@ service words
     wait            = yes
     user            = nobody
     server          = /usr/bin/perl
-    server_args     = -e $f=recv(STDIN,$m,99,0);send(STDIN,uc($m),0,$f)
+    server_args     = -e open($s,"+<&=",0);$f=recv($s,$m,99,0);send($s,uc($m),0,$f)
     disable         = no
 }
 """
