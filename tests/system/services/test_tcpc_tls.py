@@ -19,16 +19,6 @@ MIB = bytes(range(256)) * 4096
 DONE, SYSTEM, USAGE, TIMED_OUT, RESET, CUT_SHORT, TLS = 0, 1, 2, 5, 7, 8, 9
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tcpc"))
-
-
-@pytest.fixture(scope="module")
-def www(authority):
-    return authority.leaf("www")
-
-
 def tcpc(*arguments, data=b"", timeout=PATIENCE, prefix=()):
     return subprocess.run([*prefix, TCPC, *map(str, arguments)], input=data, capture_output=True,
                           timeout=timeout, check=False)

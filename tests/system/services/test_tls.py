@@ -23,16 +23,6 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 MIB = bytes(range(256)) * 4096
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def www(authority):
-    return authority.leaf("www")
-
-
 def module_file():
     return next(Path(BUILD / "examples/modules").glob("*.so"))
 

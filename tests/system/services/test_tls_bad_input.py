@@ -10,16 +10,10 @@ import time
 
 import pytest
 
-from certificates import Authority
 from harness import Text, configuration, injected, proc_fds, read_all, reset, wait_for
 from programs import ONE
 from tls_peer import behind, context, dial, exchange, raw_hello
 from tls_records import Client, extension, hello, name, record
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -3,17 +3,11 @@
 
 import pytest
 
-from certificates import Authority
 from harness import EX_CONFIG, EX_OK, configuration, run
 from tls_peer import behind, context, serial_of
 
 SECTION = 'certificate "www" { chain = {"credential:www.pem"} key = {"credential:www.key"} }\n'
 CONF = SECTION + configuration(behind("echo"))
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

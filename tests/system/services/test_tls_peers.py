@@ -22,11 +22,6 @@ MIB = bytes(range(256)) * 4096
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
 def middle(authority):
     """It signs for the one that clients know."""
     return Authority(authority.folder, "middle", authority)

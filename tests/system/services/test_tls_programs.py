@@ -8,7 +8,6 @@ import ssl
 
 import pytest
 
-from certificates import Authority
 from harness import configuration, peer_name, proc_state, read_all, reset, wait_for
 from programs import ONE, Cleanliness, ended, said, write_python, write_script
 from tls_peer import behind, both_ways, context, dial, half_closed
@@ -16,16 +15,6 @@ from tls_records import ALERT, CLOSE_NOTIFY, Client
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 MUCH = bytes(range(256)) * (8 << 12)  # 8 MiB
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def www(authority):
-    return authority.leaf("www")
 
 
 @pytest.fixture

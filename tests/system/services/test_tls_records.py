@@ -9,7 +9,6 @@ import subprocess
 
 import pytest
 
-from certificates import Authority
 from harness import Text, configuration, peer_name, proc_fds, reset, service, wait_for
 from programs import ONE
 from tls_peer import behind, context, exchange
@@ -20,16 +19,6 @@ from tls_records import (ALERT, CCS, CERTIFICATE, CLIENT_HELLO, CLOSE_NOTIFY, DA
 # Alerts, RFC 8446, 6. Where OpenSSL and the RFC differ, or its versions, any of several.
 UNEXPECTED, BAD_MAC, OVERFLOW, ILLEGAL, DECODE, DECRYPT = ({n} for n in (10, 20, 22, 47, 50, 51))
 ANY = set(range(1, 256))
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def www(authority):
-    return authority.leaf("www")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import socket
 
 import pytest
 
-from certificates import Authority
 from harness import Text, configuration, peer_name, reset
 from programs import ONE
 from test_tls_records import unharmed
@@ -16,16 +15,6 @@ from tls_records import (ALERT, CCS, CERTIFICATE, CLIENT_HELLO, CLOSE_NOTIFY, DA
 from tls_records_12 import CLIENT_KEY_EXCHANGE, Client12
 
 NO_RENEGOTIATION = (ALERT, b"\x01\x64")
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def www(authority):
-    return authority.leaf("www")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from certificates import Authority
 from harness import (EX_OK, SANITIZED, Timeout, configuration, read_all, read_exactly, service,
                      wait_for)
 from programs import write_script
@@ -19,11 +18,6 @@ from tls_records import Client
 
 ANSWER = 1 << 20
 SESSIONS, RELOADS = 1000, 20
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 class Load:
