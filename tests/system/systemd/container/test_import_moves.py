@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Moving from xinetd, as the README has it: the configuration that tcpd-import makes is served by the
+"""Moving from xinetd, as docs/programs.md has it: the configuration that tcpd-import makes is served by the
 installed units, with programs.conf and without the lines that name users."""
 
 import socket
