@@ -165,7 +165,7 @@ static void count_wait(struct self *self, const struct tcpd_session *session, in
         return;
     if (idle > 0)
         score_observe(&self->counts->wait, 0, 1);
-    else if (self->n_late++ % WAIT_SAMPLE == 0 &&
+    else if (++self->n_late % WAIT_SAMPLE == 0 &&
              getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
         score_observe(&self->counts->wait, (uint64_t)info.tcpi_last_ack_recv * USEC_PER_MSEC,
                       WAIT_SAMPLE);
