@@ -165,6 +165,10 @@ static void check(const struct service *service, const struct config *config,
         problems_add(problems, service->file, service->line,
                      "service \"%s\" has nothing to tell of: there is no service but agents",
                      service->name);
+    if (service->access.senders.protocol != PROXY_OFF)
+        problems_add(problems, service->file, config_service_line(service, "proxy_protocol"),
+                     "proxy_protocol of service \"%s\": HAProxy sends no header to an agent",
+                     service->name);
 }
 
 const struct handler handler_agent = {

@@ -429,6 +429,14 @@ def test_alone():
     assert status == EX_CONFIG and "nothing to tell of" in log
 
 
+def test_no_header():
+    """HAProxy sends none to an agent."""
+    status, _, log = run("-t", conf=configuration(service("echo"), service(
+        "agent", proxy_protocol="required", proxy_trusted=["127.0.0.1"])))
+    assert status == EX_CONFIG
+    assert re.search(r'tcpd\.conf:\d+: proxy_protocol of service "agent": HAProxy sends no', log), log
+
+
 def test_elsewhere():
     """Its settings are its own."""
     status, _, log = run("-t", conf=configuration(service("echo", agent_weight="load")))
