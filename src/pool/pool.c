@@ -277,6 +277,23 @@ static pid_t fork_worker(const struct worker_setup *setup)
     return pid < 0 ? -error : pid;
 }
 
+// One that was just started.
+static void take_in(struct pool *pool, struct worker *worker)
+{
+    worker->pool = pool;
+    worker->generation = pool->generation;
+    worker->leaves_clients = pool->service->leaves_clients;
+    worker->accepts_itself = pool->service->accepts_itself;
+    worker->queued = worker->accepts_itself ? listener_queued(pool->listener) : 0;
+    worker->loads_code = pool->service->handler->loads_code;
+    worker->starts_processes = pool->service->handler->starts_processes;
+    list_add(pool, worker);
+    pool->n_copies += worker->leaves_clients;
+    pool->totals.starts++;
+    pool->n_active++;
+    pool_count_in(worker);
+}
+
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
     char title[POOL_TITLE_MAX]; // on the stack, which the child has
@@ -325,20 +342,9 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         return pid;
     }
     slots_fill(pools->slots, worker, pid);
-    worker->pool = pool;
-    worker->generation = pool->generation;
     worker->started_usec = pool->started_usec = now_usec;
-    worker->leaves_clients = pool->service->leaves_clients;
-    worker->accepts_itself = pool->service->accepts_itself;
-    worker->queued = worker->accepts_itself ? listener_queued(pool->listener) : 0;
-    worker->loads_code = pool->service->handler->loads_code;
-    worker->starts_processes = pool->service->handler->starts_processes;
     worker->retire_usec = setup.retire_usec;
-    list_add(pool, worker);
-    pool->n_copies += worker->leaves_clients;
-    pool->totals.starts++;
-    pool->n_active++;
-    pool_count_in(worker);
+    take_in(pool, worker);
     return 0;
 }
 

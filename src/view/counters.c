@@ -97,9 +97,9 @@ static int read_list(sd_bus_message *reply, struct counters_list *ret)
 // One with other bounds is another version's, and left out.
 static int read_histogram(sd_bus_message *reply, struct histogram *ret)
 {
-    const void *counts;
-    size_t size;
-    uint64_t sum;
+    const void *counts = NULL;
+    size_t size = 0;
+    uint64_t sum = 0;
     int r = sd_bus_message_enter_container(reply, 'v', "(att)");
 
     if (r >= 0)
