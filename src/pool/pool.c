@@ -396,9 +396,3 @@ void pool_drain(struct worker *worker, uint64_t now_usec)
     r = slots_terminate(worker, worker->pool->stop_idle_ms);
     worker->told = r == 0 || r == -ESRCH; // gone already: its death is on the way
 }
-
-void pool_kill_all(struct pool *pool)
-{
-    for (struct worker *worker = pool->workers; worker; worker = worker->next)
-        (void)slots_signal(worker, SIGKILL); // gone already: its death is on the way
-}

@@ -118,3 +118,9 @@ unsigned pool_continue(struct pool *pool, uint64_t now_usec, pid_t *ret_pid)
     pool->has_stopped = has_stopped;
     return n;
 }
+
+void pool_kill_all(struct pool *pool)
+{
+    for (struct worker *worker = pool->workers; worker; worker = worker->next)
+        (void)slots_signal(worker, SIGKILL); // gone already: its death is on the way
+}
