@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Authority
-from harness import (EX_CONFIG, PATIENCE, Text, can_trace, configuration, peer_name, read_all,
+from harness import (EX_CONFIG, PATIENCE, STAGED, Text, can_trace, configuration, peer_name, read_all,
                      read_exactly, reset, run, service, wait_for)
 from module_files import module
 from programs import program
@@ -40,13 +40,13 @@ def say(sock, data):
 
 def is_reset(sock, data=b"", end=False):
     """Whether the daemon answers that with a reset, and not a byte."""
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        sock.sendall(data)
+    try:
+        if data:  # sending nothing would meet the reset as well
+            sock.sendall(data)
         if end:
             sock.shutdown(socket.SHUT_WR)
-    try:
         return sock.recv(1) is None
-    except ConnectionResetError:
+    except (BrokenPipeError, ConnectionResetError):
         return True
 
 
@@ -291,6 +291,7 @@ def test_end_in_the_middle(tcpd):
         daemon.wait_log("refused: the sender has ended within its PROXY header")
 
 
+@pytest.mark.skipif(STAGED, reason="the module takes a piece for a word")
 def test_death_names_both(tcpd, tmp_path):
     with tcpd(configuration(module(tmp_path, "whom", **HERE))) as daemon:
         with daemon.connect("whom") as sock, contextlib.suppress(OSError):
@@ -445,15 +446,19 @@ def test_two_calls(tcpd, tmp_path):
                   env={"ASAN_OPTIONS": "detect_leaks=0"}) as daemon:
             worker = daemon.workers("echo")[0]
             for _ in range(2):
-                with daemon.connect("echo") as sock:
+                with daemon.connect("echo") as first:  # so that all is there when it is accepted
+                    first.sendall(header + b"x")
+                    assert read_exactly(first, 1) == b"x"
+                    sock = daemon.connect("echo")
                     sock.sendall(header + b"abc")
+                with sock:
                     assert read_exactly(sock, 3) == b"abc"
                     sock.shutdown(socket.SHUT_WR)
                     assert sock.recv(1) == b""
             daemon.stop()
         lines = (tmp_path / f"{name}.{worker}").read_text().splitlines()
         at = [i for i, line in enumerate(lines) if line.startswith("accept4(")]
-        calls[name] = [line.partition("(")[0] for line in lines[at[1]:at[2]]]
+        calls[name] = [line.partition("(")[0] for line in lines[at[3]:at[4]]]
     assert sorted(calls["on"]) == sorted([*calls["off"], "recvfrom", "recvfrom"])
 
 
