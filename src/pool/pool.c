@@ -28,7 +28,6 @@ int pools_open(struct pools *pools)
 
     *pools = (struct pools){.wake = -1, .dead_socket = -1, .board.fd = -1};
     sandbox_open(&pools->sandbox);
-    arc4random_buf(&pools->secret, sizeof(pools->secret));
     pools->slots = slots_new();
     pools->all = own_memory_new(SCOREBOARD_POOLS * sizeof(pools->all[0]));
     if (!pools->slots || !pools->all)

@@ -150,6 +150,7 @@ struct pools {
     int dead_socket;              // see worker_setup
     struct sandbox sandbox;       // what workers are held by
     struct siphash_secret secret; // by which sources find their entries
+    bool has_secret;
 };
 
 int pools_open(struct pools *pools);

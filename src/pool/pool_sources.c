@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "access/source_audit.h"
 #include "base/base.h"
@@ -13,14 +14,30 @@
 #define RECOUNT_USEC  (10 * USEC_PER_SEC)
 #define NSEC_PER_USEC UINT64_C(1000)
 
-int pool_sources_open(const struct pools *pools, struct pool *pool)
+// Once for all; before the system has random numbers there are no limits to keep, and no worker.
+static int make_secret(struct pools *pools)
+{
+    if (pools->has_secret)
+        return 0;
+    if (getrandom(&pools->secret, sizeof(pools->secret), GRND_NONBLOCK) !=
+        (ssize_t)sizeof(pools->secret))
+        return errno > 0 ? -errno : -EIO;
+    pools->has_secret = true;
+    return 0;
+}
+
+int pool_sources_open(struct pools *pools, struct pool *pool)
 {
     struct pool_sources *sources = &pool->counted;
     uint32_t n = source_settings_entries(&pool->service->sources, pool->service->max_workers);
     void *memory;
+    int r;
 
     if (sources->memory || !source_settings_are_on(&pool->service->sources))
         return 0;
+    r = make_secret(pools);
+    if (r < 0)
+        return r;
     memory = mmap(NULL, source_table_bytes(n), PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)

@@ -6,7 +6,7 @@
 #include "pool/pool.h"
 
 // Makes the table if the service wants one and there is none. 0 or -errno.
-int pool_sources_open(const struct pools *pools, struct pool *pool);
+int pool_sources_open(struct pools *pools, struct pool *pool);
 void pool_sources_close(struct pool *pool);
 
 // The one worker that is forked between these two gets the memory; others never do.
