@@ -81,6 +81,31 @@ def test_mapped_addresses_are_the_same_source(tcpd):
             daemon.wait_log(r"refused: 127\.0\.0\.1 has 1 of 1 connections$")
 
 
+def test_behind_a_proxy_clients_are_counted(tcpd):
+    """Whom the proxy announces has the limit, not the proxy; its own checks have none."""
+    def ask(client):
+        """What a client of that address gets through the proxy, and its connection."""
+        sock = daemon.connect("echo")
+        try:
+            sock.sendall(b"PROXY TCP4 %s 198.51.100.2 40000 443\r\na" % client)
+            return sock.recv(1), sock
+        except (BrokenPipeError, ConnectionResetError):
+            return b"reset", sock
+    conf = configuration(service("echo", source_connections=1, proxy_protocol="required",
+                                 proxy_trusted=["127.0.0.1"]))
+    with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
+        for client, want in ((b"192.0.2.1", b"a"), (b"192.0.2.2", b"a"), (b"192.0.2.1", b"reset")):
+            said, sock = ask(client)
+            stack.enter_context(sock)
+            assert said == want
+        daemon.wait_log(r"192\.0\.2\.1:40000 through 127\.0\.0\.1:\d+ refused: "
+                        r"192\.0\.2\.1 has 1 of 1 connections$")
+        for _ in range(3):
+            check = stack.enter_context(daemon.connect("echo"))
+            check.sendall(b"PROXY UNKNOWN\r\nb")
+            assert check.recv(1) == b"b"
+
+
 def test_unix_clients_are_counted_by_user(tcpd, tmp_path):
     with tcpd(configuration(service("echo", listen=f"unix:{tmp_path}/s",
                                     source_connections=1))) as daemon:
