@@ -76,9 +76,9 @@ def test_wildcard_is_told_from_ipv6_alone(both):
 
 def test_wildcard_is_served_by_a_socket_for_each_family():
     """P11: "*:PORT" is one socket or two, as systemd was told to make it."""
-    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=False) as six, \
-            socket.create_server(("0.0.0.0", six.getsockname()[1])) as four:
-        port = six.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=False) as six, \
+            socket.create_server(("0.0.0.0", port)) as four:
         conf = configuration(service("echo", listen=f"*:{port}"))
         with activated(conf, [four, six], ["echo", "echo"]) as daemon:
             assert len(daemon.addresses["echo"]) == 2
