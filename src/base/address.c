@@ -283,7 +283,16 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
     }
     if (n == 0) {
         n = look_up(spec, family, passive, list, max);
-        answers_note(what, about, list, n > 0 ? (size_t)n * sizeof(list[0]) : 0);
+        if (n == EAI_SYSTEM)
+            answers_note_failure(what, about, errno);
+        else if (n < 0)
+            answers_note(what, about, &n, sizeof(n));
+        else
+            answers_note(what, about, list, (size_t)n * sizeof(list[0]));
+        return n;
+    }
+    if (answer.size == sizeof(n)) { // why there are none
+        memcpy(&n, answer.bytes, sizeof(n));
         return n;
     }
     n = (int)(answer.size / sizeof(list[0]) < max ? answer.size / sizeof(list[0]) : max);

@@ -19,6 +19,7 @@
 
 struct head {
     uint64_t what, about, size; // bytes, the NUL of texts among them
+    int64_t error;              // 0: an answer
 };
 
 static enum { ASKING, KEEPING, GIVEN } state;
@@ -51,7 +52,7 @@ static size_t read_entry(size_t at, struct head *ret, const char **ret_what)
 }
 
 static bool find_in(size_t from, size_t end, const char *what, const char *about,
-                    struct answer *ret)
+                    struct answer *ret, int *ret_error)
 {
     struct head head;
     const char *text;
@@ -63,6 +64,7 @@ static bool find_in(size_t from, size_t end, const char *what, const char *about
         if (strcmp(text, what) != 0 || strcmp(text + head.what, about) != 0)
             continue;
         *ret = (struct answer){.bytes = text + head.what + head.about, .size = head.size};
+        *ret_error = (int)head.error;
         book.next = after;
         return true;
     }
@@ -83,10 +85,11 @@ static void say_pending(const char *what, const char *about)
 int answers_find(const char *what, const char *about, struct answer *ret)
 {
     size_t next = book.next;
+    int error;
 
-    if (state != ASKING && (find_in(next, book.size, what, about, ret) ||
-                            find_in(sizeof(uint64_t), next, what, about, ret)))
-        return 1;
+    if (state != ASKING && (find_in(next, book.size, what, about, ret, &error) ||
+                            find_in(sizeof(uint64_t), next, what, about, ret, &error)))
+        return error != 0 ? -error : 1;
     if (state == GIVEN)
         return -ESTALE;
     say_pending(what, about);
@@ -104,9 +107,10 @@ static void append(const void *bytes, size_t size)
     book.size += size;
 }
 
-void answers_note(const char *what, const char *about, const void *bytes, size_t size)
+static void note(const char *what, const char *about, const void *bytes, size_t size, int error)
 {
-    const struct head head = {.what = strlen(what) + 1, .about = strlen(about) + 1, .size = size};
+    const struct head head = {
+        .what = strlen(what) + 1, .about = strlen(about) + 1, .size = size, .error = error};
 
     say_pending("", "");
     if (state != KEEPING)
@@ -116,6 +120,16 @@ void answers_note(const char *what, const char *about, const void *bytes, size_t
     append(about, head.about);
     append(bytes, size);
     book.next = book.size;
+}
+
+void answers_note(const char *what, const char *about, const void *bytes, size_t size)
+{
+    note(what, about, bytes, size, 0);
+}
+
+void answers_note_failure(const char *what, const char *about, int error)
+{
+    note(what, about, NULL, 0, error);
 }
 
 void answers_keep(int fd)

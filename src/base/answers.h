@@ -19,12 +19,15 @@ struct answer {
     size_t size;
 };
 
-// 1 and the answer; 0: ask, then call answers_note(); -ESTALE: nobody may ask. what: a word or two,
-// "the address of".
+// 1 and the answer; 0: ask, then call answers_note() or answers_note_failure(); -errno: what was
+// noted as a failure; -ESTALE: nobody may ask. what: a word or two, "the address of".
 int answers_find(const char *what, const char *about, struct answer *ret);
 
 // Keeps an answer, while answers are kept; a copy of it.
 void answers_note(const char *what, const char *about, const void *bytes, size_t size);
+
+// Keeps that there is no answer, and why: an errno above 0.
+void answers_note_failure(const char *what, const char *about, int error);
 
 // Begins to keep. What is being asked stands at the start of the file fd, which stays the caller's,
 // for whoever gets tired of waiting; -1: nowhere.

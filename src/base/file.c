@@ -92,7 +92,7 @@ static int recall(const struct answer *answer, struct file_text *ret)
     struct head head;
 
     if (answer->size < sizeof(head))
-        return answer->size == 0 ? -ENOENT : -EBADMSG;
+        return -EBADMSG;
     memcpy(&head, answer->bytes, sizeof(head));
     *ret = (struct file_text){.n = answer->size - sizeof(head),
                               .device = head.device,
@@ -129,8 +129,8 @@ int file_read(const char *path, size_t max, struct file_text *ret)
     r = read_file(path, max, ret);
     if (r >= 0)
         note(path, ret);
-    else if (r == -ENOENT)
-        answers_note(the_file, path, "", 0); // some may be absent
+    else
+        answers_note_failure(the_file, path, -r);
     return r;
 }
 
@@ -215,8 +215,8 @@ int file_list(const char *folder, const char *ending, char ***ret_names)
     r = list_folder(folder, ending, ret_names);
     if (r >= 0)
         note_names(folder, *ret_names);
-    else if (r == -ENOENT)
-        answers_note(the_folder, folder, "", 0); // as good as empty
+    else
+        answers_note_failure(the_folder, folder, -r);
     return r;
 }
 

@@ -246,10 +246,10 @@ static int find_id(const char *what, const char *name, unsigned *ret)
     struct answer answer;
     int r = answers_find(what, name, &answer);
 
-    if (r != 0) {
-        memcpy(ret, r > 0 ? answer.bytes : &(unsigned){0}, sizeof(*ret));
-        return -r > 0 ? -r : 0;
-    }
+    if (r > 0)
+        memcpy(ret, answer.bytes, sizeof(*ret));
+    if (r != 0)
+        return r < 0 ? -r : 0;
     errno = 0;
     if (is_user) {
         const struct passwd *user = getpwnam(name);
@@ -264,6 +264,8 @@ static int find_id(const char *what, const char *name, unsigned *ret)
     }
     if (r == 0)
         answers_note(what, name, ret, sizeof(*ret));
+    else
+        answers_note_failure(what, name, r);
     return r;
 }
 
@@ -271,7 +273,7 @@ static int find_id(const char *what, const char *name, unsigned *ret)
 static unsigned find_owner(const struct service *service, const char *setting, const char *what,
                            const char *name, int line, struct problems *problems)
 {
-    unsigned id;
+    unsigned id = 0;
     int error = name ? find_id(what, name, &id) : 0;
     bool absent = error == ENOENT || error == ESRCH || error == EBADF;
 

@@ -11,5 +11,6 @@
 void program_check(struct service *service, const struct section *section,
                    struct problems *problems);
 
-// Who `user` and `group` are. NULL, or what is wrong, in words. program_user.c
+// Who `user` and `group` are. NULL, or what is wrong, in words that hold until
+// answers_forget(). program_user.c
 const char *program_find_user(struct identity *identity);

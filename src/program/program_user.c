@@ -141,7 +141,7 @@ static const char *look_up(struct identity *identity)
 struct kept {
     uid_t uid;
     gid_t gid;
-    bool changes;
+    bool changes, is_wrong; // wrong: only a text follows, which says why
     size_t n_groups;
 };
 
@@ -170,6 +170,19 @@ static void note(const char *about, const struct identity *identity)
     answers_note(WHO, about, bytes, size);
 }
 
+static void note_wrong(const char *about, const char *wrong)
+{
+    size_t size = strlen(wrong) + 1;
+    cleanup_free char *bytes = base_checked(malloc(sizeof(struct kept) + size));
+    struct kept kept;
+
+    memset(&kept, 0, sizeof(kept));
+    kept.is_wrong = true;
+    memcpy(bytes, &kept, sizeof(kept));
+    memcpy(bytes + sizeof(kept), wrong, size);
+    answers_note(WHO, about, bytes, sizeof(kept) + size);
+}
+
 static const char *recall(const struct answer *answer, struct identity *identity)
 {
     const char *bytes = answer->bytes, *end = bytes + answer->size;
@@ -179,6 +192,8 @@ static const char *recall(const struct answer *answer, struct identity *identity
         return strerror(EBADMSG);
     memcpy(&kept, bytes, sizeof(kept));
     bytes += sizeof(kept);
+    if (kept.is_wrong)
+        return bytes < end && end[-1] == '\0' ? bytes : strerror(EBADMSG);
     if ((size_t)(end - bytes) / sizeof(gid_t) < kept.n_groups)
         return strerror(EBADMSG);
     identity->uid = kept.uid;
@@ -207,7 +222,9 @@ const char *program_find_user(struct identity *identity)
     if (r != 0)
         return r < 0 ? strerror(-r) : recall(&answer, identity);
     wrong = look_up(identity);
-    if (!wrong)
+    if (wrong)
+        note_wrong(about, wrong);
+    else
         note(about, identity);
     return wrong;
 }

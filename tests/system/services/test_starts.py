@@ -44,6 +44,14 @@ OWN = [
     ("TLS", section(listen=["tls:127.0.0.1:0"]), 3, "has no certificates"),
     ("owner", section('socket_user = "nobody-at-all"', listen=["unix:/tmp/never"]), 4,
      "there is no such name"),
+    ("group", section('socket_group = "nobody-at-all"', listen=["unix:/tmp/never"]), 4,
+     "there is no such name"),
+    ("user", section('user = "nobody-at-all"', 'program = "/bin/cat"', handler="program"), 4,
+     "there is no such user"),
+    ("user's group", section('group = "nobody-at-all"', 'program = "/bin/cat"', handler="program"),
+     4, "there is no such group"),
+    ("rules", section('allow = "file:/nonexistent/rules"'), 4, "No such file or directory"),
+    ("rules in no file", section('deny = "file:/usr"'), 4, "Is a directory"),
     ("program", section('program = "/nonexistent/program"', handler="program"), 4,
      "No such file or directory"),
     ("no program", section(handler="program"), 4, "needs program ="),
@@ -94,7 +102,8 @@ def test_one_service(name, wrong, line, text):
     with start(conf) as daemon:
         daemon.wait_log(": ready: ")
         [match] = tells(daemon, line, text)
-        assert match.string.endswith(LEFT_OUT)
+        [left_out] = daemon.log_matches(LEFT_OUT)
+        assert match.string == left_out.string and match.string.endswith(LEFT_OUT)
         assert daemon.exchange("hello", b"x")
         assert set(daemon.addresses) == ({"echo", "hello"} if before else {"hello"})
         ready = daemon.wait_notify(lambda m: m.get("READY") == "1")

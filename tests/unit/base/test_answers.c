@@ -29,6 +29,8 @@ static int make_file(void)
         check_number("not known yet", answers_find(asked[i].what, asked[i].about, &answer), 0);
         answers_note(asked[i].what, asked[i].about, asked[i].bytes, asked[i].size);
     }
+    answers_note_failure("the file", "/etc/none", ENOENT);
+    check_number("kept", answers_find("the file", "/etc/none", &answer), -ENOENT);
     check_number("written", answers_write(fd), 0);
     answers_forget();
     return fd;
@@ -54,6 +56,7 @@ static void test_given(void **state)
         check_found(i);
     for (size_t i = ELEMENTS(asked); i > 0; i--)
         check_found(i - 1);
+    check_number("failed", answers_find("the file", "/etc/none", &answer), -ENOENT);
     check_number("never asked", answers_find("the file", "/etc/z", &answer), -ESTALE);
     check_number("of another", answers_find("the group", "/etc/x", &answer), -ESTALE);
     answers_forget();

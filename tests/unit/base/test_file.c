@@ -62,7 +62,7 @@ static const struct {
     size_t size;
     int r;
 } files[] = {
-    {"there was none", 0, -ENOENT},
+    {"not even its numbers", 0, -EBADMSG},
     {"cut in its numbers", NUMBERS - 1, -EBADMSG},
     {"empty", NUMBERS, 0},
     {"some bytes", NUMBERS + 5, 0},
