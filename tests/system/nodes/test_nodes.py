@@ -199,8 +199,9 @@ SIZES = {1: 8, 2: 32, 3: 64}
 @pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
 def test_n8_load(record_property, weighted):
     """agent_weight = load, nodes of 8, 32 and 64 workers, sessions of 100 ms: with weights in
-    HAProxy that fit their sizes they have their parts within a quarter; if HAProxy takes them for
-    alike, the small one has much less than a third all the same."""
+    HAProxy that fit their sizes they have their parts within a quarter, or half in the short form,
+    which is but five changes of a weight; if HAProxy takes them for alike, the small one has much
+    less than a third all the same."""
     text = shown("/etc/haproxy/haproxy.cfg")
     for number, size in SIZES.items() if weighted else ():
         line = f"server n{number} {address_of(number)}:{PORT}"
@@ -221,7 +222,7 @@ def test_n8_load(record_property, weighted):
     if weighted:
         for number, share in shares.items():
             fair = SIZES[number] / sum(SIZES.values())
-            assert abs(share - fair) <= fair / 4, shares
+            assert abs(share - fair) <= fair / of(4, 2), shares
     else:
         assert shares[1] < 0.2 and shares[1] < shares[2] < shares[3], shares
 
@@ -260,10 +261,12 @@ def test_n10_hammered():
         for thread in threads:
             cluster.clients.call(thread.start)
         try:
+            wait_for(lambda: cluster.haproxy.stat()["n1"]["agent_duration"], what="the agent's answer")
             end, took = time.monotonic() + of(30, 5), []
             while time.monotonic() < end:
                 row = cluster.haproxy.stat()["n1"]
-                assert (row["status"], row["agent_status"]) == ("UP", "L7OK"), row
+                seen = row["status"], row["agent_status"].removeprefix("* ")  # one is under way
+                assert seen == ("UP", "L7OK"), row
                 took.append(int(row["agent_duration"]))
                 time.sleep(0.2)
             assert sorted(took)[len(took) * 9 // 10] < 100, took
