@@ -18,8 +18,9 @@
 #define WEB(state, weight, max, second)          FACT("web", state, weight, max, second, "")
 #define WEB_WHY(state, weight, max, second, why) FACT("web", state, weight, max, second, why)
 #define MAIL(state, weight, max, second)         FACT("mail", state, weight, max, second, "")
-#define REASON                                   "12345678901234567890123456789012345678901234567890123456789012345678901234567890"
-#define NAME                                     "1234567890123456789012345678901234567890123456789012345678901234"
+
+#define REASON "12345678901234567890123456789012345678901234567890123456789012345678901234567890"
+#define NAME   "1234567890123456789012345678901234567890123456789012345678901234"
 
 // state, weight, max, second.
 static const struct {
