@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a worker tells of the session in hand, in its own page. Its number, and what had been counted
-// before it, are written under the page's sequence; the rest are plain stores, read one by one.
+// What a worker tells of the session in hand, in its own page. Its number, and what had been
+// counted before it, are written under the page's sequence; the rest are plain stores, read one by
+// one.
 #pragma once
 
 #include <stdbool.h>

@@ -34,7 +34,6 @@ struct score_page {
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
 static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
 static_assert(sizeof(struct score_counts) % sizeof(uint64_t) == 0, "numbers alone");
-static_assert(sizeof(struct score_session) == 32, "no hole");
 
 // The hint pages come first, then the workers' pages.
 static off_t page_offset(unsigned slot)

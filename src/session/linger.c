@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "session/session_kick.h"
 
 #define KEPT_MAX     32
 #define LOOKED_AT    2 // of those that were kept before, at each close
@@ -180,8 +181,9 @@ static int hear_out(int fd, uint64_t due_usec)
     do {
         r = drop_input(fd, PIECES);
         is_fast = is_fast || r >= MANY;
-    } while (r >= 0 && is_fast && base_now_usec() < due_usec && poll(&peer, 1, PAUSE_MSEC) != 0);
-    return r;
+    } while (r >= 0 && is_fast && !session_kick_has_come() && base_now_usec() < due_usec &&
+             poll(&peer, 1, PAUSE_MSEC) != 0);
+    return session_kick_has_come() ? -1 : r;
 }
 
 static void keep(const struct kept *one)
@@ -210,9 +212,11 @@ void linger_keep(int fd, uint64_t deadline_usec)
     if (deadline_usec < one.due_usec)
         one.due_usec = deadline_usec;
     if (shutdown(fd, SHUT_WR) < 0 || hear_out(fd, one.due_usec) < 0) {
+        session_kick_end();
         (void)close(fd);
         return;
     }
+    session_kick_end(); // it does not hold the worker any more
     one.heard_usec = base_now_usec();
     keep(&one);
 }
