@@ -3,7 +3,9 @@
 // is under way returns at once. This process sends the orders to itself.
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "pair.h"
@@ -137,9 +139,17 @@ static void serve_splice(struct tcpd_session *session)
             break;
 }
 
+// Has ended already, and closes, when there is much that nobody has read.
 static void serve_nothing(struct tcpd_session *session)
 {
-    (void)session; // ended already; what is left is the close
+    const int size = 1 << 20;
+    int unread = 0;
+
+    (void)setsockopt(session->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    while (unread < 100 * 1024) {
+        (void)usleep(1000);
+        assert_int_equal(ioctl(session->fd, SIOCINQ, &unread), 0);
+    }
 }
 
 static const struct {
@@ -158,6 +168,8 @@ static const struct {
     {"close of a client that floods", serve_nothing, true, true},
 };
 
+static int closing[2]; // has a byte when one is about to close
+
 // Its exit status: the session's result.
 static _Noreturn void serve(size_t row, const struct pair *pair)
 {
@@ -167,18 +179,21 @@ static _Noreturn void serve(size_t row, const struct pair *pair)
     servers[row].serve(&session);
     if (session_kick_has_come())
         session_stop(&session, SESSION_KICKED);
+    if (servers[row].is_closing)
+        assert_int_equal(write(closing[1], "", 1), 1);
     session_close(&session);
     _exit(session_kick_has_come() ? (int)session.result : 100);
 }
 
-static pid_t start_flood(int client)
+static pid_t start_flood(const struct pair *pair)
 {
     static const uint8_t bytes[1 << 16];
     pid_t pid = fork();
 
     if (pid != 0)
         return pid;
-    while (send(client, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0) {
+    (void)close(pair->server);
+    while (send(pair->client, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0) {
     }
     _exit(0);
 }
@@ -204,14 +219,17 @@ static void check_server(size_t i, enum kick_how how)
     const char *row = servers[i].name;
     const union sigval value = {.sival_int = session_kick_value(N, how)};
     struct pair pair = pair_open(PAIR_TCP);
-    pid_t flood = servers[i].floods ? start_flood(pair.client) : 0, pid = fork();
+    pid_t flood = servers[i].floods ? start_flood(&pair) : 0, pid = fork();
     uint64_t began;
+    char byte;
     int status;
 
     if (pid == 0)
         serve(i, &pair);
     base_close_fd(&pair.server);
     pair.server = -1;
+    if (servers[i].is_closing)
+        check_number(row, read(closing[0], &byte, 1), 1);
     wait_until_busy(pid, servers[i].floods);
     check_number(row, waitpid(pid, &status, WNOHANG), 0);
     began = base_now_usec();
@@ -272,7 +290,7 @@ static void test_reset(void **state)
 static int take_signal(void **state)
 {
     (void)state;
-    return session_kick_open();
+    return pipe(closing) < 0 ? -1 : session_kick_open();
 }
 
 int main(void)
