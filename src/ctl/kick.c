@@ -218,7 +218,7 @@ int kick_run(sd_bus *bus, const struct options *options)
             round.status = link_fail(NULL, r);
         if (round.json)
             (void)fputs("]}\n", stdout);
-        else if (round.is_choice)
+        else if (round.is_choice && (round.status == EX_OK || round.n_ended > 0))
             (void)printf("%zu session%s ended\n", round.n_ended, PLURAL(round.n_ended));
     }
     free(round.kicks);
