@@ -47,6 +47,8 @@ const char help_text[] =
     "      --sort WHAT    sessions: by age, in or out; the oldest come first, else those with\n"
     "                     most bytes\n"
     "      --limit N      sessions: only the first N\n"
+    "      --kernel       sessions: also what the kernel knows: round trips, bytes on their way\n"
+    "      --waiting      sessions: also clients that wait to be accepted\n"
     "      --service NAME kick: of that service\n"
     "      --yes          kick: all that were chosen\n"
     "      --reset        kick: reset the connection, instead of shutting it down\n"

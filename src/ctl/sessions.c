@@ -2,7 +2,6 @@
 #include "ctl/sessions.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>

@@ -254,6 +254,64 @@ def test_bad_calls(tcpd, control):
         assert len(sessions(control)) == 1
 
 
+def test_the_kernels_view(tcpd, control):
+    """What the kernel knows of a connection: bytes that a client does not read, and those that a
+    program has moved by itself."""
+    conf = configuration(service("chargen", **ONE), program("cat", **ONE),
+                         service("unix", "echo", listen=f"unix:{control}.echo", **ONE),
+                         control=f"unix:{control}")
+    with tcpd(conf) as daemon, daemon.connect("chargen"), \
+            begun(daemon, "program", b"x" * 1234), daemon.connect("unix"):
+        wait_sessions(control, 3)
+        wait_for(lambda: all_of(control)["chargen"]["kernel"]["send_q"] > 10000, what="it is full")
+        rows = all_of(control)
+        assert rows["chargen"]["kernel"]["rtt_usec"] > 0
+        kernel = rows["program"]["kernel"]
+        assert kernel["bytes_received"] == kernel["bytes_acknowledged"] == 1234
+        assert rows["program"]["bytes_in"] == 0 and rows["unix"]["kernel"] is None
+        _, out, _ = tcpdctl(control, "sessions", "--kernel", "program")
+        head, line, _ = out.splitlines()
+        assert head.split()[-4:] == ["RTT", "RETR", "RECV-Q", "SEND-Q"]
+        assert re.search(r" 1\.2K +1\.2K +[\d.]+ms +0 +0 +0$", line)
+
+
+def all_of(control):
+    """Those with the kernel's view, by their service."""
+    code, out, err = tcpdctl(control, "--json", "sessions", "--kernel")
+    assert (code, err) == (EX_OK, "")
+    return {row["service"]: row for row in json.loads(out)["sessions"]}
+
+
+def test_who_waits(tcpd, control):
+    """Clients in the queue, whom the daemon does not know yet: how long, and what they have sent."""
+    conf = configuration(service("echo", **ONE), service("other", "echo", **ONE),
+                         control=f"unix:{control}")
+
+    def waiting(*args):
+        code, out, err = tcpdctl(control, "--json", "sessions", "--waiting", *args)
+        assert (code, err) == (EX_OK, "")
+        return json.loads(out)["waiting"]
+
+    with tcpd(conf) as daemon, begun(daemon):
+        assert waiting() == []
+        assert tcpdctl(control, "sessions", "--waiting")[1].endswith("\n1 session, 0 clients wait\n")
+        with daemon.connect("echo") as first:
+            first.sendall(b"x" * 64)
+            wait_for(lambda: [row["kernel"]["quiet_usec"] > 300000 for row in waiting()] == [True],
+                     what="it waits for a while")
+            with daemon.connect("echo", source=("127.0.0.7", 0)) as second:
+                assert [row["peer"] for row in waiting()] == [peer_name(first), peer_name(second)]
+                assert [row["kernel"]["recv_q"] for row in waiting()] == [64, 0]
+                assert {row["listener"] for row in waiting()} == {
+                    f"127.0.0.1:{daemon.ports['echo']}"}
+                assert waiting("other") == [] and len(waiting("echo")) == 2
+                assert [row["peer"] for row in waiting("--peer", "127.0.0.7")] == [peer_name(second)]
+                assert [row["peer"] for row in waiting("--older", "300ms")][:1] == [peer_name(first)]
+                lines = tcpdctl(control, "sessions", "--kernel", "--waiting")[1].splitlines()
+                assert lines[-1] == "1 session, 2 clients wait"
+                assert re.match(rf"- +echo +\S+ +{peer_name(first)} +- +[\d.]+s +waiting +- +- ", lines[2])
+
+
 def test_stopped_worker(tcpd, control):
     """One that cannot write to its page is shown as it was."""
     with tcpd(configuration(service("echo", **ONE), control=f"unix:{control}")) as daemon, \
