@@ -15,6 +15,7 @@ import pytest
 
 from harness import (BUILD, EX_OK, EX_USAGE, PATIENCE, can_become_others, configuration, peer_name,
                      read_exactly, service, wait_for)
+from module_files import module
 from programs import ONE, listener, program
 
 TCPDCTL = BUILD / "tcpdctl"
@@ -321,3 +322,22 @@ def test_stopped_worker(tcpd, control):
         row, = sessions(control)
         assert row["peer"] == peer_name(sock)
         os.kill(worker, signal.SIGCONT)
+
+
+def test_a_page_of_garbage(tcpd, control, tmp_path):
+    """A module that writes over its worker's page: what is told of it is wrong, and all else is right."""
+    conf = configuration(module(tmp_path, "hostile", min_workers=2, max_workers=4, spare_workers=0),
+                         service("echo", **ONE), control=f"unix:{control}")
+    with tcpd(conf) as daemon, begun(daemon) as sock:
+        for _ in range(20):
+            with daemon.connect("hostile") as attacker:
+                attacker.sendall(b"scribble 0 0 none\n")
+                assert attacker.recv(1)
+                rows = sessions(control)
+                assert [row["peer"] for row in rows if row["service"] == "echo"] == [peer_name(sock)]
+                for args in ([], ["--kernel", "--waiting"], ["--doing", "reading"]):
+                    assert tcpdctl(control, "sessions", *args)[0] == EX_OK
+                for row in rows:
+                    if row["service"] == "hostile" and row["id"]:
+                        assert re.fullmatch(r"\d+\.\d+", row["id"])
+        assert len([row for row in sessions(control) if row["service"] == "echo"]) == 1
