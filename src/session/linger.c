@@ -181,9 +181,8 @@ static int hear_out(int fd, uint64_t due_usec)
     do {
         r = drop_input(fd, PIECES);
         is_fast = is_fast || r >= MANY;
-    } while (r >= 0 && is_fast && !session_kick_has_come() && base_now_usec() < due_usec &&
-             poll(&peer, 1, PAUSE_MSEC) != 0);
-    return session_kick_has_come() ? -1 : r;
+    } while (r >= 0 && is_fast && base_now_usec() < due_usec && poll(&peer, 1, PAUSE_MSEC) != 0);
+    return r;
 }
 
 static void keep(const struct kept *one)
