@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "config/handler.h"
 #include "control/control_object.h"
 #include "control/control_page.h"
 #include "log/log.h"
@@ -22,7 +23,7 @@
 #define LATER_USEC        (100 * USEC_PER_MSEC)
 #define SOON_USEC         (500 * USEC_PER_MSEC) // until that is over
 #define AGAIN_USEC        USEC_PER_SEC          // a call that was about to block may have missed it
-#define KILL_USEC         (5 * USEC_PER_SEC)    // how long it may take
+#define KILL_USEC         (5 * USEC_PER_SEC)    // how long it may take, but for a grace
 #define KILL_AT_ONCE_USEC (500 * USEC_PER_MSEC) // where the worker is to kill itself
 
 static const char *const how_names[] = {
@@ -56,7 +57,6 @@ static void answer(struct control_kick *kick, bool is_killed)
         r = sd_bus_send(NULL, kick->reply, NULL);
     if (r < 0)
         control_doom(kick->connection); // so that it does not wait
-    kick->connection->called_usec = base_now_usec();
     give_up(kick);
 }
 
@@ -75,6 +75,7 @@ static bool look_at(const struct control *control, struct control_kick *kick, ui
 {
     const struct worker *worker = find(control, kick);
 
+    kick->connection->called_usec = now; // it is not silent, but waits
     if (!worker || (!kick->is_killed && !has_it(control, kick, worker))) {
         answer(kick, kick->is_killed || (!worker && kick->how == KICK_KILL));
         return false;
@@ -194,6 +195,14 @@ static struct control_kick *find_place(struct control *control)
     return NULL;
 }
 
+// How long it may take.
+static uint64_t patience(const struct service *service, enum kick_how how)
+{
+    if (how == KICK_KILL)
+        return KILL_AT_ONCE_USEC;
+    return KILL_USEC + (service->handler->grace ? service->handler->grace(service) : 0);
+}
+
 static int start(struct control_connection *connection, sd_bus_message *message,
                  struct control_kick *kick, const struct worker *worker)
 {
@@ -214,7 +223,7 @@ static int start(struct control_connection *connection, sd_bus_message *message,
     kick->started_usec = worker->started_usec;
     kick->asked_usec = now;
     kick->again_usec = now + AGAIN_USEC;
-    kick->kill_usec = now + (kick->how == KICK_KILL ? KILL_AT_ONCE_USEC : KILL_USEC);
+    kick->kill_usec = now + patience(worker->pool->service, kick->how);
     *place = *kick;
     log_info("%s: process %d of user %u ends session %d.%" PRIu64 " (%s)", worker->pool->name,
              connection->pid, connection->uid, (int)worker->pid, kick->number,

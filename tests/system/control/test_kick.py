@@ -15,8 +15,8 @@ import pytest
 
 from certificates import Authority
 from harness import (EX_NOPERM, EX_OK, EX_USAGE, PATIENCE, SANITIZED, Text, activated,
-                     can_become_others, configuration, peer_name, proc_children, read_exactly,
-                     service, tcp_far_end, wait_for)
+                     can_become_others, configuration, peer_name, proc_children, proc_title,
+                     read_exactly, service, tcp_far_end, wait_for)
 from module_files import module
 from programs import ONE, program
 from test_sessions import (  # noqa: F401 (control is a fixture)
@@ -220,6 +220,21 @@ def test_a_module_that_hangs(tcpd, control, tmp_path):
                 wait_cut(sock)
             daemon.wait_workers(lambda pids: pids and row["pid"] not in pids)
         daemon.wait_log(rf"worker {row['pid']} did not end its session 1: killed")
+
+
+def test_a_program_that_ignores_it(tcpd, control):
+    """It has all of its kill_grace, and its worker stays."""
+    stubborn = program(["sh", "-c", "trap '' TERM; exec sleep 1000"], kill_grace="6s", **ONE)
+    with tcpd(configuration(stubborn, control=f"unix:{control}")) as daemon, \
+            daemon.connect("program") as sock:
+        row, = wait_sessions(control, 1)
+        wait_for(lambda: [pid for pid in proc_children(row["pid"]) if "sleep" in proc_title(pid)],
+                 what="its program")
+        code, out, err, took = kick(control, row["id"])
+        assert (code, err) == (EX_OK, "") and ": ended (program, " in out
+        assert 5.9 < took < 7 + SOON
+        wait_cut(sock)
+        assert daemon.workers() == [row["pid"]] and not proc_children(row["pid"])
 
 
 def test_choices(tcpd, control):
