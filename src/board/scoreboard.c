@@ -26,7 +26,10 @@ struct score_page {
     _Atomic uint64_t held; // without the sequence, too
     struct score_peer sender;
     struct score_counts counts; // without the sequence, too
-    char rest[PAGE - 80 - sizeof(struct score_counts)];
+    struct recent recent;       // each record has a sequence of its own
+    struct score_session session;
+    char rest[PAGE - 80 - sizeof(struct score_counts) - sizeof(struct recent) -
+              sizeof(struct score_session)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
 static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
@@ -94,6 +97,42 @@ const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned
     return &board->pages[slot].held;
 }
 
+const struct recent *scoreboard_recent(const struct scoreboard *board, unsigned slot)
+{
+    assert(slot < SCOREBOARD_SLOTS);
+    return &board->pages[slot].recent;
+}
+
+uint64_t scoreboard_number(const struct scoreboard *board, unsigned slot)
+{
+    assert(slot < SCOREBOARD_SLOTS);
+    return __atomic_load_n(&board->pages[slot].session.number, __ATOMIC_RELAXED);
+}
+
+// What has been added to a count since; the page can say anything.
+static uint64_t since(const uint64_t *count, uint64_t before)
+{
+    uint64_t now = __atomic_load_n(count, __ATOMIC_RELAXED);
+
+    return now >= before && now - before < SCORE_MAX ? now - before : 0;
+}
+
+static struct score_live read_live(const struct score_page *page)
+{
+    const struct score_session *session = &page->session;
+    uint8_t doing = __atomic_load_n(&session->doing, __ATOMIC_RELAXED);
+    uint64_t turns = __atomic_load_n(&session->turns, __ATOMIC_RELAXED);
+
+    return (struct score_live){
+        .number = __atomic_load_n(&session->number, __ATOMIC_RELAXED),
+        .received = since(&page->counts.received, session->received_before),
+        .sent = since(&page->counts.sent, session->sent_before),
+        .turns = (turns + 1) / 2,
+        .doing = doing < DOINGS ? (enum score_doing)doing : DOING_NOTHING,
+        .peer_ended = __atomic_load_n(&session->peer_ended, __ATOMIC_RELAXED) != 0,
+    };
+}
+
 static void check_peer(struct score_peer *peer)
 {
     if (peer->family != AF_INET && peer->family != AF_INET6 && peer->family != AF_UNIX)
@@ -114,6 +153,7 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot)
             .peer = page->peer,
             .sender = page->sender,
             .forbidden = __atomic_load_n(&page->forbidden, __ATOMIC_RELAXED),
+            .live = read_live(page),
         };
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -230,7 +270,17 @@ void score_busy(struct score_page *page, uint64_t now_usec, const struct sockadd
     page->since_usec = now_usec;
     page->peer = make_peer(peer);
     page->sender.family = AF_UNSPEC;
+    page->session = (struct score_session){.received_before = page->counts.received,
+                                           .sent_before = page->counts.sent,
+                                           .doing = DOING_OPENING};
     __atomic_store_n(&page->state, WORKER_BUSY, __ATOMIC_RELAXED);
+    write_end(page);
+}
+
+void score_begin(struct score_page *page, uint64_t number)
+{
+    write_begin(page);
+    __atomic_store_n(&page->session.number, number, __ATOMIC_RELAXED);
     write_end(page);
 }
 
@@ -248,12 +298,23 @@ void score_done(struct score_page *page)
     write_begin(page);
     page->sessions++;
     page->peer.family = page->sender.family = AF_UNSPEC;
+    __atomic_store_n(&page->session.number, 0, __ATOMIC_RELAXED);
     write_end(page);
+}
+
+struct score_session *score_session(struct score_page *page)
+{
+    return &page->session;
 }
 
 struct score_counts *score_counts(struct score_page *page)
 {
     return &page->counts;
+}
+
+struct recent *score_recent(struct score_page *page)
+{
+    return &page->recent;
 }
 
 _Atomic uint64_t *score_held(struct score_page *page)

@@ -12,9 +12,11 @@
 
 #include "board/datagram_losses.h"
 #include "board/log_quota.h"
+#include "board/recent.h"
 #include "board/refusals.h"
 #include "board/reserve.h"
 #include "board/score_counts.h"
+#include "board/score_session.h"
 
 #define SCOREBOARD_SLOTS 65536 // workers of all pools and generations
 #define SCOREBOARD_POOLS 1024
@@ -45,6 +47,7 @@ struct score {
     struct score_peer peer;
     struct score_peer sender; // through whom it came; family 0: through nobody
     uint32_t forbidden;       // the call that has ended it: sandbox_enter(); 0: none
+    struct score_live live;   // of the session in hand, while it is busy
 };
 
 struct score_page; // a worker's own page
@@ -74,6 +77,10 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot);
 void scoreboard_add_counts(const struct scoreboard *board, unsigned slot, struct score_counts *sum);
 #define SCORE_MAX (UINT64_C(1) << 62)
 enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot);
+// The number of the session that it has in hand; 0: of none.
+uint64_t scoreboard_number(const struct scoreboard *board, unsigned slot);
+// That worker's last sessions.
+const struct recent *scoreboard_recent(const struct scoreboard *board, unsigned slot);
 // What a worker holds of its pool's source table, in the words of access/source_table.h.
 const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned slot);
 // Empties a page and gives its memory back; only after the worker was reaped.
@@ -92,9 +99,13 @@ void score_busy(struct score_page *page, uint64_t now_usec, const struct sockadd
 // Behind a proxy, whose header has come: whom it serves now, and through whom.
 void score_client(struct score_page *page, const struct sockaddr *client,
                   const struct sockaddr *sender);
+// Whose turn it is: that session begins.
+void score_begin(struct score_page *page, uint64_t number);
 void score_done(struct score_page *page); // a session has ended
+struct score_session *score_session(struct score_page *page);
 // What the worker counts, and it alone.
 struct score_counts *score_counts(struct score_page *page);
+struct recent *score_recent(struct score_page *page);
 _Atomic uint64_t *score_held(struct score_page *page);
 // Where a forbidden call is noted.
 uint32_t *score_forbidden(struct score_page *page);

@@ -33,6 +33,9 @@ struct handler {
     // The file that it executes or loads, for texts; owned by the service.
     const char *(*runs)(const struct service *service);
 
+    // How long a session that is to end may still take. NULL: not at all.
+    uint64_t (*grace)(const struct service *service);
+
     // --- Optional; in a worker ---
     // Takes the place of the accept loop where service->accepts_itself: becomes a program that
     // accepts. Returns on failure, which it has logged, and when the worker is to stop.

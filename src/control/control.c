@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/base.h"
+#include "control/control_kick.h"
 #include "control/control_object.h"
 #include "log/log.h"
 
@@ -48,6 +49,7 @@ static void set_timer(struct control *control, uint64_t usec)
 static void close_connection(struct control_connection *connection)
 {
     control_forget_calls(connection);
+    control_kick_forget(connection->control, connection);
     control_input_close(&connection->input);
     connection->bus = sd_bus_close_unref(connection->bus); // no flush: that would block
     base_close_fd(&connection->socket);
@@ -347,6 +349,7 @@ struct control *control_close(struct control *control)
         control->connections = connection->next;
         close_connection(connection);
     }
+    control_kick_forget(control, NULL);
     (void)sd_event_source_disable_unref(control->listening);
     (void)sd_event_source_disable_unref(control->timer);
     (void)sd_event_source_disable_unref(control->sweep);

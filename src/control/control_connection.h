@@ -10,9 +10,11 @@
 
 #include "control/control_input.h"
 #include "master/master_state.h"
+#include "session/session_kick.h"
 
 #define CONTROL_CONNECTIONS 16
 #define CONTROL_CALLS       16 // of Reload() and Check() that wait, in each connection
+#define CONTROL_KICKS       64 // sessions that are being ended
 
 // A call of Reload() or Check() that waits for its answer.
 struct control_call {
@@ -36,6 +38,18 @@ struct control_connection {
     bool doomed; // to be closed by the next sweep
 };
 
+// A session that is being ended.
+struct control_kick {
+    struct control_connection *connection;
+    sd_bus_message *reply; // without its last word; NULL: there is none
+    pid_t pid;
+    uint64_t started_usec; // the worker: another one may get its number
+    uint64_t number;
+    enum kick_how how;
+    uint64_t asked_usec, again_usec, kill_usec;
+    bool is_killed;
+};
+
 struct control {
     struct master *master;
     int fd;
@@ -49,6 +63,8 @@ struct control {
     uint64_t said_usec;    // when that was last logged, 0: never
     uint64_t started_usec; // since the daemon runs
     uint64_t started_realtime_usec;
+    struct control_kick kicks[CONTROL_KICKS];
+    sd_event_source *kick_timer; // NULL: none was asked for yet
 };
 
 // Has the connection closed after this event; may be called from its own callbacks. What calls this

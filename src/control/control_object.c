@@ -13,7 +13,9 @@
 #include "base/base.h"
 #include "control/control_counters.h"
 #include "control/control_explain.h"
+#include "control/control_kick.h"
 #include "control/control_nodes.h"
+#include "control/control_sessions.h"
 #include "control/control_sources.h"
 #include "control/control_status.h"
 #include "log/log.h"
@@ -153,6 +155,12 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("GetStatus", "", "a{sv}aa{sv}aa{sv}aa{sv}", on_get_status,
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("GetCounters", "", "a{sv}aa{sv}", on_get_counters, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListSessions", "stua{sv}", "a(utsssstsbtttt)t", control_on_list_sessions,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListWorkers", "stu", "a(ussusbttttts)t", control_on_list_workers,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("EndSession", "uts", "ssttts", control_on_end_session,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Sources", "s", "aa{sv}", on_sources, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Pardon", "ss", "t", on_pardon, SD_BUS_VTABLE_UNPRIVILEGED),

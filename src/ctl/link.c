@@ -160,7 +160,7 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
                 path, strerror(-r));
 }
 
-static int fail_call(const sd_bus_error *error, int r)
+int link_fail(const sd_bus_error *error, int r)
 {
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
         return fail(EX_NOPERM,
@@ -187,6 +187,21 @@ static int fail_call(const sd_bus_error *error, int r)
                 sd_bus_error_is_set(error) && error->message ? error->message : strerror(-r));
 }
 
+int link_new(sd_bus *bus, const char *method, sd_bus_message **ret)
+{
+    return sd_bus_message_new_method_call(bus, ret, NULL, "/tcpd", "tcpd.Manager", method);
+}
+
+int link_send(sd_bus *bus, sd_bus_message *call, uint64_t timeout_usec, sd_bus_message **ret_reply)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    int r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
+    int status = r < 0 ? link_fail(&error, r) : EX_OK;
+
+    sd_bus_error_free(&error);
+    return status;
+}
+
 int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
     return link_call_with(bus, method, NULL, (const char *[]){NULL}, timeout_usec, ret_reply);
@@ -195,20 +210,14 @@ int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_mes
 int link_call_with(sd_bus *bus, const char *method, char **services, const char *const *texts,
                    uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
-    sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *call = NULL;
-    int status = EX_OK;
-    int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager", method);
+    int r = link_new(bus, method, &call), status;
 
     if (r >= 0 && services)
         r = sd_bus_message_append_strv(call, services);
     for (; r >= 0 && *texts; texts++)
         r = sd_bus_message_append(call, "s", *texts);
-    if (r >= 0)
-        r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
-    if (r < 0)
-        status = fail_call(&error, r);
-    sd_bus_error_free(&error);
+    status = r < 0 ? link_fail(NULL, r) : link_send(bus, call, timeout_usec, ret_reply);
     (void)sd_bus_message_unref(call);
     return status;
 }

@@ -24,5 +24,11 @@ int link_call(sd_bus *bus, const char *method, uint64_t timeout_usec, sd_bus_mes
 int link_call_with(sd_bus *bus, const char *method, char **services, const char *const *texts,
                    uint64_t timeout_usec, sd_bus_message **ret_reply);
 
+// The same in pieces, for calls with other arguments: makes one, 0 or -errno; and sends it.
+int link_new(sd_bus *bus, const char *method, sd_bus_message **ret);
+int link_send(sd_bus *bus, sd_bus_message *call, uint64_t timeout_usec, sd_bus_message **ret_reply);
+// Says what an error means; error NULL: r, -errno, is all there is. The exit status.
+int link_fail(const sd_bus_error *error, int r);
+
 // Waits until the daemon is gone. EX_OK, EX_UNAVAILABLE when it no longer answers.
 int link_wait_end(sd_bus *bus, uint64_t timeout_usec);

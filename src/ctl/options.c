@@ -20,7 +20,16 @@
 #define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
 
 // What may follow a command.
-enum words { NOTHING, FILE_OR_INSTANCE, SERVICES, ADDRESS, ADDRESS_OR_ALL, ONE_SERVICE, APPLY };
+enum words {
+    NOTHING,
+    FILE_OR_INSTANCE,
+    SERVICES,
+    ADDRESS,
+    ADDRESS_OR_ALL,
+    ONE_SERVICE,
+    APPLY,
+    IDS
+};
 
 // How a command is written, what follows, and how long its answer may take. A reload is slow when
 // it has to wait for another one, or for a name service.
@@ -34,6 +43,8 @@ static const struct {
     [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
+    [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC},
+    [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC},
     [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
     [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
     [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
@@ -79,6 +90,7 @@ static void check_words(enum command command, int n, const char *first)
         [ADDRESS_OR_ALL] = {1, 2, "write: tcpdctl ", " ADDRESS | all [SERVICE]"},
         [ONE_SERVICE] = {0, 1, "write: tcpdctl ", " [SERVICE]"},
         [APPLY] = {1, 1, "write: tcpdctl ", " apply"},
+        [IDS] = {0, INT_MAX, "", ""},
     };
     enum words words = commands[command].words;
     char text[80];
@@ -96,8 +108,8 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, sources, pardon, metrics, reload, stop, check, "
-               "config, sockets apply, drain, ready or maint",
+        refuse("name a command: status, explain, sources, pardon, metrics, sessions, kick, "
+               "reload, stop, check, config, sockets apply, drain, ready or maint",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
@@ -182,9 +194,16 @@ static void check_combination(const struct options *options, bool timed)
 {
     enum command command = options->command;
     bool prints = command == COMMAND_STATUS || command == COMMAND_EXPLAIN ||
-                  command == COMMAND_SOURCES;
+                  command == COMMAND_SOURCES || command == COMMAND_SESSIONS ||
+                  command == COMMAND_KICK;
+    const char *word,
+        *wrong = session_options_check(&options->sessions, command == COMMAND_SESSIONS,
+                                       command == COMMAND_KICK, &word);
 
-    refuse_unless(options->json, "--json", prints, " is for status, explain and sources only");
+    if (wrong)
+        refuse(wrong, word);
+    refuse_unless(options->json, "--json", prints,
+                  " is for status, explain, sources, sessions and kick only");
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
@@ -204,13 +223,21 @@ static void check_combination(const struct options *options, bool timed)
 }
 
 static const struct option names[] = {
-    {"socket", required_argument, NULL, 's'},  {"instance", required_argument, NULL, 'i'},
-    {"json", no_argument, NULL, 'j'},          {"through", required_argument, NULL, 'T'},
-    {"openmetrics", no_argument, NULL, 'o'},   {"output", required_argument, NULL, 'f'},
-    {"no-wait", no_argument, NULL, 'n'},       {"wait", no_argument, NULL, 'w'},
-    {"reason", required_argument, NULL, 'r'},  {"dry-run", no_argument, NULL, 'd'},
-    {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},       {0},
+    {"socket", required_argument, NULL, 's'},
+    {"instance", required_argument, NULL, 'i'},
+    {"json", no_argument, NULL, 'j'},
+    {"through", required_argument, NULL, 'T'},
+    {"openmetrics", no_argument, NULL, 'o'},
+    {"output", required_argument, NULL, 'f'},
+    {"no-wait", no_argument, NULL, 'n'},
+    {"wait", no_argument, NULL, 'w'},
+    {"reason", required_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'd'},
+    {"timeout", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    SESSION_OPTION_NAMES,
+    {0},
 };
 
 // What follows the command, as check_words() has found it.
@@ -222,6 +249,8 @@ static void take_words(struct options *options, char **words, const char *instan
 
     if (kind == SERVICES)
         options->services = words;
+    if (kind == IDS)
+        options->sessions.ids = words;
     if (has_address)
         options->address = *words++;
     if (has_address || kind == ONE_SERVICE)
@@ -231,6 +260,19 @@ static void take_words(struct options *options, char **words, const char *instan
     if (instance && word)
         refuse("--instance names a daemon already; give no argument", "");
     choose_file(options, word, instance);
+}
+
+// An option of sessions or kick. False: it is none.
+static bool take_session_option(struct options *options, int option, const char *value)
+{
+    const char *wrong;
+
+    if (option < SESSION_PEER || option >= SESSION_OPTIONS)
+        return false;
+    wrong = session_options_take(&options->sessions, (enum session_option)option, value);
+    if (wrong)
+        refuse(wrong, value);
+    return true;
 }
 
 struct options options_parse(int argc, char **argv)
@@ -282,6 +324,8 @@ struct options options_parse(int argc, char **argv)
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
+            if (take_session_option(&options, option, optarg))
+                break;
             (void)fputs("See tcpdctl --help.\n", stderr); // getopt has said what is wrong
             exit(EX_USAGE);
         }

@@ -5,9 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ctl/session_options.h"
+
 enum command {
     COMMAND_STATUS,
     COMMAND_METRICS,
+    COMMAND_SESSIONS,
+    COMMAND_KICK,
     COMMAND_EXPLAIN,
     COMMAND_SOURCES,
     COMMAND_PARDON,
@@ -29,14 +33,15 @@ struct options {
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain, pardon: of the client
-    const char *service;  // explain, sources, pardon: "" for all
+    const char *service;  // explain, sources, pardon, sessions: "" for all
     const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     char **services;      // drain, ready, maint: those that are named, then NULL; none: all
     const char *reason;   // maint
     bool json;
     bool open_metrics;
-    const char *output; // a file, NULL: standard output
+    const char *output;              // a file, NULL: standard output
+    struct session_options sessions; // sessions, kick
     bool wait;
     bool no_wait;
     bool dry_run;

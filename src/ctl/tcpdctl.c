@@ -11,11 +11,13 @@
 #include "base/base.h"
 #include "ctl/check.h"
 #include "ctl/explain.h"
+#include "ctl/kick.h"
 #include "ctl/link.h"
 #include "ctl/metrics.h"
 #include "ctl/node.h"
 #include "ctl/options.h"
 #include "ctl/report.h"
+#include "ctl/sessions.h"
 #include "ctl/sockets.h"
 #include "ctl/sources.h"
 
@@ -86,6 +88,10 @@ int main(int argc, char **argv)
         status = sources_show(bus, &options);
     else if (options.command == COMMAND_PARDON)
         status = sources_pardon(bus, &options);
+    else if (options.command == COMMAND_SESSIONS)
+        status = sessions_run(bus, &options);
+    else if (options.command == COMMAND_KICK)
+        status = kick_run(bus, &options);
     else if (options.command == COMMAND_RELOAD)
         status = link_call(bus, "Reload", options.timeout_usec, NULL);
     else if (options.command == COMMAND_STOP)

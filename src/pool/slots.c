@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "process/own_memory.h"
@@ -70,6 +72,13 @@ struct worker *slots_find(struct slots *slots, pid_t pid)
     return worker;
 }
 
+struct worker *slots_next(struct slots *slots, unsigned from)
+{
+    while (from < slots->n_touched && slots->workers[from].pid == 0)
+        from++;
+    return from < slots->n_touched ? &slots->workers[from] : NULL;
+}
+
 void slots_release(struct slots *slots, struct worker *worker)
 {
     struct worker **link = bucket_of(slots, worker->pid);
@@ -95,6 +104,20 @@ int slots_terminate(const struct worker *worker, int idle_ms)
     if (worker->pid <= 1)
         return -ESRCH;
     return sigqueue(worker->pid, SIGTERM, (union sigval){.sival_int = idle_ms}) < 0 ? -errno : 0;
+}
+
+int slots_order(const struct worker *worker, int value)
+{
+    siginfo_t info = {.si_signo = SIGRTMIN, .si_code = SI_QUEUE};
+
+    if (worker->pid <= 1)
+        return -ESRCH;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_int = value;
+    // A worker's main thread has the worker's number.
+    return syscall(SYS_rt_tgsigqueueinfo, worker->pid, worker->pid, SIGRTMIN, &info) < 0 ? -errno
+                                                                                         : 0;
 }
 
 int slots_kill_orphan(struct slots *slots, pid_t pid)

@@ -46,6 +46,8 @@ struct worker *slots_reserve(struct slots *slots);
 void slots_fill(struct slots *slots, struct worker *worker, pid_t pid);
 // The worker with that pid, NULL for a child that is none of ours.
 struct worker *slots_find(struct slots *slots, pid_t pid);
+// The first worker at that slot or behind it; NULL: there is none.
+struct worker *slots_next(struct slots *slots, unsigned from);
 void slots_release(struct slots *slots, struct worker *worker);
 // Kills a child that is no worker, and was not reaped yet. 0 or -errno.
 int slots_kill_orphan(struct slots *slots, pid_t pid);
@@ -54,3 +56,5 @@ int slots_signal(const struct worker *worker, int signal);
 // The same with TERM and a number that it comes with: see process_idle_usec(). Negative: the worker
 // takes note of it, and goes on. sigqueue(3).
 int slots_terminate(const struct worker *worker, int idle_ms);
+// The same with SIGRTMIN, for the thread that serves: see session/session_kick.h.
+int slots_order(const struct worker *worker, int value);

@@ -134,6 +134,11 @@ static const char *runs(const struct service *service)
     return program_file(program_options(service));
 }
 
+static uint64_t grace(const struct service *service)
+{
+    return program_options(service)->kill_grace_usec;
+}
+
 const struct handler handler_program = {
     .name = "program",
     .face = {.abi = TCPD_HANDLER_ABI, .open = open_worker, .serve = serve, .close = close_worker},
@@ -141,6 +146,7 @@ const struct handler handler_program = {
     .prepare = program_check,
     .release = program_options_release,
     .runs = runs,
+    .grace = grace,
     .become = program_become_listener,
     .starts_processes = true,
 };

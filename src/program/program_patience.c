@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "process/process.h"
 #include "program/program.h"
+#include "session/session_kick.h"
 
 #define FIRST_USEC (100 * USEC_PER_MSEC)
 #define SHIFT_MAX  4
@@ -77,8 +78,8 @@ static bool wait_for_room(struct tcpd_session *session, unsigned *n_waits)
 
     (*n_waits)++;
     for (uint64_t now = base_now_usec(); now < until; now = base_now_usec()) {
-        if (program_is_late() || now >= due) {
-            session_stop(session, late);
+        if (program_is_late() || now >= due || session_kick_has_come()) {
+            session_stop(session, late); // or ended by an administrator
             return false;
         }
         program_poll(&client, 1, until < due ? until : due);

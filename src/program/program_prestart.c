@@ -17,6 +17,7 @@
 #include "program/program_patience.h"
 #include "program/relay.h"
 #include "session/session.h"
+#include "session/session_kick.h"
 
 struct instance {
     struct program program;
@@ -155,6 +156,8 @@ static void attend(struct attendance *attendance)
     if (fds[NEXT_ERR].revents != 0)
         program_log(&waiting.program, NULL);
     (void)relay_step(relay, fds);
+    if (session_kick_has_come())
+        session_stop(session, SESSION_KICKED);
     if (program_is_late() || base_now_usec() >= its_due)
         session_stop(session, late);
 }

@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "program/program_patience.h"
+#include "session/session_kick.h"
 
 #define SEND_LOOKS      4 // in send_timeout
 #define HELD_FIRST_USEC (10 * USEC_PER_MSEC)
@@ -155,7 +156,9 @@ static bool is_over(struct watch *watch)
 
     look_at_client(watch, now);
     look_at_socket(watch, now);
-    if (is_late(watch, now))
+    if (session_kick_has_come())
+        session_stop(watch->session, SESSION_KICKED);
+    else if (is_late(watch, now))
         session_stop(watch->session, watch->late);
     else if (has_stalled(watch, now))
         session_stop(watch->session, SESSION_SEND_TIMEOUT);

@@ -149,7 +149,7 @@ static bool fill(struct relay *relay, enum relay_end from, size_t size)
     }
     if (from == RELAY_CLIENT) {
         session_count_in(session, n > 0 ? (uint64_t)n : 0);
-        session->peer_ended = n == 0;
+        session_note_end(session, n == 0);
     } else if (n <= 0) {
         relay->end_due_usec = base_now_usec() + END_HELD_USEC;
         relay->is_far_closed = has_closed(relay->fds[RELAY_FAR]);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "session/session_kick.h"
 
 #define KEPT_MAX     32
 #define LOOKED_AT    2 // of those that were kept before, at each close
@@ -210,9 +211,11 @@ void linger_keep(int fd, uint64_t deadline_usec)
     if (deadline_usec < one.due_usec)
         one.due_usec = deadline_usec;
     if (shutdown(fd, SHUT_WR) < 0 || hear_out(fd, one.due_usec) < 0) {
+        session_kick_end();
         (void)close(fd);
         return;
     }
+    session_kick_end(); // it does not hold the worker any more
     one.heard_usec = base_now_usec();
     keep(&one);
 }

@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "process/process.h"
 #include "session/linger.h"
+#include "session/session_kick.h"
 #include "session/session_private.h"
 
 #define PAGE        4096
@@ -40,6 +41,7 @@ const char *const session_result_names[SESSION_RESULTS] = {
     [SESSION_HANDSHAKE_TIMEOUT] = "handshake timeout",
     [SESSION_REFUSED] = "request refused",
     [SESSION_TLS_FAILED] = "tls failed",
+    [SESSION_KICKED] = "kicked",
 };
 
 uint8_t *tcpd_buffer(void)
@@ -80,6 +82,7 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
     session->has_last = false;
     session->is_ticking = linger_has_any() || session->stage; // whose waits are several
     session->owes = false;
+    session_kick_forget();
     if (session->stage)
         stage_open(session->stage);
 }
@@ -87,7 +90,7 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
 void session_stop(struct tcpd_session *session, enum session_result result)
 {
     if (session->result == SESSION_OK)
-        session->result = result;
+        session->result = session_kick_has_come() ? SESSION_KICKED : result;
 }
 
 int session_stop_by_errno(struct tcpd_session *session, int error)
@@ -229,14 +232,16 @@ static ssize_t receive(struct tcpd_session *session, const struct session_place 
     for (;;) {
         ssize_t n;
 
+        if (session_kick_has_come())
+            session_stop(session, SESSION_KICKED);
         if (session->result != SESSION_OK || read_wait(session, waiting.usec, &wait) < 0)
             return -1;
         n = take(session, to, size, wait, waiting.usec > 0);
-        if (n == 0 && session->has_last && !to->is_part)
-            continue; // an empty message
+        if (n == 0 && ((session->has_last && !to->is_part) || session_kick_has_come()))
+            continue; // an empty message; or not the client's end
         if (n >= 0) {
             session_count_in(session, (uint64_t)n);
-            session->peer_ended = n == 0 && !session->has_last;
+            session_note_end(session, n == 0 && !session->has_last);
             session->owes = (to->flags & MSG_TRUNC) == 0;
             return n;
         }
@@ -250,9 +255,9 @@ ssize_t session_receive(struct tcpd_session *session, const struct session_place
 {
     ssize_t n;
 
-    session->n_turns++;
+    session_enter(session, DOING_READING);
     n = receive(session, to, size);
-    session->n_turns++;
+    session_leave(session);
     return n;
 }
 
@@ -304,9 +309,9 @@ static int send_rest(struct tcpd_session *session, struct session_place from, si
 {
     int r;
 
-    session->n_turns++;
+    session_enter(session, DOING_WRITING);
     r = write_rest(session, from, size);
-    session->n_turns++;
+    session_leave(session);
     return r;
 }
 
@@ -323,7 +328,8 @@ int tcpd_write(struct tcpd_session *session, const void *data, size_t size)
         n = send(session->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n == (ssize_t)size) {
             session_count_out(session, size);
-            session->n_turns += 2;
+            session->n_turns++;
+            session_leave(session);
             return 0;
         }
         if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -361,7 +367,8 @@ static bool has_last_word(const struct tcpd_session *session)
 
     // Of a stage the peer's end is one of its own; the socket's may be still to come.
     if ((session->peer_ended && !session->stage) || session->result == SESSION_RESET ||
-        session->result == SESSION_PEER_LOST || session->result == SESSION_SEND_TIMEOUT)
+        session->result == SESSION_PEER_LOST || session->result == SESSION_SEND_TIMEOUT ||
+        session->result == SESSION_KICKED)
         return false;
     return session->result != SESSION_STOPPED || ioctl(session->fd, SIOCOUTQ, &unsent) < 0 ||
            unsent > 0;
@@ -369,14 +376,16 @@ static bool has_last_word(const struct tcpd_session *session)
 
 static void close_connection(struct tcpd_session *session)
 {
-    if (session->result == SESSION_SEND_TIMEOUT)
+    if (session->result == SESSION_SEND_TIMEOUT || session_kick_resets())
         session_set_reset(session->fd);
     if (session->stage)
         session_stage_close(session);
-    if (has_last_word(session))
+    if (has_last_word(session)) {
         linger_keep(session->fd, session->deadline_usec);
-    else
-        base_close_fd(&session->fd);
+        return;
+    }
+    session_kick_end();
+    base_close_fd(&session->fd);
 }
 
 void session_close(struct tcpd_session *session)

@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "base/proxy_header.h"
 #include "board/score_counts.h"
+#include "board/score_session.h"
 #include "config/config.h"
 #include "tcpd/handler.h"
 #include "transport/stage.h"
@@ -34,6 +35,7 @@ enum session_result {
     SESSION_HANDSHAKE_TIMEOUT,
     SESSION_REFUSED, // a stage did
     SESSION_TLS_FAILED,
+    SESSION_KICKED, // an administrator has ended it
     SESSION_RESULTS,
 };
 
@@ -52,6 +54,7 @@ struct tcpd_session {
     const struct service *service;
     struct stage *stage;         // between the session and its socket, NULL: none
     struct score_counts *counts; // of the worker, for all its sessions; NULL: nobody counts
+    struct score_session *live;  // of the worker, what it tells of this one; NULL: nothing
     union {
         struct sockaddr any;
         struct sockaddr_storage storage;
@@ -92,6 +95,26 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
 
 // What its stages have to say first, within handshake_timeout. False: there is nothing to serve.
 bool session_begin(struct tcpd_session *session);
+
+// In and out of a function that comes to the client.
+static inline void session_enter(struct tcpd_session *session, enum score_doing doing)
+{
+    session->n_turns++;
+    if (session->live)
+        score_turn(session->live, doing, session->n_turns);
+}
+
+static inline void session_leave(struct tcpd_session *session)
+{
+    session_enter(session, DOING_WORKING);
+}
+
+static inline void session_note_end(struct tcpd_session *session, bool has_ended)
+{
+    session->peer_ended = has_ended;
+    if (session->live && has_ended)
+        score_peer_ended(session->live);
+}
 
 // Bytes that have come for the handler, or have left from it.
 static inline void session_count_in(struct tcpd_session *session, uint64_t n)

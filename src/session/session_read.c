@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "process/process.h"
 #include "session/session.h"
+#include "session/session_kick.h"
 #include "session/session_private.h"
 
 static char lines[TCPD_LINE_MAX + 3]; // a line, its CRLF and a NUL
@@ -217,14 +218,14 @@ int tcpd_pause(struct tcpd_session *session, uint64_t usec)
     if (session->result != SESSION_OK)
         return -1;
     session_sign();
-    session->n_turns++;
-    for (; now < until; now = base_now_usec()) {
+    session->n_turns++; // no reading or writing, but no hanging either
+    for (; now < until && !session_kick_has_come(); now = base_now_usec()) {
         struct timespec rest = base_timespec(until - now);
 
         (void)nanosleep(&rest, NULL); // a signal shortens one round only
     }
-    session->n_turns++;
-    if (until < session->deadline_usec)
+    session_leave(session);
+    if (until < session->deadline_usec && !session_kick_has_come())
         return 0;
     session_stop(session, SESSION_TIMEOUT);
     return -1;

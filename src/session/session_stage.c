@@ -194,11 +194,11 @@ int session_stage_write(struct tcpd_session *session, const void *data, size_t s
 {
     bool is_written = true;
 
-    session->n_turns++;
+    session_enter(session, DOING_WRITING);
     session->stage_due_usec = send_due(session);
     if (size > 0 || is_last)
         is_written = write_all(session, data, size, is_last);
-    session->n_turns++;
+    session_leave(session);
     return is_written ? 0 : -1;
 }
 
@@ -282,7 +282,8 @@ void session_stage_close(struct tcpd_session *session)
     enum stage_ending ending = endings[result];
     int flags = MSG_DONTWAIT; // what there is room for leaves, however late it is
 
-    if (result == SESSION_RESET || result == SESSION_PEER_LOST || result == SESSION_SEND_TIMEOUT)
+    if (result == SESSION_RESET || result == SESSION_PEER_LOST || result == SESSION_SEND_TIMEOUT ||
+        result == SESSION_KICKED)
         return;
     session->stage_due_usec = earlier(base_now_usec() + LAST_WORDS_USEC, send_due(session));
     while (stage_end_output(session->stage, ending, flags) < 0) {

@@ -26,6 +26,7 @@
 #include "session/linger.h"
 #include "session/serving.h"
 #include "session/session.h"
+#include "session/session_kick.h"
 #include "session/session_log.h"
 #include "worker/accept_error.h"
 #include "worker/admission.h"
@@ -116,7 +117,9 @@ static int worker_setup(struct self *self)
         return r;
     self->title = self->title_end = title_set(setup->title);
     self->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
-    r = process_catch_signals(&duty);
+    r = session_kick_open();
+    if (r == 0)
+        r = process_catch_signals(&duty);
     return r < 0 ? r
                  : sandbox_enter(setup->sandbox, sandbox_kind_of(setup->service), setup->listener,
                                  score_forbidden(self->page));
@@ -203,6 +206,23 @@ static void show_peer(struct self *self, const struct tcpd_session *session)
     self->title_end = title_add(self->title, text, self->title_end);
 }
 
+// Where the socket is the listener's, others have it, too.
+static void begin_session(struct self *self, const struct tcpd_session *session)
+{
+    score_add(&self->counts->begun, 1);
+    if (!session_is_datagram(session) && !session->is_run)
+        session_kick_begin(session->fd, self->counts->begun);
+    score_begin(self->page, self->counts->begun);
+}
+
+static void serve_begun(struct self *self, struct tcpd_session *session)
+{
+    if (!session_begin(session))
+        return;
+    score_do(session->live, DOING_WORKING);
+    self->face->serve(session);
+}
+
 static void serve(struct self *self, struct tcpd_session *session, int fd)
 {
     const struct worker_setup *setup = self->setup;
@@ -212,11 +232,13 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
     enter_busy(self, session);
     if (session->needs_header && !admission_takes_header(&self->admission, session))
         return;
-    score_add(&self->counts->begun, 1);
+    begin_session(self, session);
     show_peer(self, session);
     session_log_opened(session, setup->config, quota);
-    if (session_begin(session))
-        self->face->serve(session);
+    serve_begun(self, session);
+    if (session_kick_has_come())
+        session_stop(session, SESSION_KICKED);
+    score_do(session->live, DOING_CLOSING);
     session_log_closed(session, setup->config, quota);
     self->title_end = title_add(self->title, "", self->title_end);
     session_close(session);
@@ -256,7 +278,8 @@ static bool is_spent(struct self *self)
 
 static enum worker_exit accept_loop(struct self *self)
 {
-    struct tcpd_session session = {.fd = -1, .counts = self->counts};
+    struct tcpd_session session = {
+        .fd = -1, .counts = self->counts, .live = score_session(self->page)};
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
     receive_open(&self->receiver, self->setup, self->hint, &session);

@@ -187,12 +187,64 @@ static void test_signal(void **state)
     assert_null(slots_free(slots));
 }
 
+// The workers in the order of their slots, whatever has gone between them.
+static void test_next(void **state)
+{
+    struct slots *slots = slots_new();
+
+    (void)state;
+    check_true("of none", slots_next(slots, 0) == NULL);
+    for (unsigned i = 0; i < 10; i++) {
+        workers[i] = slots_reserve(slots);
+        slots_fill(slots, workers[i], (pid_t)(200 + i));
+    }
+    for (unsigned i = 0; i < 10; i++)
+        check_true("each", slots_next(slots, i) == workers[i]);
+    slots_release(slots, workers[0]);
+    slots_release(slots, workers[4]);
+    slots_release(slots, workers[5]);
+    slots_release(slots, workers[9]);
+    check_true("the first", slots_next(slots, 0) == workers[1]);
+    check_true("behind a gap", slots_next(slots, 4) == workers[6]);
+    check_true("the last", slots_next(slots, 8) == workers[8]);
+    check_true("behind the last", slots_next(slots, 9) == NULL);
+    check_true("behind all", slots_next(slots, SCOREBOARD_SLOTS) == NULL);
+    (void)slots_reserve(slots); // whose child is not made yet
+    check_true("a slot without a child", slots_next(slots, 9) == NULL);
+    assert_null(slots_free(slots));
+}
+
+static volatile sig_atomic_t ordered;
+
+static void on_order(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    (void)context;
+    ordered = info->si_code == SI_QUEUE ? info->si_value.sival_int : -1;
+}
+
+static void test_order(void **state)
+{
+    struct sigaction action = {.sa_sigaction = on_order, .sa_flags = SA_SIGINFO};
+    struct worker worker = {.pid = getpid()};
+
+    (void)state;
+    assert_int_equal(sigaction(SIGRTMIN, &action, NULL), 0);
+    check_number("to a worker", slots_order(&worker, 0x40000007), 0);
+    check_number("what came", ordered, 0x40000007);
+    worker.pid = 1;
+    check_number("to nobody", slots_order(&worker, 1), -ESRCH);
+    worker.pid = 0;
+    check_number("to a free slot", slots_order(&worker, 1), -ESRCH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),           cmocka_unit_test(test_reuse),
         cmocka_unit_test(test_churn),          cmocka_unit_test(test_full),
         cmocka_unit_test(test_signal_refuses), cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_next),           cmocka_unit_test(test_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

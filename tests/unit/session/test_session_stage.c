@@ -254,6 +254,7 @@ static void test_last_words(void **state)
         {SESSION_HANDSHAKE_TIMEOUT, true, STAGE_LATE},
         {SESSION_REFUSED, true, STAGE_BROKEN},
         {SESSION_TLS_FAILED, true, STAGE_BROKEN},
+        {SESSION_KICKED, false, STAGE_DONE},
     };
 
     (void)state;

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "control/control_page.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/base.h"
+#include "control/control_status.h"
+#include "session/session_log.h"
+
+#define LOOK_USEC (2 * USEC_PER_MSEC) // of one call
+#define LOOKS     64                  // between looks at the clock
+
+static bool has_service(const struct master *master, const char *service)
+{
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (strcmp(pool->service->name, service) == 0)
+            return true;
+    return service[0] == '\0';
+}
+
+// Addresses that are not logged in full are root's to see.
+static enum log_addresses addresses_for(const struct control_connection *connection)
+{
+    return connection->uid == 0 ? LOG_ADDRESSES_FULL
+                                : connection->control->master->config->log_addresses;
+}
+
+int control_page_begin(struct control_page *page, sd_bus_message *message,
+                       const struct control_connection *connection, sd_bus_error *error)
+{
+    struct timespec now;
+    int r;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
+    *page = (struct control_page){
+        .master = connection->control->master,
+        .addresses = addresses_for(connection),
+        .now_usec = base_now_usec(),
+        .now_realtime_usec = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000,
+    };
+    r = sd_bus_message_read(message, "stu", &page->service, &page->next, &page->limit);
+    if (r < 0)
+        return r;
+    if (page->limit == 0 || page->limit > CONTROL_ROWS)
+        page->limit = CONTROL_ROWS;
+    if (!has_service(page->master, page->service))
+        return sd_bus_error_set(error, "tcpd.Error.Usage", "there is no service of that name");
+    return 0;
+}
+
+static bool is_wanted(const struct control_page *page, const struct worker *worker)
+{
+    return page->service[0] == '\0' || strcmp(worker->pool->service->name, page->service) == 0;
+}
+
+static int look(struct control_page *page, control_row *row, const void *wanted)
+{
+    uint64_t slot = page->next, until = base_now_usec() + LOOK_USEC;
+    const struct worker *worker;
+    unsigned n = 0;
+
+    page->next = 0;
+    while (slot < SCOREBOARD_SLOTS &&
+           (worker = slots_next(page->master->pools.slots, (unsigned)slot)) != NULL) {
+        int r;
+
+        slot = worker->slot;
+        if (page->n_rows >= page->limit || (++n % LOOKS == 0 && base_now_usec() >= until)) {
+            page->next = slot;
+            return 0;
+        }
+        r = is_wanted(page, worker) ? row(page, worker, wanted) : 0;
+        if (r < 0)
+            return r;
+        page->n_rows += (uint32_t)r;
+        slot++;
+    }
+    return 0;
+}
+
+int control_page_answer(struct control_page *page, sd_bus_message *message, const char *contents,
+                        control_row *row, const void *wanted)
+{
+    int r = sd_bus_message_new_method_return(message, &page->reply);
+
+    if (r >= 0)
+        r = sd_bus_message_open_container(page->reply, 'a', contents);
+    if (r >= 0)
+        r = look(page, row, wanted);
+    if (r >= 0)
+        r = sd_bus_message_close_container(page->reply);
+    if (r >= 0)
+        r = sd_bus_message_append(page->reply, "t", page->next);
+    if (r >= 0)
+        r = sd_bus_send(NULL, page->reply, NULL);
+    page->reply = sd_bus_message_unref(page->reply);
+    return r;
+}
+
+void control_page_names(const struct worker *worker, struct control_names *ret)
+{
+    (void)control_make_text(worker->pool->service->name, ret->service, sizeof(ret->service));
+    (void)control_make_text(worker->pool->listener->address, ret->listener, sizeof(ret->listener));
+}
+
+uint64_t control_page_age(const struct control_page *page, uint64_t since_usec)
+{
+    return since_usec < page->now_usec ? page->now_usec - since_usec : 0;
+}
+
+socklen_t control_page_address(const struct score_peer *peer, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+
+    *ret = (struct sockaddr_storage){.ss_family = peer->family};
+    if (peer->family == AF_INET) {
+        in->sin_port = peer->port;
+        memcpy(&in->sin_addr, peer->ip, sizeof(in->sin_addr));
+        return sizeof(*in);
+    }
+    if (peer->family == AF_INET6) {
+        in6->sin6_port = peer->port;
+        memcpy(&in6->sin6_addr, peer->ip, sizeof(in6->sin6_addr));
+        return sizeof(*in6);
+    }
+    return sizeof(sa_family_t);
+}
+
+const char *control_page_peer(const struct control_page *page, const struct score_peer *peer,
+                              char *text, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t length = control_page_address(peer, &address);
+
+    if (peer->family == AF_UNSPEC)
+        return "";
+    return session_log_peer((const struct sockaddr *)&address, length, page->addresses, text, size);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Answers that have a row or more of each worker. They come in pages, and the caller goes on where
+// the page before has ended: so no call looks for long, however many workers there are, and nothing
+// is kept between two calls. Workers are looked at in the order of their slots, which they keep.
+#pragma once
+
+#include "control/control_connection.h"
+
+#define CONTROL_ROWS 256 // of a page
+
+struct control_page {
+    struct master *master;
+    sd_bus_message *reply;
+    const char *service; // "" for all
+    uint64_t next;       // the slot where to go on; 0: at the first one, or all is done
+    uint32_t limit, n_rows;
+    enum log_addresses addresses; // as who asks may see them
+    uint64_t now_usec, now_realtime_usec;
+};
+
+// Appends what a worker has. How many rows, or -errno.
+typedef int control_row(const struct control_page *page, const struct worker *worker,
+                        const void *wanted);
+
+// Reads the arguments "stu": service, where to go on, and how many rows at most. 0 or -errno.
+int control_page_begin(struct control_page *page, sd_bus_message *message,
+                       const struct control_connection *connection, sd_bus_error *error);
+// Sends the answer: an array whose rows have those contents, and where to go on. Returns as a
+// method does.
+int control_page_answer(struct control_page *page, sd_bus_message *message, const char *contents,
+                        control_row *row, const void *wanted);
+
+// The names of a worker's service and listener.
+#define CONTROL_NAME_MAX (4 * ADDRESS_TEXT_MAX + 1)
+struct control_names {
+    char service[CONTROL_NAME_MAX], listener[CONTROL_NAME_MAX];
+};
+void control_page_names(const struct worker *worker, struct control_names *ret);
+
+// How long ago that was; 0 for what is still to come, as a worker may say.
+uint64_t control_page_age(const struct control_page *page, uint64_t since_usec);
+
+// Whom a page of the scoreboard names, as the caller may see them: "" for nobody. Returns text.
+const char *control_page_peer(const struct control_page *page, const struct score_peer *peer,
+                              char *text, size_t size);
+// The same as an address of the kernel's.
+socklen_t control_page_address(const struct score_peer *peer, struct sockaddr_storage *ret);
