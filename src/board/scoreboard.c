@@ -26,7 +26,8 @@ struct score_page {
     _Atomic uint64_t held; // without the sequence, too
     struct score_peer sender;
     struct score_counts counts; // without the sequence, too
-    char rest[PAGE - 80 - sizeof(struct score_counts)];
+    struct recent recent;       // each record has a sequence of its own
+    char rest[PAGE - 80 - sizeof(struct score_counts) - sizeof(struct recent)];
 };
 static_assert(sizeof(struct score_page) == PAGE, "one page a worker");
 static_assert(sizeof(struct pool_hint) <= PAGE, "one page a pool");
@@ -92,6 +93,12 @@ const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned
 {
     assert(slot < SCOREBOARD_SLOTS);
     return &board->pages[slot].held;
+}
+
+const struct recent *scoreboard_recent(const struct scoreboard *board, unsigned slot)
+{
+    assert(slot < SCOREBOARD_SLOTS);
+    return &board->pages[slot].recent;
 }
 
 static void check_peer(struct score_peer *peer)
@@ -254,6 +261,11 @@ void score_done(struct score_page *page)
 struct score_counts *score_counts(struct score_page *page)
 {
     return &page->counts;
+}
+
+struct recent *score_recent(struct score_page *page)
+{
+    return &page->recent;
 }
 
 _Atomic uint64_t *score_held(struct score_page *page)

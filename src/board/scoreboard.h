@@ -12,6 +12,7 @@
 
 #include "board/datagram_losses.h"
 #include "board/log_quota.h"
+#include "board/recent.h"
 #include "board/refusals.h"
 #include "board/reserve.h"
 #include "board/score_counts.h"
@@ -74,6 +75,8 @@ struct score scoreboard_read(const struct scoreboard *board, unsigned slot);
 void scoreboard_add_counts(const struct scoreboard *board, unsigned slot, struct score_counts *sum);
 #define SCORE_MAX (UINT64_C(1) << 62)
 enum worker_state scoreboard_state(const struct scoreboard *board, unsigned slot);
+// That worker's last sessions.
+const struct recent *scoreboard_recent(const struct scoreboard *board, unsigned slot);
 // What a worker holds of its pool's source table, in the words of access/source_table.h.
 const _Atomic uint64_t *scoreboard_held(const struct scoreboard *board, unsigned slot);
 // Empties a page and gives its memory back; only after the worker was reaped.
@@ -95,6 +98,7 @@ void score_client(struct score_page *page, const struct sockaddr *client,
 void score_done(struct score_page *page); // a session has ended
 // What the worker counts, and it alone.
 struct score_counts *score_counts(struct score_page *page);
+struct recent *score_recent(struct score_page *page);
 _Atomic uint64_t *score_held(struct score_page *page);
 // Where a forbidden call is noted.
 uint32_t *score_forbidden(struct score_page *page);
