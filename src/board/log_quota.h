@@ -18,6 +18,7 @@ enum log_loss {
     LOG_LOSS_SOURCE, // its client had enough
     LOG_LOSS_RATE,   // too many a second
     LOG_LOSS_READER, // who reads the log did not keep up
+    LOG_LOSS_WORKER, // their worker died, and the page had no more of them
     LOG_LOSSES,
 };
 

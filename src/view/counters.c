@@ -36,14 +36,15 @@ static const struct member pool_members[] = {
     MEMBER(counters_pool, service, TEXT),         MEMBER(counters_pool, listener, TEXT),
     MEMBER(counters_pool, begun, NUMBER),         MEMBER(counters_pool, received, NUMBER),
     MEMBER(counters_pool, sent, NUMBER),          MEMBER(counters_pool, accept_errors, NUMBER),
-    MEMBER(counters_pool, results, LIST),         MEMBER(counters_pool, workers, LIST),
-    MEMBER(counters_pool, refused, LIST),         MEMBER(counters_pool, exits, LIST),
-    MEMBER(counters_pool, duration, HISTOGRAM),   MEMBER(counters_pool, wait, HISTOGRAM),
-    MEMBER(counters_pool, reply, HISTOGRAM),      MEMBER(counters_pool, min, NUMBER),
-    MEMBER(counters_pool, spare, NUMBER),         MEMBER(counters_pool, max, NUMBER),
-    MEMBER(counters_pool, queue, NUMBER),         MEMBER(counters_pool, queue_limit, NUMBER),
-    MEMBER(counters_pool, full_usec, NUMBER),     MEMBER(counters_pool, starts, NUMBER),
-    MEMBER(counters_pool, fork_failures, NUMBER), MEMBER(counters_pool, is_throttled, BOOLEAN),
+    MEMBER(counters_pool, slow, NUMBER),          MEMBER(counters_pool, results, LIST),
+    MEMBER(counters_pool, workers, LIST),         MEMBER(counters_pool, refused, LIST),
+    MEMBER(counters_pool, exits, LIST),           MEMBER(counters_pool, duration, HISTOGRAM),
+    MEMBER(counters_pool, wait, HISTOGRAM),       MEMBER(counters_pool, reply, HISTOGRAM),
+    MEMBER(counters_pool, min, NUMBER),           MEMBER(counters_pool, spare, NUMBER),
+    MEMBER(counters_pool, max, NUMBER),           MEMBER(counters_pool, queue, NUMBER),
+    MEMBER(counters_pool, queue_limit, NUMBER),   MEMBER(counters_pool, full_usec, NUMBER),
+    MEMBER(counters_pool, starts, NUMBER),        MEMBER(counters_pool, fork_failures, NUMBER),
+    MEMBER(counters_pool, is_throttled, BOOLEAN),
 };
 
 static int read_number(sd_bus_message *reply, const char *type, uint64_t *ret)

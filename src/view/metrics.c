@@ -210,6 +210,9 @@ struct pool_family {
 static const struct pool_family pool_families[] = {
     {{"tcpd_sessions", COUNTER, NULL, "Sessions that have ended, by how."}, OF(results), "result"},
     {{"tcpd_sessions_begun", COUNTER, NULL, "Sessions that have begun."}, OF(begun), NULL},
+    {{"tcpd_sessions_slow", COUNTER, NULL, "Sessions that took slow_session or longer."},
+     OF(slow),
+     NULL},
     {{"tcpd_refused", COUNTER, NULL, "Clients that were refused, by why."}, OF(refused), "reason"},
     {{"tcpd_received_bytes", COUNTER, "bytes", "Bytes that services have received."},
      OF(received),

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -26,7 +27,9 @@
 #include "session/linger.h"
 #include "session/serving.h"
 #include "session/session.h"
+#include "session/session_batch.h"
 #include "session/session_log.h"
+#include "session/session_record.h"
 #include "worker/accept_error.h"
 #include "worker/admission.h"
 #include "worker/receive.h"
@@ -78,6 +81,15 @@ static void divert_output(int text)
     (void)close(text);
 }
 
+// How the process is called: "tcpd: echo 127.0.0.1:7007 worker".
+static void set_title(struct self *self)
+{
+    char title[256];
+
+    (void)snprintf(title, sizeof(title), "tcpd: %s worker", self->setup->name);
+    self->title = self->title_end = title_set(title);
+}
+
 static int worker_setup(struct self *self)
 {
     const struct worker_setup *setup = self->setup;
@@ -114,7 +126,7 @@ static int worker_setup(struct self *self)
     r = setup->service->accepts_itself ? 0 : receive_prepare(&self->receiver, setup);
     if (r < 0)
         return r;
-    self->title = self->title_end = title_set(setup->title);
+    set_title(self);
     self->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
     r = process_catch_signals(&duty);
     return r < 0 ? r
@@ -156,28 +168,34 @@ static void enter_idle(struct self *self)
 
 // How long a connection was in the queue, at least: since the client's last word, or its handshake.
 // Where others were idle it has met a waiting worker, and nobody is asked.
-static void count_wait(struct self *self, const struct tcpd_session *session, int32_t idle)
+static void count_wait(struct self *self, struct tcpd_session *session, int32_t idle)
 {
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
     if (session->peer.any.sa_family == AF_UNIX || session_is_datagram(session) || session->is_run)
         return;
-    if (idle > 0)
+    if (idle > 0) {
+        session->wait_usec = 0;
         score_observe(&self->counts->wait, 0, 1);
-    else if (++self->n_late % WAIT_SAMPLE == 0 &&
-             getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
-        score_observe(&self->counts->wait, (uint64_t)info.tcpi_last_ack_recv * USEC_PER_MSEC,
-                      WAIT_SAMPLE);
+    } else if (++self->n_late % WAIT_SAMPLE == 0 &&
+               getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+        session->wait_usec = (uint64_t)info.tcpi_last_ack_recv * USEC_PER_MSEC;
+        score_observe(&self->counts->wait, session->wait_usec, WAIT_SAMPLE);
+    }
 }
 
 static void count_end(const struct self *self, const struct tcpd_session *session)
 {
+    uint64_t duration = session->ended_usec - session->started_usec;
+
     score_add(&self->counts->results[session->result], 1);
-    score_observe(&self->counts->duration, base_now_usec() - session->started_usec, 1);
+    score_observe(&self->counts->duration, duration, 1);
+    if (!session->is_run && session_is_slow(session->service, duration))
+        score_add(&self->counts->slow, 1);
 }
 
-static void enter_busy(struct self *self, const struct tcpd_session *session)
+static void enter_busy(struct self *self, struct tcpd_session *session)
 {
     int32_t idle = reserve_leave(&self->hint->reserve);
 
@@ -213,10 +231,12 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
     if (session->needs_header && !admission_takes_header(&self->admission, session))
         return;
     score_add(&self->counts->begun, 1);
+    session->number = self->counts->begun;
     show_peer(self, session);
     session_log_opened(session, setup->config, quota);
     if (session_begin(session))
         self->face->serve(session);
+    session->ended_usec = base_now_usec();
     session_log_closed(session, setup->config, quota);
     self->title_end = title_add(self->title, "", self->title_end);
     session_close(session);
@@ -254,18 +274,33 @@ static bool is_spent(struct self *self)
     return retire != USEC_NEVER && base_now_usec() >= retire;
 }
 
+static void open_batch(const struct self *self)
+{
+    const struct batch_source source = {.name = self->setup->name,
+                                        .service = self->setup->service,
+                                        .quota = &self->hint->quota,
+                                        .recent = score_recent(self->page)};
+
+    if (session_log_has_lines(self->setup->config))
+        session_batch_open(&source);
+}
+
 static enum worker_exit accept_loop(struct self *self)
 {
-    struct tcpd_session session = {.fd = -1, .counts = self->counts};
+    struct tcpd_session session = {
+        .fd = -1, .counts = self->counts, .recent = score_recent(self->page)};
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
     receive_open(&self->receiver, self->setup, self->hint, &session);
     admission_open(&self->admission, self->setup, self->page, self->hint);
+    open_batch(self);
     for (;;) {
         int fd;
 
         enter_idle(self);
+        session_batch_idle(true);
         fd = self->receiver.next(&self->receiver, &session);
+        session_batch_idle(false);
         if (fd < 0) {
             if (leave_after_error(self, errno, &reason))
                 return reason;
@@ -309,7 +344,7 @@ void worker_run(const struct worker_setup *setup)
     int r = worker_setup(&self);
 
     if (r < 0) {
-        log_error("%s cannot be set up: %s", setup->title, strerror(-r));
+        log_error("tcpd: %s worker cannot be set up: %s", setup->name, strerror(-r));
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
     if (setup->service->accepts_itself)
