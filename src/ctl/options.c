@@ -34,6 +34,7 @@ static const struct {
     [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
+    [COMMAND_LOG] = {"log", ONE_SERVICE, USEC_NEVER},
     [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
     [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
     [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
@@ -96,8 +97,8 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, sources, pardon, metrics, reload, stop, check, "
-               "config, sockets apply, drain, ready or maint",
+        refuse("name a command: status, explain, sources, pardon, metrics, log, reload, stop, "
+               "check, config, sockets apply, drain, ready or maint",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
@@ -182,9 +183,15 @@ static void check_combination(const struct options *options, bool timed)
 {
     enum command command = options->command;
     bool prints = command == COMMAND_STATUS || command == COMMAND_EXPLAIN ||
-                  command == COMMAND_SOURCES;
+                  command == COMMAND_SOURCES || command == COMMAND_LOG;
+    bool has_filter = options->log.n_peers > 0 || options->log.is_unix || options->log.result ||
+                      options->log.longer_usec > 0 || options->log.since_usec > 0;
 
-    refuse_unless(options->json, "--json", prints, " is for status, explain and sources only");
+    refuse_unless(options->json, "--json", prints, " is for status, explain, sources and log only");
+    refuse_unless(has_filter, "--peer, --result, --longer and --since", command == COMMAND_LOG,
+                  " are for log only");
+    refuse_unless(options->follow, "--follow", command == COMMAND_LOG, " is for log only");
+    refuse_unless(options->directory, "--directory", command == COMMAND_LOG, " is for log only");
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
@@ -199,6 +206,8 @@ static void check_combination(const struct options *options, bool timed)
         refuse("--output takes the path of a file", "");
     if (!options->reason && command == COMMAND_MAINT)
         refuse("maint needs --reason TEXT, which whoever wonders will read", "");
+    if (timed && command == COMMAND_LOG)
+        refuse("--timeout is not for log, which waits for nobody", "");
     if (timed && command == COMMAND_SOCKETS)
         refuse("--timeout is not for sockets apply, which waits for systemd", "");
 }
@@ -210,7 +219,10 @@ static const struct option names[] = {
     {"no-wait", no_argument, NULL, 'n'},       {"wait", no_argument, NULL, 'w'},
     {"reason", required_argument, NULL, 'r'},  {"dry-run", no_argument, NULL, 'd'},
     {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},       {0},
+    {"version", no_argument, NULL, 'V'},       {"peer", required_argument, NULL, 'p'},
+    {"result", required_argument, NULL, 'R'},  {"longer", required_argument, NULL, 'l'},
+    {"since", required_argument, NULL, 'S'},   {"directory", required_argument, NULL, 'D'},
+    {"follow", no_argument, NULL, 'F'},        {0},
 };
 
 // What follows the command, as check_words() has found it.
@@ -231,6 +243,32 @@ static void take_words(struct options *options, char **words, const char *instan
     if (instance && word)
         refuse("--instance names a daemon already; give no argument", "");
     choose_file(options, word, instance);
+}
+
+// Which sessions log is to show, and from where. False: the option is none of these.
+static bool take_filter(struct options *options, int option, const char *value)
+{
+    struct log_filter *filter = &options->log;
+    char wrong[PREFIX_WRONG_MAX], text[PREFIX_WRONG_MAX + 64];
+    struct timespec now;
+
+    if (option == 'p' && !log_filter_set_peer(filter, value, wrong)) {
+        (void)snprintf(text, sizeof(text), "--peer \"%.30s\" %s", value, wrong);
+        refuse(text, "");
+    } else if (option == 'R') {
+        filter->result = value;
+    } else if (option == 'l' && timespan_parse(value, &filter->longer_usec) < 0) {
+        refuse("--longer takes a time such as 10s, not ", value);
+    } else if (option == 'D') {
+        options->directory = value;
+    } else if (option == 'F') {
+        options->follow = true;
+    } else if (option == 'S') {
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        if (!log_filter_set_since(filter, value, (uint64_t)now.tv_sec * USEC_PER_SEC))
+            refuse("--since takes a time such as 1h, today or \"2026-11-25 14:03\", not ", value);
+    }
+    return strchr("pRlDFS", option) != NULL;
 }
 
 struct options options_parse(int argc, char **argv)
@@ -282,6 +320,8 @@ struct options options_parse(int argc, char **argv)
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
+            if (take_filter(&options, option, optarg))
+                break;
             (void)fputs("See tcpdctl --help.\n", stderr); // getopt has said what is wrong
             exit(EX_USAGE);
         }
