@@ -225,6 +225,12 @@ void log_foreign(const char *identifier, int priority, const struct log_field *f
         (void)log_write_or_drop(&message);
 }
 
+void log_settle(void)
+{
+    if (log_target.is_journal)
+        journal_settle();
+}
+
 void log_last_words(const char *line, size_t size)
 {
     (void)output_write(line, size, 0);

@@ -332,6 +332,8 @@ static _Noreturn void leave(const struct self *self, enum worker_exit reason)
 {
     score_idle(self->page, WORKER_LEAVING, base_now_usec());
     linger_finish();
+    if (session_log_has_lines(self->setup->config))
+        log_settle();
     _exit(reason);
 }
 
