@@ -98,8 +98,8 @@ int log_write_kept(bool may_wait);
 // How many records and lines are kept, and forgets them.
 unsigned log_drop_kept(void);
 
-// Before a process exits whose last records must not be without their unit: waits a moment until the
-// journal has taken them.
+// Before a process exits whose last records must not be without their unit: waits a moment until
+// the journal has taken them.
 void log_settle(void);
 
 // A line before the process ends, on standard error; async-signal-safe. It does not wait.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Written by hand, as each session has one: snprintf(3) and gmtime_r(3) took ten times as long.
-// What is written is read as the same, and what is not as it is written is not read at all.
+// Written by hand, as each session of a busy service has one. What is written is read as the same,
+// and what is not as it is written is not read at all.
 
 #include "view/session_line.h"
 
