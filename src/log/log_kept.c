@@ -173,15 +173,29 @@ static unsigned write_text_lines(int priority, const struct log_lines *lines)
     }
 }
 
+// Many workers may die while nobody reads: then one of them is waited for, and no other for a
+// while.
+static unsigned write_text_now(int priority, const struct log_lines *lines)
+{
+    unsigned n = 0;
+
+    if (base_now_usec() < log_target.dropping_until_usec)
+        return 0;
+    n = write_text_lines(priority, lines);
+    if (n < lines->n)
+        log_target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
+    return n;
+}
+
 unsigned log_write_lines(int priority, enum log_event event, const struct log_field *fields,
                          size_t n_fields, const struct log_lines *lines)
 {
     const struct log_message message = {LOG_OWN,  priority,    event, fields,
                                         n_fields, lines->head, lines};
 
-    if (!log_target.is_journal)
-        return write_text_lines(priority, lines);
-    return log_write_or_drop(&message) ? lines->n : 0;
+    if (log_target.is_journal)
+        return log_write_or_drop(&message) ? lines->n : 0;
+    return write_text_now(priority, lines);
 }
 
 // Forgets the first n records, which are out.
