@@ -74,31 +74,39 @@ void session_batch_close(bool at_once)
     line_batch_clear(&batch);
 }
 
+// n_more: whose lines are still to be added.
+static void note(unsigned n_more)
+{
+    unsigned n = log_kept_lines() + batch.n + n_more;
+
+    recent_set_logged(source.recent, recent_ended(source.recent) - n);
+}
+
 void session_batch_note(void)
 {
     if (source.name)
-        recent_set_logged(source.recent, recent_ended(source.recent) - log_kept_lines() - batch.n);
+        note(0);
 }
 
 // Has what is there written, if that needs no waiting.
-static void write_now(bool at_once)
+static void write_now(bool at_once, unsigned n_more)
 {
     session_batch_close(at_once);
     (void)log_write_kept(false); // else tried again
-    session_batch_note();
+    note(n_more);
 }
 
 void session_batch_add(struct session_line *line, int priority)
 {
     line->pid = own_pid;
     if (!line_batch_add(&batch, line, priority)) {
-        write_now(true);
+        write_now(true, 1);
         (void)line_batch_add(&batch, line, priority); // an empty one has room
     }
     if (batch.n == 1)
         begin_usec = base_now_usec();
     if (batch.n == LINE_BATCH_MAX)
-        write_now(true);
+        write_now(true, 0);
 }
 
 static void arm(uint64_t usec)
@@ -131,7 +139,7 @@ static void on_due(int signal)
     is_armed = 0;
     atomic_signal_fence(memory_order_seq_cst);
     if (is_idle) {
-        write_now(false);
+        write_now(false, 0);
         usec = next_usec();
         if (usec > 0)
             arm(usec);
