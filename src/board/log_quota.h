@@ -22,6 +22,9 @@ enum log_loss {
     LOG_LOSSES,
 };
 
+// "source", "rate", "reader", "worker".
+extern const char *const log_loss_names[LOG_LOSSES];
+
 struct log_quota {
     _Atomic uint64_t paid_nsec; // the records so far are paid for at this time
     _Atomic uint32_t losses[LOG_LOSSES];

@@ -104,6 +104,7 @@ static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_mess
     (void)control_append_long(reply, "starts", pool->totals.starts);
     (void)control_append_long(reply, "fork_failures", pool->totals.fork_failures);
     (void)append_named(reply, "exits", pool_exit_names, pool->totals.exits, POOL_EXITS);
+    (void)append_named(reply, "lost", log_loss_names, pool->totals.lost, LOG_LOSSES);
     return sd_bus_message_close_container(reply);
 }
 

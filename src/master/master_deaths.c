@@ -382,7 +382,7 @@ void master_report_unsaid(struct master *master, uint64_t now_usec)
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         struct pool_hint *hint = scoreboard_hint(&master->pools.board, pool->index);
 
-        session_log_report(&hint->quota, pool->name, pool->config);
+        session_log_report(&hint->quota, pool->name, pool->config, pool->totals.lost);
         session_log_refusals(&hint->refusals, pool->name, pool->config,
                              (unsigned)(PERIOD_USEC / USEC_PER_SEC));
         if (pool->n_deaths_unsaid > 0)

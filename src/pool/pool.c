@@ -97,7 +97,7 @@ void pool_free(struct pools *pools, struct pool *pool)
     struct pool **link = &pools->first;
 
     assert(!pool->workers);
-    session_log_report(&hint->quota, pool->name, pool->config);
+    session_log_report(&hint->quota, pool->name, pool->config, pool->totals.lost);
     session_log_refusals(&hint->refusals, pool->name, pool->config, 0);
     while (*link != pool)
         link = &(*link)->next;

@@ -71,8 +71,9 @@ struct pool_totals {
     struct score_counts before; // by workers that are gone
     struct score_counts shown;  // the last sums that were asked for
     uint64_t starts, fork_failures, exits[POOL_EXITS];
-    uint64_t full_usec;       // with all workers that there may be, and none idle
-    uint64_t full_since_usec; // 0: it is not so
+    uint64_t lost[LOG_LOSSES]; // records of sessions
+    uint64_t full_usec;        // with all workers that there may be, and none idle
+    uint64_t full_since_usec;  // 0: it is not so
 };
 
 // pool_sources.c: how many connections each source has.

@@ -49,6 +49,7 @@ struct session_left {
 };
 bool session_log_left(const struct session_left *left, bool may_write);
 
-// The master's: begins a period, and says how many records the one before has lost.
-void session_log_report(struct log_quota *quota, const char *pool_name,
-                        const struct config *config);
+// The master's: begins a period, and says how many records the one before has lost; adds those that
+// it could say to the sums.
+void session_log_report(struct log_quota *quota, const char *pool_name, const struct config *config,
+                        uint64_t sums[LOG_LOSSES]);

@@ -11,31 +11,37 @@
 
 #define LEFT_MAX 1024 // of a worker that tells the truth it is less
 
-void session_log_report(struct log_quota *quota, const char *pool_name, const struct config *config)
+// What is wrong, in words that a number of records stands before. False: it could not be said.
+static bool say(enum log_loss cause, unsigned n, const char *pool_name, const struct config *config)
+{
+    switch (cause) {
+    case LOG_LOSS_SOURCE:
+        return log_warning("%s: %u session record%s left out: more than %u for one client in 10 s",
+                           pool_name, n, PLURAL(n), LOG_QUOTA);
+    case LOG_LOSS_RATE:
+        return log_warning("%s: %u session record%s left out: log_sessions_rate = %u was exceeded",
+                           pool_name, n, PLURAL(n), config->log_sessions_rate);
+    case LOG_LOSS_READER:
+        return log_warning("%s: %u session record%s lost: %s does not read fast enough", pool_name,
+                           n, PLURAL(n),
+                           log_has_fields() ? "the journal" : "the reader of this log");
+    default:
+        return log_warning("%s: %u session record%s lost with workers that died", pool_name, n,
+                           PLURAL(n));
+    }
+}
+
+void session_log_report(struct log_quota *quota, const char *pool_name, const struct config *config,
+                        uint64_t sums[LOG_LOSSES])
 {
     uint32_t n[LOG_LOSSES];
 
     log_quota_renew(quota, base_now_usec(), n);
-    if (n[LOG_LOSS_SOURCE] > 0 &&
-        log_warning("%s: %u session record%s left out: more than %u for one client in 10 s",
-                    pool_name, n[LOG_LOSS_SOURCE], PLURAL(n[LOG_LOSS_SOURCE]), LOG_QUOTA))
-        n[LOG_LOSS_SOURCE] = 0;
-    if (n[LOG_LOSS_RATE] > 0 &&
-        log_warning("%s: %u session record%s left out: log_sessions_rate = %u was exceeded",
-                    pool_name, n[LOG_LOSS_RATE], PLURAL(n[LOG_LOSS_RATE]),
-                    config->log_sessions_rate))
-        n[LOG_LOSS_RATE] = 0;
-    if (n[LOG_LOSS_READER] > 0 &&
-        log_warning("%s: %u session record%s lost: %s does not read fast enough", pool_name,
-                    n[LOG_LOSS_READER], PLURAL(n[LOG_LOSS_READER]),
-                    log_has_fields() ? "the journal" : "the reader of this log"))
-        n[LOG_LOSS_READER] = 0;
-    if (n[LOG_LOSS_WORKER] > 0 &&
-        log_warning("%s: %u session record%s lost with workers that died", pool_name,
-                    n[LOG_LOSS_WORKER], PLURAL(n[LOG_LOSS_WORKER])))
-        n[LOG_LOSS_WORKER] = 0;
-    for (int i = 0; i < LOG_LOSSES; i++)
-        log_quota_count(quota, (enum log_loss)i, n[i]); // said the next time
+    for (enum log_loss i = 0; i < LOG_LOSSES; i++)
+        if (n[i] > 0 && say(i, n[i], pool_name, config))
+            sums[i] += n[i];
+        else
+            log_quota_count(quota, i, n[i]); // said the next time
 }
 
 static unsigned write_batch(struct line_batch *batch)

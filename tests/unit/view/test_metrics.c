@@ -16,6 +16,7 @@ static struct counters_pool pool = {
     .received = 34,
     .results = {.names = {"ok", "first byte timeout"}, .numbers = {10, 1}, .n = 2},
     .duration = {.counts = {3, 0, 1, [HISTOGRAM_BOUNDS] = 2}, .sum_usec = 1234567},
+    .lost = {.names = {"reader"}, .numbers = {7}, .n = 1},
     .full_usec = 2500000,
     .is_throttled = true,
 };
@@ -70,6 +71,7 @@ static void test_text(void **state)
         "tcpd_sessions_total" LABELS ",result=\"first_byte_timeout\"} 1\n",
         "tcpd_sessions_begun_total" LABELS "} 12\n",
         "# TYPE tcpd_sessions_slow_total counter\ntcpd_sessions_slow_total" LABELS "} 5\n",
+        "tcpd_log_records_lost_total" LABELS ",reason=\"reader\"} 7\n",
         "tcpd_received_bytes_total" LABELS "} 34\n",
         "# TYPE tcpd_session_duration_seconds histogram\n",
         "tcpd_session_duration_seconds_bucket" LABELS ",le=\"0.0001\"} 3\n",
