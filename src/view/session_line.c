@@ -42,10 +42,9 @@ static char *put_word(char *to, const char *text)
 
 static char *put_text(char *to, const char *text)
 {
-    size_t length = strlen(text);
-
-    memcpy(to, text, length);
-    return to + length;
+    while (*text != '\0')
+        *to++ = *text++;
+    return to;
 }
 
 // The day of that number since 1970-01-01, in the Gregorian calendar: years begin in March, so that
