@@ -35,7 +35,7 @@ static char *put_number(char *to, uint64_t number)
 // At most ADDRESS_TEXT_MAX bytes, for which there is room; one word.
 static char *put_word(char *to, const char *text)
 {
-    for (size_t i = 0; text[i] != '\0' && i < ADDRESS_TEXT_MAX - 1; i++)
+    for (size_t i = 0; i < ADDRESS_TEXT_MAX - 1 && text[i] != '\0'; i++)
         *to++ = text[i] == ' ' ? '_' : text[i];
     return to;
 }
