@@ -266,6 +266,16 @@ def test_text_in_a_file(tmp_path):
     assert all(text.startswith(head) and LINE.fullmatch(text.removeprefix(head)) for text in texts)
 
 
+def test_without_a_timer(tcpd):
+    """A user may have too many timers (RLIMIT_SIGPENDING): then nothing waits for one."""
+    conf = configuration(service("echo", **ONE), **FORM)
+    with tcpd(conf, prefix=harness.injected("timer_create:error=EAGAIN", follow=True)) as daemon:
+        for n in range(1, 4):
+            ping(daemon)
+            wait_for(lambda n=n: len(text_lines(daemon)) == n, what=f"{n} lines")
+        assert daemon.stop() == 0
+
+
 def test_a_reader_of_text_that_stalls():
     """Sessions go on, and every line is there in the end, or counted."""
     with Unread(configuration(service("echo", **ONE), **FORM)) as daemon:
