@@ -20,6 +20,10 @@
 #define AGAIN_USEC (100 * USEC_PER_MSEC) // while the log takes nothing
 #define DUE_SIGNAL (SIGRTMIN + 1)
 
+#ifndef sigev_notify_thread_id // as timer_create(2) calls it
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
 static struct batch_source source; // name NULL: sessions have no lines
 static uint64_t own_pid;
 static uint64_t begin_usec; // when the batch got its first line
@@ -147,12 +151,14 @@ static void on_due(int signal)
     errno = saved_errno;
 }
 
-// False: there is none; the user has too many (RLIMIT_SIGPENDING).
+// False: there is none; the user has too many (RLIMIT_SIGPENDING). The signal is this thread's: a
+// module may have others.
 static bool open_timer(void)
 {
     struct sigaction action = {.sa_handler = on_due, .sa_flags = SA_RESTART};
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = DUE_SIGNAL};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = DUE_SIGNAL};
 
+    event.sigev_notify_thread_id = gettid();
     (void)sigfillset(&action.sa_mask);
     if (!has_timer)
         has_timer = sigaction(DUE_SIGNAL, &action, NULL) == 0 &&
