@@ -71,7 +71,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(PACKING) $(SANITIZE
 STOREYS    := base log board access config sandbox process listen transport session program module handlers worker pool \
               master control run
 BASE_SRC   := $(wildcard src/base/*.c)
-DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))
+DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c)) src/view/session_line.c
 ifdef STAGE # test stages between each session and its socket: tests/stage/plain.c
 DAEMON_SRC := $(patsubst src/transport/plain.c,tests/stage/plain.c,$(DAEMON_SRC))
 endif
@@ -87,7 +87,7 @@ TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 IMPORT_LIB := $(filter-out %/tcpd_import.c %/options.c,$(wildcard src/import/*.c))
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) src/ctl/diag.c src/ctl/json.c src/ctl/kernel.c src/ctl/session_options.c src/ctl/sockets_units.c $(IMPORT_LIB)
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c $(VIEW_SRC),$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) $(addprefix src/ctl/,diag.c json.c kernel.c log_filter.c session_options.c sockets_units.c) $(IMPORT_LIB)
 FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)

@@ -11,6 +11,13 @@
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 
+const char *const log_loss_names[LOG_LOSSES] = {
+    [LOG_LOSS_SOURCE] = "source",
+    [LOG_LOSS_RATE] = "rate",
+    [LOG_LOSS_READER] = "reader",
+    [LOG_LOSS_WORKER] = "worker",
+};
+
 // FNV-1a.
 static uint32_t hash(const uint8_t *bytes, size_t n)
 {

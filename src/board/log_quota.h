@@ -18,8 +18,12 @@ enum log_loss {
     LOG_LOSS_SOURCE, // its client had enough
     LOG_LOSS_RATE,   // too many a second
     LOG_LOSS_READER, // who reads the log did not keep up
+    LOG_LOSS_WORKER, // their worker died, and the page had no more of them
     LOG_LOSSES,
 };
+
+// "source", "rate", "reader", "worker".
+extern const char *const log_loss_names[LOG_LOSSES];
 
 struct log_quota {
     _Atomic uint64_t paid_nsec; // the records so far are paid for at this time

@@ -14,6 +14,7 @@
 struct score_counts {
     uint64_t begun;                  // sessions
     uint64_t results[SCORE_RESULTS]; // sessions that have ended, by how
+    uint64_t slow;                   // of these: they took slow_session or longer
     uint64_t received, sent;         // bytes of all sessions, also of the one that goes on
     uint64_t accept_errors;
     uint64_t own_headers;       // sessions of senders that have spoken for themselves

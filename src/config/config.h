@@ -15,6 +15,7 @@
 #include "config/form.h"
 
 enum log_sessions { LOG_SESSIONS_NONE, LOG_SESSIONS_ERRORS, LOG_SESSIONS_ALL, LOG_SESSIONS_N };
+enum log_sessions_form { LOG_SESSIONS_ENTRIES, LOG_SESSIONS_LINES, LOG_SESSIONS_FORMS };
 enum log_addresses {
     LOG_ADDRESSES_FULL,
     LOG_ADDRESSES_MASKED,
@@ -119,6 +120,7 @@ struct service {
     struct spawn_rate spawn;
     unsigned max_sessions_per_worker; // 0: no limit
     uint64_t max_worker_age_usec;     // 0: no limit
+    uint64_t slow_usec;               // a session that takes so long is a slow one; 0: none is
     struct deadlines deadlines;
     struct websocket websocket;
     struct tls tls;
@@ -163,6 +165,7 @@ struct config {
     int socket_units;             // 0: tcpd opens its sockets by itself; for the generator
     struct listen control;        // where the control socket is; text NULL: nowhere
     enum log_sessions log_sessions;
+    enum log_sessions_form log_sessions_form;
     unsigned log_sessions_rate; // records a second of a pool in the journal, 0: no bound
     enum log_addresses log_addresses;
     enum log_refusals log_refusals;

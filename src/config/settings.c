@@ -9,6 +9,8 @@
 
 static const char *const log_sessions_names[LOG_SESSIONS_N] = {
     [LOG_SESSIONS_NONE] = "none", [LOG_SESSIONS_ERRORS] = "errors", [LOG_SESSIONS_ALL] = "all"};
+static const char *const log_sessions_form_names[LOG_SESSIONS_FORMS] = {
+    [LOG_SESSIONS_ENTRIES] = "entries", [LOG_SESSIONS_LINES] = "lines"};
 static const char *const log_addresses_names[LOG_ADDRESSES_N] = {[LOG_ADDRESSES_FULL] = "full",
                                                                  [LOG_ADDRESSES_MASKED] = "masked",
                                                                  [LOG_ADDRESSES_NONE] = "none"};
@@ -51,6 +53,8 @@ static const struct setting of_file[] = {
     {OF_FILE("exit_idle_time", SPAN, exit_idle_usec), .initial = "0"},
     {OF_FILE("log_sessions", CHOICE, log_sessions), .initial = "errors",
      CHOICES(log_sessions_names)},
+    {OF_FILE("log_sessions_form", CHOICE, log_sessions_form), .initial = "entries",
+     CHOICES(log_sessions_form_names)},
     {OF_FILE("log_sessions_rate", COUNT, log_sessions_rate), .initial = "1000", .max = 1000000},
     {OF_FILE("control", ADDRESS, control)},
     {OF_FILE("log_addresses", CHOICE, log_addresses), .initial = "full",
@@ -107,6 +111,7 @@ static const struct setting of_service[] = {
     {OF_SERVICE("idle_timeout", SPAN, deadlines.idle_usec), .initial = "60s"},
     {OF_SERVICE("send_timeout", SPAN, deadlines.send_usec), .initial = "30s"},
     {OF_SERVICE("session_timeout", SPAN, deadlines.session_usec), .initial = "0"},
+    {OF_SERVICE("slow_session", SPAN, slow_usec), .initial = "0"},
     {OF_SERVICE("socket_mode", MODE, socket_mode), .initial = "0666", .max = 0777},
     {OF_SERVICE("socket_user", TEXT, socket_user)},
     {OF_SERVICE("socket_group", TEXT, socket_group)},

@@ -84,6 +84,7 @@ static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_mess
     (void)control_append_text(reply, "listener", pool->listener->address);
     (void)control_append_long(reply, "begun", sums->begun);
     (void)append_named(reply, "results", session_result_names, sums->results, SESSION_RESULTS);
+    (void)control_append_long(reply, "slow", sums->slow);
     (void)append_named(reply, "refused", refusal_names + 1, sums->refused + 1, REFUSALS - 1);
     (void)control_append_long(reply, "received", sums->received);
     (void)control_append_long(reply, "sent", sums->sent);
@@ -103,6 +104,7 @@ static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_mess
     (void)control_append_long(reply, "starts", pool->totals.starts);
     (void)control_append_long(reply, "fork_failures", pool->totals.fork_failures);
     (void)append_named(reply, "exits", pool_exit_names, pool->totals.exits, POOL_EXITS);
+    (void)append_named(reply, "lost", log_loss_names, pool->totals.lost, LOG_LOSSES);
     return sd_bus_message_close_container(reply);
 }
 

@@ -45,6 +45,7 @@ static const struct {
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
     [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC},
+    [COMMAND_LOG] = {"log", ONE_SERVICE, USEC_NEVER},
     [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
     [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
     [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
@@ -108,7 +109,7 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, sources, pardon, metrics, sessions, kick, "
+        refuse("name a command: status, explain, sources, pardon, metrics, sessions, kick, log, "
                "reload, stop, check, config, sockets apply, drain, ready or maint",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
@@ -195,15 +196,20 @@ static void check_combination(const struct options *options, bool timed)
     enum command command = options->command;
     bool prints = command == COMMAND_STATUS || command == COMMAND_EXPLAIN ||
                   command == COMMAND_SOURCES || command == COMMAND_SESSIONS ||
-                  command == COMMAND_KICK;
+                  command == COMMAND_KICK || command == COMMAND_LOG;
+    bool has_peer = command == COMMAND_SESSIONS || command == COMMAND_KICK ||
+                    command == COMMAND_LOG;
     const char *word,
         *wrong = session_options_check(&options->sessions, command == COMMAND_SESSIONS,
                                        command == COMMAND_KICK, &word);
 
+    refuse_unless(options->peer, "--peer", has_peer, " is for sessions, kick and log only");
     if (wrong)
         refuse(wrong, word);
     refuse_unless(options->json, "--json", prints,
-                  " is for status, explain, sources, sessions and kick only");
+                  " is for status, explain, sources, sessions, kick and log only");
+    refuse_unless(options->log.is_given, "--since, --result, --longer, --follow and --directory",
+                  command == COMMAND_LOG, " are for log only");
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
@@ -218,6 +224,8 @@ static void check_combination(const struct options *options, bool timed)
         refuse("--output takes the path of a file", "");
     if (!options->reason && command == COMMAND_MAINT)
         refuse("maint needs --reason TEXT, which whoever wonders will read", "");
+    if (timed && command == COMMAND_LOG)
+        refuse("--timeout is not for log, which waits for nobody", "");
     if (timed && command == COMMAND_SOCKETS)
         refuse("--timeout is not for sockets apply, which waits for systemd", "");
 }
@@ -237,6 +245,7 @@ static const struct option names[] = {
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     SESSION_OPTION_NAMES,
+    LOG_OPTION_NAMES,
     {0},
 };
 
@@ -262,17 +271,36 @@ static void take_words(struct options *options, char **words, const char *instan
     choose_file(options, word, instance);
 }
 
-// An option of sessions or kick. False: it is none.
-static bool take_session_option(struct options *options, int option, const char *value)
+// An option that some commands alone have. False: it is none.
+static bool take_own_option(struct options *options, int option, const char *value)
 {
-    const char *wrong;
+    const char *wrong = NULL;
 
-    if (option < SESSION_PEER || option >= SESSION_OPTIONS)
+    if (option == SESSION_PEER)
+        options->peer = value; // what it may be is the command's to say
+    else if (option > SESSION_PEER && option < SESSION_OPTIONS)
+        wrong = session_options_take(&options->sessions, (enum session_option)option, value);
+    else if (!log_options_take(&options->log, option, value, &wrong))
         return false;
-    wrong = session_options_take(&options->sessions, (enum session_option)option, value);
     if (wrong)
         refuse(wrong, value);
     return true;
+}
+
+static void take_peer(struct options *options)
+{
+    char why[PREFIX_WRONG_MAX], text[PREFIX_WRONG_MAX + 64];
+    const char *wrong = NULL;
+
+    if (options->command == COMMAND_SESSIONS || options->command == COMMAND_KICK)
+        wrong = session_options_take(&options->sessions, SESSION_PEER, options->peer);
+    if (wrong)
+        refuse(wrong, options->peer);
+    if (options->command != COMMAND_LOG ||
+        log_filter_set_peer(&options->log.filter, options->peer, why))
+        return;
+    (void)snprintf(text, sizeof(text), "--peer \"%.30s\" %s", options->peer, why);
+    refuse(text, "");
 }
 
 struct options options_parse(int argc, char **argv)
@@ -324,13 +352,15 @@ struct options options_parse(int argc, char **argv)
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
-            if (take_session_option(&options, option, optarg))
+            if (take_own_option(&options, option, optarg))
                 break;
             (void)fputs("See tcpdctl --help.\n", stderr); // getopt has said what is wrong
             exit(EX_USAGE);
         }
     options.command = parse_command(argc - optind, argv + optind);
     take_words(&options, argv + optind + 1, instance);
+    if (options.peer)
+        take_peer(&options);
     check_combination(&options, timed);
     if (!timed)
         options.timeout_usec = commands[options.command].timeout_usec;

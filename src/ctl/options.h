@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ctl/log_options.h"
 #include "ctl/session_options.h"
 
 enum command {
@@ -12,6 +13,7 @@ enum command {
     COMMAND_METRICS,
     COMMAND_SESSIONS,
     COMMAND_KICK,
+    COMMAND_LOG,
     COMMAND_EXPLAIN,
     COMMAND_SOURCES,
     COMMAND_PARDON,
@@ -33,7 +35,7 @@ struct options {
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain, pardon: of the client
-    const char *service;  // explain, sources, pardon, sessions: "" for all
+    const char *service;  // explain, sources, pardon, sessions, log: "" for all
     const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     char **services;      // drain, ready, maint: those that are named, then NULL; none: all
@@ -41,7 +43,9 @@ struct options {
     bool json;
     bool open_metrics;
     const char *output;              // a file, NULL: standard output
+    const char *peer;                // sessions, kick, log: of whom; NULL: whosoever they are
     struct session_options sessions; // sessions, kick
+    struct log_options log;
     bool wait;
     bool no_wait;
     bool dry_run;

@@ -109,7 +109,7 @@ const char *session_options_check(const struct session_options *options, bool is
 {
     *ret_word = "";
     if ((options->given & CHOICE) != 0 && !is_list && !is_kick)
-        return "--peer, --older and --doing are for sessions and kick only";
+        return "--older and --doing are for sessions and kick only";
     if ((options->given & LIST) != 0 && !is_list)
         return "--sort, --limit, --kernel, --waiting and --recent are for sessions only";
     if ((options->given & KICK) != 0 && !is_kick)

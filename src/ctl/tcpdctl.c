@@ -13,6 +13,7 @@
 #include "ctl/explain.h"
 #include "ctl/kick.h"
 #include "ctl/link.h"
+#include "ctl/log.h"
 #include "ctl/metrics.h"
 #include "ctl/node.h"
 #include "ctl/options.h"
@@ -77,6 +78,8 @@ int main(int argc, char **argv)
         return sockets_apply(options.socket, options.dry_run);
     if (options.command == COMMAND_METRICS)
         return metrics_run(&options);
+    if (options.command == COMMAND_LOG)
+        return log_show(&options);
     status = link_open(options.socket, options.timeout_usec, &bus);
     if (status != EX_OK)
         return status;

@@ -4,8 +4,8 @@
 
 #include "log/log.h"
 
+#include <endian.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,14 +13,8 @@
 
 #include "base/base.h"
 #include "log/journal.h"
+#include "log/log_private.h"
 #include "log/output.h"
-
-#define TEXT_MAX   1024
-#define KEPT_MAX   (16 * 1024) // bytes
-#define KEPT_COUNT 64          // records
-
-#define OWN            "tcpd"
-#define IDENTIFIER_MAX 80 // "tcpd/" and a service's name
 
 static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_STARTED] = "33fa35e042ff47e580a8a5ed51d91256",
@@ -41,23 +35,10 @@ static const char *const message_ids[LOG_EVENTS] = {
     [EVENT_SESSION_OPENED] = "3035c9cd7642411b8d2bc2f651e43cf1",
     [EVENT_SESSION_CLOSED] = "48d2dd59944d4714aab359b383d61b55",
     [EVENT_SESSION_REFUSED] = "a70a4eb3f2934ea48afde43ad66e9fc1",
+    [EVENT_SESSION_LINES] = "63cf710b007e4d75b2604de8a4de0dbd",
 };
 
-// The log target: the one state of the process that is not the master's or a worker's.
-static struct {
-    bool is_journal; // else text on standard error
-    bool verbose, levels;
-    unsigned n_dropped;
-    uint64_t dropping_until_usec;
-} target;
-
-// Records that are ready to be written as they are.
-static struct {
-    unsigned n_records;
-    size_t used;
-    size_t ends[KEPT_COUNT]; // of each record
-    char bytes[KEPT_MAX];
-} kept;
+struct log_target log_target;
 
 // JOURNAL_STREAM names the device and inode of the stream that systemd gave us, if it still is
 // ours.
@@ -71,88 +52,101 @@ static bool is_under_journal(void)
            fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-static int write_text(const char *identifier, int priority, const char *text)
+void log_add_part(struct log_room *room, const char *text, size_t length)
 {
-    char line[TEXT_MAX + IDENTIFIER_MAX + 16];
-    bool levels = target.levels || target.is_journal;
-    int n = levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", priority, identifier, text)
-                   : snprintf(line, sizeof(line), "%s: %s\n", identifier, text);
+    for (size_t i = 0; i < length && room->used < room->limit; i++)
+        room->bytes[room->used++] = text[i] == '\n' ? ' ' : text[i];
+}
+
+void log_add_bytes(struct log_room *room, const void *bytes, size_t size)
+{
+    size_t n = room->limit - room->used < size ? room->limit - room->used : size;
+
+    memcpy(room->bytes + room->used, bytes, n);
+    room->used += n;
+}
+
+static void add_field(struct log_room *room, const char *name, const char *value)
+{
+    log_add_part(room, name, strlen(name));
+    log_add_bytes(room, "=", 1);
+    log_add_part(room, value, strlen(value));
+    log_add_bytes(room, "\n", 1);
+}
+
+// A text of several lines: the field's name on a line, and how long the value is before it.
+static void add_lines(struct log_room *room, const struct log_message *message)
+{
+    size_t length = strlen(message->text), size = message->lines->size - 1; // without the last end
+    uint64_t all = htole64(length + 1 + size);
+
+    log_add_bytes(room, "MESSAGE\n", sizeof("MESSAGE\n") - 1);
+    log_add_bytes(room, &all, sizeof(all));
+    log_add_bytes(room, message->text, length);
+    log_add_bytes(room, "\n", 1);
+    log_add_bytes(room, message->lines->bytes, size);
+    log_add_bytes(room, "\n", 1);
+}
+
+// The journal's native protocol.
+void log_add_entry(struct log_room *room, const struct log_message *message)
+{
+    const char level[] = {(char)('0' + message->priority), '\0'};
+
+    if (message->lines)
+        add_lines(room, message);
+    else
+        add_field(room, "MESSAGE", message->text);
+    add_field(room, "PRIORITY", level);
+    add_field(room, "SYSLOG_IDENTIFIER", message->identifier);
+    if (message_ids[message->event])
+        add_field(room, "MESSAGE_ID", message_ids[message->event]);
+    for (size_t i = 0; i < message->n_fields && i < LOG_FIELDS_MAX; i++)
+        add_field(room, message->fields[i].name, message->fields[i].value);
+}
+
+static int write_text(const struct log_message *message)
+{
+    char line[LOG_TEXT_MAX + LOG_IDENTIFIER_MAX + 16];
+    bool levels = log_target.levels || log_target.is_journal;
+    int n = levels ? snprintf(line, sizeof(line), "<%d>%s: %s\n", message->priority,
+                              message->identifier, message->text)
+                   : snprintf(line, sizeof(line), "%s: %s\n", message->identifier, message->text);
 
     return output_write(line, (size_t)n, OUTPUT_PATIENCE_MS) < 0 ? -EAGAIN : 0;
 }
 
-// Bytes that fill up; those that are full are cut.
-struct room {
-    char *bytes;
-    size_t used, limit;
-};
-
-// Appends a part of a record, which stays one line.
-static void add_part(struct room *room, const char *text)
+static int write_journal(const struct log_message *message)
 {
-    for (; *text && room->used < room->limit; text++)
-        room->bytes[room->used++] = *text == '\n' ? ' ' : *text;
-}
+    char bytes[LOG_TEXT_MAX + LOG_LINES_MAX + (LOG_FIELDS_MAX + 4) * 160];
+    struct log_room room = {.bytes = bytes, .limit = sizeof(bytes)};
 
-static void add_end(struct room *room)
-{
-    if (room->used < room->limit)
-        room->bytes[room->used++] = '\n';
-}
-
-static void add_field(struct room *room, const char *name, const char *value)
-{
-    add_part(room, name);
-    add_part(room, "=");
-    add_part(room, value);
-    add_end(room);
-}
-
-// The journal's native protocol.
-static void add_entry(struct room *room, const char *identifier, int priority, enum log_event event,
-                      const struct log_field *fields, size_t n_fields, const char *text)
-{
-    const char level[] = {(char)('0' + priority), '\0'};
-
-    add_field(room, "MESSAGE", text);
-    add_field(room, "PRIORITY", level);
-    add_field(room, "SYSLOG_IDENTIFIER", identifier);
-    if (message_ids[event])
-        add_field(room, "MESSAGE_ID", message_ids[event]);
-    for (size_t i = 0; i < n_fields && i < LOG_FIELDS_MAX; i++)
-        add_field(room, fields[i].name, fields[i].value);
-}
-
-static int write_journal(const char *identifier, int priority, enum log_event event,
-                         const struct log_field *fields, size_t n_fields, const char *text)
-{
-    char bytes[TEXT_MAX + (LOG_FIELDS_MAX + 4) * 160];
-    struct room room = {.bytes = bytes, .limit = sizeof(bytes)};
-
-    add_entry(&room, identifier, priority, event, fields, n_fields, text);
+    log_add_entry(&room, message);
     return journal_send(bytes, room.used, true);
 }
 
-static int write_record(const char *identifier, int priority, enum log_event event,
-                        const struct log_field *fields, size_t n_fields, const char *text)
+static int write_record(const struct log_message *message)
 {
-    int r = target.is_journal ? write_journal(identifier, priority, event, fields, n_fields, text)
-                              : -ENOENT;
+    int r = log_target.is_journal ? write_journal(message) : -ENOENT;
 
     // Where no descriptor is left for a socket, standard error goes to the journal as well.
-    return r == -ENOENT || r == -EMFILE ? write_text(identifier, priority, text) : r;
+    return (r == -ENOENT || r == -EMFILE) && !message->lines ? write_text(message) : r;
 }
 
 void log_open(bool verbose, bool levels)
 {
-    target.verbose = verbose;
-    target.levels = levels;
+    static const struct log_message starts = {.identifier = LOG_OWN,
+                                              .priority = LOG_INFO,
+                                              .event = EVENT_STARTED,
+                                              .text = "tcpd " TCPD_VERSION " starts"};
+
+    log_target.verbose = verbose;
+    log_target.levels = levels;
     output_open();
-    if (target.is_journal || levels || !is_under_journal())
+    if (log_target.is_journal || levels || !is_under_journal())
         return;
-    target.is_journal = write_journal(OWN, LOG_INFO, EVENT_STARTED, NULL, 0,
-                                      "tcpd " TCPD_VERSION " starts") != -ENOENT;
-    if (target.is_journal)
+    log_target.is_journal = write_journal(&starts) != -ENOENT;
+    if (log_target.is_journal)
         (void)atexit(journal_settle); // not for children, which end by _exit()
 }
 
@@ -169,38 +163,37 @@ void log_leave_standard_error(void)
 
 bool log_has_fields(void)
 {
-    return target.is_journal;
+    return log_target.is_journal;
 }
 
 // Says how many records were lost, once there is a way out again.
 static int report_dropped(void)
 {
     char text[64];
+    const struct log_message message = {
+        .identifier = LOG_OWN, .priority = LOG_WARNING, .text = text};
 
-    if (target.n_dropped == 0)
+    if (log_target.n_dropped == 0)
         return 0;
-    (void)snprintf(text, sizeof(text), "%u log record%s dropped", target.n_dropped,
-                   PLURAL(target.n_dropped));
-    if (write_record(OWN, LOG_WARNING, EVENT_NONE, NULL, 0, text) < 0)
+    (void)snprintf(text, sizeof(text), "%u log record%s dropped", log_target.n_dropped,
+                   PLURAL(log_target.n_dropped));
+    if (write_record(&message) < 0)
         return -EAGAIN;
-    target.n_dropped = 0;
+    log_target.n_dropped = 0;
     return 0;
 }
 
-// Writes it now or never: what finds no way out is counted. False: it was dropped.
-static bool write_or_drop(const char *identifier, int priority, enum log_event event,
-                          const struct log_field *fields, size_t n_fields, const char *text)
+bool log_write_or_drop(const struct log_message *message)
 {
     int saved_errno = errno;
     bool is_written = false;
 
-    if (target.n_dropped == 0 || base_now_usec() >= target.dropping_until_usec) {
-        is_written = report_dropped() == 0 &&
-                     write_record(identifier, priority, event, fields, n_fields, text) >= 0;
+    if (log_target.n_dropped == 0 || base_now_usec() >= log_target.dropping_until_usec) {
+        is_written = report_dropped() == 0 && write_record(message) >= 0;
         if (!is_written)
-            target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
+            log_target.dropping_until_usec = base_now_usec() + USEC_PER_SEC;
     }
-    target.n_dropped += !is_written;
+    log_target.n_dropped += !is_written;
     errno = saved_errno;
     return is_written;
 }
@@ -208,142 +201,34 @@ static bool write_or_drop(const char *identifier, int priority, enum log_event e
 bool log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
                 const char *format, ...)
 {
-    char text[TEXT_MAX];
+    char text[LOG_TEXT_MAX];
+    const struct log_message message = {LOG_OWN, priority, event, fields, n_fields, text, NULL};
     va_list arguments;
     int saved_errno = errno;
 
-    if (priority == LOG_DEBUG && !target.verbose)
+    if (priority == LOG_DEBUG && !log_target.verbose)
         return true;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     errno = saved_errno;
-    return write_or_drop(OWN, priority, event, fields, n_fields, text);
+    return log_write_or_drop(&message);
 }
 
 void log_foreign(const char *identifier, int priority, const struct log_field *fields,
                  size_t n_fields, const char *text)
 {
-    priority = LOG_PRI(priority);
-    if (priority != LOG_DEBUG || target.verbose)
-        (void)write_or_drop(identifier, priority, EVENT_NONE, fields, n_fields, text);
+    const struct log_message message = {
+        identifier, LOG_PRI(priority), EVENT_NONE, fields, n_fields, text, NULL};
+
+    if (message.priority != LOG_DEBUG || log_target.verbose)
+        (void)log_write_or_drop(&message);
 }
 
-// A pipe takes so much whole or not at all.
-static size_t kept_limit(void)
+void log_settle(void)
 {
-    return target.is_journal ? sizeof(kept.bytes) : PIPE_BUF;
-}
-
-static void add_line(struct room *room, int priority, const char *text)
-{
-    const char level[] = {'<', (char)('0' + priority), '>', '\0'};
-
-    add_part(room, target.levels ? level : "");
-    add_part(room, OWN ": ");
-    add_part(room, text);
-    add_end(room);
-}
-
-bool log_keep(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
-              const char *format, ...)
-{
-    char text[TEXT_MAX];
-    struct room room = {.bytes = kept.bytes, .used = kept.used, .limit = kept_limit()};
-    va_list arguments;
-
-    if (kept.n_records == KEPT_COUNT)
-        return false;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    if (target.is_journal)
-        add_entry(&room, OWN, priority, event, fields, n_fields, text);
-    else
-        add_line(&room, priority, text);
-    if (room.used == room.limit) // cut
-        return false;
-    kept.used = room.used;
-    kept.ends[kept.n_records++] = kept.used;
-    return true;
-}
-
-// Forgets the first n records, which are out.
-static void forget_kept(unsigned n)
-{
-    size_t out = n > 0 ? kept.ends[n - 1] : 0;
-
-    kept.n_records -= n;
-    kept.used -= out;
-    memmove(kept.bytes, kept.bytes + out, kept.used);
-    for (unsigned i = 0; i < kept.n_records; i++)
-        kept.ends[i] = kept.ends[i + n] - out;
-}
-
-// A datagram for each: of several records in one, systemd 257 takes the first and drops the others.
-static int send_kept(bool may_wait)
-{
-    size_t begin = 0;
-    unsigned n = 0;
-    int r = 0;
-
-    while (n < kept.n_records && r == 0) {
-        r = journal_send(kept.bytes + begin, kept.ends[n] - begin, may_wait);
-        if (r == 0)
-            begin = kept.ends[n++];
-    }
-    forget_kept(n);
-    return r;
-}
-
-// The same by bytes, of which the last record may be cut.
-static void forget_bytes(size_t size)
-{
-    unsigned n = 0;
-
-    while (n < kept.n_records && kept.ends[n] <= size)
-        n++;
-    size -= n > 0 ? kept.ends[n - 1] : 0;
-    forget_kept(n);
-    kept.used -= size;
-    memmove(kept.bytes, kept.bytes + size, kept.used);
-    for (unsigned i = 0; i < kept.n_records; i++)
-        kept.ends[i] -= size;
-}
-
-// A terminal or a socket may take some of the lines.
-static int write_kept_lines(bool may_wait)
-{
-    ssize_t n = output_write(kept.bytes, kept.used, may_wait ? OUTPUT_PATIENCE_MS : 0);
-
-    if (n < 0)
-        return (int)n;
-    forget_bytes((size_t)n);
-    return kept.used == 0 ? 0 : -EAGAIN;
-}
-
-int log_write_kept(bool may_wait)
-{
-    int r;
-
-    if (kept.used == 0)
-        return 0;
-    may_wait = may_wait && base_now_usec() >= target.dropping_until_usec;
-    r = target.is_journal ? send_kept(may_wait) : write_kept_lines(may_wait);
-    if (r == 0)
-        (void)log_drop_kept();
-    else if (may_wait)
-        target.dropping_until_usec = base_now_usec() + USEC_PER_SEC; // it is no use for a while
-    return r;
-}
-
-unsigned log_drop_kept(void)
-{
-    unsigned n = kept.n_records;
-
-    kept.n_records = 0;
-    kept.used = 0;
-    return n;
+    if (log_target.is_journal)
+        journal_settle();
 }
 
 void log_last_words(const char *line, size_t size)

@@ -32,6 +32,7 @@ enum log_event {
     EVENT_SESSION_OPENED,
     EVENT_SESSION_CLOSED,
     EVENT_SESSION_REFUSED,
+    EVENT_SESSION_LINES, // several that have ended
     LOG_EVENTS,
 };
 
@@ -41,6 +42,18 @@ struct log_field {
 };
 
 #define LOG_FIELDS_MAX 32
+
+// Lines of one kind, which the journal has as one entry. With its first line this is less than the
+// 4096 bytes from which on readers of the journal leave a field out.
+struct log_lines {
+    const char *head;  // the entry's first line: "echo *:7007: 38 sessions"
+    const char *name;  // what stands before each line where it is text: "echo *:7007"
+    const char *bytes; // the lines, each with its end
+    size_t size;       // of them, LOG_LINES_MAX at most
+    unsigned n;
+};
+
+#define LOG_LINES_MAX 3700
 
 // Finds out where to log. `levels`: "<N>" before each text line, as systemd reads it.
 void log_open(bool verbose, bool levels);
@@ -61,6 +74,11 @@ bool log_record(int priority, enum log_event event, const struct log_field *fiel
 void log_foreign(const char *identifier, int priority, const struct log_field *fields,
                  size_t n_fields, const char *text);
 
+// Writes lines as they are: one record with fields, or a line of text for each. How many found a
+// way out; the others are dropped.
+unsigned log_write_lines(int priority, enum log_event event, const struct log_field *fields,
+                         size_t n_fields, const struct log_lines *lines);
+
 // Whether records go to the journal, with their fields.
 bool log_has_fields(void);
 
@@ -68,11 +86,21 @@ bool log_has_fields(void);
 // Keeps a record, to be written with the next call below. False: there are too many, it is lost.
 bool log_keep(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
               const char *format, ...) __attribute__((format(printf, 5, 6)));
+// Keeps lines, as log_write_lines() would write them. How many: there may be no room for the
+// others.
+unsigned log_keep_lines(int priority, enum log_event event, const struct log_field *fields,
+                        size_t n_fields, const struct log_lines *lines);
+// Lines that are kept.
+unsigned log_kept_lines(void);
 // Writes what is kept. Without `may_wait` it does not block, else for 20 ms at most. 0, or -errno:
 // what did not get out is still kept.
 int log_write_kept(bool may_wait);
-// How many are kept, and forgets them.
+// How many records and lines are kept, and forgets them.
 unsigned log_drop_kept(void);
+
+// Before a process exits whose last records must not be without their unit: waits a moment until
+// the journal has taken them.
+void log_settle(void);
 
 // A line before the process ends, on standard error; async-signal-safe. It does not wait.
 void log_last_words(const char *line, size_t size);

@@ -17,6 +17,7 @@
 #include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/death_left.h"
 #include "master/death_peer.h"
 #include "master/master_kin.h"
 #include "master/master_listeners.h"
@@ -319,6 +320,7 @@ static void bury(struct master *master, const siginfo_t *info)
     pool->n_forbidden += is_forbidden(&death);
     pool->totals.exits[kind_of(&death)]++;
     note(master, &death);
+    death_write_left(&master->pools, worker);
     if (pool_sources_bury(&master->pools, worker, is_crash(info), now))
         say_penalty(master, &death);
     throttle(master, &death, now);
@@ -380,12 +382,12 @@ void master_report_unsaid(struct master *master, uint64_t now_usec)
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         struct pool_hint *hint = scoreboard_hint(&master->pools.board, pool->index);
 
-        session_log_report(&hint->quota, pool->name, pool->config);
+        session_log_report(&hint->quota, pool->name, pool->config, pool->totals.lost);
         session_log_refusals(&hint->refusals, pool->name, pool->config,
                              (unsigned)(PERIOD_USEC / USEC_PER_SEC));
         if (pool->n_deaths_unsaid > 0)
             log_warning("%s: %u more worker%s died in %u s", pool->name, pool->n_deaths_unsaid,
                         PLURAL(pool->n_deaths_unsaid), (unsigned)(PERIOD_USEC / USEC_PER_SEC));
-        pool->n_deaths_said = pool->n_deaths_unsaid = 0;
+        pool->n_deaths_said = pool->n_deaths_unsaid = pool->n_left_said = 0;
     }
 }

@@ -64,7 +64,6 @@ static void set_name(struct pool *pool)
 {
     (void)snprintf(pool->name, sizeof(pool->name), "%s %s", pool->service->name,
                    pool->listener->address);
-    (void)snprintf(pool->title, sizeof(pool->title), "tcpd: %s worker", pool->name);
 }
 
 struct pool *pool_new(struct pools *pools, struct listener *listener, struct config *config,
@@ -98,7 +97,7 @@ void pool_free(struct pools *pools, struct pool *pool)
     struct pool **link = &pools->first;
 
     assert(!pool->workers);
-    session_log_report(&hint->quota, pool->name, pool->config);
+    session_log_report(&hint->quota, pool->name, pool->config, pool->totals.lost);
     session_log_refusals(&hint->refusals, pool->name, pool->config, 0);
     while (*link != pool)
         link = &(*link)->next;
@@ -295,7 +294,7 @@ static void take_in(struct pool *pool, struct worker *worker)
 
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
-    char title[POOL_TITLE_MAX]; // on the stack, which the child has
+    char name[POOL_NAME_MAX]; // on the stack, which the child has
     uint16_t ports[SCOREBOARD_POOLS];
     struct worker *worker = slots_reserve(pools->slots);
     struct worker_setup setup = {
@@ -307,7 +306,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
         .wake = pools->wake,
         .text = pool_text_open(pool),
         .pool = pool->index,
-        .title = title,
+        .name = name,
         .ports = ports,
         .n_ports = list_ports(pools, pool, ports),
         .service = pool->service,
@@ -317,7 +316,7 @@ int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
     pid_t pid;
     int r;
 
-    memcpy(title, pool->title, sizeof(title));
+    memcpy(name, pool->name, sizeof(name));
     if (!worker)
         return -ENOSPC;
     r = sandbox_prepare(&pools->sandbox, sandbox_kind_of(pool->service));

@@ -30,9 +30,8 @@ struct pool_counts {
     unsigned busy;    // of all workers, draining ones included
 };
 
-#define POOL_NAME_MAX  (72 + ADDRESS_TEXT_MAX)
-#define POOL_TITLE_MAX (POOL_NAME_MAX + 16)
-#define POOL_FIELDS    2
+#define POOL_NAME_MAX (72 + ADDRESS_TEXT_MAX)
+#define POOL_FIELDS   2
 
 // A listener that somebody shuts down, or whose path goes away, is opened anew.
 struct pool_mends {
@@ -72,8 +71,9 @@ struct pool_totals {
     struct score_counts before; // by workers that are gone
     struct score_counts shown;  // the last sums that were asked for
     uint64_t starts, fork_failures, exits[POOL_EXITS];
-    uint64_t full_usec;       // with all workers that there may be, and none idle
-    uint64_t full_since_usec; // 0: it is not so
+    uint64_t lost[LOG_LOSSES]; // records of sessions
+    uint64_t full_usec;        // with all workers that there may be, and none idle
+    uint64_t full_since_usec;  // 0: it is not so
 };
 
 // pool_sources.c: how many connections each source has.
@@ -89,9 +89,8 @@ struct pool {
     struct listener *listener; // owned
     struct config *config;     // a reference
     const struct service *service;
-    char name[POOL_NAME_MAX];   // "echo 127.0.0.1:7007"
-    char title[POOL_TITLE_MAX]; // of its workers: "tcpd: echo 127.0.0.1:7007 worker"
-    unsigned index;             // in pools->all, and of its hint page
+    char name[POOL_NAME_MAX]; // "echo 127.0.0.1:7007"
+    unsigned index;           // in pools->all, and of its hint page
     unsigned generation;
 
     struct worker *workers; // all that were not reaped yet
@@ -137,6 +136,7 @@ struct pool {
     struct pool_text text;      // that a module writes
     unsigned n_deaths_said;     // deaths logged in this period ...
     unsigned n_deaths_unsaid;   // ... and not logged
+    unsigned n_left_said;       // workers that died in this period and had lines to write
     uint64_t n_forbidden;       // of all deaths: by a call that the sandbox forbids
 };
 

@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "process/process.h"
 #include "session/linger.h"
+#include "session/session_batch.h"
 #include "session/session_kick.h"
 #include "session/session_private.h"
 
@@ -70,6 +71,7 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
     session->message_deadline_usec = USEC_NEVER;
     session->receive_armed_usec = session->send_armed_usec = 0;
     session->bytes_in = session->bytes_out = 0;
+    session->wait_usec = session->reply_usec = USEC_NEVER;
     session->n_ahead = 0;
     session->n_turns = 0;
     session->header = NULL;
@@ -80,7 +82,7 @@ void session_init(struct tcpd_session *session, int fd, const struct service *se
     session->result = SESSION_OK;
     session->peer_ended = false;
     session->has_last = false;
-    session->is_ticking = linger_has_any() || session->stage; // whose waits are several
+    session->is_ticking = session->stage || linger_has_any() || session_batch_ticks();
     session->owes = false;
     session_kick_forget();
     if (session->stage)

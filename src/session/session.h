@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/base.h"
 #include "base/proxy_header.h"
+#include "board/recent.h"
 #include "board/score_counts.h"
 #include "board/score_session.h"
 #include "config/config.h"
@@ -55,6 +56,8 @@ struct tcpd_session {
     struct stage *stage;         // between the session and its socket, NULL: none
     struct score_counts *counts; // of the worker, for all its sessions; NULL: nobody counts
     struct score_session *live;  // of the worker, what it tells of this one; NULL: nothing
+    struct recent *recent;       // its last sessions
+    uint64_t number;             // of the worker's sessions
     union {
         struct sockaddr any;
         struct sockaddr_storage storage;
@@ -65,7 +68,8 @@ struct tcpd_session {
     struct address sender;             // of a header: who is at the other end of the socket
     struct address destination;        // whereto the client has connected; length 0: to the socket
     enum proxy_kind proxy_kind;        // of a header: what it came to
-    uint64_t started_usec;
+    uint64_t started_usec, ended_usec;
+    uint64_t wait_usec, reply_usec; // in the queue, to the first byte sent; USEC_NEVER: not known
     uint64_t ready_usec;            // when the first byte could come: at once, or behind a header
     uint64_t deadline_usec;         // of the whole session, USEC_NEVER
     uint64_t message_deadline_usec; // of the message being read, USEC_NEVER
@@ -126,8 +130,10 @@ static inline void session_count_in(struct tcpd_session *session, uint64_t n)
 
 static inline void session_count_out(struct tcpd_session *session, uint64_t n)
 {
-    if (session->counts && session->bytes_out == 0 && n > 0)
-        score_observe(&session->counts->reply, base_now_usec() - session->started_usec, 1);
+    if (session->counts && session->bytes_out == 0 && n > 0) {
+        session->reply_usec = base_now_usec() - session->started_usec;
+        score_observe(&session->counts->reply, session->reply_usec, 1);
+    }
     session->bytes_out += n;
     if (session->counts)
         score_add(&session->counts->sent, n);

@@ -17,7 +17,9 @@
 #include "base/escape.h"
 #include "base/timespan.h"
 #include "log/log.h"
+#include "session/session_batch.h"
 #include "session/session_log_private.h"
+#include "session/session_record.h"
 
 static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
 {
@@ -55,6 +57,18 @@ static unsigned n_records(const struct tcpd_session *session)
     return session_is_datagram(session) || session->is_run ? 1 : 2;
 }
 
+bool session_log_has_lines(const struct config *config)
+{
+    return config->log_sessions == LOG_SESSIONS_ALL &&
+           config->log_sessions_form == LOG_SESSIONS_LINES;
+}
+
+// A run has a record: of a program there is more to say.
+static bool has_line(const struct tcpd_session *session, const struct config *config)
+{
+    return session_log_has_lines(config) && !session->is_run;
+}
+
 void session_log_opened(struct tcpd_session *session, const struct config *config,
                         struct log_quota *quota)
 {
@@ -62,7 +76,7 @@ void session_log_opened(struct tcpd_session *session, const struct config *confi
     char whom[SESSION_WHOM_MAX];
     size_t n = 0;
 
-    session->is_logged = config->log_sessions == LOG_SESSIONS_ALL &&
+    session->is_logged = config->log_sessions == LOG_SESSIONS_ALL && !has_line(session, config) &&
                          session_log_may(config, quota, n_records(session), false,
                                          session->started_usec);
     if (!session->is_logged || n_records(session) < 2)
@@ -94,10 +108,21 @@ static bool is_check(const struct tcpd_session *session)
            session->bytes_in + session->bytes_out == 0;
 }
 
+static bool is_slow(const struct tcpd_session *session)
+{
+    return !session->is_run &&
+           session_is_slow(session->service, session->ended_usec - session->started_usec);
+}
+
+static bool is_good(const struct tcpd_session *session)
+{
+    return (session->result == SESSION_OK || is_check(session)) && !is_slow(session);
+}
+
 static bool is_wanted(const struct tcpd_session *session, const struct config *config,
                       struct log_quota *quota)
 {
-    bool good = session->result == SESSION_OK || is_check(session);
+    bool good = is_good(session);
 
     if (session->is_run && good && !session->program.ended)
         return false; // the worker was told to exit before it began
@@ -176,6 +201,8 @@ static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_
     }
     add_number(fields, &n, "TCPD_DURATION_USEC", duration);
     add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
+    if (is_slow(session))
+        add(fields, &n, "TCPD_SLOW", "yes");
     if (session->stage && stage_wrong(session->stage))
         add(fields, &n, "TCPD_REASON", stage_wrong(session->stage));
     n = add_tls(fields, n, session, addresses);
@@ -207,7 +234,7 @@ static const char *describe_program(const struct session_program *program, char 
 }
 
 // " (send_timeout = 30s)", " (403, the path is not ws_path)": what has ended the session, where
-// that was a setting, or what a stage has to say.
+// that was a setting, or what a stage has to say; or that it was a slow one.
 static const char *describe_reason(const struct tcpd_session *session, char *text, size_t size)
 {
     const struct deadlines *deadlines = &session->service->deadlines;
@@ -232,6 +259,9 @@ static const char *describe_reason(const struct tcpd_session *session, char *tex
                        timespan_format(limits[session->result].usec, span, sizeof(span)));
     else if (wrong && session->result != SESSION_OK)
         (void)snprintf(text, size, " (%s)", wrong);
+    else if (is_slow(session))
+        (void)snprintf(text, size, " (slow_session = %s)",
+                       timespan_format(session->service->slow_usec, span, sizeof(span)));
     return text;
 }
 
@@ -260,18 +290,17 @@ static const char *describe_bytes(const struct tcpd_session *session, char *text
     return text;
 }
 
-void session_log_closed(const struct tcpd_session *session, const struct config *config,
-                        struct log_quota *quota)
+static void log_end(const struct tcpd_session *session, const struct config *config,
+                    struct log_quota *quota)
 {
-    int priority = session->result == SESSION_OK ? LOG_INFO : LOG_NOTICE;
+    int priority = session->result == SESSION_OK && !is_slow(session) ? LOG_INFO : LOG_NOTICE;
     struct log_field fields[LOG_FIELDS_MAX];
     char kind[SESSION_WHOM_MAX + 32], bytes[80], program[160], reason[160];
-    uint64_t duration;
+    uint64_t duration = session->ended_usec - session->started_usec;
     size_t n = 0;
 
     if (!is_wanted(session, config, quota))
         return;
-    duration = base_now_usec() - session->started_usec;
     if (log_has_fields())
         n = add_figures(fields, session_log_ends(fields, session, config->log_addresses), session,
                         config->log_addresses, duration);
@@ -284,6 +313,43 @@ void session_log_closed(const struct tcpd_session *session, const struct config 
                         describe_bytes(session, bytes, sizeof(bytes)), duration / USEC_PER_SEC,
                         duration % USEC_PER_SEC / USEC_PER_MSEC,
                         describe_program(&session->program, program, sizeof(program))));
+}
+
+static void add_line(const struct tcpd_session *session, const struct config *config,
+                     const struct recent_record *record)
+{
+    const struct address *sender = &session->sender;
+    char peer[ADDRESS_TEXT_MAX], through[ADDRESS_TEXT_MAX];
+    struct session_line line;
+
+    session_record_line(record, config->log_addresses, peer, &line);
+    line.number = session->number;
+    line.is_slow = is_slow(session);
+    if (session->header && !session->speaks_for_itself &&
+        config->log_addresses != LOG_ADDRESSES_NONE)
+        line.through = sender->any.sa_family == AF_UNIX
+                           ? "unix:"
+                           : session_log_peer(&sender->any, sender->length, config->log_addresses,
+                                              through, sizeof(through));
+    session_batch_add(&line, is_good(session) ? LOG_INFO : LOG_NOTICE);
+}
+
+void session_log_closed(const struct tcpd_session *session, const struct config *config,
+                        struct log_quota *quota)
+{
+    bool has_one = has_line(session, config);
+    struct recent_record record = {0};
+
+    if (!session->is_run) {
+        session_record_make(session, &record);
+        if (!has_one)
+            recent_set_logged(session->recent, session->number);
+        recent_put(session->recent, session->number, &record);
+    }
+    if (has_one)
+        add_line(session, config, &record);
+    else
+        log_end(session, config, quota);
 }
 
 void session_log_line(const struct tcpd_session *session, const struct service *service,
@@ -310,34 +376,12 @@ void session_log_line(const struct tcpd_session *session, const struct service *
 void session_log_flush(struct log_quota *quota, int listener)
 {
     struct pollfd next = {.fd = listener, .events = POLLIN};
+    bool ends = listener < 0;
 
-    if (log_write_kept(false) == 0)
-        return;
-    if (poll(&next, 1, 0) > 0 && (next.revents & POLLIN) != 0)
-        return; // somebody waits; his session tries again
-    if (log_write_kept(true) < 0)
+    session_batch_close(ends);
+    if (log_write_kept(false) < 0 && (ends || !session_batch_waits()) &&
+        (poll(&next, 1, 0) <= 0 || (next.revents & POLLIN) == 0) && // his session tries again
+        log_write_kept(true) < 0)
         log_quota_count(quota, LOG_LOSS_READER, log_drop_kept());
-}
-
-void session_log_report(struct log_quota *quota, const char *pool_name, const struct config *config)
-{
-    uint32_t n[LOG_LOSSES];
-
-    log_quota_renew(quota, base_now_usec(), n);
-    if (n[LOG_LOSS_SOURCE] > 0 &&
-        log_warning("%s: %u session record%s left out: more than %u for one client in 10 s",
-                    pool_name, n[LOG_LOSS_SOURCE], PLURAL(n[LOG_LOSS_SOURCE]), LOG_QUOTA))
-        n[LOG_LOSS_SOURCE] = 0;
-    if (n[LOG_LOSS_RATE] > 0 &&
-        log_warning("%s: %u session record%s left out: log_sessions_rate = %u was exceeded",
-                    pool_name, n[LOG_LOSS_RATE], PLURAL(n[LOG_LOSS_RATE]),
-                    config->log_sessions_rate))
-        n[LOG_LOSS_RATE] = 0;
-    if (n[LOG_LOSS_READER] > 0 &&
-        log_warning("%s: %u session record%s lost: %s does not read fast enough", pool_name,
-                    n[LOG_LOSS_READER], PLURAL(n[LOG_LOSS_READER]),
-                    log_has_fields() ? "the journal" : "the reader of this log"))
-        n[LOG_LOSS_READER] = 0;
-    for (int i = 0; i < LOG_LOSSES; i++)
-        log_quota_count(quota, (enum log_loss)i, n[i]); // said the next time
+    session_batch_note();
 }

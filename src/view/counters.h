@@ -28,8 +28,8 @@ struct counters_daemon {
 
 struct counters_pool {
     const char *service, *listener; // the message's
-    uint64_t begun, received, sent, accept_errors;
-    struct counters_list results, refused, workers, exits;
+    uint64_t begun, slow, received, sent, accept_errors;
+    struct counters_list results, refused, workers, exits, lost;
     struct histogram duration, wait, reply;
     uint64_t min, spare, max, queue, queue_limit, full_usec, starts, fork_failures;
     bool is_throttled;

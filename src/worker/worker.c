@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -26,8 +27,10 @@
 #include "session/linger.h"
 #include "session/serving.h"
 #include "session/session.h"
+#include "session/session_batch.h"
 #include "session/session_kick.h"
 #include "session/session_log.h"
+#include "session/session_record.h"
 #include "worker/accept_error.h"
 #include "worker/admission.h"
 #include "worker/receive.h"
@@ -79,6 +82,15 @@ static void divert_output(int text)
     (void)close(text);
 }
 
+// How the process is called: "tcpd: echo 127.0.0.1:7007 worker".
+static void set_title(struct self *self)
+{
+    char title[256];
+
+    (void)snprintf(title, sizeof(title), "tcpd: %s worker", self->setup->name);
+    self->title = self->title_end = title_set(title);
+}
+
 static int worker_setup(struct self *self)
 {
     const struct worker_setup *setup = self->setup;
@@ -115,7 +127,7 @@ static int worker_setup(struct self *self)
     r = setup->service->accepts_itself ? 0 : receive_prepare(&self->receiver, setup);
     if (r < 0)
         return r;
-    self->title = self->title_end = title_set(setup->title);
+    set_title(self);
     self->sessions_left = with_jitter(setup->service->max_sessions_per_worker);
     r = session_kick_open();
     if (r == 0)
@@ -159,28 +171,34 @@ static void enter_idle(struct self *self)
 
 // How long a connection was in the queue, at least: since the client's last word, or its handshake.
 // Where others were idle it has met a waiting worker, and nobody is asked.
-static void count_wait(struct self *self, const struct tcpd_session *session, int32_t idle)
+static void count_wait(struct self *self, struct tcpd_session *session, int32_t idle)
 {
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
     if (session->peer.any.sa_family == AF_UNIX || session_is_datagram(session) || session->is_run)
         return;
-    if (idle > 0)
+    if (idle > 0) {
+        session->wait_usec = 0;
         score_observe(&self->counts->wait, 0, 1);
-    else if (++self->n_late % WAIT_SAMPLE == 0 &&
-             getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0)
-        score_observe(&self->counts->wait, (uint64_t)info.tcpi_last_ack_recv * USEC_PER_MSEC,
-                      WAIT_SAMPLE);
+    } else if (++self->n_late % WAIT_SAMPLE == 0 &&
+               getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+        session->wait_usec = (uint64_t)info.tcpi_last_ack_recv * USEC_PER_MSEC;
+        score_observe(&self->counts->wait, session->wait_usec, WAIT_SAMPLE);
+    }
 }
 
 static void count_end(const struct self *self, const struct tcpd_session *session)
 {
+    uint64_t duration = session->ended_usec - session->started_usec;
+
     score_add(&self->counts->results[session->result], 1);
-    score_observe(&self->counts->duration, base_now_usec() - session->started_usec, 1);
+    score_observe(&self->counts->duration, duration, 1);
+    if (!session->is_run && session_is_slow(session->service, duration))
+        score_add(&self->counts->slow, 1);
 }
 
-static void enter_busy(struct self *self, const struct tcpd_session *session)
+static void enter_busy(struct self *self, struct tcpd_session *session)
 {
     int32_t idle = reserve_leave(&self->hint->reserve);
 
@@ -207,12 +225,13 @@ static void show_peer(struct self *self, const struct tcpd_session *session)
 }
 
 // Where the socket is the listener's, others have it, too.
-static void begin_session(struct self *self, const struct tcpd_session *session)
+static void begin_session(struct self *self, struct tcpd_session *session)
 {
     score_add(&self->counts->begun, 1);
+    session->number = self->counts->begun;
     if (!session_is_datagram(session) && !session->is_run)
-        session_kick_begin(session->fd, self->counts->begun);
-    score_begin(self->page, self->counts->begun);
+        session_kick_begin(session->fd, session->number);
+    score_begin(self->page, session->number);
 }
 
 static void serve_begun(struct self *self, struct tcpd_session *session)
@@ -239,6 +258,7 @@ static void serve(struct self *self, struct tcpd_session *session, int fd)
     if (session_kick_has_come())
         session_stop(session, SESSION_KICKED);
     score_do(session->live, DOING_CLOSING);
+    session->ended_usec = base_now_usec();
     session_log_closed(session, setup->config, quota);
     self->title_end = title_add(self->title, "", self->title_end);
     session_close(session);
@@ -276,19 +296,37 @@ static bool is_spent(struct self *self)
     return retire != USEC_NEVER && base_now_usec() >= retire;
 }
 
+static void open_batch(const struct self *self)
+{
+    const struct batch_source source = {.name = self->setup->name,
+                                        .service = self->setup->service,
+                                        .quota = &self->hint->quota,
+                                        .recent = score_recent(self->page)};
+
+    if (session_log_has_lines(self->setup->config))
+        session_batch_open(&source);
+}
+
 static enum worker_exit accept_loop(struct self *self)
 {
     struct tcpd_session session = {
-        .fd = -1, .counts = self->counts, .live = score_session(self->page)};
+        .fd = -1,
+        .counts = self->counts,
+        .recent = score_recent(self->page),
+        .live = score_session(self->page),
+    };
     enum worker_exit reason = WORKER_EXIT_DRAINED;
 
     receive_open(&self->receiver, self->setup, self->hint, &session);
     admission_open(&self->admission, self->setup, self->page, self->hint);
+    open_batch(self);
     for (;;) {
         int fd;
 
         enter_idle(self);
+        session_batch_idle(true);
         fd = self->receiver.next(&self->receiver, &session);
+        session_batch_idle(false);
         if (fd < 0) {
             if (leave_after_error(self, errno, &reason))
                 return reason;
@@ -320,6 +358,8 @@ static _Noreturn void leave(const struct self *self, enum worker_exit reason)
 {
     score_idle(self->page, WORKER_LEAVING, base_now_usec());
     linger_finish();
+    if (session_log_has_lines(self->setup->config))
+        log_settle();
     _exit(reason);
 }
 
@@ -332,7 +372,7 @@ void worker_run(const struct worker_setup *setup)
     int r = worker_setup(&self);
 
     if (r < 0) {
-        log_error("%s cannot be set up: %s", setup->title, strerror(-r));
+        log_error("tcpd: %s worker cannot be set up: %s", setup->name, strerror(-r));
         _exit(WORKER_EXIT_SETUP_FAILED);
     }
     if (setup->service->accepts_itself)

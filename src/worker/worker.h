@@ -22,7 +22,7 @@ struct worker_setup {
     const uint16_t *ports; // that tcpd has for datagrams
     size_t n_ports;
     uint64_t retire_usec; // it takes no new connection from then on; USEC_NEVER
-    const char *title;    // of the process: "tcpd: echo 127.0.0.1:7007 worker"
+    const char *name;     // of the pool: "echo 127.0.0.1:7007"
     const struct service *service;
     const struct config *config;
     const struct sandbox *sandbox;

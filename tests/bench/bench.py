@@ -103,6 +103,8 @@ LOGS = echo_options("connect", 16)
 TEXT_ROW = Row("log", "log_sessions: all as text / none", LOGS, 0.95, peer="tcpd")
 # So long that the records which the rate lets through at once, after a pause, do not decide.
 JOURNAL_ROW = Row("log", "log_sessions: all in journal / none", LOGS, 0.9, peer="tcpd", seconds=2)
+LINES_TEXT_ROW = Row("log", "log_sessions: lines as text / none", LOGS, 0.97, peer="tcpd")
+LINES_JOURNAL_ROW = Row("log", "log_sessions: lines in journal / none", LOGS, 0.95, peer="tcpd", seconds=2)
 
 
 class Bench:
@@ -157,7 +159,7 @@ class Bench:
                 self.skip(row.name, error)
 
     def in_container(self):
-        rows = ACCEPT_ROW, JOURNAL_ROW, *programs.ACCEPT_ROWS
+        rows = ACCEPT_ROW, JOURNAL_ROW, LINES_JOURNAL_ROW, *programs.ACCEPT_ROWS
         if not any(self.wants(row.name, row.section) for row in rows):
             return
         try:
@@ -165,22 +167,24 @@ class Bench:
                 if self.wants(ACCEPT_ROW.name):
                     self.runner.measure(ACCEPT_ROW, self.subject, functools.partial(
                         container.AcceptYes, machine, CONTAINER_PORTS[0]), OTHER_PAIRS)
-                if self.wants(JOURNAL_ROW.name):
-                    self.journal(machine)
+                self.journal(machine)
                 self.programs.in_container(machine)
         except (BenchError, OSError, subprocess.SubprocessError) as error:
             self.skip("in a container", error)
 
     def journal(self, machine):
         make = functools.partial(container.JournalTcpd, machine)
-        self.runner.measure(JOURNAL_ROW, functools.partial(make, CONTAINER_PORTS[1], "all"),
-                            functools.partial(make, CONTAINER_PORTS[2], "none"), OTHER_PAIRS)
+        for row, form in ((JOURNAL_ROW, "all"), (LINES_JOURNAL_ROW, "lines")):
+            if self.wants(row.name):
+                self.runner.measure(row, functools.partial(make, CONTAINER_PORTS[1], form),
+                                    functools.partial(make, CONTAINER_PORTS[2], "none"), OTHER_PAIRS)
 
     def text(self):
-        if self.wants(TEXT_ROW.name):
-            make = functools.partial(Tcpd, self.build, "echo", WORKERS)
-            self.runner.measure(TEXT_ROW, functools.partial(make, "all"),
-                                functools.partial(make, "none"))
+        make = functools.partial(Tcpd, self.build, "echo", WORKERS)
+        for row, form in ((TEXT_ROW, "all"), (LINES_TEXT_ROW, "lines")):
+            if self.wants(row.name):
+                self.runner.measure(row, functools.partial(make, form),
+                                    functools.partial(make, "none"))
 
     def master(self):
         """The master's part of a core while connections come and the pool keeps its size."""

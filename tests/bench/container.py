@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from peers import BACKLOG, Peer
-from servers import CONFIGURATION, WORKERS, BenchError, process_tree
+from servers import CONFIGURATION, LOGGED, WORKERS, BenchError, process_tree
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/system/systemd/container"))
@@ -135,7 +135,7 @@ class JournalTcpd(Inside):
 
     def start(self):
         text = CONFIGURATION.format(mode="echo", workers=WORKERS, more="",
-                                    log_sessions=self.log_sessions)
+                                    log_sessions=LOGGED.get(self.log_sessions, self.log_sessions))
         self.machine.put(f"/etc/{self.unit}.conf",
                          text.replace("127.0.0.1:0", f"127.0.0.1:{self.port}"))
         self.machine.put(f"/run/systemd/system/{self.unit}.service",

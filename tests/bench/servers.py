@@ -35,6 +35,7 @@ service "{mode}" {{
     spare_workers = 4
 {more}}}
 """
+LOGGED = {"lines": "all\nlog_sessions_form = lines"}  # others are values of log_sessions
 MORE = {"greeting": f'    message = "{GREETING}"\n    end = "none"\n'}
 LIBC = ctypes.CDLL(None)
 
@@ -244,7 +245,8 @@ class Tcpd(Server):
 
     def configuration(self):
         return CONFIGURATION.format(mode=self.mode, workers=self.n_workers,
-                                    log_sessions=self.log_sessions, more=MORE.get(self.mode, ""))
+                                    log_sessions=LOGGED.get(self.log_sessions, self.log_sessions),
+                                    more=MORE.get(self.mode, ""))
 
     def wait_until_ready(self):
         ready = False

@@ -547,9 +547,23 @@ def test_usage(args):
     assert "ee tcpdctl --help" in done.stderr
 
 
+LOG_ONLY = "--since, --result, --longer, --follow and --directory are for log only"
+
+
 @pytest.mark.parametrize("args, words", [
-    ([], "name a command: status, explain, sources, pardon, metrics, reload, stop, check, config, "
-         "sockets apply, drain, ready or maint"),
+    ([], "name a command: status, explain, sources, pardon, metrics, sessions, kick, log, reload, stop, "
+         "check, config, sockets apply, drain, ready or maint"),
+    (["--peer=::1", "status"], "--peer is for sessions, kick and log only"),
+    (["--older=1h", "log"], "--older and --doing are for sessions and kick only"),
+    (["--follow", "metrics"], LOG_ONLY), (["--directory=/x", "status"], LOG_ONLY),
+    (["--since=1h", "sessions"], LOG_ONLY), (["--result=ok", "sessions"], LOG_ONLY),
+    (["--timeout=1s", "log"], "--timeout is not for log, which waits for nobody"),
+    (["log", "a", "b"], "write: tcpdctl log [SERVICE]"),
+    (["log", "--since=soon"],
+     '--since takes a time such as 1h, today or "2026-11-25 14:03", not soon'),
+    (["log", "--longer=-1"], "--longer takes a time such as 10s, not -1"),
+    (["log", "--peer=192.0.2.7/24"], '--peer "192.0.2.7/24" has bits set behind its length; write '
+                                     "192.0.2.0/24, or 192.0.2.7 for that address alone"),
     (["status", "echo"], "status takes no argument"),
     (["start", "echo"], "there is no command start"),
     (["explain"], "write: tcpdctl explain ADDRESS [SERVICE]"),
@@ -569,6 +583,18 @@ def test_help_and_version():
                          ("--version", "tcpdctl 0")):
         done = subprocess.run([TCPDCTL, option], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == EX_OK and done.stdout.startswith(want) and done.stderr == ""
+
+
+@pytest.mark.parametrize("where, words", [
+    ("nowhere", "cannot open the journal in {}: No such file or directory"),
+    ("empty", "there is no journal that may be read here; members of the groups systemd-journal and adm "
+              "may read the system's")])
+def test_log_without_a_journal(tmp_path, where, words):
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run([TCPDCTL, "log", "--directory", tmp_path / where], capture_output=True,
+                          text=True, timeout=PATIENCE)
+    assert done.returncode == os.EX_NOINPUT and done.stdout == ""
+    assert done.stderr == f"tcpdctl: {words.format(tmp_path / where)}\n"
 
 
 @pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd runs here")

@@ -29,22 +29,23 @@ static struct config *load(const char *row, const char *text)
     return config;
 }
 
-static const char everything[] = "stop_timeout = \"1min 30s\"\n"
-                                 "log_sessions = all\n"
-                                 "log_addresses = \"masked\"\n"
-                                 "service \"first\" {\n"
-                                 "    handler = \"echo\"\n"
-                                 "    listen = {\"127.0.0.1:7007\", \"[::1]:7007\",\n"
-                                 "              \"unix:/run/x\"}\n"
-                                 "    backlog = 100\n"
-                                 "    min_workers = 2   max_workers = 20   spare_workers = 3\n"
-                                 "    max_sessions_per_worker = 1000   max_worker_age = 2h\n"
-                                 "    first_byte_timeout = 10s   idle_timeout = 1500ms\n"
-                                 "    send_timeout = 5   session_timeout = \"1min 5s\"\n"
-                                 "    socket_mode = 0600\n"
-                                 "    socket_user = \"root\"   socket_group = 'nogroup'\n"
-                                 "}\n"
-                                 "service second { handler = daytime format = iso8601 }\n";
+static const char everything[] =
+    "stop_timeout = \"1min 30s\"\n"
+    "log_sessions = all log_sessions_form = lines\n"
+    "log_addresses = \"masked\"\n"
+    "service \"first\" {\n"
+    "    handler = \"echo\"\n"
+    "    listen = {\"127.0.0.1:7007\", \"[::1]:7007\",\n"
+    "              \"unix:/run/x\"}\n"
+    "    backlog = 100\n"
+    "    min_workers = 2   max_workers = 20   spare_workers = 3\n"
+    "    max_sessions_per_worker = 1000   max_worker_age = 2h\n"
+    "    first_byte_timeout = 10s   idle_timeout = 1500ms\n"
+    "    send_timeout = 5   session_timeout = \"1min 5s\"   slow_session = 7s\n"
+    "    socket_mode = 0600\n"
+    "    socket_user = \"root\"   socket_group = 'nogroup'\n"
+    "}\n"
+    "service second { handler = daytime format = iso8601 }\n";
 
 static void check_first(const struct service *service)
 {
@@ -68,6 +69,7 @@ static void check_first(const struct service *service)
     check_number("idle_timeout", service->deadlines.idle_usec, 1500 * USEC_PER_MSEC);
     check_number("send_timeout", service->deadlines.send_usec, 5 * USEC_PER_SEC);
     check_number("session_timeout", service->deadlines.session_usec, 65 * USEC_PER_SEC);
+    check_number("slow_session", service->slow_usec, 7 * USEC_PER_SEC);
     check_number("socket_mode", service->socket_mode, 0600);
     check_text("socket_user", service->socket_user, "root");
     check_text("socket_group", service->socket_group, "nogroup");
@@ -82,6 +84,7 @@ static void test_everything(void **state)
     (void)state;
     check_number("stop_timeout", config->stop_timeout_usec, 90 * USEC_PER_SEC);
     check_number("log_sessions", config->log_sessions, LOG_SESSIONS_ALL);
+    check_number("log_sessions_form", config->log_sessions_form, LOG_SESSIONS_LINES);
     check_number("log_addresses", config->log_addresses, LOG_ADDRESSES_MASKED);
     check_number("services", config->n_services, 2);
     check_first(&config->services[0]);
@@ -102,6 +105,7 @@ static void test_defaults(void **state)
     (void)state;
     check_number("stop_timeout", config->stop_timeout_usec, 30 * USEC_PER_SEC);
     check_number("log_sessions", config->log_sessions, LOG_SESSIONS_ERRORS);
+    check_number("log_sessions_form", config->log_sessions_form, LOG_SESSIONS_ENTRIES);
     check_number("log_addresses", config->log_addresses, LOG_ADDRESSES_FULL);
     check_number("listen", service->listen.n, 0); // handed over by systemd
     check_number("backlog", service->backlog, 4096);
@@ -114,6 +118,7 @@ static void test_defaults(void **state)
     check_number("idle_timeout", service->deadlines.idle_usec, 60 * USEC_PER_SEC);
     check_number("send_timeout", service->deadlines.send_usec, 30 * USEC_PER_SEC);
     check_number("session_timeout", service->deadlines.session_usec, 0);
+    check_number("slow_session", service->slow_usec, 0);
     check_number("socket_mode", service->socket_mode, 0666);
     check_text("socket_user", service->socket_user, NULL);
     (void)config_unref(config);

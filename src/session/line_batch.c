@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "session/line_batch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+
+bool line_batch_add(struct line_batch *batch, const struct session_line *line, int priority)
+{
+    char text[SESSION_LINE_MAX];
+    size_t length = session_line_format(line, text);
+
+    text[length++] = '\n'; // in place of its NUL
+    if (batch->n == LINE_BATCH_MAX || length > sizeof(batch->bytes) - batch->used)
+        return false;
+    if (batch->n == 0 || line->end_realtime_usec < batch->first_usec)
+        batch->first_usec = line->end_realtime_usec;
+    if (batch->n == 0 || line->end_realtime_usec > batch->last_usec)
+        batch->last_usec = line->end_realtime_usec;
+    if (batch->n == 0 || priority < batch->priority)
+        batch->priority = priority;
+    memcpy(batch->bytes + batch->used, text, length);
+    batch->used += length;
+    batch->n++;
+    return true;
+}
+
+static void add_text(struct line_record *record, const char *name, const char *value)
+{
+    struct log_field *field = &record->fields[record->n_fields++];
+
+    field->name = name;
+    (void)snprintf(field->value, sizeof(field->value), "%s", value);
+}
+
+static void add_number(struct line_record *record, const char *name, uint64_t value)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
+    add_text(record, name, text);
+}
+
+void line_batch_record(const struct line_batch *batch, struct line_record *ret)
+{
+    const char *listener = strchr(batch->name, ' ');
+
+    ret->lines = (struct log_lines){ret->head, batch->name, batch->bytes, batch->used, batch->n};
+    ret->n_fields = 0;
+    if (!log_has_fields())
+        return;
+    (void)snprintf(ret->head, sizeof(ret->head), "%s: %u session%s", batch->name, batch->n,
+                   PLURAL(batch->n));
+    add_text(ret, "TCPD_SERVICE", batch->service);
+    add_text(ret, "TCPD_LISTENER", listener ? listener + 1 : "");
+    add_number(ret, "TCPD_SESSIONS", batch->n);
+    add_number(ret, "TCPD_FIRST_USEC", batch->first_usec);
+    add_number(ret, "TCPD_LAST_USEC", batch->last_usec);
+}
+
+void line_batch_clear(struct line_batch *batch)
+{
+    batch->n = 0;
+    batch->used = 0;
+}
