@@ -8,12 +8,12 @@
 
 static int keep(struct recents *recents, sd_bus_message *reply)
 {
-    sd_bus_message **pages = reallocarray(recents->pages, recents->n_pages + 1, sizeof(*pages));
+    struct recents_page *pages = reallocarray(recents->pages, recents->n_pages + 1, sizeof(*pages));
 
     if (!pages)
         return -ENOMEM;
     recents->pages = pages;
-    pages[recents->n_pages++] = sd_bus_message_ref(reply);
+    pages[recents->n_pages++].message = sd_bus_message_ref(reply);
     return 0;
 }
 
@@ -48,7 +48,7 @@ int recents_read(sd_bus_message *reply, struct recents *recents, uint64_t *ret_n
 void recents_done(struct recents *recents)
 {
     for (size_t i = 0; i < recents->n_pages; i++)
-        (void)sd_bus_message_unref(recents->pages[i]);
+        (void)sd_bus_message_unref(recents->pages[i].message);
     free(recents->pages);
     free(recents->rows);
     *recents = (struct recents){0};

@@ -17,10 +17,15 @@ struct recent_row {
     uint64_t duration_usec, wait_usec, reply_usec, received, sent;
 };
 
+// A message, which has texts.
+struct recents_page {
+    sd_bus_message *message;
+};
+
 struct recents {
     struct recent_row *rows;
     size_t n;
-    sd_bus_message **pages; // the messages, owned as the rows are
+    struct recents_page *pages; // owned, as the rows are
     size_t n_pages;
 };
 
