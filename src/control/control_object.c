@@ -15,6 +15,7 @@
 #include "control/control_explain.h"
 #include "control/control_kick.h"
 #include "control/control_nodes.h"
+#include "control/control_recent.h"
 #include "control/control_sessions.h"
 #include "control/control_sources.h"
 #include "control/control_status.h"
@@ -158,6 +159,8 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("ListSessions", "stua{sv}", "a(utsssstsbtttt)t", control_on_list_sessions,
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ListWorkers", "stu", "a(ussusbttttts)t", control_on_list_workers,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListRecent", "stu", "a(utssstttttts)t", control_on_list_recent,
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("EndSession", "uts", "ssttts", control_on_end_session,
                   SD_BUS_VTABLE_UNPRIVILEGED),

@@ -51,6 +51,7 @@ const char help_text[] =
     "      --limit N      sessions: only the first N\n"
     "      --kernel       sessions: also what the kernel knows: round trips, bytes on their way\n"
     "      --waiting      sessions: also clients that wait to be accepted\n"
+    "      --recent       sessions: the last ones that have ended, up to 32 of each worker\n"
     "      --service NAME kick: of that service\n"
     "      --yes          kick: all that were chosen\n"
     "      --reset        kick: reset the connection, instead of shutting it down\n"

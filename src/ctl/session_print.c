@@ -9,9 +9,10 @@
 #include "base/address.h"
 #include "base/base.h"
 #include "ctl/json.h"
+#include "ctl/table.h"
 #include "view/figures.h"
 
-#define CELL 512
+#define CELL TABLE_CELL
 
 enum column {
     ID,
@@ -30,10 +31,7 @@ enum column {
     COLUMNS
 };
 
-static const struct {
-    const char *name;
-    bool is_number; // on the right of its column
-} columns[COLUMNS] = {
+static const struct table_column columns[COLUMNS] = {
     [ID] = {"ID", false},
     [SERVICE] = {"SERVICE", false},
     [LISTENER] = {"LISTENER", false},
@@ -53,30 +51,9 @@ struct cells {
     char text[COLUMNS][CELL];
 };
 
-static int n_columns(const struct session_view *view)
-{
-    return view->has_kernel ? COLUMNS : RTT;
-}
-
-// Characters, of UTF-8.
-static int width(const char *text)
-{
-    int n = 0;
-
-    for (; *text != '\0'; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
 static void set(struct cells *cells, enum column column, const char *text)
 {
     (void)snprintf(cells->text[column], CELL, "%s", text);
-}
-
-static void fill_header(struct cells *cells)
-{
-    for (int i = 0; i < COLUMNS; i++)
-        set(cells, (enum column)i, columns[i].name);
 }
 
 static void set_since(struct cells *cells, uint64_t since_usec)
@@ -149,44 +126,21 @@ static void fill(struct cells *cells, const struct session_view *view, size_t i)
         fill_waiting(cells, &view->kernel.waiting[i - view->n]);
 }
 
-static void note_widths(const struct cells *cells, int widths[COLUMNS])
-{
-    for (int i = 0; i < COLUMNS; i++)
-        if (width(cells->text[i]) > widths[i])
-            widths[i] = width(cells->text[i]);
-}
-
-static void print_cells(FILE *stream, const struct cells *cells, const int widths[COLUMNS], int n)
-{
-    for (int i = 0; i < n; i++) {
-        int pad = widths[i] - width(cells->text[i]);
-        int before = columns[i].is_number ? pad : 0, behind = columns[i].is_number ? 0 : pad;
-
-        if (i == n - 1)
-            behind = 0;
-        (void)fprintf(stream, "%s%*s%s%*s", i > 0 ? "  " : "", before, "", cells->text[i], behind,
-                      "");
-    }
-    (void)fputc('\n', stream);
-}
-
 void session_print_table(FILE *stream, const struct session_view *view)
 {
     size_t n = view->n + view->kernel.n_waiting;
-    int widths[COLUMNS] = {0};
+    struct table table;
     struct cells cells;
 
-    fill_header(&cells);
-    note_widths(&cells, widths);
+    table_open(&table, columns, view->has_kernel ? COLUMNS : RTT);
     for (size_t i = 0; i < n; i++) {
         fill(&cells, view, i);
-        note_widths(&cells, widths);
+        table_measure(&table, cells.text);
     }
-    fill_header(&cells);
-    print_cells(stream, &cells, widths, n_columns(view));
+    table_print_names(&table, stream);
     for (size_t i = 0; i < n; i++) {
         fill(&cells, view, i);
-        print_cells(stream, &cells, widths, n_columns(view));
+        table_print(&table, stream, cells.text);
     }
     if (view->n < view->sessions.n)
         (void)fprintf(stream, "%zu of ", view->n);

@@ -17,6 +17,7 @@
 #include "ctl/metrics.h"
 #include "ctl/node.h"
 #include "ctl/options.h"
+#include "ctl/recent.h"
 #include "ctl/report.h"
 #include "ctl/sessions.h"
 #include "ctl/sockets.h"
@@ -92,7 +93,9 @@ int main(int argc, char **argv)
     else if (options.command == COMMAND_PARDON)
         status = sources_pardon(bus, &options);
     else if (options.command == COMMAND_SESSIONS)
-        status = sessions_run(bus, &options);
+        status = session_options_has(&options.sessions, SESSION_RECENT)
+                     ? recent_run(bus, &options)
+                     : sessions_run(bus, &options);
     else if (options.command == COMMAND_KICK)
         status = kick_run(bus, &options);
     else if (options.command == COMMAND_RELOAD)
