@@ -90,9 +90,16 @@ struct rates rates_make(const struct counters_pool *now, const struct counters_p
         .wait_99 = rates_percentile(&now->wait, &old->wait, 99),
         .n_busy = counters_number(&now->workers, "busy"),
         .n_workers = sum_without(&now->workers, "draining", ""),
+        .n_idle = counters_number(&now->workers, "idle"),
+        .n_parked = counters_number(&now->workers, "parked"),
+        .n_starting = counters_number(&now->workers, "starting"),
         .n_draining = counters_number(&now->workers, "draining"),
+        .min = now->min,
+        .spare = now->spare,
         .max = now->max,
         .queue = now->queue,
+        .starts = now->starts,
+        .deaths = sum_without(&now->exits, "drained", "retired"),
     };
 
     rates.busy = share(rates.n_busy, now->max);
@@ -134,10 +141,17 @@ static void add(struct rates *sum, const struct rates *rates)
     sum->failed += rates->failed;
     sum->refused += rates->refused;
     sum->n_busy += rates->n_busy;
-    sum->n_workers += rates->n_workers;
+    sum->n_idle += rates->n_idle;
+    sum->n_parked += rates->n_parked;
+    sum->n_starting += rates->n_starting;
     sum->n_draining += rates->n_draining;
+    sum->n_workers += rates->n_workers;
+    sum->min += rates->min;
+    sum->spare += rates->spare;
     sum->max += rates->max;
     sum->queue += rates->queue;
+    sum->starts += rates->starts;
+    sum->deaths += rates->deaths;
 }
 
 // What counts in an order: the greatest comes first.

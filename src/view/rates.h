@@ -21,7 +21,8 @@ struct rates {
     double full;                                // share of the time at the maximum, 0 to 1
     double busy;                                // share of the maximum
     uint64_t duration_50, duration_99, wait_99; // microseconds: at most
-    uint64_t n_busy, n_workers, n_draining, max, queue;
+    uint64_t n_busy, n_idle, n_parked, n_starting, n_draining, n_workers; // those but draining
+    uint64_t min, spare, max, queue, starts, deaths;
 };
 
 struct rates_view {

@@ -111,6 +111,9 @@ static void test_named(void **state)
         .workers = {.names = {"idle", "busy", "parked", "starting", "draining"},
                     .numbers = {1, 20, 300, 4000, 50000},
                     .n = 5},
+        .exits = {.names = {"drained", "crashed", "retired", "killed"},
+                  .numbers = {1000, 1, 100, 10},
+                  .n = 4},
         .max = 40,
         .queue = 6,
         .wait = {.counts = {0, 0, 4}},
@@ -122,7 +125,11 @@ static void test_named(void **state)
     check_number("refused", MILLI(rates.refused), 4000);
     check_number("busy", rates.n_busy, 20);
     check_number("workers", rates.n_workers, 4321);
+    check_number("idle", rates.n_idle, 1);
+    check_number("parked", rates.n_parked, 300);
+    check_number("starting", rates.n_starting, 4000);
     check_number("draining", rates.n_draining, 50000);
+    check_number("deaths", rates.deaths, 11);
     check_number("share", MILLI(rates.busy), 500);
     check_number("queue", rates.queue, 6);
     check_number("wait", rates.wait_99, 500);
@@ -236,6 +243,7 @@ static void test_sum(void **state)
     check_number("busy", view.sum.n_busy, 4);
     check_number("share", MILLI(view.sum.busy), 667);
     check_number("queue", view.sum.queue, 6);
+    check_number("maximum", view.sum.max, 6);
     rates_view_done(&view);
     rates_view_make(&view, &now, NULL, 10 * SEC, &all);
     check_number("since the start", MILLI(view.sum.sessions), 10000);
