@@ -34,6 +34,7 @@ static const struct {
     [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
+    [COMMAND_TOP] = {"top", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
     [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
     [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
@@ -96,8 +97,8 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, sources, pardon, metrics, reload, stop, check, "
-               "config, sockets apply, drain, ready or maint",
+        refuse("name a command: status, top, explain, sources, pardon, metrics, reload, stop, "
+               "check, config, sockets apply, drain, ready or maint",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
@@ -190,6 +191,8 @@ static void check_combination(const struct options *options, bool timed)
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
     refuse_unless(*options->through != '\0', "--through", command == COMMAND_EXPLAIN,
                   " is for explain only");
+    refuse_unless(options->top.is_given, "--delay, --count and --batch", command == COMMAND_TOP,
+                  " are for top only");
     refuse_unless(options->wait, "--wait", command == COMMAND_DRAIN, " is for drain only");
     refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
     refuse_unless(options->no_wait, "--no-wait", command == COMMAND_STOP, " is for stop only");
@@ -204,13 +207,21 @@ static void check_combination(const struct options *options, bool timed)
 }
 
 static const struct option names[] = {
-    {"socket", required_argument, NULL, 's'},  {"instance", required_argument, NULL, 'i'},
-    {"json", no_argument, NULL, 'j'},          {"through", required_argument, NULL, 'T'},
-    {"openmetrics", no_argument, NULL, 'o'},   {"output", required_argument, NULL, 'f'},
-    {"no-wait", no_argument, NULL, 'n'},       {"wait", no_argument, NULL, 'w'},
-    {"reason", required_argument, NULL, 'r'},  {"dry-run", no_argument, NULL, 'd'},
-    {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},       {0},
+    {"socket", required_argument, NULL, 's'},
+    {"instance", required_argument, NULL, 'i'},
+    {"json", no_argument, NULL, 'j'},
+    {"through", required_argument, NULL, 'T'},
+    {"openmetrics", no_argument, NULL, 'o'},
+    {"output", required_argument, NULL, 'f'},
+    {"no-wait", no_argument, NULL, 'N'},
+    {"wait", no_argument, NULL, 'w'},
+    {"reason", required_argument, NULL, 'r'},
+    {"dry-run", no_argument, NULL, 'D'},
+    {"timeout", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    TOP_OPTION_NAMES,
+    {0},
 };
 
 // What follows the command, as check_words() has found it.
@@ -233,45 +244,55 @@ static void take_words(struct options *options, char **words, const char *instan
     choose_file(options, word, instance);
 }
 
+// An option that only says so, or that takes any text. False: it is none.
+static bool take_plain_option(struct options *options, int option, const char *value)
+{
+    const struct {
+        int option;
+        bool *flag;
+        const char **text;
+    } plain[] = {
+        {'s', NULL, &options->socket},  {'f', NULL, &options->output},
+        {'T', NULL, &options->through}, {'r', NULL, &options->reason},
+        {'j', &options->json, NULL},    {'o', &options->open_metrics, NULL},
+        {'N', &options->no_wait, NULL}, {'w', &options->wait, NULL},
+        {'D', &options->dry_run, NULL},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(plain); i++) {
+        if (plain[i].option != option)
+            continue;
+        if (plain[i].flag)
+            *plain[i].flag = true;
+        else
+            *plain[i].text = value;
+        return true;
+    }
+    return false;
+}
+
+static bool take_top_option(struct options *options, int option, const char *value)
+{
+    const char *wrong;
+    bool is_one = top_options_take(&options->top, option, value, &wrong);
+
+    if (wrong)
+        refuse(wrong, value);
+    return is_one;
+}
+
 struct options options_parse(int argc, char **argv)
 {
-    struct options options = {.through = ""};
+    struct options options = {.through = "", .top = top_options_default()};
     const char *instance = NULL;
     bool timed = false;
     int option;
 
     argv[0] = program_invocation_short_name; // getopt's messages begin with it
-    while ((option = getopt_long(argc, argv, "s:i:Vh", names, NULL)) >= 0)
+    while ((option = getopt_long(argc, argv, "s:i:Vh" TOP_OPTION_LETTERS, names, NULL)) >= 0)
         switch (option) {
-        case 's':
-            options.socket = optarg;
-            break;
         case 'i':
             instance = optarg;
-            break;
-        case 'j':
-            options.json = true;
-            break;
-        case 'o':
-            options.open_metrics = true;
-            break;
-        case 'f':
-            options.output = optarg;
-            break;
-        case 'T':
-            options.through = optarg;
-            break;
-        case 'n':
-            options.no_wait = true;
-            break;
-        case 'w':
-            options.wait = true;
-            break;
-        case 'r':
-            options.reason = optarg;
-            break;
-        case 'd':
-            options.dry_run = true;
             break;
         case 't':
             options.timeout_usec = parse_timeout(optarg);
@@ -282,6 +303,9 @@ struct options options_parse(int argc, char **argv)
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
+            if (take_plain_option(&options, option, optarg) ||
+                take_top_option(&options, option, optarg))
+                break;
             (void)fputs("See tcpdctl --help.\n", stderr); // getopt has said what is wrong
             exit(EX_USAGE);
         }

@@ -5,9 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ctl/top_options.h"
+
 enum command {
     COMMAND_STATUS,
     COMMAND_METRICS,
+    COMMAND_TOP,
     COMMAND_EXPLAIN,
     COMMAND_SOURCES,
     COMMAND_PARDON,
@@ -29,7 +32,7 @@ struct options {
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain, pardon: of the client
-    const char *service;  // explain, sources, pardon: "" for all
+    const char *service;  // explain, sources, pardon, top: "" for all
     const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     char **services;      // drain, ready, maint: those that are named, then NULL; none: all
@@ -37,6 +40,7 @@ struct options {
     bool json;
     bool open_metrics;
     const char *output; // a file, NULL: standard output
+    struct top_options top;
     bool wait;
     bool no_wait;
     bool dry_run;

@@ -648,13 +648,17 @@ def test_stranger_at_the_other_end():
             assert process.communicate()[1].startswith("tcpdctl: ")
 
 
-def test_links_only_libsystemd():
+def test_links_few_libraries():
+    """Of ncurses, which top needs, the daemon and the others have nothing."""
     out = subprocess.run(["ldd", TCPDCTL], capture_output=True, text=True, check=True).stdout
     needed = subprocess.run(["readelf", "-d", TCPDCTL], capture_output=True, text=True)
     if needed.returncode == 0 and not SANITIZED:
         names = set(re.findall(r"NEEDED.*\[(.*?)\.so", needed.stdout))
-        assert names <= {"libsystemd", "libc"}
-    assert "libsystemd" in out and "libconfuse" not in out
+        assert names <= {"libsystemd", "libncursesw", "libtinfo", "libc"}
+    assert "libsystemd" in out and "libncursesw" in out and "libconfuse" not in out
+    for name in ("tcpd", "tcpc", "tcpd-generator", "tcpd-import"):
+        out = subprocess.run(["ldd", BUILD / name], capture_output=True, text=True, check=True).stdout
+        assert "libc." in out and "ncurses" not in out and "libtinfo" not in out
 
 
 # --- Who may -----------------------------------------------------------------------------------
