@@ -164,7 +164,7 @@ void top_state_help(struct top_lines *lines)
     static const char *const texts[] = {
         "q           quit",
         "space       pause, and go on",
-        "s, S        sort by the next column: busy, rate, in, out, queue, wait, failed; back",
+        "s, S        the next order: busy, rate, in, out, queue, wait, failed; back",
         "r           reverse the order",
         "w           workers by state, and back",
         "t           totals since the daemon's start, and back to what was since the last look",

@@ -99,7 +99,9 @@ struct rates rates_make(const struct counters_pool *now, const struct counters_p
         .max = now->max,
         .queue = now->queue,
         .starts = now->starts,
-        .deaths = sum_without(&now->exits, "drained", "retired"),
+        .deaths = counters_number(&now->exits, "crashed") + counters_number(&now->exits, "killed") +
+                  counters_number(&now->exits, "forbidden") +
+                  counters_number(&now->exits, "failed"),
     };
 
     rates.busy = share(rates.n_busy, now->max);

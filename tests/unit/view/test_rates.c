@@ -111,9 +111,10 @@ static void test_named(void **state)
         .workers = {.names = {"idle", "busy", "parked", "starting", "draining"},
                     .numbers = {1, 20, 300, 4000, 50000},
                     .n = 5},
-        .exits = {.names = {"drained", "crashed", "retired", "killed"},
-                  .numbers = {1000, 1, 100, 10},
-                  .n = 4},
+        .exits = {.names = {"drained", "crashed", "retired", "killed", "program", "forbidden",
+                            "failed"},
+                  .numbers = {100000, 1, 100000, 20, 100000, 300, 4000},
+                  .n = 7},
         .max = 40,
         .queue = 6,
         .wait = {.counts = {0, 0, 4}},
@@ -129,7 +130,7 @@ static void test_named(void **state)
     check_number("parked", rates.n_parked, 300);
     check_number("starting", rates.n_starting, 4000);
     check_number("draining", rates.n_draining, 50000);
-    check_number("deaths", rates.deaths, 11);
+    check_number("deaths", rates.deaths, 4321);
     check_number("share", MILLI(rates.busy), 500);
     check_number("queue", rates.queue, 6);
     check_number("wait", rates.wait_99, 500);

@@ -234,7 +234,7 @@ def test_completion(shared_tcpd_machine):
     result = shared_tcpd_machine.run("bash", "-c", script)
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
-        "check config drain explain maint metrics pardon ready reload sockets sources status stop",
+        "check config drain explain maint metrics pardon ready reload sockets sources status stop top",
         "status stop", "--json", "/run/tcpd/control", "",
         "line length", "--prefix", "--check", "tcpd.conf",
         "run", "--prestart", "discard", "idle_timeout=", "tcpdctl",
