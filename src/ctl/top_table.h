@@ -17,3 +17,6 @@ void top_summary_make(struct top_lines *lines, const struct counters_daemon *dae
 // less are left out where a line would be wider; width 0: any width will do.
 void top_table_make(struct top_lines *lines, const struct rates_view *view, enum top_panel panel,
                     int width);
+
+// A rate in a cell: one digit behind the point below 10.
+void top_put_rate(char *cell, double rate);
