@@ -17,7 +17,8 @@
 #include "base/base.h"
 #include "ctl/fail.h"
 #include "ctl/link.h"
-#include "ctl/top_print.h"
+#include "ctl/top_draw.h"
+#include "ctl/top_kick.h"
 #include "ctl/top_screen.h"
 
 #define PROBLEM_MAX   160
@@ -25,10 +26,10 @@
 
 struct top {
     const struct options *options;
-    struct top_state state;
-    struct top_look before, now;
+    struct top_view view;
     uint64_t n_looks;
     struct top_asker asker;
+    struct top_kicker kicker;
     sd_event *event;
     sd_event_source *tick;
     char problem[PROBLEM_MAX]; // why there is no answer, "": there is one
@@ -41,14 +42,17 @@ struct top {
 
 static void take_look(struct top *top, struct top_look *look)
 {
-    bool is_same = top->now.reply && rates_is_same_daemon(&top->now.counters, &look->counters);
+    struct top_look *before = &top->view.before, *now = &top->view.now;
+    bool is_same = now->reply && rates_is_same_daemon(&now->counters, &look->counters);
 
-    top_look_done(&top->before);
+    top_look_done(before);
     if (is_same)
-        top->before = top->now;
+        *before = *now;
     else
-        top_look_done(&top->now);
-    top->now = *look;
+        top_look_done(now);
+    *now = *look;
+    if (look->has_sessions)
+        top->view.state.has_sessions = true;
     top->n_looks++;
 }
 
@@ -58,31 +62,33 @@ static bool is_enough(const struct top *top)
 }
 
 // A look that waits, and says on stderr why there is none. The exit status.
-static int look_now(struct top *top)
+static int look_now(struct top *top, bool wants_sessions)
 {
+    const struct options *options = top->options;
     sd_bus *bus = NULL;
     sd_bus_message *reply = NULL;
     struct top_look look;
-    int status = link_open(top->options->socket, top->options->timeout_usec, &bus);
+    int status = link_open(options->socket, options->timeout_usec, &bus);
     int r = 0;
 
     if (status == EX_OK)
-        status = link_call(bus, "GetCounters", top->options->timeout_usec, &reply);
-    (void)sd_bus_close_unref(bus);
+        status = link_call(bus, "GetCounters", options->timeout_usec, &reply);
     if (status == EX_OK)
         r = top_look_read(&look, reply);
-    (void)sd_bus_message_unref(reply);
-    if (r < 0)
-        return fail(EXIT_FAILURE, "cannot read the counters: %s", strerror(-r));
-    if (status == EX_OK)
+    if (status == EX_OK && r >= 0) {
+        if (wants_sessions)
+            top_look_add_sessions(&look, bus, options->service, options->timeout_usec);
         take_look(top, &look);
-    return status;
+    }
+    (void)sd_bus_message_unref(reply);
+    (void)sd_bus_close_unref(bus);
+    return r < 0 ? fail(EXIT_FAILURE, "cannot read the counters: %s", strerror(-r)) : status;
 }
 
 // A service that is named is there, or there is nothing to look at.
 static int check_service(const struct top *top)
 {
-    const struct counters *counters = &top->now.counters;
+    const struct counters *counters = &top->view.now.counters;
     const char *service = top->options->service;
 
     for (size_t i = 0; i < counters->n; i++)
@@ -107,7 +113,7 @@ static int print_look(const struct top *top)
 
     if (top->n_looks > 1)
         (void)fputc('\n', stdout);
-    top_print_make(&head, &table, &top->now, &top->before, &top->state, top->options->service, 0);
+    top_print_pools(&top->view, &head, &table, 0);
     print_lines(&head);
     (void)fputc('\n', stdout);
     print_lines(&table);
@@ -121,12 +127,12 @@ static int print_look(const struct top *top)
 
 static int run_lines(struct top *top, uint64_t count)
 {
-    const struct timespec delay = base_timespec(top->state.delay_usec);
+    const struct timespec delay = base_timespec(top->view.state.delay_usec);
     int status = print_look(top);
 
     while (status == EX_OK && (count == 0 || top->n_looks < count)) {
         (void)nanosleep(&delay, NULL);
-        status = look_now(top);
+        status = look_now(top, false);
         if (status == EX_OK)
             status = print_look(top);
     }
@@ -135,54 +141,17 @@ static int run_lines(struct top *top, uint64_t count)
 
 // ---- The screen -------------------------------------------------------------------------------
 
-static void add_problem(const struct top *top, struct top_lines *lines)
-{
-    struct tm local;
-    char clock[16] = "?";
-
-    if (top->problem[0] == '\0')
-        return;
-    if (localtime_r(&top->problem_since, &local))
-        (void)strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-    top_lines_add(lines, TOP_ALARM, "No answer since %s: %s", clock, top->problem);
-}
-
-// The line with the names of columns stays; the others move below it.
-static void put_table(struct top_state *state, const struct top_lines *table, int room)
-{
-    size_t shown = room > 1 ? (size_t)room - 1 : 0;
-    size_t n = table->n - 1;
-
-    state->page = shown;
-    if (state->first + shown > n)
-        state->first = n > shown ? n - shown : 0;
-    top_screen_put(&table->lines[0]);
-    for (size_t i = 0; i < shown && state->first + i < n; i++)
-        top_screen_put(&table->lines[1 + state->first + i]);
-}
-
 static void draw(struct top *top)
 {
-    struct top_lines head = {0}, table = {0};
-    int rows, columns;
+    char text[PROBLEM_MAX + 32] = "", clock[16] = "?";
+    struct tm local;
 
-    top_screen_size(&rows, &columns);
-    top_screen_begin();
-    if (top->state.has_help) {
-        top_state_help(&head);
-    } else {
-        top_print_make(&head, &table, &top->now, &top->before, &top->state, top->options->service,
-                       columns);
-        add_problem(top, &head);
-        top_state_describe(&top->state, &head);
+    if (top->problem[0] != '\0') {
+        if (localtime_r(&top->problem_since, &local))
+            (void)strftime(clock, sizeof(clock), "%H:%M:%S", &local);
+        (void)snprintf(text, sizeof(text), "No answer since %s: %s", clock, top->problem);
     }
-    for (size_t i = 0; i < head.n; i++)
-        top_screen_put(&head.lines[i]);
-    if (table.n > 0) // a line is for the keys
-        put_table(&top->state, &table, rows - (int)head.n - 1);
-    top_screen_end(top_state_keys);
-    top_lines_done(&head);
-    top_lines_done(&table);
+    top_draw(&top->view, text);
 }
 
 static void note_problem(struct top *top, const char *problem)
@@ -192,7 +161,7 @@ static void note_problem(struct top *top, const char *problem)
     (void)snprintf(top->problem, sizeof(top->problem), "%s", problem);
 }
 
-static void on_answer(void *cookie, struct top_look *look, const char *problem)
+static void on_look(void *cookie, struct top_look *look, const char *problem)
 {
     struct top *top = cookie;
 
@@ -207,22 +176,67 @@ static void on_answer(void *cookie, struct top_look *look, const char *problem)
         (void)sd_event_exit(top->event, EX_OK);
 }
 
+static void on_kicked(void *cookie, const char *what)
+{
+    struct top *top = cookie;
+    struct top_state *state = &top->view.state;
+
+    (void)snprintf(state->notice, sizeof(state->notice), "%s: %s", state->session, what);
+    draw(top);
+}
+
+static void ask(struct top *top)
+{
+    if (top_link_is_open(&top->asker.link))
+        return;
+    top->asked_usec = base_now_usec();
+    top->asker.wants_sessions = top->view.state.layout != TOP_POOLS;
+    top_asker_ask(&top->asker);
+}
+
+static int set_tick(struct top *top)
+{
+    int r = sd_event_source_set_time_relative(top->tick, top->view.state.delay_usec);
+
+    return r < 0 ? r : sd_event_source_set_enabled(top->tick, SD_EVENT_ONESHOT);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct top *top = userdata;
-    int r = sd_event_source_set_time_relative(source, top->state.delay_usec);
 
+    (void)source;
     (void)usec;
-    if (r >= 0)
-        r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-    if (!top->asker.bus && !top->state.is_paused) {
-        top->asked_usec = base_now_usec();
-        top_asker_ask(&top->asker);
-    } else if (top->asker.bus && base_now_usec() - top->asked_usec > PATIENCE_USEC) {
+    if (!top_link_is_open(&top->asker.link)) {
+        if (!top->view.state.is_paused)
+            ask(top);
+    } else if (base_now_usec() - top->asked_usec > PATIENCE_USEC) {
         note_problem(top, "it has yet to answer");
         draw(top);
     }
-    return r;
+    return set_tick(top);
+}
+
+static void kick(struct top *top)
+{
+    struct top_state *state = &top->view.state;
+
+    (void)snprintf(state->notice, sizeof(state->notice), "%s: asked to end", state->session);
+    top_kicker_kick(&top->kicker, state->session);
+}
+
+// What a key has ordered. 0 or -errno.
+static int obey(struct top *top, enum top_action action)
+{
+    if (action == TOP_QUIT)
+        return sd_event_exit(top->event, EX_OK);
+    if (action == TOP_REPAINT)
+        top_screen_repaint();
+    if (action == TOP_LOOK)
+        ask(top);
+    if (action == TOP_KICK)
+        kick(top);
+    return action == TOP_PACE ? set_tick(top) : 0;
 }
 
 static int on_keys(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -235,15 +249,10 @@ static int on_keys(sd_event_source *source, int fd, uint32_t events, void *userd
     (void)fd;
     if (events & (EPOLLHUP | EPOLLERR)) // the terminal is gone
         return sd_event_exit(top->event, EXIT_FAILURE);
-    while (action != TOP_QUIT && (key = top_screen_key()) >= 0) {
-        action = top_state_take(&top->state, key);
-        if (action == TOP_REPAINT)
-            top_screen_repaint();
-        if (action == TOP_PACE)
-            r = sd_event_source_set_time_relative(top->tick, top->state.delay_usec);
+    while (r >= 0 && action != TOP_QUIT && (key = top_screen_key()) >= 0) {
+        action = top_state_take(&top->view.state, key);
+        r = obey(top, action);
     }
-    if (action == TOP_QUIT)
-        return sd_event_exit(top->event, EX_OK);
     draw(top);
     return r;
 }
@@ -271,7 +280,7 @@ static int add_sources(struct top *top)
         r = sd_event_add_signal(top->event, NULL, signals[i], on_signal, top);
     if (r >= 0)
         r = sd_event_add_time_relative(top->event, &top->tick, CLOCK_MONOTONIC,
-                                       top->state.delay_usec, USEC_PER_MSEC, on_tick, top);
+                                       top->view.state.delay_usec, USEC_PER_MSEC, on_tick, top);
     return r;
 }
 
@@ -301,6 +310,19 @@ static int end(const struct top *top, const sigset_t *signals, int status)
     return status;
 }
 
+static void init_calls(struct top *top)
+{
+    const struct options *options = top->options;
+
+    top_asker_init(&top->asker, options->socket, options->timeout_usec, top->event);
+    top->asker.service = options->service;
+    top->asker.looked = on_look;
+    top->asker.cookie = top;
+    top_kicker_init(&top->kicker, options->socket, options->timeout_usec, top->event);
+    top->kicker.kicked = on_kicked;
+    top->kicker.cookie = top;
+}
+
 static int run_screen(struct top *top)
 {
     sigset_t signals;
@@ -315,15 +337,12 @@ static int run_screen(struct top *top)
     if (r >= 0)
         r = add_sources(top);
     if (r >= 0) {
-        top->asker = (struct top_asker){.path = top->options->socket,
-                                        .timeout_usec = top->options->timeout_usec,
-                                        .event = top->event,
-                                        .answered = on_answer,
-                                        .cookie = top};
+        init_calls(top);
         draw(top);
         r = is_enough(top) ? EX_OK : sd_event_loop(top->event);
     }
     top_asker_stop(&top->asker);
+    top_kicker_stop(&top->kicker);
     top->tick = sd_event_source_disable_unref(top->tick);
     top->event = sd_event_unref(top->event);
     top_screen_close();
@@ -334,18 +353,21 @@ static int run_screen(struct top *top)
 
 int top_run(const struct options *options)
 {
-    struct top top = {.options = options, .state = {.delay_usec = options->top.delay_usec}};
+    struct top top = {
+        .options = options,
+        .view = {.state = {.delay_usec = options->top.delay_usec}, .service = options->service}};
+    bool has_screen = !options->top.is_batch && top_screen_is_possible();
     int status;
 
     (void)setlocale(LC_CTYPE, ""); // NOLINT(concurrency-mt-unsafe): there is one thread
-    status = look_now(&top);
+    status = look_now(&top, has_screen);
     if (status == EX_OK)
         status = check_service(&top);
-    if (status == EX_OK && !options->top.is_batch && top_screen_is_possible())
+    if (status == EX_OK && has_screen)
         status = run_screen(&top);
     else if (status == EX_OK)
         status = run_lines(&top, options->top.is_batch ? options->top.count : 1);
-    top_look_done(&top.before);
-    top_look_done(&top.now);
+    top_look_done(&top.view.before);
+    top_look_done(&top.view.now);
     return status;
 }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Says nothing on stderr, where the screen is. sd-bus would wait longer for a daemon that does not
-// greet it than for an answer, so the deadline is our own.
+// First the counters, then the sessions, a page at a time.
 
 #include "ctl/top_look.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <time.h>
 
 #include "base/base.h"
 
-#define ACCURACY_USEC USEC_PER_MSEC
+#define PAGE      256 // sessions of an answer
+#define PAGES_MAX 64  // of one look: a daemon that never comes to an end is not asked without end
 
 static uint64_t real_usec(void)
 {
@@ -35,116 +34,117 @@ int top_look_read(struct top_look *ret, sd_bus_message *reply)
 void top_look_done(struct top_look *look)
 {
     counters_done(&look->counters);
+    sessions_done(&look->sessions);
     (void)sd_bus_message_unref(look->reply);
     *look = (struct top_look){0};
 }
 
-void top_asker_stop(struct top_asker *asker)
+// ---- Sessions -----------------------------------------------------------------------------------
+
+static int append_question(sd_bus_message *call, const char *service, uint64_t after)
 {
-    asker->deadline = sd_event_source_disable_unref(asker->deadline);
-    if (asker->bus)
-        (void)sd_bus_detach_event(asker->bus);
-    asker->bus = sd_bus_close_unref(asker->bus);
+    return sd_bus_message_append(call, "stua{sv}", service, after, (uint32_t)PAGE, 0);
 }
 
-static void give_up(struct top_asker *asker, const char *problem)
+// Adds a page. True: there is another one, from *next on.
+static bool read_sessions(struct top_look *look, sd_bus_message *reply, uint64_t *next)
 {
-    top_asker_stop(asker);
-    asker->answered(asker->cookie, NULL, problem);
-}
-
-static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
-{
-    struct top_asker *asker = userdata;
-    const sd_bus_error *error = sd_bus_message_get_error(reply);
-    struct top_look look;
-
-    (void)ret_error;
-    if (error) {
-        bool is_gone = sd_bus_is_open(asker->bus) <= 0;
-
-        give_up(asker, is_gone || !error->message ? "the connection has ended" : error->message);
-        return 0;
+    if (sd_bus_message_is_method_error(reply, NULL) > 0 ||
+        sessions_read(reply, &look->sessions, next) < 0) {
+        sessions_done(&look->sessions);
+        look->has_sessions = false;
+        return false;
     }
-    if (top_look_read(&look, reply) < 0) {
-        give_up(asker, "its answer cannot be read");
-        return 0;
+    look->has_sessions = true;
+    look->is_cut = *next != 0 && look->sessions.n_pages >= PAGES_MAX;
+    return *next != 0 && !look->is_cut;
+}
+
+void top_look_add_sessions(struct top_look *look, sd_bus *bus, const char *service,
+                           uint64_t timeout_usec)
+{
+    uint64_t next = 0;
+    bool has_more = true;
+
+    while (has_more) {
+        sd_bus_message *call = NULL, *reply = NULL;
+        int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager",
+                                               "ListSessions");
+
+        if (r >= 0)
+            r = append_question(call, service, next);
+        if (r >= 0)
+            r = sd_bus_call(bus, call, timeout_usec, NULL, &reply);
+        has_more = r >= 0 && read_sessions(look, reply, &next);
+        (void)sd_bus_message_unref(call);
+        (void)sd_bus_message_unref(reply);
     }
-    top_asker_stop(asker);
-    asker->answered(asker->cookie, &look, NULL);
-    return 0;
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+// ---- Without waiting
+// ------------------------------------------------------------------------------
+
+static void finish(struct top_asker *asker, const char *problem)
 {
-    (void)source;
-    (void)usec;
-    give_up(userdata, "it does not answer in time");
-    return 0;
+    struct top_look look = asker->look;
+
+    asker->look = (struct top_look){0};
+    top_link_close(&asker->link);
+    if (problem)
+        top_look_done(&look);
+    asker->looked(asker->cookie, problem ? NULL : &look, problem);
 }
 
-// A daemon whose queue is full has not time for us now: that is no reason to wait here.
-static int connect_path(const char *path)
+static void ask_sessions(struct top_asker *asker, uint64_t after)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sd_bus_message *call = top_link_new(&asker->link, "ListSessions");
 
-    if (fd < 0)
-        return -errno;
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
-    return base_take_fd(&fd);
+    top_link_send(&asker->link, call, call ? append_question(call, asker->service, after) : 0);
 }
 
-static int call(struct top_asker *asker)
+static void on_answer(void *cookie, sd_bus_message *reply, const char *problem)
 {
-    sd_bus_message *message = NULL;
-    int r = sd_bus_message_new_method_call(asker->bus, &message, NULL, "/tcpd", "tcpd.Manager",
-                                           "GetCounters");
+    struct top_asker *asker = cookie;
+    const sd_bus_error *error = reply ? sd_bus_message_get_error(reply) : NULL;
+    uint64_t next = 0;
 
-    if (r >= 0)
-        r = sd_bus_call_async(asker->bus, NULL, message, on_answer, asker, USEC_NEVER);
-    (void)sd_bus_message_unref(message);
-    return r;
-}
-
-static int begin(struct top_asker *asker, int fd)
-{
-    int r = sd_bus_new(&asker->bus);
-
-    if (r >= 0)
-        r = sd_bus_set_fd(asker->bus, fd, fd);
-    if (r < 0) {
-        (void)close(fd);
-        return r;
+    if (problem) {
+        finish(asker, problem);
+    } else if (asker->look.reply) { // this one has sessions
+        if (read_sessions(&asker->look, reply, &next))
+            ask_sessions(asker, next);
+        else
+            finish(asker, NULL);
+    } else if (error) {
+        finish(asker, error->message ? error->message : error->name);
+    } else if (top_look_read(&asker->look, reply) < 0) {
+        finish(asker, "its answer cannot be read");
+    } else if (asker->wants_sessions) {
+        ask_sessions(asker, 0);
+    } else {
+        finish(asker, NULL);
     }
-    r = sd_bus_start(asker->bus);
-    if (r >= 0)
-        r = sd_bus_attach_event(asker->bus, asker->event, SD_EVENT_PRIORITY_NORMAL);
-    if (r >= 0)
-        r = call(asker);
-    if (r >= 0 && asker->timeout_usec != USEC_NEVER)
-        r = sd_event_add_time_relative(asker->event, &asker->deadline, CLOCK_MONOTONIC,
-                                       asker->timeout_usec, ACCURACY_USEC, on_deadline, asker);
-    return r;
+}
+
+void top_asker_init(struct top_asker *asker, const char *path, uint64_t timeout_usec,
+                    sd_event *event)
+{
+    *asker = (struct top_asker){.link = {.path = path,
+                                         .timeout_usec = timeout_usec,
+                                         .event = event,
+                                         .answered = on_answer,
+                                         .cookie = asker},
+                                .service = ""};
 }
 
 void top_asker_ask(struct top_asker *asker)
 {
-    int r;
+    if (!top_link_is_open(&asker->link) && top_link_open(&asker->link))
+        top_link_send(&asker->link, top_link_new(&asker->link, "GetCounters"), 0);
+}
 
-    if (asker->bus)
-        return;
-    r = connect_path(asker->path);
-    if (r == -EAGAIN) {
-        give_up(asker, "it takes no connection");
-        return;
-    }
-    if (r >= 0)
-        r = begin(asker, r);
-    if (r < 0)
-        give_up(asker, strerror(-r)); // NOLINT(concurrency-mt-unsafe): there is one thread
+void top_asker_stop(struct top_asker *asker)
+{
+    top_link_close(&asker->link);
+    top_look_done(&asker->look);
 }

@@ -5,7 +5,14 @@
 #include "ctl/top_look.h"
 #include "ctl/top_state.h"
 
-// The daemon in *ret_head, the pools in *ret_table. before without a reply: since the start.
-void top_print_make(struct top_lines *ret_head, struct top_lines *ret_table,
-                    const struct top_look *now, const struct top_look *before,
-                    const struct top_state *state, const char *service, int width);
+struct top_view {
+    struct top_look before, now; // before without a reply: since the start
+    struct top_state state;
+    const char *service; // "": all
+};
+
+// The daemon in *ret_head, the pools in *ret_table.
+void top_print_pools(const struct top_view *view, struct top_lines *ret_head,
+                     struct top_lines *ret_table, int width);
+// How many sessions there are, then their table.
+void top_print_sessions(struct top_view *view, struct top_lines *ret, int width);

@@ -2,51 +2,86 @@
 #include "ctl/top_state.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "base/timespan.h"
 
 const char top_state_keys[] =
-    "q quit  space pause  s sort  r reverse  w workers  t totals  / filter  h help";
+    "q quit  space pause  s sort  w workers  t totals  l list  / filter  k kick  h help";
 
 #define CONTROL(letter) ((letter)&0x1f)
 
-static void forget_words(struct top_state *state)
+// What is typed, and the room for it.
+static char *typed(struct top_state *state, size_t *ret_size)
 {
-    state->words[0] = '\0';
-    state->first = 0;
+    bool is_session = state->prompt == TOP_ASKS_SESSION;
+
+    *ret_size = is_session ? sizeof(state->session) : sizeof(state->words);
+    return is_session ? state->session : state->words;
 }
 
 // Takes a whole character away, of UTF-8.
-static void shorten(struct top_state *state)
+static void shorten(char *text)
 {
-    size_t n = strlen(state->words);
+    size_t n = strlen(text);
 
-    while (n > 0 && ((unsigned char)state->words[n - 1] & 0xc0) == 0x80)
+    while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
         n--;
-    state->words[n > 0 ? n - 1 : 0] = '\0';
-    state->first = 0;
+    text[n > 0 ? n - 1 : 0] = '\0';
+}
+
+static void note(struct top_state *state, const char *what)
+{
+    (void)snprintf(state->notice, sizeof(state->notice), "%s", what);
+}
+
+static void end_typing(struct top_state *state)
+{
+    bool is_session = state->prompt == TOP_ASKS_SESSION;
+    uint64_t number;
+    uint32_t pid;
+
+    state->prompt = TOP_NO_PROMPT;
+    if (!is_session)
+        return;
+    if (session_id_parse(state->session, &pid, &number))
+        state->prompt = TOP_ASKS_SURE;
+    else
+        note(state, "a session's name is that in its first column, such as 48211.317");
 }
 
 static void type(struct top_state *state, int key)
 {
-    size_t n = strlen(state->words);
+    size_t size, n;
+    char *text = typed(state, &size);
 
-    if (key == TOP_KEY_ENTER || key == '\r' || key == '\n') {
-        state->is_typing = false;
-    } else if (key == TOP_KEY_ESCAPE) {
-        state->is_typing = false;
-        forget_words(state);
-    } else if (key == TOP_KEY_BACKSPACE || key == CONTROL('h') || key == 0x7f) {
-        shorten(state);
-    } else if (key == CONTROL('u')) {
-        forget_words(state);
-    } else if (key >= ' ' && key <= UINT8_MAX && n + 1 < sizeof(state->words)) {
-        state->words[n] = (char)key;
-        state->words[n + 1] = '\0';
+    if (state->prompt == TOP_ASKS_WORDS)
         state->first = 0;
+    n = strlen(text);
+    if (key == TOP_KEY_ENTER || key == '\r' || key == '\n') {
+        end_typing(state);
+    } else if (key == TOP_KEY_ESCAPE) {
+        state->prompt = TOP_NO_PROMPT;
+        text[0] = '\0';
+    } else if (key == TOP_KEY_BACKSPACE || key == CONTROL('h') || key == 0x7f) {
+        shorten(text);
+    } else if (key == CONTROL('u')) {
+        text[0] = '\0';
+    } else if (key >= ' ' && key <= UINT8_MAX && n + 1 < size) {
+        text[n] = (char)key;
+        text[n + 1] = '\0';
     }
+}
+
+static enum top_action answer(struct top_state *state, int key)
+{
+    state->prompt = TOP_NO_PROMPT;
+    if (key == 'y' || key == 'Y')
+        return TOP_KICK;
+    note(state, "nothing was ended");
+    return TOP_DRAW;
 }
 
 // Whoever draws sees to it that the end of the table is not left behind.
@@ -106,10 +141,25 @@ static enum top_action command(struct top_state *state, int key)
         state->has_totals = !state->has_totals;
         break;
     case '/':
-        state->is_typing = true;
+        state->prompt = TOP_ASKS_WORDS;
         break;
     case TOP_KEY_ESCAPE:
-        forget_words(state);
+        state->words[0] = '\0';
+        state->first = 0;
+        break;
+    case 'l':
+        state->layout = (enum top_layout)((state->layout + 1) % TOP_LAYOUTS);
+        state->first = 0;
+        return TOP_LOOK;
+    case 'o':
+        state->sessions_order = (enum session_rates_order)((state->sessions_order + 1) %
+                                                           SESSION_RATES_ORDERS);
+        state->first = 0;
+        break;
+    case 'k':
+        if (state->has_sessions)
+            state->prompt = TOP_ASKS_SESSION;
+        state->session[0] = '\0';
         break;
     case '+':
     case '-':
@@ -128,18 +178,36 @@ static enum top_action command(struct top_state *state, int key)
 
 enum top_action top_state_take(struct top_state *state, int key)
 {
+    state->notice[0] = '\0';
     if (state->has_help) { // any key ends it
         state->has_help = false;
         return key == 'q' ? TOP_QUIT : TOP_DRAW;
     }
+    if (state->prompt == TOP_ASKS_SURE)
+        return answer(state, key);
     if (key >= TOP_KEY_UP && key <= TOP_KEY_END) {
         scroll(state, key);
         return TOP_DRAW;
     }
-    if (!state->is_typing)
+    if (state->prompt == TOP_NO_PROMPT)
         return command(state, key);
     type(state, key);
     return TOP_DRAW;
+}
+
+static bool describe_prompt(const struct top_state *state, struct top_lines *lines)
+{
+    if (state->prompt == TOP_ASKS_WORDS)
+        top_lines_add(lines, TOP_NOTICE, "Only what has: %s_", state->words);
+    else if (state->prompt == TOP_ASKS_SESSION)
+        top_lines_add(lines, TOP_NOTICE, "End the session with the ID: %s_", state->session);
+    else if (state->prompt == TOP_ASKS_SURE)
+        top_lines_add(lines, TOP_NOTICE, "End the session %s? y, or any other key", state->session);
+    else if (state->notice[0] != '\0')
+        top_lines_add(lines, TOP_NOTICE, "%s", state->notice);
+    else
+        return false;
+    return true;
 }
 
 void top_state_describe(const struct top_state *state, struct top_lines *lines)
@@ -147,10 +215,8 @@ void top_state_describe(const struct top_state *state, struct top_lines *lines)
     bool is_sorted = state->order != RATES_AS_CONFIGURED, has_words = state->words[0] != '\0';
     char delay[TIMESPAN_TEXT_MAX];
 
-    if (state->is_typing) {
-        top_lines_add(lines, TOP_NOTICE, "Only what has: %s_", state->words);
+    if (describe_prompt(state, lines))
         return;
-    }
     (void)timespan_format(state->delay_usec, delay, sizeof(delay));
     top_lines_add(lines, TOP_PLAIN, "%s%s%s%s%s%s%s%s%s", state->is_paused ? "paused" : "every ",
                   state->is_paused ? "" : delay, state->has_totals ? ", since the start" : "",
@@ -167,11 +233,14 @@ void top_state_help(struct top_lines *lines)
         "s, S        the next order: busy, rate, in, out, queue, wait, failed; back",
         "r           reverse the order",
         "w           workers by state, and back",
-        "t           totals since the daemon's start, and back to what was since the last look",
+        "l           services and sessions, services alone, sessions alone",
+        "o           sort sessions by age, bytes in, bytes out, rate",
+        "k           end a session",
+        "t           totals since the daemon's start, and back",
         "/           show only what has these words in its name; Escape: all",
         "+, -        look twice as often, half as often",
         "up, down, page up, page down, home, end",
-        "            move through the table",
+        "            move through sessions, or services where those are alone",
         "Ctrl-L      paint the screen again",
         "",
         "RATE: new sessions a second.  50%, 99%: how long sessions took, at most.",

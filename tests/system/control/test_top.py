@@ -262,6 +262,7 @@ def test_many_pools(tcpd, control):
     with tcpd(conf), shown(control, rows=15) as screen:
         def on_screen():
             return re.findall(r"^(s\d\d|total) ", screen.text(), re.M)
+        screen.press("l")  # services alone
         wait_for(lambda: len(on_screen()) == 11, what=screen.text)
         assert on_screen() == names[:11]
         screen.press("\x1bB")
@@ -432,3 +433,85 @@ def test_reload(tcpd, control):
         daemon.path.write_text("nonsense = 1\n")
         daemon.signal(signal.SIGHUP)
         screen.wait("^The last reload failed: see tcpdctl status$")
+
+
+# --- Sessions --------------------------------------------------------------------------------------
+
+SESSIONS = pytest.mark.skipif(b"ListSessions" not in (BUILD / "tcpd").read_bytes(),
+                              reason="this daemon tells no sessions")
+
+
+@SESSIONS
+def test_sessions(tcpd, control):
+    """Who is served, since when, what comes and goes; one that has ended is gone."""
+    with tcpd(two(control)) as daemon, shown(control) as screen:
+        screen.wait(r"^0 sessions, by age$")
+        with busy(daemon) as sock:
+            worker = daemon.worker_serving(sock)
+            peer = "127.0.0.1:%d" % sock.getsockname()[1]
+            row = screen.wait(rf"^{worker}\.1 +echo +127\.0\.0\.1:\d+ +{re.escape(peer)} +"
+                              r"[\d.]+s +reading +1 +1 +[\d.<]+ +[\d.<]+$")
+            assert re.search("^1 session, by age$", screen.text(), re.M), row
+            over = threading.Event()
+
+            def talk():
+                while not over.is_set():
+                    sock.sendall(b"0123456789")
+                    assert read_exactly(sock, 10) == b"0123456789"
+                    over.wait(0.01)
+
+            thread = threading.Thread(target=talk)
+            thread.start()
+            screen.wait(rf"^{worker}\.1 .* [\d.]+K? +[\d.]+K? +[1-9]\d*\.?\d*K? +[1-9]\d*\.?\d*K?$")
+            over.set()
+            thread.join(PATIENCE)
+            screen.press("/no such client\r")
+            screen.wait("^0 sessions, by age$")
+            screen.press("\x1bo")
+            screen.wait("^1 session, by in$")
+            screen.press("l")
+            wait_for(lambda: not re.search("^ID ", screen.text(), re.M), what="services alone")
+            screen.press("l")
+            screen.wait("^ID ")
+            wait_for(lambda: not re.search("^SERVICE ", screen.text(), re.M), what="sessions alone")
+            screen.press("l")
+            screen.wait("^SERVICE ")
+        screen.wait("^0 sessions, by in$")
+
+
+@SESSIONS
+def test_many_sessions(tcpd, control):
+    """More than an answer has, and more than the screen has lines."""
+    conf = configuration(service("echo", min_workers=300, max_workers=300), control=f"unix:{control}")
+    with tcpd(conf) as daemon, contextlib.ExitStack() as stack, shown(control) as screen:
+        for _ in range(290):
+            stack.enter_context(busy(daemon))
+        screen.wait("^290 sessions, by age$")
+        assert len(re.findall(r"^\d+\.1 ", screen.text(), re.M)) > 10
+        first = screen.wait(r"^ID .*\n(\d+)\.1 ")[1]
+        screen.press("\x1bB")
+        wait_for(lambda: screen.wait(r"^ID .*\n(\d+)\.1 ")[1] != first, what="the second one")
+        screen.press("l")
+        screen.wait("^echo .* 290 +300 ")
+
+
+@SESSIONS
+def test_kick(tcpd, control):
+    """After a question, and only the one that is meant."""
+    with tcpd(two(control)) as daemon, shown(control) as screen, busy(daemon) as sock:
+        name = screen.wait(r"^(\d+\.1) +echo ")[1]
+        screen.press(f"k{name}\r")
+        screen.wait(rf"^End the session {name}\? y, or any other key$")
+        screen.press("n")
+        screen.wait("^nothing was ended$")
+        sock.sendall(b"x")
+        assert read_exactly(sock, 1) == b"x"
+        screen.press(f"k{name}7\ry")
+        screen.wait(rf"^{name}7: .*over")
+        sock.sendall(b"x")
+        assert read_exactly(sock, 1) == b"x"
+        screen.press(f"k{name}\ry")
+        screen.wait(rf"^{name}: ended: echo, 127\.0\.0\.1:\d+$")
+        with contextlib.suppress(ConnectionError):
+            assert sock.recv(1) == b""
+        screen.wait("^0 sessions, by age$")

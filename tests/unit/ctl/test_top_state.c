@@ -69,11 +69,25 @@ static void test_keys(void **state)
         {"hs", TOP_DRAW, "every 2s"}, // any key ends the help, and does nothing else
         {"hss", TOP_DRAW, "every 2s, by busy"},
         {"hq", TOP_QUIT, "every 2s"},
+        {"l", TOP_LOOK, "every 2s"},
+        {"k", TOP_DRAW, "End the session with the ID: _"},
+        {"k48211.317", TOP_DRAW, "End the session with the ID: 48211.317_"},
+        {"k48211.317\r", TOP_DRAW, "End the session 48211.317? y, or any other key"},
+        {"k48211.317\ry", TOP_KICK, "every 2s"},
+        {"k48211.317\rn", TOP_DRAW, "nothing was ended"},
+        {"k48211.317\r\r", TOP_DRAW, "nothing was ended"},
+        {"k48211.317\rq", TOP_DRAW, "nothing was ended"},
+        {"k48211.317\rn ", TOP_DRAW, "paused"},
+        {"k1.7\rnk", TOP_DRAW, "End the session with the ID: _"},
+        {"k\r", TOP_DRAW, "a session's name is that in its first column, such as 48211.317"},
+        {"k48211\r", TOP_DRAW, "a session's name is that in its first column, such as 48211.317"},
+        {"k-1.2\r", TOP_DRAW, "a session's name is that in its first column, such as 48211.317"},
+        {"/a\rk1.2\r ", TOP_DRAW, "nothing was ended"},
     };
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        struct top_state top = {.delay_usec = 2 * SEC};
+        struct top_state top = {.delay_usec = 2 * SEC, .has_sessions = true};
         char text[128];
 
         check_number(rows[i].keys, press(&top, rows[i].keys), rows[i].action);
@@ -88,7 +102,7 @@ static void test_escape(void **state)
     (void)state;
     (void)press(&top, "/quiz");
     (void)top_state_take(&top, TOP_KEY_ESCAPE);
-    check_true("while typing", !top.is_typing && top.words[0] == '\0');
+    check_true("while typing", top.prompt == TOP_NO_PROMPT && top.words[0] == '\0');
     (void)press(&top, "/quiz\r");
     (void)top_state_take(&top, TOP_KEY_ESCAPE);
     check_text("later", top.words, "");
@@ -154,6 +168,16 @@ static void test_panels(void **state)
     check_number("w", top.panel, TOP_WORKERS);
     (void)press(&top, "w");
     check_number("ww", top.panel, TOP_TRAFFIC);
+    (void)press(&top, "l");
+    check_number("l", top.layout, TOP_POOLS);
+    (void)press(&top, "ll");
+    check_number("lll", top.layout, TOP_BOTH);
+    (void)press(&top, "ooo");
+    check_number("ooo", top.sessions_order, SESSION_RATES_BY_RATE);
+    (void)press(&top, "o");
+    check_number("oooo", top.sessions_order, SESSION_RATES_BY_AGE);
+    (void)press(&top, "k");
+    check_number("k without sessions", top.prompt, TOP_NO_PROMPT);
     top_state_help(&lines);
     check_true("help", lines.n > 10);
     for (size_t i = 0; i < lines.n; i++)
