@@ -92,14 +92,17 @@ int top_screen_key(void)
         {KEY_ENTER, TOP_KEY_ENTER},   {KEY_BACKSPACE, TOP_KEY_BACKSPACE},
         {KEY_DC, TOP_KEY_BACKSPACE},  {0x1b, TOP_KEY_ESCAPE},
     };
-    int code = getch();
+    int code;
 
+    do // resizeterm() leaves one behind
+        code = getch();
+    while (code == KEY_RESIZE);
     if (code == ERR)
         return -1;
     for (size_t i = 0; i < ELEMENTS(names); i++)
         if (names[i].code == code)
             return names[i].key;
-    return code < 0x100 ? code : TOP_KEY_OTHER; // KEY_RESIZE, too
+    return code < 0x100 ? code : TOP_KEY_OTHER;
 }
 
 void top_screen_begin(void)
