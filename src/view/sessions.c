@@ -14,12 +14,13 @@ const char *const sessions_order_names[SESSIONS_ORDERS] = {
 
 static int keep(struct sessions *sessions, sd_bus_message *reply)
 {
-    sd_bus_message **pages = reallocarray(sessions->pages, sessions->n_pages + 1, sizeof(*pages));
+    struct sessions_page *pages = reallocarray(sessions->pages, sessions->n_pages + 1,
+                                               sizeof(*pages));
 
     if (!pages)
         return -ENOMEM;
     sessions->pages = pages;
-    pages[sessions->n_pages++] = sd_bus_message_ref(reply);
+    pages[sessions->n_pages++].message = sd_bus_message_ref(reply);
     return 0;
 }
 
@@ -64,7 +65,7 @@ int sessions_read(sd_bus_message *reply, struct sessions *sessions, uint64_t *re
 void sessions_done(struct sessions *sessions)
 {
     for (size_t i = 0; i < sessions->n_pages; i++)
-        (void)sd_bus_message_unref(sessions->pages[i]);
+        (void)sd_bus_message_unref(sessions->pages[i].message);
     free(sessions->pages);
     free(sessions->rows);
     *sessions = (struct sessions){0};

@@ -22,10 +22,15 @@ struct session_row {
     uint64_t received, sent, age_usec, turns;
 };
 
+// A message, which has texts.
+struct sessions_page {
+    sd_bus_message *message;
+};
+
 struct sessions {
     struct session_row *rows;
     size_t n;
-    sd_bus_message **pages; // the messages, owned as the rows are
+    struct sessions_page *pages; // owned, as the rows are
     size_t n_pages;
 };
 
