@@ -51,8 +51,8 @@ static void take_look(struct top *top, struct top_look *look)
     else
         top_look_done(now);
     *now = *look;
-    if (look->has_sessions)
-        top->view.state.has_sessions = true;
+    if (look->is_asked)
+        top->view.state.has_sessions = look->has_sessions;
     top->n_looks++;
 }
 

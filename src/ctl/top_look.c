@@ -66,6 +66,7 @@ void top_look_add_sessions(struct top_look *look, sd_bus *bus, const char *servi
     uint64_t next = 0;
     bool has_more = true;
 
+    look->is_asked = true;
     while (has_more) {
         sd_bus_message *call = NULL, *reply = NULL;
         int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager",
@@ -99,6 +100,7 @@ static void ask_sessions(struct top_asker *asker, uint64_t after)
 {
     sd_bus_message *call = top_link_new(&asker->link, "ListSessions");
 
+    asker->look.is_asked = true;
     top_link_send(&asker->link, call, call ? append_question(call, asker->service, after) : 0);
 }
 

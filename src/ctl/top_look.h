@@ -15,7 +15,8 @@ struct top_look {
     struct counters counters;
     sd_bus_message *reply; // what counters have their names in; NULL: there is no look
     struct sessions sessions;
-    bool has_sessions;  // else they were not asked for, or the daemon is older than they are
+    bool is_asked;      // for sessions
+    bool has_sessions;  // false though it is asked: the daemon is older than they are
     bool is_cut;        // it has more of them
     uint64_t at_usec;   // when it was made
     uint64_t real_usec; // the same, since 1970
