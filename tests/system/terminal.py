@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A terminal for programs that draw on one: a DEC VT52, whose few sequences are understood here, so
-that tests see what a user would see."""
+that tests see what a user would see. It can have up to 223 rows and columns: a place is a byte."""
 
-import codecs
 import contextlib
 import errno
 import fcntl
@@ -17,11 +16,17 @@ import threading
 from harness import PATIENCE, wait_for
 
 
+def length_of(data):
+    """Bytes of the sequence or the character at the beginning."""
+    if data[0] == 0x1b:
+        return 4 if data[1:2] == b"Y" else 2
+    return 1 if data[0] < 0xc0 else 2 if data[0] < 0xe0 else 3 if data[0] < 0xf0 else 4
+
+
 class Terminal:
     def __init__(self, argv, rows=24, columns=120, **environment):
         self.lock = threading.Lock()
-        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.raw, self.rest = b"", ""
+        self.raw, self.rest = b"", b""
         self.rows, self.columns = rows, columns
         self.clear()
         self.master, slave = pty.openpty()
@@ -68,7 +73,7 @@ class Terminal:
                 return
             with self.lock:
                 self.raw += data
-                self._feed(self.decoder.decode(data))
+                self._feed(data)
 
     # --- What the program writes ---------------------------------------------------------------
 
@@ -76,37 +81,36 @@ class Terminal:
         self.lines = [[" "] * self.columns for _ in range(self.rows)]
         self.row = self.column = 0
 
-    def _feed(self, text):
-        text, self.rest = self.rest + text, ""
-        while text:
-            if text[0] != "\x1b":
-                self._write(text[0])
-                text = text[1:]
-                continue
-            need = 4 if text[1:2] == "Y" else 2
-            if len(text) < need:
-                self.rest = text
+    def _feed(self, data):
+        data, self.rest = self.rest + data, b""
+        while data:
+            need = length_of(data)
+            if len(data) < need:
+                self.rest = data
                 return
-            self._obey(text[1:need])
-            text = text[need:]
+            if data[0] == 0x1b:
+                self._obey(chr(data[1]), data[2:need])
+            else:
+                self._write(data[:need].decode())
+            data = data[need:]
 
-    def _obey(self, sequence):
-        if sequence[0] == "Y":
-            self.row, self.column = ord(sequence[1]) - 32, ord(sequence[2]) - 32
-        elif sequence in "ABCD":
-            rows, columns = {"A": (-1, 0), "B": (1, 0), "C": (0, 1), "D": (0, -1)}[sequence]
+    def _obey(self, letter, place):
+        if letter == "Y":
+            self.row, self.column = place[0] - 32, place[1] - 32
+        elif letter in "ABCD":
+            rows, columns = {"A": (-1, 0), "B": (1, 0), "C": (0, 1), "D": (0, -1)}[letter]
             self.row, self.column = self.row + rows, self.column + columns
-        elif sequence == "H":
+        elif letter == "H":
             self.row = self.column = 0
-        elif sequence == "K":
+        elif letter == "K":
             for column in range(self.column, self.columns):
                 self._put(self.row, column, " ")
-        elif sequence == "J":
+        elif letter == "J":
             for row in range(self.row, self.rows):
                 for column in range(self.column if row == self.row else 0, self.columns):
                     self._put(row, column, " ")
         else:
-            assert sequence in "=>FG", repr(sequence)
+            assert letter in "=>FG", repr(letter)
 
     def _write(self, character):
         if character == "\r":

@@ -148,7 +148,7 @@ def test_character_sets(tcpd, control, tmp_path):
                 screen.wait(re.escape(f"/{name} ") + ".*" + sign)
                 screen.press("q")
                 assert screen.end() == EX_OK
-                assert screen.raw.isascii() == (locale == "C")
+                assert ("é".encode() in screen.raw) == (locale != "C")
 
 
 def test_no_daemon(control):
@@ -277,12 +277,12 @@ def test_many_pools(tcpd, control):
 
 
 @pytest.mark.parametrize("rows, columns", [(1, 1), (0, 0), (2, 5), (5, 2), (3, 200), (200, 3),
-                                           (300, 500)])
+                                           (200, 220)])
 def test_sizes(tcpd, control, rows, columns):
     """It starts in any size, and may be given any."""
     with tcpd(two(control)):
         with Terminal(command(control, "-d", "100ms"), rows=rows, columns=columns) as screen:
-            wait_for(lambda: b"t" in screen.raw, what="a character")
+            wait_for(lambda: screen.raw, what="a character")
             screen.resize(24, 80)
             screen.wait(r"^SERVICE .* QUEUE ")
             assert max(map(len, screen.text().splitlines())) <= 80
