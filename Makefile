@@ -55,6 +55,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -
 # valgrind 3.19 cannot read clang's DWARF 5.
 CFLAGS    ?= -O2 $(if $(findstring clang,$(CC)),-gdwarf-4,-g)
 LIBS      := libsystemd libconfuse libseccomp
+CTL_LIBS  := libsystemd ncursesw # of which the daemon has no use for the latter
 WEBSOCKET_LIBS = $(shell pkg-config --libs libmd) # of websocket.so alone
 TLS_LIBS  = $(shell pkg-config --libs openssl) # of tls.so, and of programs of the benchmark
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' \
@@ -87,7 +88,7 @@ TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 IMPORT_LIB := $(filter-out %/tcpd_import.c %/options.c,$(wildcard src/import/*.c))
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c $(VIEW_SRC),$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) $(addprefix src/ctl/,diag.c json.c kernel.c log_filter.c session_options.c sockets_units.c) $(IMPORT_LIB)
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c $(VIEW_SRC),$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) $(addprefix src/ctl/,diag.c json.c kernel.c log_filter.c session_options.c sockets_units.c top_grid.c top_sessions.c top_state.c top_table.c top_text.c) $(IMPORT_LIB)
 FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
@@ -139,7 +140,7 @@ $(BUILD)/libwebsocket.a: $(WEBSOCKET_OBJ)
 	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/tcpdctl: $(CTL_OBJ)
-	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libsystemd)
+	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(CTL_LIBS))
 
 $(BUILD)/tcpd-import: $(IMPORT_OBJ)
 	$(call quiet,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^

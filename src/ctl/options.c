@@ -43,6 +43,7 @@ static const struct {
     [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
+    [COMMAND_TOP] = {"top", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC},
     [COMMAND_LOG] = {"log", ONE_SERVICE, USEC_NEVER},
@@ -109,8 +110,8 @@ static enum command parse_command(int argc, char **argv)
     enum command command = 0;
 
     if (argc == 0)
-        refuse("name a command: status, explain, sources, pardon, metrics, sessions, kick, log, "
-               "reload, stop, check, config, sockets apply, drain, ready or maint",
+        refuse("name a command: status, top, explain, sources, pardon, metrics, sessions, kick, "
+               "log, reload, stop, check, config, sockets apply, drain, ready or maint",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
@@ -215,6 +216,8 @@ static void check_combination(const struct options *options, bool timed)
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
     refuse_unless(*options->through != '\0', "--through", command == COMMAND_EXPLAIN,
                   " is for explain only");
+    refuse_unless(options->top.is_given, "--delay, --count and --batch", command == COMMAND_TOP,
+                  " are for top only");
     refuse_unless(options->wait, "--wait", command == COMMAND_DRAIN, " is for drain only");
     refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
     refuse_unless(options->no_wait, "--no-wait", command == COMMAND_STOP, " is for stop only");
@@ -237,13 +240,14 @@ static const struct option names[] = {
     {"through", required_argument, NULL, 'T'},
     {"openmetrics", no_argument, NULL, 'o'},
     {"output", required_argument, NULL, 'f'},
-    {"no-wait", no_argument, NULL, 'n'},
+    {"no-wait", no_argument, NULL, 'N'},
     {"wait", no_argument, NULL, 'w'},
     {"reason", required_argument, NULL, 'r'},
-    {"dry-run", no_argument, NULL, 'd'},
+    {"dry-run", no_argument, NULL, 'D'},
     {"timeout", required_argument, NULL, 't'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
+    TOP_OPTION_NAMES,
     SESSION_OPTION_NAMES,
     LOG_OPTION_NAMES,
     {0},
@@ -271,6 +275,33 @@ static void take_words(struct options *options, char **words, const char *instan
     choose_file(options, word, instance);
 }
 
+// An option that only says so, or that takes any text. False: it is none.
+static bool take_plain_option(struct options *options, int option, const char *value)
+{
+    const struct {
+        int option;
+        bool *flag;
+        const char **text;
+    } plain[] = {
+        {'s', NULL, &options->socket},  {'f', NULL, &options->output},
+        {'T', NULL, &options->through}, {'r', NULL, &options->reason},
+        {'j', &options->json, NULL},    {'o', &options->open_metrics, NULL},
+        {'N', &options->no_wait, NULL}, {'w', &options->wait, NULL},
+        {'D', &options->dry_run, NULL},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(plain); i++) {
+        if (plain[i].option != option)
+            continue;
+        if (plain[i].flag)
+            *plain[i].flag = true;
+        else
+            *plain[i].text = value;
+        return true;
+    }
+    return false;
+}
+
 // An option that some commands alone have. False: it is none.
 static bool take_own_option(struct options *options, int option, const char *value)
 {
@@ -280,7 +311,8 @@ static bool take_own_option(struct options *options, int option, const char *val
         options->peer = value; // what it may be is the command's to say
     else if (option > SESSION_PEER && option < SESSION_OPTIONS)
         wrong = session_options_take(&options->sessions, (enum session_option)option, value);
-    else if (!log_options_take(&options->log, option, value, &wrong))
+    else if (!log_options_take(&options->log, option, value, &wrong) &&
+             !top_options_take(&options->top, option, value, &wrong))
         return false;
     if (wrong)
         refuse(wrong, value);
@@ -305,43 +337,16 @@ static void take_peer(struct options *options)
 
 struct options options_parse(int argc, char **argv)
 {
-    struct options options = {.through = ""};
+    struct options options = {.through = "", .top = top_options_default()};
     const char *instance = NULL;
     bool timed = false;
     int option;
 
     argv[0] = program_invocation_short_name; // getopt's messages begin with it
-    while ((option = getopt_long(argc, argv, "s:i:Vh", names, NULL)) >= 0)
+    while ((option = getopt_long(argc, argv, "s:i:Vh" TOP_OPTION_LETTERS, names, NULL)) >= 0)
         switch (option) {
-        case 's':
-            options.socket = optarg;
-            break;
         case 'i':
             instance = optarg;
-            break;
-        case 'j':
-            options.json = true;
-            break;
-        case 'o':
-            options.open_metrics = true;
-            break;
-        case 'f':
-            options.output = optarg;
-            break;
-        case 'T':
-            options.through = optarg;
-            break;
-        case 'n':
-            options.no_wait = true;
-            break;
-        case 'w':
-            options.wait = true;
-            break;
-        case 'r':
-            options.reason = optarg;
-            break;
-        case 'd':
-            options.dry_run = true;
             break;
         case 't':
             options.timeout_usec = parse_timeout(optarg);
@@ -352,7 +357,8 @@ struct options options_parse(int argc, char **argv)
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
-            if (take_own_option(&options, option, optarg))
+            if (take_plain_option(&options, option, optarg) ||
+                take_own_option(&options, option, optarg))
                 break;
             (void)fputs("See tcpdctl --help.\n", stderr); // getopt has said what is wrong
             exit(EX_USAGE);

@@ -7,10 +7,12 @@
 
 #include "ctl/log_options.h"
 #include "ctl/session_options.h"
+#include "ctl/top_options.h"
 
 enum command {
     COMMAND_STATUS,
     COMMAND_METRICS,
+    COMMAND_TOP,
     COMMAND_SESSIONS,
     COMMAND_KICK,
     COMMAND_LOG,
@@ -35,7 +37,7 @@ struct options {
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain, pardon: of the client
-    const char *service;  // explain, sources, pardon, sessions, log: "" for all
+    const char *service;  // explain, sources, pardon, sessions, log, top: "" for all
     const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     char **services;      // drain, ready, maint: those that are named, then NULL; none: all
@@ -46,6 +48,7 @@ struct options {
     const char *peer;                // sessions, kick, log: of whom; NULL: whosoever they are
     struct session_options sessions; // sessions, kick
     struct log_options log;
+    struct top_options top;
     bool wait;
     bool no_wait;
     bool dry_run;

@@ -22,6 +22,7 @@
 #include "ctl/sessions.h"
 #include "ctl/sockets.h"
 #include "ctl/sources.h"
+#include "ctl/top.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
 static void open_standard_streams(void)
@@ -81,6 +82,8 @@ int main(int argc, char **argv)
         return metrics_run(&options);
     if (options.command == COMMAND_LOG)
         return log_show(&options);
+    if (options.command == COMMAND_TOP)
+        return top_run(&options);
     status = link_open(options.socket, options.timeout_usec, &bus);
     if (status != EX_OK)
         return status;

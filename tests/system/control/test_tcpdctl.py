@@ -551,12 +551,13 @@ LOG_ONLY = "--since, --result, --longer, --follow and --directory are for log on
 
 
 @pytest.mark.parametrize("args, words", [
-    ([], "name a command: status, explain, sources, pardon, metrics, sessions, kick, log, reload, stop, "
-         "check, config, sockets apply, drain, ready or maint"),
+    ([], "name a command: status, top, explain, sources, pardon, metrics, sessions, kick, log, reload, "
+         "stop, check, config, sockets apply, drain, ready or maint"),
     (["--peer=::1", "status"], "--peer is for sessions, kick and log only"),
     (["--older=1h", "log"], "--older and --doing are for sessions and kick only"),
     (["--follow", "metrics"], LOG_ONLY), (["--directory=/x", "status"], LOG_ONLY),
     (["--since=1h", "sessions"], LOG_ONLY), (["--result=ok", "sessions"], LOG_ONLY),
+    (["--batch", "sessions"], "--delay, --count and --batch are for top only"),
     (["--timeout=1s", "log"], "--timeout is not for log, which waits for nobody"),
     (["log", "a", "b"], "write: tcpdctl log [SERVICE]"),
     (["log", "--since=soon"],
@@ -674,13 +675,17 @@ def test_stranger_at_the_other_end():
             assert process.communicate()[1].startswith("tcpdctl: ")
 
 
-def test_links_only_libsystemd():
+def test_links_few_libraries():
+    """Of ncurses, which top needs, the daemon and the others have nothing."""
     out = subprocess.run(["ldd", TCPDCTL], capture_output=True, text=True, check=True).stdout
     needed = subprocess.run(["readelf", "-d", TCPDCTL], capture_output=True, text=True)
     if needed.returncode == 0 and not SANITIZED:
         names = set(re.findall(r"NEEDED.*\[(.*?)\.so", needed.stdout))
-        assert names <= {"libsystemd", "libc"}
-    assert "libsystemd" in out and "libconfuse" not in out
+        assert names <= {"libsystemd", "libncursesw", "libtinfo", "libc"}
+    assert "libsystemd" in out and "libncursesw" in out and "libconfuse" not in out
+    for name in ("tcpd", "tcpc", "tcpd-generator", "tcpd-import"):
+        out = subprocess.run(["ldd", BUILD / name], capture_output=True, text=True, check=True).stdout
+        assert "libc." in out and "ncurses" not in out and "libtinfo" not in out
 
 
 # --- Who may -----------------------------------------------------------------------------------

@@ -227,6 +227,7 @@ def test_completion(shared_tcpd_machine):
             echo "${COMPREPLY[*]}"
         }
         try tcpdctl ''; try tcpdctl st; try tcpdctl --j; try tcpdctl -s '' | cut -d " " -f 1; try tcpdctl status ''
+        try tcpdctl log --result k; try tcpdctl sessions --doing w; try tcpdctl --rec
         try tcpc --framing l; try tcpc --pre; try tcpd --ch; cd /etc/tcpd; try tcpd -c ''
         try tcpd ru; try tcpd run --pres; try tcpd-run --handler dis; try tcpd-run -o idle
         try tcpd-run -n 1 tcpdc; try tcpd-import --s; try tcpd-import x; try tcpd-import inetd tcpd.conf
@@ -234,8 +235,9 @@ def test_completion(shared_tcpd_machine):
     result = shared_tcpd_machine.run("bash", "-c", script)
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
-        "check config drain explain maint metrics pardon ready reload sockets sources status stop",
-        "status stop", "--json", "/run/tcpd/control", "",
+        "check config drain explain kick log maint metrics pardon ready reload sessions sockets sources "
+        "status stop top",
+        "status stop", "--json", "/run/tcpd/control", "", "kicked", "writing working", "--recent",
         "line length", "--prefix", "--check", "tcpd.conf",
         "run", "--prestart", "discard", "idle_timeout=", "tcpdctl",
         "--strict", "xinetd", "tcpd.conf"]
