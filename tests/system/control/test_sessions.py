@@ -53,6 +53,13 @@ def wait_sessions(control, n, *args):
     return wait_for(look, what=f"{n} sessions")[0]
 
 
+def open_to_all(control):
+    """Whoever has an account may ask the daemon."""
+    control.chmod(0o777)
+    for parent in control.parents[:4]:
+        parent.chmod(0o755)
+
+
 def begun(daemon, name="echo", data=b"hello"):
     """A connection that is being served."""
     sock = daemon.connect(name)
@@ -114,7 +121,7 @@ def test_table(tcpd, control):
 def test_doing(tcpd, control, tmp_path):
     """Reading, writing, working; a client that has ended its output."""
     conf = configuration(service("echo", **ONE), service("chargen", **ONE),
-                         service("hello", delay="1h", **ONE), program("cat", **ONE),
+                         service("hello", delay="1h", **ONE), program("/bin/cat", **ONE),
                          control=f"unix:{control}")
     with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
         want = {"echo": "reading", "chargen": "writing", "hello": "working", "program": "working"}
@@ -163,8 +170,8 @@ def test_many(tcpd, control):
 def test_programs(tcpd, control):
     """A program that takes its clients by itself has sessions that nobody knows; one that is
     started for those who wait has runs, without a client."""
-    wait = program(["sh", "-c", "exec sleep 1000"], name="wait", program_mode="wait", **ONE)
-    conf = configuration(service("echo", **ONE), listener(["sleep", "1000"], name="own", **ONE), wait,
+    wait = program(["/bin/sh", "-c", "exec sleep 1000"], name="wait", program_mode="wait")
+    conf = configuration(service("echo", **ONE), listener(["/bin/sleep", "1000"], name="own", min_workers=1), wait,
                          control=f"unix:{control}")
     with tcpd(conf) as daemon, daemon.connect("own"), daemon.connect("wait"):
         row, = wait_sessions(control, 1)
@@ -177,7 +184,7 @@ def test_programs(tcpd, control):
 def test_a_proxy(tcpd, control):
     """Before its header has come a session has no name; then it is its client's, through a proxy."""
     conf = configuration(service("echo", proxy_protocol="required", proxy_trusted=["localhost"],
-                                 proxy_timeout="1h", **ONE), control=f"unix:{control}")
+                                 proxy_timeout="60s", **ONE), control=f"unix:{control}")
     with tcpd(conf) as daemon, daemon.connect("echo") as sock:
         row, = wait_sessions(control, 1)
         assert (row["id"], row["doing"], row["peer"]) == (None, "opening", peer_name(sock))
@@ -199,8 +206,7 @@ def test_masked_addresses(tcpd, control):
     with tcpd(conf) as daemon, begun(daemon) as sock:
         assert [row["peer"] for row in wait_sessions(control, 1)] == [peer_name(sock)]
         assert len(sessions(control, "--peer", "127.0.0.1")) == 1
-        for path in (control, *list(control.parents)[:-2]):
-            path.chmod(0o777)
+        open_to_all(control)
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         code, out, _ = tcpdctl(control, "--json", "sessions", prefix=nobody)
         assert code == EX_OK and json.loads(out)["sessions"][0]["peer"] == "127.0.0.0:0"
@@ -258,7 +264,7 @@ def test_bad_calls(tcpd, control):
 def test_the_kernels_view(tcpd, control):
     """What the kernel knows of a connection: bytes that a client does not read, and those that a
     program has moved by itself."""
-    conf = configuration(service("chargen", **ONE), program("cat", **ONE),
+    conf = configuration(service("chargen", **ONE), program("/bin/cat", **ONE),
                          service("unix", "echo", listen=f"unix:{control}.echo", **ONE),
                          control=f"unix:{control}")
     with tcpd(conf) as daemon, daemon.connect("chargen"), \
