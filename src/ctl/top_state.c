@@ -9,7 +9,7 @@
 #include "base/timespan.h"
 
 const char top_state_keys[] =
-    "q quit  space pause  s sort  w workers  t totals  l list  / filter  k kick  h help";
+    "q quit  space pause  s sort  w workers  t total  l list  / only  k kick  h help";
 
 #define CONTROL(letter) ((letter)&0x1f)
 
