@@ -9,6 +9,8 @@
 #include "base/base.h"
 #include "base/timespan.h"
 
+#define FRACTION_DIGITS 6 // of a second
+
 bool log_filter_set_peer(struct log_filter *filter, const char *text, char wrong[PREFIX_WRONG_MAX])
 {
     filter->is_unix = strcmp(text, "unix") == 0 || strcmp(text, "unix:") == 0;
@@ -51,28 +53,35 @@ static time_t parse_clock(const char *text)
     return -1;
 }
 
-// "2026-11-25T14:03:22.118432Z", as lines have it, without what is behind the point.
-static void cut_fraction(const char *text, char *ret, size_t size)
+// "2026-11-25T14:03:22.118432Z", as lines have it: takes what is behind the point out of it. How
+// many microseconds that is.
+static uint64_t take_fraction(char *text)
 {
-    const char *point = strchr(text, '.');
-    bool has_one = point && strspn(point + 1, "0123456789") > 0 &&
-                   strcmp(point + 1 + strspn(point + 1, "0123456789"), "Z") == 0;
+    char *point = strchr(text, '.');
+    size_t n = point ? strspn(point + 1, "0123456789") : 0;
+    uint64_t usec = 0;
 
-    (void)snprintf(ret, size, "%.*s%s", has_one ? (int)(point - text) : (int)strlen(text), text,
-                   has_one ? "Z" : "");
+    if (n == 0 || strcmp(point + 1 + n, "Z") != 0)
+        return 0;
+    for (size_t i = 0; i < FRACTION_DIGITS; i++)
+        usec = usec * 10 + (i < n ? (uint64_t)(point[1 + i] - '0') : 0);
+    point[0] = 'Z';
+    point[1] = '\0';
+    return usec;
 }
 
 bool log_filter_set_since(struct log_filter *filter, const char *text, uint64_t now_realtime_usec)
 {
     time_t now = (time_t)(now_realtime_usec / USEC_PER_SEC), found = -1;
+    uint64_t ago, fraction = 0;
     char clock[64], *end = NULL;
-    uint64_t ago;
 
     if (timespan_parse(text, &ago) == 0) {
         filter->since_usec = ago < now_realtime_usec ? now_realtime_usec - ago : 1;
         return true;
     }
-    cut_fraction(text, clock, sizeof(clock));
+    (void)snprintf(clock, sizeof(clock), "%s", text);
+    fraction = take_fraction(clock);
     if (strcmp(text, "today") == 0)
         found = midnight(now, 0);
     else if (strcmp(text, "yesterday") == 0)
@@ -83,7 +92,8 @@ bool log_filter_set_since(struct log_filter *filter, const char *text, uint64_t 
         found = parse_clock(clock);
     if (found < 0 || found > INT32_MAX * INT64_C(64) || (end && end == text + 1))
         return false;
-    filter->since_usec = found > 0 ? (uint64_t)found * USEC_PER_SEC : 1;
+    filter->since_usec = (uint64_t)found * USEC_PER_SEC + fraction;
+    filter->since_usec += filter->since_usec == 0; // 0 is whenever
     return true;
 }
 

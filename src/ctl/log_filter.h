@@ -21,7 +21,7 @@ struct log_filter {
 bool log_filter_set_peer(struct log_filter *filter, const char *text, char wrong[PREFIX_WRONG_MAX]);
 
 // Takes a time: "1h" ago, "today", "yesterday", "@1764079402", "2026-11-25", "2026-11-25 14:03",
-// "2026-11-25 14:03:22" here, "2026-11-25T14:03:22Z" as lines have it. False: it is none.
+// "2026-11-25 14:03:22" here, "2026-11-25T14:03:22.118432Z" as lines have it. False: it is none.
 bool log_filter_set_since(struct log_filter *filter, const char *text, uint64_t now_realtime_usec);
 
 // Whether the session is to be shown.

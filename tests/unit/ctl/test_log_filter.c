@@ -61,6 +61,31 @@ static void test_since(void **state)
     }
 }
 
+// To the microsecond, where a line's own time is given.
+static void test_fractions(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t usec;
+    } rows[] = {
+        {"2025-11-25T14:03:22.118432Z", 118432},
+        {"2025-11-25T14:03:22.5Z", 500000},
+        {"2025-11-25T14:03:22.1184329Z", 118432},
+        {"2025-11-25T14:03:22Z", 0},
+    };
+    struct log_filter filter = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        check_true(rows[i].text, log_filter_set_since(&filter, rows[i].text, NOW));
+        check_number(rows[i].text, filter.since_usec % SECS, rows[i].usec);
+    }
+    check_true("no digits", !log_filter_set_since(&filter, "2025-11-25T14:03:22.Z", NOW));
+    check_true("no Z", !log_filter_set_since(&filter, "2025-11-25T14:03:22.5", NOW));
+    check_true("1970", log_filter_set_since(&filter, "1970-01-01T00:00:00.000000Z", NOW));
+    check_number("1970", filter.since_usec, 1); // as 0 is whenever
+}
+
 static const struct {
     const char *filter, *peer;
     bool takes;
@@ -157,9 +182,8 @@ static void test_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_since),
-        cmocka_unit_test(test_peers),
-        cmocka_unit_test(test_bad_peers),
+        cmocka_unit_test(test_since),  cmocka_unit_test(test_fractions),
+        cmocka_unit_test(test_peers),  cmocka_unit_test(test_bad_peers),
         cmocka_unit_test(test_others),
     };
 

@@ -28,7 +28,7 @@ def listed(machine, *options):
 
 
 def now(machine):
-    return "@" + machine.run("date", "+%s").stdout.strip()
+    return machine.run("date", "-u", "+%Y-%m-%dT%H:%M:%S.%6NZ").stdout.strip()
 
 
 def wait_listed(machine, n, *options):
