@@ -133,6 +133,8 @@ def test_none_is_missing(tcpd):
         if step == 2:
             worker = next(p for p, title in tcpd.processes().items() if "7007 worker" in title)
             tcpd.run(f"kill -KILL {worker}")
+            # Before it is dead it may still take a client.
+            tcpd.wait_journal(rf"worker {worker} killed by signal 9", since=cursor)
     tcpd.systemctl("stop", "tcpd.service")
 
     def told():
