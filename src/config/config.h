@@ -125,6 +125,7 @@ struct service {
     struct access access;
     struct source_settings sources;
     struct proxy_settings proxy;
+    int unit_filter;                  // its socket unit keeps away whom it refuses; unit_filter.h
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's
