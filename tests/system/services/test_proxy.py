@@ -98,7 +98,8 @@ def what_comes(daemon, data, want, length):
 
 
 def test_vectors(behind_proxy):
-    """What was announced, and every byte behind the header, to the handler; or a reset at once."""
+    """R17, R19 to R22: what was announced, and every byte behind the header, to the handler; or a reset
+    at once."""
     for name, vector in VECTORS.items():
         came, wanted = what_comes(behind_proxy, *vector)
         assert came == wanted, name
@@ -106,7 +107,7 @@ def test_vectors(behind_proxy):
 
 @pytest.mark.parametrize("name", ["V1", "V28", "V54"])
 def test_a_byte_at_a_time(behind_proxy, name):
-    """V24, V62: each byte in a segment of its own."""
+    """R17, V24, V62: each byte in a segment of its own."""
     data, want, _ = VECTORS[name]
     with behind_proxy.connect("whom") as sock:
         ends = ends_of(sock)
@@ -119,7 +120,7 @@ def test_a_byte_at_a_time(behind_proxy, name):
 
 
 def test_own_end(behind_proxy):
-    """V27: a sender that announces its own end speaks for itself."""
+    """R19, V27: a sender that announces its own end speaks for itself."""
     with behind_proxy.connect("whom") as sock:
         ends = ends_of(sock)
         answer = say(sock, v1(sock.getsockname(), TARGET))
@@ -129,7 +130,7 @@ def test_own_end(behind_proxy):
 # --- Who may send one --------------------------------------------------------------------------
 
 def test_required_and_not_trusted(tcpd):
-    """V64: reset, whatever it sends, and nothing read."""
+    """R18, V64: reset, whatever it sends, and nothing read."""
     with tcpd(configuration(service("echo", **HERE))) as daemon:
         assert is_refused(daemon, "127.0.0.2")
         daemon.wait_log(r"echo: connection from 127\.0\.0\.2:\d+ refused: .*proxy_trusted")
@@ -167,6 +168,7 @@ def test_version(tcpd, version, data, taken):
 
 
 def test_unknown_refused(tcpd):
+    """R20: which is accepted otherwise."""
     with tcpd(configuration(service("echo", **HERE, proxy_unknown="refuse"))) as daemon:
         with daemon.connect("echo") as sock:
             assert is_reset(sock, b"PROXY UNKNOWN\r\nabc")
@@ -211,7 +213,7 @@ def test_nothing_comes(tcpd):
 
 
 def test_a_byte_now_and_then(tcpd):
-    """V23: bytes do not extend it."""
+    """R23, V23: bytes do not extend it."""
     with tcpd(configuration(service("echo", **HERE, proxy_timeout="3s"))) as daemon:
         start = time.monotonic()
         with daemon.connect("echo") as sock, contextlib.suppress(OSError):

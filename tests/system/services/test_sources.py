@@ -393,7 +393,7 @@ def test_calls_of_a_session(tcpd, tmp_path):
 
 
 def test_other_pools_do_not_get_the_memory(tcpd):
-    """A worker has the table of its own pool, and no other."""
+    """R11: a worker has the table of its own pool, and no other; where no limit is asked for, none."""
     with tcpd(configuration(service("echo", source_connections=9), service("time", source_connections=9),
                             service("hello"))) as daemon:
         counts = {}
