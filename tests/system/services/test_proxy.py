@@ -129,6 +129,15 @@ def test_own_end(behind_proxy):
 
 # --- Who may send one --------------------------------------------------------------------------
 
+def test_second_header(tcpd):
+    """R21: it is the client's, and payload: nobody behind a proxy gives himself another address."""
+    first, second = (b"PROXY TCP4 192.0.2.%d 198.51.100.2 40000 443\r\n" % i for i in (1, 2))
+    with tcpd(configuration(service("echo", **HERE), log_sessions="all")) as daemon:
+        assert daemon.exchange("echo", first + second + b"abc") == second + b"abc"
+        daemon.wait_log(r"connection from 192\.0\.2\.1:40000 through ")
+        assert not daemon.log_matches(r"192\.0\.2\.2")
+
+
 def test_required_and_not_trusted(tcpd):
     """R18, V64: reset, whatever it sends, and nothing read."""
     with tcpd(configuration(service("echo", **HERE))) as daemon:
