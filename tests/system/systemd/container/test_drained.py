@@ -35,7 +35,7 @@ def test_drained(tcpd_machine, deb, tmp_path):
     assert says(machine) == "up 0%\n"
     machine.run("tcpdctl", "maint", "--reason", "a new disk")
     before = machine.show("tcpd.service", "MainPID")["MainPID"]
-    machine.run("kill", "-9", before)
+    machine.systemctl("kill", "--kill-who=main", "--signal=KILL", "tcpd.service")
     wait_for(lambda: machine.show("tcpd.service", "MainPID")["MainPID"] not in (before, "0"))
     wait_active(machine)
     assert says(machine) == "stopped 0% #maintenance by root: a new disk\n"
