@@ -31,7 +31,7 @@ static bool explain(const struct service *service, const struct listen *entry,
 int config_explain(const struct config *config, const char *address, const char *through,
                    FILE *stream)
 {
-    struct sockaddr_storage client, proxy, *announces = through ? &proxy : NULL;
+    struct sockaddr_storage client, proxy = {0}, *announces = through ? &proxy : NULL;
     bool is_served = true;
 
     if (!explain_parse(address, &client) || (through && !explain_parse(through, &proxy)))

@@ -355,6 +355,25 @@ def test_environment_of_local(tcpd):
         assert (found["TCPPROXYIP"], found["TCPPROXYPORT"]) == (own[0], str(own[1]))
 
 
+@pytest.mark.plain("a program has a socket of its own")
+@pytest.mark.parametrize("end", [socket.socket.close, reset])
+@pytest.mark.parametrize("data", [b"", b"abc"])
+@pytest.mark.parametrize("header", [LOCAL, V1, V2], ids=["local", "v1", "v2"])
+def test_bytes_of_a_program(header, data, end):
+    """Neither the header nor the client's end or reset counts, in the log or in the totals."""
+    conf = configuration(program(["/bin/sh", "-c", "echo; exec cat >/dev/null"], **HERE), log_sessions="all")
+    with Control(conf) as control:
+        sock = control.daemon.connect("program")
+        sock.sendall(header)
+        assert read_exactly(sock, 1) == b"\n"
+        sock.sendall(data)
+        end(sock)
+        control.daemon.wait_log(rf"closed: .*\b{len(data)} bytes in, ")
+        [line] = [line for line in control.run("metrics")[1].splitlines()
+                  if line.startswith("tcpd_received_bytes_total")]
+        assert line.endswith(f" {len(data)}")
+
+
 def test_prestart(tcpd):
     """A program that runs before its client is there has the bytes behind the header."""
     conf = configuration(program(("/bin/cat",), program_mode="prestart", **HERE))
