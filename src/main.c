@@ -3,13 +3,11 @@
 // the setting at fault; nothing is started before all of it is right.
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "access/explain.h"
 #include "base/answers.h"
 #include "base/base.h"
 #include "config/config.h"
@@ -30,7 +28,7 @@
 #include "process/hiding.h"
 #include "process/oom_score.h"
 #include "process/title.h"
-#include "run/daemon_help.h"
+#include "run/daemon_options.h"
 #include "run/run.h"
 #include "sandbox/sandbox.h"
 
@@ -43,8 +41,7 @@ struct options {
     struct config_input input; // the one of these two
     struct run run;            // that is it
     struct control_socket control;
-    const char *explained; // an address, NULL: nobody asks
-    bool check, print, verbose, levels;
+    struct daemon_options given;
     uint64_t mark; // of the configuration, before it is read
 };
 
@@ -63,7 +60,7 @@ static bool is_run(const struct options *options)
 // others.
 static bool is_daemon(const struct options *options)
 {
-    return !options->check && !is_run(options);
+    return !options->given.check && !is_run(options);
 }
 
 static void options_parse_run(char **arguments, struct options *options)
@@ -73,7 +70,7 @@ static void options_parse_run(char **arguments, struct options *options)
     if (status >= 0)
         exit(status == EX_OK ? said() : status);
     options->source = &options->run.source;
-    options->verbose = options->run.verbose;
+    options->given.verbose = options->run.verbose;
 }
 
 // Those that stop or reload wait from the first moment on: until the check of the configuration is
@@ -104,76 +101,16 @@ static void open_input(struct options *options, const char *path)
     options->source = &options->input.source;
 }
 
-static void check_explained(const struct options *options)
-{
-    struct sockaddr_storage unused;
-
-    if (!options->explained ||
-        (options->check && !options->print && explain_parse(options->explained, &unused)))
-        return;
-    (void)fputs("tcpd: --explain takes an address as 192.0.2.7 or 2001:db8::7, after -t\n", stderr);
-    exit(EX_USAGE);
-}
-
-// Exits for --help, --version and wrong usage.
 static void options_parse(int argc, char **argv, struct options *options)
 {
-    static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},  {"control", required_argument, NULL, 'C'},
-        {"check", no_argument, NULL, 't'},         {"print", no_argument, NULL, 'T'},
-        {"explain", required_argument, NULL, 'e'}, {"verbose", no_argument, NULL, 'v'},
-        {"levels", no_argument, NULL, 'l'},        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},          {0},
-    };
-    const char *path = TCPD_CONFIG;
-    int option;
-
     if (run_arguments(argv)) {
         options_parse_run(run_arguments(argv), options);
         return;
     }
-    argv[0] = program_invocation_short_name; // getopt's messages begin with it
-    while ((option = getopt_long(argc, argv, "c:C:tTvlVh", names, NULL)) >= 0)
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'T':
-            options->print = true;
-            options->check = true;
-            break;
-        case 'C':
-            free(options->control.given);
-            options->control.given = control_spell(optarg);
-            break;
-        case 'e':
-            options->explained = optarg;
-            break;
-        case 't':
-            options->check = true;
-            break;
-        case 'v':
-            options->verbose = true;
-            break;
-        case 'l':
-            options->levels = true;
-            break;
-        case 'V':
-            (void)printf("tcpd %s\n", TCPD_VERSION);
-            exit(said());
-        case 'h':
-            (void)fputs(daemon_help, stdout);
-            exit(said());
-        default:
-            (void)fputs("See tcpd --help.\n", stderr); // getopt has said what is wrong
-            exit(EX_USAGE);
-        }
-    if (optind < argc) {
-        (void)fprintf(stderr, "tcpd: unexpected argument \"%s\"; see tcpd --help\n", argv[optind]);
-        exit(EX_USAGE);
-    }
-    check_explained(options);
-    open_input(options, path);
+    daemon_options_parse(argc, argv, &options->given);
+    if (options->given.control)
+        options->control.given = control_spell(options->given.control);
+    open_input(options, options->given.path);
 }
 
 // A command line that is wrong is told under the name that it begins with.
@@ -242,7 +179,7 @@ static struct config *rehearse(const struct options *options, struct problems *p
                                int *ret_status)
 {
     const struct rehearsal_plan plan = {.source = options->source,
-                                        .is_elsewhere = options->check,
+                                        .is_elsewhere = options->given.check,
                                         .leaves_out = is_daemon(options)};
     struct problems warnings = {0};
     struct rehearsal rehearsal;
@@ -252,7 +189,7 @@ static struct config *rehearse(const struct options *options, struct problems *p
 
     *ret_status = EX_OSERR;
     (void)sigemptyset(&stops);
-    for (size_t i = 0; !options->check && i < ELEMENTS(stop_signals); i++)
+    for (size_t i = 0; !options->given.check && i < ELEMENTS(stop_signals); i++)
         (void)sigaddset(&stops, stop_signals[i]);
     if (r >= 0)
         r = rehearsal_wait(&rehearsal, &stops);
@@ -278,7 +215,7 @@ static int open_listeners(struct config *config, const struct options *options,
     struct listen_plan plan = {0};
     struct listeners_request request = {.config = config,
                                         .plan = &plan,
-                                        .may_come = options->check,
+                                        .may_come = options->given.check,
                                         .problems = problems,
                                         .warnings = &warnings,
                                         .skipped = is_daemon(options) ? &skipped : NULL};
@@ -287,7 +224,7 @@ static int open_listeners(struct config *config, const struct options *options,
     if (r == 0)
         r = listen_plan_make(config, &plan, problems);
     if (r == 0)
-        r = options->check ? listeners_check(&request) : listeners_open(&request, ret);
+        r = options->given.check ? listeners_check(&request) : listeners_open(&request, ret);
     log_warnings(&warnings);
     log_left_out(&skipped, "the rest is served");
     listen_plan_done(&plan);
@@ -299,13 +236,14 @@ static int tell(struct options *options, struct config *config)
 {
     bool is_served = true;
 
-    if (options->explained)
-        is_served = config_explain(config, options->explained, stdout) > 0;
-    else if (options->print)
+    if (options->given.explained)
+        is_served = config_explain(config, options->given.explained, options->given.through,
+                                   stdout) > 0;
+    else if (options->given.print)
         config_print(config, stdout);
     else
         config_describe(config, options->source->name, stdout);
-    if (options->verbose && !options->print)
+    if (options->given.verbose && !options->given.print)
         sandbox_print(config, stdout);
     (void)config_unref(config);
     config_input_close(&options->input);
@@ -362,12 +300,12 @@ int main(int argc, char **argv)
     beginnings_reset_signals();
     title_init(argv);
     options_parse(argc, argv, &options);
-    hold_signals(!options.check);
+    hold_signals(!options.given.check);
     r = inherited_open(&problems); // before anything else is: a number may be announced in vain
     oom_score_open();
     hiding_begin();
-    if (!options.check) {
-        log_open(options.verbose, options.levels);
+    if (!options.given.check) {
+        log_open(options.given.verbose, options.given.levels);
         notify_open();
     }
     if (r < 0)
@@ -376,13 +314,13 @@ int main(int argc, char **argv)
     config = rehearse(&options, &problems, &status);
     if (!config)
         return fail(&options, &problems, NULL, status);
-    r = options.check ? 0 : control_socket_open(&options.control, config, &problems);
+    r = options.given.check ? 0 : control_socket_open(&options.control, config, &problems);
     if (r >= 0)
         r = open_listeners(config, &options, &set, &problems);
     answers_forget();
     if (r < 0)
         return fail(&options, &problems, config, listeners_exit_status(r));
-    if (options.check)
+    if (options.given.check)
         return tell(&options, config);
     inherited_close(config->n_left_out > 0 || set.error < 0);
     if (is_run(&options) && !announce(&set, &problems))

@@ -127,6 +127,7 @@ struct service {
     struct access access;
     struct source_settings sources;
     struct proxy_settings proxy;
+    int unit_filter;                  // its socket unit keeps away whom it refuses; unit_filter.h
     int sandbox;                      // enum sandbox_kind, never SANDBOX_AUTO once it is checked
     unsigned amplification;           // of answers to datagrams; 0: any
     int64_t receive_buffer;           // of sockets for datagrams, bytes; 0: the system's
@@ -225,9 +226,11 @@ int config_certificate_line(const struct certificate *certificate, const char *s
 // Prints what would be served where, a line for each service, and that it is right.
 void config_describe(const struct config *config, const char *source, FILE *stream);
 
-// Prints what would happen to a client of that address at each service. 1: it is served by all; 0:
-// not by all; -EINVAL: that is no address.
-int config_explain(const struct config *config, const char *address, FILE *stream);
+// Prints what would happen to a client of that address at each service; through: the address of a
+// proxy that would announce it, NULL: it comes by itself. 1: it is served by all; 0: not by all;
+// -EINVAL: one is no address.
+int config_explain(const struct config *config, const char *address, const char *through,
+                   FILE *stream);
 
 // Prints it as a tcpd.conf with the value of every setting, and in comments where each is written.
 void config_print(const struct config *config, FILE *stream);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "config/config.h"
 #include "config/config_check.h"
+#include "config/unit_filter.h"
 
 #define REFUSAL_TEXT_MAX        1000 // bytes
 #define SOURCE_PENALTY_MAX_USEC (7 * 24 * 3600 * USEC_PER_SEC)
@@ -137,4 +138,6 @@ void config_check_access(struct service *service, const struct section *section,
     senders_settle(&access->senders);
     add_as_own(&at, &found, section_line(section, access->deny.n > 0 ? "deny" : "allow"));
     problems_done(&found);
+    if (service->unit_filter && unit_filter_lacks(service))
+        refuse(&at, "unit_filter", unit_filter_lacks(service));
 }

@@ -9,7 +9,8 @@
 
 // At one address to listen on, NULL: one that systemd hands over. Returns whether it is served.
 static bool explain(const struct service *service, const struct listen *entry,
-                    const struct sockaddr_storage *client, FILE *stream)
+                    const struct sockaddr_storage *client, const struct sockaddr_storage *through,
+                    FILE *stream)
 {
     const struct explain_listener listener = {
         .service = service->name,
@@ -22,25 +23,27 @@ static bool explain(const struct service *service, const struct listen *entry,
     };
     struct explanation explanation;
 
-    explain_make(&explanation, &listener, client, NULL);
+    explain_make(&explanation, &listener, client, through);
     explain_print(&explanation, stream);
     return explanation.is_served;
 }
 
-int config_explain(const struct config *config, const char *address, FILE *stream)
+int config_explain(const struct config *config, const char *address, const char *through,
+                   FILE *stream)
 {
-    struct sockaddr_storage client;
+    struct sockaddr_storage client, proxy = {0}, *announces = through ? &proxy : NULL;
     bool is_served = true;
 
-    if (!explain_parse(address, &client))
+    if (!explain_parse(address, &client) || (through && !explain_parse(through, &proxy)))
         return -EINVAL;
     for (size_t i = 0; i < config->n_services; i++) {
         const struct service *service = &config->services[i];
 
         for (size_t k = 0; k < service->listen.n; k++)
-            is_served = explain(service, &service->listen.items[k], &client, stream) && is_served;
+            is_served = explain(service, &service->listen.items[k], &client, announces, stream) &&
+                        is_served;
         if (service->listen.n == 0)
-            is_served = explain(service, NULL, &client, stream) && is_served;
+            is_served = explain(service, NULL, &client, announces, stream) && is_served;
     }
     return is_served;
 }

@@ -70,6 +70,7 @@ static const struct setting of_service[] = {
      .empty = "nobody could connect; to mean that, write deny = {any}"},
     {OF_SERVICE("deny", PREFIXES, access.deny)},
     {OF_SERVICE("refusal_text", TEXT, access.refusal_text)},
+    {OF_SERVICE("unit_filter", CHOICE, unit_filter), .initial = "no", CHOICES(no_yes)},
     {OF_SERVICE("source_connections", COUNT, sources.connections), .initial = "0", .max = 30000},
     {OF_SERVICE("source_rate", RATE, sources.rate), .initial = "0"},
     {OF_SERVICE("source_burst", COUNT, sources.burst), .initial = "0", .max = 65535},

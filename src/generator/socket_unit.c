@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "base/escape.h"
+#include "config/unit_filter.h"
 
 void names_files_only(void)
 {
@@ -280,6 +281,7 @@ size_t socket_unit_write(FILE *stream, const struct unit_family *family,
                   service->backlog);
     if (has_datagrams(service))
         (void)fprintf(stream, "PassPacketInfo=yes\n"); // of those that come before tcpd, too
+    unit_filter_write(stream, service);
     if (service->receive_buffer > 0)
         (void)fprintf(stream, "ReceiveBuffer=%" PRId64 "\n", service->receive_buffer);
     if (paths) {

@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "config/config_check.h"
 #include "config/config_left_out.h"
+#include "config/unit_filter.h"
 #include "log/log.h"
 #include "log/notify.h"
 #include "master/master_idle.h"
@@ -98,6 +99,17 @@ static void tell(const struct service *service, const struct listener *listener)
              listener_describe_room(listener, room, sizeof(room)));
 }
 
+// A socket unit was made of the lists as they were.
+static void warn_of_filter(const struct pool *pool, const struct service *service)
+{
+    if (pool->listener->origin == LISTENER_ACTIVATED &&
+        !unit_filter_is_same(pool->service, service))
+        log_warning(
+            "%s: its socket unit filters clients as before, until \"tcpdctl sockets apply\" "
+            "or its restart after \"systemctl daemon-reload\"",
+            service->name);
+}
+
 // The point of no return: pools that stay get the new generation, new ones are made, the others go.
 static void commit(struct master *master, struct config *config, struct listener_set *set)
 {
@@ -113,6 +125,8 @@ static void commit(struct master *master, struct config *config, struct listener
         if (pool) {
             if (pool->was_closing)
                 tell(service, listener);
+            if (i == 0 || set->items[i - 1].service != service)
+                warn_of_filter(pool, service);
             keep(pool, listener, service, set->items[i].speaks);
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);

@@ -25,6 +25,11 @@
 #include "program/program_watch.h"
 #include "session/session.h"
 
+static uint64_t subtract(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 // What went through the socket past us. The kernel counts the peer's end as a byte; where both have
 // ended, or the peer has reset, the connection is closed.
 static void count_bytes(struct tcpd_session *session)
@@ -38,8 +43,9 @@ static void count_bytes(struct tcpd_session *session)
         return;
     ended = info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK ||
             info.tcpi_state == CLOSING ||
-            (info.tcpi_state == CLOSED && session->result != SESSION_RESET);
-    session->bytes_in = info.tcpi_bytes_received - (ended && info.tcpi_bytes_received > 0) - header;
+            (info.tcpi_state == CLOSED && program_end_is_acknowledged(&info) &&
+             session->result != SESSION_RESET);
+    session->bytes_in = subtract(info.tcpi_bytes_received, header + ended);
     session->bytes_out = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
     if (session->counts) {
         score_add(&session->counts->received, session->bytes_in);

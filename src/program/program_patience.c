@@ -33,9 +33,13 @@ bool program_is_shortage(const struct service *service, int error)
            (error == -ENOMEM && program_options(service)->limit_as == INHERIT);
 }
 
-// An error queue that a program has asked for (MSG_ZEROCOPY) looks like an error to poll(2). The
-// kernel counts our end as a byte that the client has acknowledged: without it, what is closed was
-// not closed in order.
+// It counts as a byte.
+bool program_end_is_acknowledged(const struct tcp_info *info)
+{
+    return info->tcpi_bytes_acked > info->tcpi_bytes_sent - info->tcpi_bytes_retrans;
+}
+
+// An error queue that a program has asked for (MSG_ZEROCOPY) looks like an error to poll(2).
 bool program_client_is_dead(const struct tcpd_session *session, int revents)
 {
     struct tcp_info info;
@@ -46,8 +50,7 @@ bool program_client_is_dead(const struct tcpd_session *session, int revents)
     if (getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
         return true;
     return info.tcpi_state == CLOSED &&
-           ((revents & POLLERR) != 0 ||
-            info.tcpi_bytes_acked <= info.tcpi_bytes_sent - info.tcpi_bytes_retrans);
+           ((revents & POLLERR) != 0 || !program_end_is_acknowledged(&info));
 }
 
 void progress_note(struct progress *progress, uint64_t value, uint64_t now_usec)

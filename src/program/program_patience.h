@@ -39,6 +39,12 @@ bool program_was_left_long_enough(const struct tcpd_session *session, struct pro
                                   uint64_t unread, uint64_t now_usec);
 #define PROGRESS_NEW ((struct progress){.value = UINT64_MAX})
 
+struct tcp_info; // of <linux/tcp.h>
+
+// Whether the client has acknowledged that we, or the program, have ended: without that, what is
+// closed was not closed in order.
+bool program_end_is_acknowledged(const struct tcp_info *info);
+
 // Whether the client's connection, of which poll(2) has said that, is no more: reset, or given up.
 // POLLERR alone does not say so; where the program has taken the error, POLLHUP is all there is.
 bool program_client_is_dead(const struct tcpd_session *session, int revents);

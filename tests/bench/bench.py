@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import access
 import container
 import doors
 import memory
@@ -119,6 +120,7 @@ class Bench:
         self.programs = programs.Programs(self)
         self.doors = doors.Doors(self)
         self.tls = tls.Tls(self)
+        self.access = access.Access(self)
 
     def wants(self, name, section=None):
         return self.options.only in name or self.options.only == section
@@ -231,6 +233,7 @@ class Bench:
         self.programs.run()
         self.doors.run()
         self.tls.run()
+        self.access.run()
         for name in ("master", "memory", "stalls"):
             if self.wants(name):
                 getattr(self, name)()
@@ -253,7 +256,7 @@ def parse_options():
     parser.add_argument("build", metavar="BUILD", help="directory of the build")
     parser.add_argument("--quick", action="store_true", help="about a minute, and coarser")
     parser.add_argument("--only", metavar="NAME", default="",
-                        help="rows whose name contains NAME; programs, doors, tls: that section")
+                        help="rows whose name contains NAME; programs, doors, tls, access: that section")
     parser.add_argument("--pairs", metavar="N", type=int, help="pairs for each row, 5 or more")
     parser.add_argument("--seconds", metavar="S", type=float, help="length of one run")
     parser.add_argument("--self", action="store_true",

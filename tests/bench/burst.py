@@ -5,6 +5,7 @@ What counts is the time from the first connect to the last answer. Each run meet
 tcpd and the reference that forks on demand take turns, and the ratio is that within a pair.
 """
 
+import functools
 import threading
 import time
 from statistics import median
@@ -76,6 +77,17 @@ class Burst:
         return self.row_of_pairs(f"{n_clients} clients, from {POOL} workers", pairs, "ref",
                                  clients=n_clients, server="tcpd")
 
+    def row_of_floor(self, n_clients):
+        """What entering the list of system calls costs a worker's start, whoever does it."""
+        walled = functools.partial(CrowdReference, self.build, POOL, grow=MOST, walled=True)
+        pairs = self.pairs((walled, self.reference), n_clients, self.n_pairs)
+        ratio, spread = table.middle([a / b for a, b in pairs])
+        floor, ref = (median(times) for times in zip(*pairs))
+        more = median(a - b for a, b in pairs) * 1000 / (n_clients + POOL)
+        table.row("burst", f"{n_clients} clients, the floor: ref behind walls", floor, "ms", ref, ratio,
+                  spread, pairs=len(pairs), usec_a_worker=more)
+        print(f"    entering them takes {more:.0f} us of each worker's start")
+
     def row_of_signals(self):
         delays = []
         for _ in range(3):
@@ -110,6 +122,7 @@ def run(build, quick):
     table.head("burst, time to the last answer", other="other")
     measured = Burst(build, quick)
     ours = {n_clients: measured.row_of_growth(n_clients) for n_clients in SIZES}
+    measured.row_of_floor(max(SIZES))
     measured.row_of_losses()
     measured.row_of_signals()
     burst_peers.run(measured, ours, quick)

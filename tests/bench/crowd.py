@@ -85,12 +85,13 @@ class Crowd:
 
 
 class CrowdReference(Crowd, Reference):
-    """The bare server; with `grow` it forks on demand up to that number."""
+    """The bare server; with `grow` it forks on demand up to that number; walled: as tcpd's workers
+    are."""
 
-    def __init__(self, build, least, grow=0, epoll=False):
-        super().__init__(build, "echo")
+    def __init__(self, build, least, grow=0, epoll=False, walled=False):
+        super().__init__(build, "echo", walled=walled)
         self.least = least
-        self.options = ["--grow", str(grow)] if grow else ["--epoll"] if epoll else []
+        self.options = [*self.walls, *(["--grow", str(grow)] if grow else ["--epoll"] if epoll else [])]
         self.name = "ref, epoll" if epoll else "ref, forks" if grow else "ref"
 
     def start(self):

@@ -8,6 +8,7 @@
 #include <err.h>
 #include <errno.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "load_connection.h"
 #include "load_hold.h"
@@ -53,6 +54,22 @@ static void start_operation(struct connection *c)
 static bool want_another(void)
 {
     return !stopping && n_started < option.count && stats.n_errors < GIVE_UP;
+}
+
+// With --rate: sleeps until the next connection may begin. Up to a millisecond's worth begin at
+// once, as more wake-ups would cost more than they are for.
+static void wait_turn(void)
+{
+    static uint64_t began_usec;
+    uint64_t due_usec;
+
+    if (option.rate == 0)
+        return;
+    if (began_usec == 0)
+        began_usec = now_usec;
+    due_usec = began_usec + n_started * USEC_PER_SEC / option.rate;
+    if (due_usec > now_usec + USEC_PER_MSEC)
+        (void)usleep((useconds_t)(due_usec - now_usec));
 }
 
 // Opens the socket and starts to connect. Whatever it returns, c->fd is open.
@@ -174,6 +191,10 @@ static int step(struct connection *c, uint32_t events)
 
 static void fail(struct connection *c, int error)
 {
+    if (option.mode->next == NEXT_RESET && error == -ECONNRESET) {
+        finish(c);
+        return;
+    }
     if (stats.n_errors == 0)
         warnx("first error, after %" PRIu64 " bytes: %s", c->received, strerror(-error));
     stats_fail(&stats, error);
@@ -184,6 +205,7 @@ static void open_connection(struct connection *c)
 {
     while (c->fd < 0 && want_another()) {
         now_usec = base_now_usec();
+        wait_turn();
 
         int r = open_socket(c);
 

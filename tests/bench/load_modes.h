@@ -14,7 +14,14 @@
 #define BOTH_WAYS 2
 
 // What follows when all was sent and all was received.
-enum next { NEXT_CLOSE, NEXT_ROUND, NEXT_END_WRITING, NEXT_PEER_ENDS, NEXT_HOLD };
+enum next {
+    NEXT_CLOSE,
+    NEXT_ROUND,
+    NEXT_END_WRITING,
+    NEXT_PEER_ENDS,
+    NEXT_HOLD,
+    NEXT_RESET, // by the peer, without a byte
+};
 
 struct mode {
     const char *name;
@@ -32,6 +39,7 @@ static const struct mode modes[] = {
     {"discard", true, false, true, false, NEXT_END_WRITING},
     {"chargen", false, true, true, false, NEXT_CLOSE},
     {"burst", true, true, false, true, NEXT_HOLD}, // all at once; each waits for the last
+    {"refused", false, true, false, true, NEXT_RESET},
 };
 
 static struct {
@@ -50,6 +58,10 @@ static struct {
     int half_close, hold, json;
     int lines; // what is sent comes in lines of option.size bytes; BOTH_WAYS: read backwards the
                // same
+    uint64_t rate;         // new connections a second at most, 0: any
+    struct in_addr source; // of all connections, 0: many in turn
+    const char *announced; // in front of what each connection sends: a header of the PROXY protocol
+    size_t n_announced;
     const char *ca_file; // of the server's certificate: TLS
     int resume;          // a handshake in full is an error
 } option = {.mode = &modes[0],

@@ -8,18 +8,21 @@
 #include <sys/resource.h>
 
 #include "load_modes.h"
+#include "load_socket.h"
 #include "load_values.h"
 #include "load_ws.h"
 
 static const char options_usage[] =
-    "usage: load [--mode connect|message|bulk|greeting|discard|chargen|burst] --address "
+    "usage: load [--mode connect|message|bulk|greeting|discard|chargen|burst|refused] --address "
     "IPV4:PORT|/PATH\n"
     "            [--socket stream|datagram|seqpacket] [--websocket text|binary] [--in-flight N] "
     "[--size BYTES] [--seconds S] [--count N] [--expect TEXT]\n"
     "            [--limit SECONDS] [--half-close] [--hold] [--json] [--lines | --palindromes]\n"
-    "            [--tls AUTHORITIES [--resume]]\n"
+    "            [--tls AUTHORITIES [--resume]] [--proxy v1|v2] [--source IPV4] [--rate N]\n"
     "--hold: what a burst was answered stays open until standard input ends, then is used again\n"
     "--palindromes: lines which a server may reverse\n"
+    "--proxy: each connection begins with a header, in one segment with what follows\n"
+    "--rate: new connections a second, at most; --mode refused: each is to be reset\n"
     "--tls: TLS 1.3; the first certificate is verified, for localhost, and all are the same";
 
 #define FOREVER (UINT64_MAX / 2)
@@ -28,6 +31,20 @@ static const char *const socket_names[] = {"stream", "datagram", "seqpacket", NU
 static const int socket_types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
 static const char *const opcode_names[] = {"text", "binary", NULL};
 static const int opcodes[] = {WS_TEXT, WS_BINARY};
+
+// 192.0.2.1:40000 has connected to 198.51.100.2:443.
+static const char announced_v1[] = "PROXY TCP4 192.0.2.1 198.51.100.2 40000 443\r\n";
+static const char announced_v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+                                   "\xc0\0\x02\x01\xc6\x33\x64\x02\x9c\x40\x01\xbb";
+static const char *const announced_names[] = {"v1", "v2", NULL};
+
+static inline void parse_announced(const char *text)
+{
+    bool is_v1 = value_parse_name(text, announced_names) == 0;
+
+    option.announced = is_v1 ? announced_v1 : announced_v2;
+    option.n_announced = is_v1 ? sizeof(announced_v1) - 1 : sizeof(announced_v2) - 1;
+}
 
 static inline void parse_address(const char *text)
 {
@@ -58,6 +75,9 @@ static inline void options_parse(int argc, char **argv)
         {"palindromes", 0, &option.lines, BOTH_WAYS},
         {"tls", 1, NULL, 'T'},
         {"resume", 0, &option.resume, 1},
+        {"proxy", 1, NULL, 'p'},
+        {"source", 1, NULL, 'S'},
+        {"rate", 1, NULL, 'r'},
         {0},
     };
     int c;
@@ -83,6 +103,12 @@ static inline void options_parse(int argc, char **argv)
             option.expect = optarg;
         else if (c == 'T')
             option.ca_file = optarg;
+        else if (c == 'p')
+            parse_announced(optarg);
+        else if (c == 'S' && inet_pton(AF_INET, optarg, &option.source) != 1)
+            errx(64, "%s: not an IPv4 address", optarg);
+        else if (c == 'r')
+            option.rate = value_parse_number(optarg, 1, 1e6);
         else if (c == 'l')
             option.limit_usec = value_parse_number(optarg, 1e6, 1e12);
         else if (c == '?')
@@ -107,6 +133,9 @@ static inline void options_complete(void)
     if (option.ca_file && (option.opcode || option.socket_type != SOCK_STREAM ||
                            !option.mode->sends || !option.mode->receives))
         errx(64, "--tls belongs to streams, and to --mode connect, message, bulk, burst");
+    if (option.announced &&
+        (option.opcode || option.ca_file || !socket_is_tcp() || !option.mode->sends))
+        errx(64, "--proxy belongs to plain TCP, and to modes that send");
     if (option.resume && !option.ca_file)
         errx(64, "--resume belongs to --tls");
     if (option.hold && option.mode->next != NEXT_HOLD)

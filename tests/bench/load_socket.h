@@ -29,7 +29,9 @@ static inline void socket_bind(int fd, uint32_t serial)
     struct sockaddr_in source = {.sin_family = AF_INET};
     const int on = 1;
 
-    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + serial % SOCKET_SOURCES);
+    source.sin_addr = option.source;
+    if (option.source.s_addr == 0)
+        source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + serial % SOCKET_SOURCES);
     if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0 ||
         bind(fd, (struct sockaddr *)&source, sizeof(source)) < 0)
         err(71, "bind");

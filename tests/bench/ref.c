@@ -95,6 +95,14 @@ static void serve_chargen(int fd)
         at = (at + (size_t)n) % RING;
 }
 
+// A reset is all that the client gets.
+static void serve_refuse(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 static void serve_program(int fd)
 {
     ref_program(fd, text);
@@ -106,7 +114,7 @@ static const struct {
 } modes[] = {
     {"echo", serve_echo},       {"greeting", serve_greeting}, {"hello", serve_hello},
     {"daytime", serve_daytime}, {"time", serve_time},         {"discard", serve_discard},
-    {"chargen", serve_chargen}, {"program", serve_program},
+    {"chargen", serve_chargen}, {"program", serve_program},   {"refuse", serve_refuse},
 };
 
 static void fill_lines(void)

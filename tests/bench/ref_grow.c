@@ -69,8 +69,10 @@ void ref_grow(int listener, ref_serve serve, unsigned n_workers, unsigned n_spar
         if (n < n_workers || (n < most && atomic_load(&shared->n_idle) < wanted)) {
             n++;
             atomic_fetch_add(&shared->n_idle, 1);
-            if (ref_fork() == 0)
+            if (ref_fork() == 0) {
+                ref_walls_enter(listener);
                 work(listener, serve, (int)n_spare);
+            }
         } else if (atomic_exchange(&shared->is_awake, false)) {
             continue; // who took a connection before this did not wake us: count again
         } else {

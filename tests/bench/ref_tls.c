@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// ref_tls CHAIN KEY WORKERS: the measure tcpd's TLS is held against, a prefork echo server with
-// OpenSSL and nothing else, at its best settings: the context is made before the fork, no tickets,
-// no cache, read ahead, buffers released. Workers block in accept() and serve with blocking calls;
-// no deadline, no names, no log. All die with the parent; TERM ends all. Prints its port, then
-// serves.
+// ref_tls CHAIN KEY WORKERS [TICKETS]: the measure tcpd's TLS is held against, a prefork echo
+// server with OpenSSL and nothing else, at its best settings: the context is made before the fork,
+// no tickets but where so many are asked for, no cache, read ahead, buffers released. Workers block
+// in accept() and serve with blocking calls; no deadline, no names, no log. All die with the
+// parent; TERM ends all. Prints its port, then serves.
 
 #include <arpa/inet.h>
 #include <err.h>
@@ -24,21 +24,21 @@
 static char buffer[BLOCK];
 static pid_t parent;
 
-static SSL_CTX *make_context(const char *chain, const char *key)
+static SSL_CTX *make_context(const char *chain, const char *key, size_t n_tickets)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
     if (!context || SSL_CTX_use_certificate_chain_file(context, chain) != 1 ||
         SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_num_tickets(context, 0) != 1 ||
+        SSL_CTX_set_num_tickets(context, n_tickets) != 1 ||
         SSL_CTX_set1_groups_list(context, (char *)(uintptr_t) "X25519:P-256:P-384") != 1) {
         ERR_print_errors_fp(stderr);
         errx(71, "%s, %s: no context", chain, key);
     }
-    (void)SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
-                                           SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-                                           SSL_OP_PRIORITIZE_CHACHA);
+    (void)SSL_CTX_set_options(context, (n_tickets > 0 ? 0 : SSL_OP_NO_TICKET) |
+                                           SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                           SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_PRIORITIZE_CHACHA);
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(context, 1);
@@ -118,18 +118,18 @@ static int listen_on_loopback(void)
 
 int main(int argc, char **argv)
 {
-    unsigned n_workers = argc == 4 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+    unsigned n_workers = argc == 4 || argc == 5 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
     SSL_CTX *context;
     int listener;
 
     if (n_workers < 1)
-        errx(64, "usage: ref_tls CHAIN KEY WORKERS");
+        errx(64, "usage: ref_tls CHAIN KEY WORKERS [TICKETS]");
     die_with(getppid());
     parent = getpid();
     if (setpgid(0, 0) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
         sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL) < 0)
         err(71, "process group");
-    context = make_context(argv[1], argv[2]);
+    context = make_context(argv[1], argv[2], argc == 5 ? strtoul(argv[4], NULL, 10) : 0);
     listener = listen_on_loopback();
     for (unsigned i = 0; i < n_workers; i++)
         start_worker(listener, context);

@@ -13,7 +13,7 @@ from packages import Missing, Packages
 HEADINGS = {
     "connections": "Connections", "messages": "Messages and streams", "last word": "The last word",
     "peers": "Beside the servers of others", "log": "Logging of every session",
-    "programs": "Programs and modules", "tls": "TLS", "master": "The master",
+    "programs": "Programs and modules", "tls": "TLS", "access": "Who may connect", "master": "The master",
     "memory": "Memory of an idle worker", "stalls": "Stalls", "noise": "Noise",
     "burst": "Bursts", "scale": "Ten thousand workers", "against": "Beside another commit",
 }

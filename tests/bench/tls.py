@@ -12,7 +12,7 @@ import results
 from packages import Missing
 from pairs import OURS, Row, echo_options, head, verdict
 from programs import Configured, fixed
-from servers import WORKERS, BenchError, Tcpd, process_tree, pss_kib
+from servers import WORKERS, BenchError, Reference, Tcpd, process_tree, pss_kib
 from tls_peers import (KINDS, Certificate, Haproxy, Hitch, Nginx, Proxy, ReferenceTls, SServer,
                        Stunnel)
 
@@ -52,6 +52,10 @@ PEER_ROWS = (
     (SServer, NO_TICKETS, full("P-256", "s_server, 1 in flight", 0, 1, options=(
         *echo_options("connect", 1), "--palindromes"))),
 )
+# The floor: what a prefork server can reach that has nothing but OpenSSL.
+FLOOR_RESUMED_ROWS = (("P-256", row("the floor: P-256, resumed: full", CONNECT)),
+                      ("RSA-2048", row("the floor: RSA-2048, resumed: full", CONNECT)))
+FLOOR_ROW = full("P-256", "the floor, nginx")
 MEMORY_ROW = "TLS, memory"
 
 
@@ -120,6 +124,14 @@ class Tls:
             self.row(row, self.tcpd("P-256", **settings),
                      functools.partial(kind, *words, self.bench.packages), OTHER_PAIRS)
 
+    def floors(self):
+        for kind, row in FLOOR_RESUMED_ROWS:
+            make = functools.partial(ReferenceTls, self.build, self.certificates[kind])
+            self.row(row, functools.partial(make, is_resumed=True), make)
+        certificate = self.certificates["P-256"]
+        self.row(FLOOR_ROW, functools.partial(ReferenceTls, self.build, certificate),
+                 functools.partial(Nginx, self.build, certificate, self.bench.packages), OTHER_PAIRS)
+
     def resumed(self):
         """The load generator counts a handshake in full as an error."""
         if not self.wants(RESUMED_ROW):
@@ -143,8 +155,8 @@ class Tls:
             return
         n_runs = 1 if self.bench.options.quick else MEMORY_RUNS
         figures = [self.some_memory() for _ in range(n_runs)]
-        idle, used, ref_used, plain, n_maps = map(median, zip(*figures))
-        self.keep_memory("an idle worker, to a plain one's", idle, MOST_IDLE_MORE, "KiB more")
+        idle, used, ref_idle, ref_used, plain, n_maps = map(median, zip(*figures))
+        self.keep_memory("an idle worker, to a plain one's", idle, MOST_IDLE_MORE, "KiB more", ref_idle)
         self.keep_memory("a worker after a session", used, MOST_USED, ref=ref_used)
         self.keep_memory("a plain worker beside TLS", plain, MOST_PLAIN_MORE, "KiB more")
         self.keep_memory("plain processes that map OpenSSL", n_maps, 0, "processes")
@@ -159,10 +171,14 @@ class Tls:
             pids = process_tree(plain.root())
             n_maps = sum("libssl" in text or "libcrypto" in text for text in (
                 Path(f"/proc/{pid}/maps").read_text() for pid in pids))
-        with ReferenceTls(self.build, self.certificates["P-256"]) as reference:
+        with ReferenceTls(self.build, self.certificates["P-256"]) as reference, \
+                Reference(self.build) as bare:
+            reference.wait_until_quiet()
+            bare.wait_until_quiet()
+            ref_idle = reference.memory() - bare.memory()
             ref_used = self.used(reference)
         with Tcpd(self.build) as plain, self.tcpd("P-256", beside=beside)() as both:
-            return idle, used, ref_used, pss_of(both, "beside") - pss_of(plain), n_maps
+            return idle, used, ref_idle, ref_used, pss_of(both, "beside") - pss_of(plain), n_maps
 
     def used(self, server):
         """Of a worker, when each has had a session."""
@@ -173,7 +189,7 @@ class Tls:
 
     def is_wanted(self):
         rows = (*(row for _, row in REFERENCE_ROWS), TICKET_ROW, *(row for _, row in RESUMED_ROWS),
-                *(row for *_, row in PEER_ROWS))
+                *(row for *_, row in PEER_ROWS), *(row for _, row in FLOOR_RESUMED_ROWS), FLOOR_ROW)
         return any(map(self.wants, (*(row.name for row in rows), RESUMED_ROW, MEMORY_ROW)))
 
     def run(self):
@@ -188,5 +204,5 @@ class Tls:
             print()
             head("tcpd", "other")
             for measure in (self.beside_reference, self.beside_itself, self.beside_others,
-                            self.resumed, self.memory):
+                            self.floors, self.resumed, self.memory):
                 measure()

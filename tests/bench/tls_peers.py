@@ -43,14 +43,15 @@ class ReferenceTls(Reference):
 
     name = "ref_tls"
 
-    def __init__(self, build, certificate):
+    def __init__(self, build, certificate, is_resumed=False):
         super().__init__(build)
         self.certificate = certificate
-        self.load_options = certificate.load_options()
+        self.is_resumed = is_resumed
+        self.load_options = (*certificate.load_options(), *(["--resume"] if is_resumed else []))
 
     def command(self):
         return [f"{self.program}_tls", self.certificate.chain, self.certificate.key,
-                str(self.n_workers)]
+                str(self.n_workers), *(["1"] if self.is_resumed else [])]
 
 
 class TlsPeer(Peer):

@@ -219,6 +219,25 @@ static void scribble(const struct target *target, int what)
         page[i] = (char)(i * 37 + 255);
 }
 
+// The table of its pool's sources, where there is one, becomes any bytes, over and over.
+static void scribble_sources(const struct target *target, int what)
+{
+    struct mapping table = {0};
+    bool is_there = find_mapping(getpid(), "rw-s", "/dev/zero", 0, &table);
+    uint64_t bits = 88172645463325252U;
+    long begin = 0;
+
+    (void)what;
+    tell(target, "table", is_there ? 0 : -1);
+    while (is_there && is_time_left(&begin))
+        for (uintptr_t at = table.from; at < table.to; at += sizeof(bits)) {
+            bits ^= bits << 13; // xorshift64
+            bits ^= bits >> 7;
+            bits ^= bits << 17;
+            *(volatile uint64_t *)at = bits;
+        }
+}
+
 static void punch(const struct target *target, int what)
 {
     char *page = own_page(false);
@@ -318,6 +337,7 @@ const struct attack attacks_on_memory[] = {
     {"setscheduler", slow_down, SYS_sched_setscheduler},
     {"setaffinity", slow_down, SYS_sched_setaffinity},
     {"scribble", scribble, 0},
+    {"scribble-sources", scribble_sources, 0},
     {"punch", punch, 0},
     {"map-all", map_all, 0},
     {"lie-many", lie, 1 << 20},

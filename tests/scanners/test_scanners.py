@@ -40,12 +40,15 @@ def needs(program):
     return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not there")
 
 
-def run_testssl(port, folder, *options):
-    """All findings, as (id, severity, text)."""
+def run_here(*command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE,
+                          env={**os.environ, "TERM": "dumb"}, check=False)
+
+
+def run_testssl(port, folder, *options, run=run_here):
+    """All findings, as (id, severity, text). run: where it is run."""
     path = folder / "findings.json"
-    done = subprocess.run([*TESTSSL, *options, "--jsonfile", path, f"localhost:{port}"],
-                          capture_output=True, timeout=PATIENCE, env={**os.environ, "TERM": "dumb"},
-                          check=False)
+    done = run(*TESTSSL, *options, "--jsonfile", str(path), f"localhost:{port}")
     assert path.exists(), done.stdout + done.stderr
     return [(each["id"].partition(" ")[0], each["severity"], each["finding"])
             for each in json.loads(path.read_text())]
@@ -58,10 +61,10 @@ def bad(findings):
             and not any(name == its and begin in text for its, begin, _ in EXPECTED)]
 
 
-def run_sslscan(port):
-    done = subprocess.run(["sslscan", "--no-colour", "--xml=-", "--ipv4", f"localhost:{port}"],
-                          capture_output=True, timeout=PATIENCE, check=True)
-    [found] = Tree.fromstring(done.stdout[done.stdout.index(b"<?xml"):]).iter("ssltest")
+def run_sslscan(port, run=run_here):
+    done = run("sslscan", "--no-colour", "--xml=-", "--ipv4", f"localhost:{port}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [found] = Tree.fromstring(done.stdout[done.stdout.index("<?xml"):].encode()).iter("ssltest")
     return found
 
 
@@ -70,23 +73,16 @@ def versions(found):
             if each.get("enabled") == "1"}
 
 
-@needs("testssl")
-@pytest.mark.parametrize("profile", ["intermediate", "modern"])
-def test_testssl(daemon, authority, tmp_path, profile):
-    findings = run_testssl(daemon.ports[profile], tmp_path, "--add-ca", authority.path)
+def judge_testssl(findings, profile):
     assert bad(findings) == []
     said = {name: text for name, _, text in findings}
     offered = {name for name in VERSIONS if said[name].startswith("offered")}
     assert offered == ({"TLS1_3"} if profile == "modern" else {"TLS1_2", "TLS1_3"})
     assert said["cert_chain_of_trust"].startswith("passed")
     assert LOOKED_FOR <= set(said)  # else it has not tried
-    assert not daemon.log_matches(r": worker \d+ "), daemon.log_text()  # none has died of it
 
 
-@needs("sslscan")
-@pytest.mark.parametrize("profile", ["intermediate", "modern"])
-def test_sslscan(daemon, profile):
-    found = run_sslscan(daemon.ports[profile])
+def judge_sslscan(found, profile):
     want = {"TLSv1.3"} if profile == "modern" else {"TLSv1.2", "TLSv1.3"}
     assert versions(found) == want
     for version in want:
@@ -98,6 +94,19 @@ def test_sslscan(daemon, profile):
     assert all(each.get("vulnerable") == "0" for each in found.iter("heartbleed"))
     assert found.find("renegotiation").get("supported") == "0"
     assert all(each.get("supported") == "0" for each in found.iter("compression"))
+
+
+@needs("testssl")
+@pytest.mark.parametrize("profile", ["intermediate", "modern"])
+def test_testssl(daemon, authority, tmp_path, profile):
+    judge_testssl(run_testssl(daemon.ports[profile], tmp_path, "--add-ca", str(authority.path)), profile)
+    assert not daemon.log_matches(r": worker \d+ "), daemon.log_text()  # none has died of it
+
+
+@needs("sslscan")
+@pytest.mark.parametrize("profile", ["intermediate", "modern"])
+def test_sslscan(daemon, profile):
+    judge_sslscan(run_sslscan(daemon.ports[profile]), profile)
 
 
 @contextlib.contextmanager

@@ -150,6 +150,7 @@ ROWS = [
     Row("setaffinity", ("sched_setaffinity",), harm=programs_may("sched_setaffinity")),
     # What all share
     Row("scribble"),
+    Row("scribble-sources"),
     Row("punch"),
     Row("map-all", ("mremap",)),
     Row("lie-many", lasts=True),

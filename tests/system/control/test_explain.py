@@ -120,6 +120,20 @@ def test_by_the_files_alone():
     for args in (["--explain", "::1"], ["-T", "--explain", "::1"], ["-t", "--explain", "x"]):
         status, out, log = run(*args, conf=CONF)
         assert status == EX_USAGE and "--explain takes an address" in log
+    for args in (["-t", "--through", "::1"], ["-t", "--explain", "::1", "--through", "lb"]):
+        status, out, log = run(*args, conf=CONF)
+        assert status == EX_USAGE and "--through takes the address of a proxy" in log
+
+
+def test_by_the_files_alone_through_a_proxy(tmp_path):
+    """The same words as a running daemon has for it, in every case of BEHIND."""
+    with Control(BEHIND) as control:
+        for proxy in ("127.0.0.1", "192.0.2.9", "::1", None):
+            through = ["--through", proxy] if proxy else []
+            code, out, err = control.run("explain", "192.0.2.7", *through)
+            status, said, log = run("-t", "--explain", "192.0.2.7", *through, conf=BEHIND)
+            own, its = (re.sub(r"\S+/tcpd\.conf|:\d+: ", "@", text) for text in (said, out))
+            assert (status, own.split(), err, log) == (code, its.split(), "", "")
 
 
 # --- Explain = reality -------------------------------------------------------------------------

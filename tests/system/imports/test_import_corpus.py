@@ -36,6 +36,7 @@ def import_corpus(place):
 @pytest.mark.parametrize("name, entries, served", [
     ("debian.conf", 22, 20), ("others.conf", 26, 11), ("xinetd.conf", 15, 8)])
 def test_nothing_is_lost_in_silence(import_corpus, tmp_path, name, entries, served):
+    """R30."""
     imported, count = import_corpus(name)
     n, lost = count(imported.text, imported.said)
     assert imported.status == EX_OK

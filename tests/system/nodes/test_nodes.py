@@ -3,7 +3,9 @@
 crash costs is what was in its hands. In a short form, and in full by `make check-nodes`."""
 
 import contextlib
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +15,7 @@ import time
 import pytest
 
 import documents
-from cluster import (AGENT_PORT, FULL, PORT, Cluster, Load, address_of, needs_cluster, shown)
+from cluster import (AGENT_PORT, BALANCER, FULL, PORT, Cluster, Load, address_of, needs_cluster, shown)
 from harness import PATIENCE, SANITIZED, proc_state, process_tree, read_exactly, wait_for
 from network import read_table
 from node import TCPDCTL
@@ -54,6 +56,28 @@ def test_n1_quiet(record_property):
         counts = [int(row["stot"]) for row in cluster.haproxy.stat().values()]
         assert sum(counts) >= load.sum("done")
         assert all(abs(n - sum(counts) / 3) <= sum(counts) / 3 * 0.2 for n in counts), counts
+
+
+# Echoes a line to whoever it says it is from, and nothing to anybody else.
+KNOWN = 'read -r number from address && [ "$address" = "$TCPREMOTEIP" ] && echo "$number $from $address"'
+
+
+def test_n1_announced(record_property):
+    """The same behind send-proxy-v2: each session has its client's address; HAProxy's own checks, which
+    it resets, have its own."""
+    text = shown("/etc/haproxy/haproxy.cfg")
+    text = text.replace("default-server check", "default-server send-proxy-v2 check")
+    settings = {"handler": '"program"', "program": f'{{"/bin/sh", "-c", {json.dumps(KNOWN)}}}',
+                "proxy_protocol": "required", "proxy_trusted": f'{{"{BALANCER}"}}'}
+    with Cluster(haproxy=text, **settings) as cluster, Load(cluster) as load:
+        load.wait_done(of(20_000, 1000), deadline=of(600, 90))
+        check(load, record_property)
+        counts = [int(row["stot"]) for row in cluster.haproxy.stat().values()]
+        assert all(abs(n - sum(counts) / 3) <= sum(counts) / 3 * 0.2 for n in counts), counts
+        assert all(row["status"] == "UP" for row in cluster.haproxy.stat().values())
+        for node in cluster.nodes:
+            bad = node.daemon.log_matches(rf".*from (?!{re.escape(BALANCER)}:).*(reset|failed).*|.*refused.*")
+            assert not [found[0] for found in bad][:5]
 
 
 def test_n2_rolling_term(record_property):

@@ -152,7 +152,7 @@ def test_reload_keeps():
 
 @pytest.mark.parametrize("how", ["restart", "crash"])
 def test_kept(node, how):
-    """Over a restart and a crash by the manager's store: one sealed file, a line each."""
+    """R28: over a restart and a crash by the manager's store: one sealed file, a line each."""
     node.must("drain", "echo")
     node.must("maint", "time", "--reason", "a new disk")
     wait_for(lambda: node.store.text().count("\n") == 3)
@@ -265,7 +265,7 @@ def test_wait_for_balancers():
 
 
 def test_drain_delay():
-    """TERM: agents say 0%, everybody is served on; when it is over the stop goes on as ever, and the
+    """R27: TERM: agents say 0%, everybody is served on; when it is over the stop goes on as ever, and the
     agent answers until the last session has ended."""
     node = Node(conf_of(drain_delay="2s"), keeps=False).start()
     begin = time.monotonic()
@@ -371,7 +371,7 @@ def test_agent_send():
 
 
 def test_load():
-    """agent_weight = load: what is taken of the places; agent_maxconn: a balancer's part of them."""
+    """R26: agent_weight = load: what is taken of the places; agent_maxconn: a balancer's part of them."""
     node = Node(conf_of(agent={"agent_weight": "load", "agent_maxconn": "2",
                                "agent_services": ["echo"]})).start()
     assert node.ask() == "up 100% maxconn:4\n"

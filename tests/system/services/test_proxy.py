@@ -98,7 +98,8 @@ def what_comes(daemon, data, want, length):
 
 
 def test_vectors(behind_proxy):
-    """What was announced, and every byte behind the header, to the handler; or a reset at once."""
+    """R17, R19 to R22: what was announced, and every byte behind the header, to the handler; or a reset
+    at once."""
     for name, vector in VECTORS.items():
         came, wanted = what_comes(behind_proxy, *vector)
         assert came == wanted, name
@@ -106,7 +107,7 @@ def test_vectors(behind_proxy):
 
 @pytest.mark.parametrize("name", ["V1", "V28", "V54"])
 def test_a_byte_at_a_time(behind_proxy, name):
-    """V24, V62: each byte in a segment of its own."""
+    """R17, V24, V62: each byte in a segment of its own."""
     data, want, _ = VECTORS[name]
     with behind_proxy.connect("whom") as sock:
         ends = ends_of(sock)
@@ -119,7 +120,7 @@ def test_a_byte_at_a_time(behind_proxy, name):
 
 
 def test_own_end(behind_proxy):
-    """V27: a sender that announces its own end speaks for itself."""
+    """R19, V27: a sender that announces its own end speaks for itself."""
     with behind_proxy.connect("whom") as sock:
         ends = ends_of(sock)
         answer = say(sock, v1(sock.getsockname(), TARGET))
@@ -128,8 +129,17 @@ def test_own_end(behind_proxy):
 
 # --- Who may send one --------------------------------------------------------------------------
 
+def test_second_header(tcpd):
+    """R21: it is the client's, and payload: nobody behind a proxy gives himself another address."""
+    first, second = (b"PROXY TCP4 192.0.2.%d 198.51.100.2 40000 443\r\n" % i for i in (1, 2))
+    with tcpd(configuration(service("echo", **HERE), log_sessions="all")) as daemon:
+        assert daemon.exchange("echo", first + second + b"abc") == second + b"abc"
+        daemon.wait_log(r"connection from 192\.0\.2\.1:40000 through ")
+        assert not daemon.log_matches(r"192\.0\.2\.2")
+
+
 def test_required_and_not_trusted(tcpd):
-    """V64: reset, whatever it sends, and nothing read."""
+    """R18, V64: reset, whatever it sends, and nothing read."""
     with tcpd(configuration(service("echo", **HERE))) as daemon:
         assert is_refused(daemon, "127.0.0.2")
         daemon.wait_log(r"echo: connection from 127\.0\.0\.2:\d+ refused: .*proxy_trusted")
@@ -167,6 +177,7 @@ def test_version(tcpd, version, data, taken):
 
 
 def test_unknown_refused(tcpd):
+    """R20: which is accepted otherwise."""
     with tcpd(configuration(service("echo", **HERE, proxy_unknown="refuse"))) as daemon:
         with daemon.connect("echo") as sock:
             assert is_reset(sock, b"PROXY UNKNOWN\r\nabc")
@@ -211,7 +222,7 @@ def test_nothing_comes(tcpd):
 
 
 def test_a_byte_now_and_then(tcpd):
-    """V23: bytes do not extend it."""
+    """R23, V23: bytes do not extend it."""
     with tcpd(configuration(service("echo", **HERE, proxy_timeout="3s"))) as daemon:
         start = time.monotonic()
         with daemon.connect("echo") as sock, contextlib.suppress(OSError):
@@ -342,6 +353,25 @@ def test_environment_of_local(tcpd):
             own = sock.getsockname()
         assert (found["TCPREMOTEIP"], found["TCPREMOTEPORT"]) == (own[0], str(own[1]))
         assert (found["TCPPROXYIP"], found["TCPPROXYPORT"]) == (own[0], str(own[1]))
+
+
+@pytest.mark.plain("a program has a socket of its own")
+@pytest.mark.parametrize("end", [socket.socket.close, reset])
+@pytest.mark.parametrize("data", [b"", b"abc"])
+@pytest.mark.parametrize("header", [LOCAL, V1, V2], ids=["local", "v1", "v2"])
+def test_bytes_of_a_program(header, data, end):
+    """Neither the header nor the client's end or reset counts, in the log or in the totals."""
+    conf = configuration(program(["/bin/sh", "-c", "echo; exec cat >/dev/null"], **HERE), log_sessions="all")
+    with Control(conf) as control:
+        sock = control.daemon.connect("program")
+        sock.sendall(header)
+        assert read_exactly(sock, 1) == b"\n"
+        sock.sendall(data)
+        end(sock)
+        control.daemon.wait_log(rf"closed: .*\b{len(data)} bytes in, ")
+        [line] = [line for line in control.run("metrics")[1].splitlines()
+                  if line.startswith("tcpd_received_bytes_total")]
+        assert line.endswith(f" {len(data)}")
 
 
 def test_prestart(tcpd):

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -15,7 +16,8 @@ import time
 
 import pytest
 
-from harness import (EX_CONFIG, EX_OK, PATIENCE, can_trace, configuration, run, service, wait_for)
+from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SOAK, can_trace, configuration, run, service,
+                     wait_for)
 from test_access import calls_of, meet
 from test_tcpdctl import Control
 
@@ -147,11 +149,13 @@ def end_by_signal(number):
 
 @pytest.mark.parametrize("end", [
     end_by_signal(signal.SIGKILL), end_by_signal(signal.SIGSEGV), end_by_signal(signal.SIGTERM),
-    lambda daemon, sock: sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")],
-    ids=["kill", "crash", "drain", "reset"])
-def test_counts_come_back(end):
+    lambda daemon, sock: sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"),
+    lambda daemon, sock: daemon.reload(), lambda daemon, sock: None],
+    ids=["kill", "crash", "drain", "reset", "reload", "retire"])
+def test_counts_come_back(end, request):
     """R6: however a session or its worker ends, its source has it no longer; exactly so many get in."""
-    with Control(configuration(service("echo", source_connections=3, min_workers=8))) as control:
+    each = {"max_sessions_per_worker": 1} if "retire" in request.node.name else {}
+    with Control(configuration(service("echo", source_connections=3, min_workers=8, **each))) as control:
         daemon = control.daemon
         for _ in range(5):
             with held(daemon) as sock, held(daemon, THERE):
@@ -180,9 +184,19 @@ def enter(stack, context):
     return False
 
 
-def test_kills_under_load():
+def kill_all(daemon):
+    """Each worker, wherever it is in its session; some crash. How many were killed."""
+    pids = daemon.wait_workers(lambda pids: len(pids) >= 64, deadline=60, name="echo")
+    for pid in random.sample(pids, len(pids)):
+        os.kill(pid, signal.SIGSEGV if random.random() < 0.1 else signal.SIGKILL)
+        time.sleep(random.random() / 500)
+    return len(pids)
+
+
+def test_soak_kills_under_load(record_property):
     """T-K: workers are killed at random while clients of one source come and go; then nothing is
-    counted, exactly so many get in, and another source was never refused."""
+    counted within 2 s, exactly so many get in, and another source was never refused. With
+    TCPD_SOAK=full 2,600 of them."""
     limit, stop, refused = 10, threading.Event(), []
 
     def client(daemon, source):
@@ -199,22 +213,54 @@ def test_kills_under_load():
                    for source in [HERE] * 8 + [THERE]]
         for thread in threads:
             thread.start()
-        for _ in range(4):  # after more of them in a row, new workers have to wait
-            pids = daemon.wait_workers(lambda pids: len(pids) >= 64, name="echo")
-            for pid in random.sample(pids, len(pids)):
-                os.kill(pid, signal.SIGKILL)
-                time.sleep(random.random() / 500)  # anywhere in a session
+        n_killed = 0
+        while n_killed < (2600 if SOAK else 200):  # 200: of more in a row new workers have to wait
+            n_killed += kill_all(daemon)
         stop.set()
         for thread in threads:
             thread.join()
+        last = time.monotonic()
         wait_for(lambda: explained(control)["connections"] == f"0 of {limit} connections",
                  what="nothing is counted")
+        record_property("soak", f"sources: {n_killed} kills, nothing is counted after "
+                                   f"{time.monotonic() - last:.2f} s")
         with contextlib.ExitStack() as stack:
             for _ in range(limit):
                 wait_for(lambda: enter(stack, held(daemon)), what="a fresh one gets in")
             assert outcome(daemon) == "reset"
         assert not daemon.log_matches(r"refused: 127\.9\.9\.9")
         assert b"x" in refused
+
+
+def test_hostile_worker():
+    """A worker that writes anything over the table of its pool: counts of another pool stay exact,
+    the master goes on, and its own pool's are right again within 20 s."""
+    limit, module = 3, BUILD / "tests/modules/hostile.so"
+    conf = configuration(
+        service("echo", source_connections=2, min_workers=4),
+        service("hostile", "module", module=module, source_connections=limit, min_workers=8))
+
+    def is_other_exact():
+        return explained(control)["connections"] == "1 of 2 connections"
+
+    with Control(conf) as control, held(control.daemon):
+        daemon = control.daemon
+        with daemon.connect("hostile", source=(THERE, 0)) as sock:
+            sock.sendall(b"scribble-sources 1 1 -\n")
+            said, rounds = b"", 0
+            while not said.endswith(b"done ok\n"):
+                if select.select([sock], [], [], 0)[0]:
+                    assert (data := sock.recv(100))
+                    said += data
+                assert is_other_exact()
+                assert control.run("--json", "sources")[0] == EX_OK
+                explained(control, name="hostile")
+                rounds += 1
+            assert said == b"table ok\ndone ok\n" and rounds > 1
+            assert outcome(daemon, THERE) == b"x"
+        wait_for(lambda: explained(control, name="hostile")["connections"] ==
+                 f"0 of {limit} connections", 20, "its counts are right again")
+        assert is_other_exact()
 
 
 def test_penalty_for_silence():
@@ -347,7 +393,7 @@ def test_calls_of_a_session(tcpd, tmp_path):
 
 
 def test_other_pools_do_not_get_the_memory(tcpd):
-    """A worker has the table of its own pool, and no other."""
+    """R11: a worker has the table of its own pool, and no other; where no limit is asked for, none."""
     with tcpd(configuration(service("echo", source_connections=9), service("time", source_connections=9),
                             service("hello"))) as daemon:
         counts = {}

@@ -15,7 +15,7 @@ import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_OK, SANITIZED, Text, activated, can_become_others,
                      configuration, free_port, has_tcp, proc_fds, proc_title, read_all, read_exactly,
-                     run, service, wait_for)
+                     run, service, start, wait_for)
 
 GENERATOR = BUILD / "tcpd-generator"
 
@@ -405,6 +405,54 @@ def test_generator_makes_what_is_right(tmp_path):
         ["tcpd-a.socket", "tcpd-b.socket", "tcpd-c.socket", "tcpd-e.socket"]
     for line in ("tcpd.conf:5: a } is missing: the list of listen", "nosuch", "3x", "soon", "is taken by service"):
         assert line in said
+
+
+PROXIES = ["10.0.0.5", "unix", "2001:db8::/64"]
+FILTERS = {
+    "allow": ({"allow": ["192.0.2.0/24", "2001:db8::7", "localhost"]},
+              ["Deny=any", "Allow=localhost", "Allow=192.0.2.0/24", "Allow=2001:db8::7",
+               "Allow=127.0.0.0/8", "Allow=::1"]),
+    "deny": ({"deny": ["any"]}, ["Deny=0.0.0.0/0", "Deny=::/0"]),
+    "required": ({"deny": ["10.0.0.0/8"], "allow": ["10.1.0.0/16"], "proxy_protocol": "required",
+                  "proxy_trusted": PROXIES},
+                 ["Deny=any", "Allow=localhost", "Allow=10.0.0.5", "Allow=2001:db8::/64"]),
+    "both": ({"allow": ["10.0.0.7"], "deny": ["10.0.0.0/8"]}, []),
+    "off": ({"deny": ["10.0.0.0/8"], "unit_filter": "no"}, []),
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_generator_filters(tmp_path, name):
+    """R2, unit_filter: what a unit can say exactly, and nothing else; a mistake leaves it open, as
+    tcpd judges anyway, and is told."""
+    options, lines = FILTERS[name]
+    options = {"unit_filter": "yes", **options}
+    (tmp_path / "tcpd.conf").write_text(
+        configuration(service("echo", listen="127.0.0.1:7007", **options)))
+    files, said = generate(tmp_path, tmp_path / "out")
+    assert [line for line in files["tcpd-echo.socket"].splitlines()
+            if line.startswith("IPAddress")] == [f"IPAddress{line}" for line in lines]
+    assert ("needs allow or deny alone" in said) == (name == "both")
+
+
+def test_filter_of_a_list_that_has_changed(listening):
+    """A reload changes the rules, and cannot change the unit: it says so, once a service."""
+    shared, other = listening(), listening()
+    listen, own = [address(shared), address(other)], free_port()
+
+    def conf(*allow, listen=listen, **options):
+        return configuration(service("echo", listen=listen, allow=["localhost", *allow],
+                                     unit_filter="yes", **options))
+    with activated(conf(), [shared, other], ["echo", "echo"]) as daemon:
+        daemon.reload(conf(min_workers=3))
+        assert not daemon.log_matches("filters clients as before")
+        daemon.reload(conf("192.0.2.0/24"))
+        assert len(daemon.log_matches('echo: its socket unit filters clients as before, until '
+                                      '"tcpdctl sockets apply"')) == 1
+        assert echoes(shared.getsockname())
+    with start(conf(listen=f"127.0.0.1:{own}")) as daemon:  # no unit has opened it
+        daemon.reload(conf("192.0.2.0/24", listen=f"127.0.0.1:{own}"))
+        assert not daemon.log_matches("filters clients as before")
 
 
 @pytest.mark.parametrize("etc", ["none", "empty"])

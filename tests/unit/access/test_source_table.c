@@ -271,6 +271,7 @@ static const struct {
     {"all are punished", 8, {0}, {9, 8, 7, 6, 5, 6, 7, 8}, 4},
 };
 
+// R7: whoever owes least makes room for a new source.
 static void test_room(void **state)
 {
     const struct source_limits limits = {.connections = 1, .penalty_max_nsec = 60 * SEC},
@@ -323,7 +324,7 @@ static void test_leave_after_take_over(void **state)
     check_number("never below 0", count_all(&table), SOURCE_WAYS - 1);
 }
 
-// A flood of one family leaves the other's sources alone.
+// R14: a flood of one family leaves the other's sources alone.
 static void test_halves(void **state)
 {
     const struct source_limits limits = {.connections = 1, .penalty_max_nsec = 60 * SEC};

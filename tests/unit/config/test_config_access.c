@@ -70,6 +70,20 @@ static const struct {
      ECHO "refusal_text = \"\" }\n",
      {{"main.conf:2: ", "has 0 bytes; 1 to 1000"}}},
     {"log_refusals", "log_refusals = some\n" ECHO "}\n", {{"main.conf:1: ", "none, first, all"}}},
+    {"a filter of nobody",
+     ECHO "unit_filter = yes }\n",
+     {{"main.conf:2: ", "unit_filter of service \"e\" needs allow, deny, or proxy_protocol"}}},
+    {"a filter of both lists",
+     ECHO "deny = {\"10.0.0.0/8\"}\nunit_filter = yes\nallow = {\"10.1.0.0/16\"} }\n",
+     {{"main.conf:3: ", "needs allow or deny alone: for a socket unit allow beats deny"}}},
+    {"a filter with some proxies",
+     ECHO "deny = {\"::1\"}\nunit_filter = yes\nproxy_protocol = trusted\n"
+          "proxy_trusted = {\"10.0.0.5\"} }\n",
+     {{"main.conf:3: ", "needs proxy_protocol = required or off"}}},
+    {"a filter for a program that accepts by itself",
+     "service \"p\" { handler = \"program\" program = {\"/bin/true\"} program_mode = listener\n"
+     "unit_filter = yes }\n",
+     {{"main.conf:2: ", "there is no allow nor deny"}}},
     {"a program that accepts by itself",
      "service \"p\" { handler = \"program\" program = {\"/bin/true\"} program_mode = listener\n"
      "allow = {\"any\"}\ndeny = {\"::1\"}\nrefusal_text = \"no\" }\n",

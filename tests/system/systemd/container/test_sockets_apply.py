@@ -175,3 +175,28 @@ def test_who_may(tcpd):
         "tcpdctl: only root may change sockets of systemd\n"
     elsewhere = apply(tcpd, options=("-s", "/run/other"), check=False)
     assert elsewhere.returncode == 64 and "/run/tcpd/NAME.control" in elsewhere.stderr
+
+
+def test_filter_of_a_unit(tcpd):
+    """unit_filter: systemd has the list; one that has changed is the running tcpd's at once, with a
+    word of what its unit still does, and the unit's after `sockets apply`."""
+    def filters():
+        found = tcpd.show(UNIT, "IPAddressAllow", "IPAddressDeny")
+        return [set(found[name].split()) for name in ("IPAddressAllow", "IPAddressDeny")]
+
+    def put(*allow):
+        tcpd.put(PIECE, seven("127.0.0.1:7100", allow=["localhost", *allow], unit_filter="yes"))
+
+    own, everybody = {"127.0.0.0/8", "::1/128"}, {"0.0.0.0/0", "::/0"}
+    put("192.0.2.0/24")
+    apply(tcpd)
+    assert filters() == [own | {"192.0.2.0/24"}, everybody]
+    assert echoes(tcpd, port=7100)
+    cursor = tcpd.cursor()
+    put("192.0.2.0/24", "2001:db8::7")
+    tcpd.systemctl("reload", "tcpd")
+    tcpd.wait_journal('seven: its socket unit filters clients as before, until "tcpdctl sockets '
+                      'apply"', since=cursor)
+    assert apply(tcpd) == [f"reopened 127.0.0.1:7100 ({UNIT})", "unchanged: 2 addresses"]
+    assert filters() == [own | {"192.0.2.0/24", "2001:db8::7/128"}, everybody]
+    assert echoes(tcpd, port=7100)
