@@ -55,7 +55,7 @@ PEER_ROWS = (
 # The floor: what a prefork server can reach that has nothing but OpenSSL.
 FLOOR_RESUMED_ROWS = (("P-256", row("the floor: P-256, resumed: full", CONNECT)),
                       ("RSA-2048", row("the floor: RSA-2048, resumed: full", CONNECT)))
-FLOOR_ROW = full("P-256", "the floor, nginx")
+FLOOR_ROW = row("full handshake, P-256: the floor, nginx", CONNECT, peer="nginx")
 MEMORY_ROW = "TLS, memory"
 
 

@@ -3,8 +3,10 @@
 a header, what handlers, programs and the log know of the client, and what tcpd.conf may say."""
 
 import contextlib
+import platform
 import re
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -29,6 +31,7 @@ HERE = {"proxy_protocol": "required", "proxy_trusted": ["127.0.0.1"]}
 BOTH = {"proxy_protocol": "trusted", "proxy_trusted": ["127.0.0.1"]}
 PAYLOAD = b"PROXY TCP4 9.9.9.9 9.9.9.9 1 2\r\n"  # V26: a second header is none
 VECTORS = {name: rest for name, *rest in vectors()}
+V9, V29 = VECTORS["V9"][0], VECTORS["V29"][0]  # of clients with IPv6
 
 
 def say(sock, data):
@@ -421,6 +424,40 @@ def test_unix_program(tcpd, tmp_path):
     assert found["PROTO"] == "TCP" and found["TCPREMOTEIP"] == "192.0.2.1"
     assert found["TCPLOCALIP"] == "198.51.100.2" and "UNIXPROXYUID" in found
     assert "TCPPROXYIP" not in found and "UNIXREMOTEEUID" not in found
+
+
+# A command whose processes have no IPv6: no socket of it, and no address.
+NO_IPV6 = """
+import ctypes, errno, os, socket, struct, sys
+BPF_LD, BPF_JEQ, BPF_RET = 0x20, 0x15, 0x06  # linux/filter.h
+NR, ARG0 = 0, 16  # struct seccomp_data
+code = [(BPF_LD, 0, 0, NR), (BPF_JEQ, 0, 3, int(sys.argv[1])), (BPF_LD, 0, 0, ARG0),
+        (BPF_JEQ, 0, 1, socket.AF_INET6), (BPF_RET, 0, 0, 0x50000 | errno.EAFNOSUPPORT),
+        (BPF_RET, 0, 0, 0x7FFF0000)]
+table = b"".join(struct.pack("=HBBI", *line) for line in code)
+buffer = ctypes.create_string_buffer(table)
+program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+NR_SOCKET = {"x86_64": 41, "aarch64": 198}.get(platform.machine())
+
+
+@pytest.mark.skipif(not NR_SOCKET, reason="the number of socket(2) is not known here")
+@pytest.mark.parametrize("header, client", [(V29, "[2001:db8::1]:40000"), (V9, "[::1]:1")],
+                         ids=["v2", "v1"])
+def test_without_ipv6(tcpd, tmp_path, header, client):
+    """V61: a proxy may announce a client of IPv6 where there is no IPv6."""
+    prefix = [sys.executable, "-c", NO_IPV6, str(NR_SOCKET)]
+    conf = configuration(program(SAY, listen=f"unix:{tmp_path}/s", **UNIX), log_sessions="all")
+    probe = "import socket; socket.socket(socket.AF_INET6)"
+    done = subprocess.run([*prefix, sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert "Address family not supported" in done.stderr
+    with tcpd(conf, prefix=prefix) as daemon:
+        found = variables(daemon.exchange("program", header + b"x"))
+        daemon.wait_log(f"program: connection from {re.escape(client)} through unix: closed: ok")
+    assert f"[{found['TCPREMOTEIP']}]:{found['TCPREMOTEPORT']}" == client
 
 
 def test_unix_module(tcpd, tmp_path):

@@ -70,7 +70,7 @@ def test_nothing_stays(tcpd):
     with tcpd.connect(7002) as sock:
         sock.sendall(b"x")
         assert sock.recv(1) == b"x"
-        assert len(sleepers(tcpd)) >= 2
+        wait_for(lambda: len(sleepers(tcpd)) >= 2, what="what the program starts aside")
     wait_for(lambda: not sleepers(tcpd), what="the end of all")
     with tcpd.connect(7002) as sock:
         sock.sendall(b"x")
@@ -96,7 +96,7 @@ def test_what_lives_on(tcpd):
                             max_workers=1))
     for n in range(1, 4):
         assert tcpd.exchange(7006) == b"now\nlate\n"
-        assert len(running(tcpd, "sleep 4713")) == n
+        wait_for(lambda: len(running(tcpd, "sleep 4713")) == n, what="what lives on")
     tcpd.systemctl("stop", "tcpd.service")
     assert not running(tcpd, "sleep 4713")
     assert tcpd.show("tcpd.service", "Result")["Result"] == "success"
@@ -372,7 +372,8 @@ def test_tftp(tftp):
     [server] = wait_for(lambda: (left := running(tftp, "in.tftpd")) and len(left) == 1 and left)
     tftp.systemctl("reload", "tcpd.service")
     assert fetch(tftp, "/srv/tftp/large") == b"x" * 100_000
-    assert server in servers and server not in running(tftp, "in.tftpd")
+    assert server in servers
+    wait_for(lambda: server not in running(tftp, "in.tftpd"), what="the end of the server")
     tftp.systemctl("stop", "tcpd.service")
     assert not running(tftp, "in.tftpd")
     assert tftp.show("tcpd.service", "Result")["Result"] == "success"
