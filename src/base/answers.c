@@ -16,10 +16,11 @@
 
 #define PENDING_SIZE ((size_t)4096)
 #define MARK         UINT64_C(0x7463706420312e30)
+#define ERRNO_MAX    4095 // the kernel's MAX_ERRNO
 
 struct head {
     uint64_t what, about, size; // bytes, the NUL of texts among them
-    int64_t error;              // 0: an answer
+    int64_t error;              // an errno, and no bytes; 0: an answer
 };
 
 static enum { ASKING, KEEPING, GIVEN } state;
@@ -34,6 +35,11 @@ static struct {
     size_t mapped;
 } book;
 
+static bool is_error(const struct head *head)
+{
+    return head->error > 0 && head->error <= ERRNO_MAX && head->size == 0;
+}
+
 // The answer at `at`; 0: there is no whole one. Else where the next one begins.
 static size_t read_entry(size_t at, struct head *ret, const char **ret_what)
 {
@@ -46,7 +52,7 @@ static size_t read_entry(size_t at, struct head *ret, const char **ret_what)
     *ret_what = book.bytes + at + sizeof(*ret);
     if (ret->what == 0 || ret->what > left || ret->about == 0 || ret->about > left - ret->what ||
         ret->size > left - ret->what - ret->about || (*ret_what)[ret->what - 1] != '\0' ||
-        (*ret_what)[ret->what + ret->about - 1] != '\0')
+        (*ret_what)[ret->what + ret->about - 1] != '\0' || (ret->error != 0 && !is_error(ret)))
         return 0;
     return at + sizeof(*ret) + ret->what + ret->about + ret->size;
 }

@@ -30,6 +30,7 @@ struct socket {
 struct search {
     const struct address *address;
     uint64_t deadline_usec;
+    bool ends_behind_listeners; // of a table, as the rest may be long
     struct socket sockets[SOCKETS_MAX];
     size_t n;
 };
@@ -108,8 +109,8 @@ static enum holder_kind kind_of(unsigned state, const struct address *peer)
     return HOLDER_CONNECTION;
 }
 
-// A line of /proc/net/tcp and the like.
-static void read_inet(struct search *search, const char *line)
+// A line of /proc/net/tcp and the like. False: none behind it matters.
+static bool read_inet(struct search *search, const char *line)
 {
     char local[40], remote[40];
     struct address its;
@@ -117,16 +118,20 @@ static void read_inet(struct search *search, const char *line)
     unsigned state;
 
     if (sscanf(line, " %*u: %39s %39s %x %*s %*s %*s %*s %*s %" SCNu64, local, remote, &state,
-               &found.inode) != 4 ||
-        !read_end(local, search->address->type, &its) || !is_in_the_way(&its, search->address) ||
+               &found.inode) != 4)
+        return true; // the head
+    if (search->ends_behind_listeners && state != STATE_LISTEN)
+        return false;
+    if (!read_end(local, search->address->type, &its) || !is_in_the_way(&its, search->address) ||
         !read_end(remote, search->address->type, &found.peer))
-        return;
+        return true;
     found.kind = kind_of(state, &found.peer);
     add(search, &found);
+    return true;
 }
 
 // A line of /proc/net/unix. Connections of a listener have its path, too.
-static void read_unix(struct search *search, const char *line)
+static bool read_unix(struct search *search, const char *line)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&search->address->storage;
     struct socket found = {.kind = HOLDER_LISTENER};
@@ -137,33 +142,47 @@ static void read_unix(struct search *search, const char *line)
             3 ||
         path == 0 || strcspn(line + path, "\n") != strlen(un->sun_path) ||
         strncmp(line + path, un->sun_path, strlen(un->sun_path)) != 0)
-        return;
+        return true;
     if (type == SOCK_DGRAM || (flags & LISTENS) != 0)
         add(search, &found);
+    return true;
 }
 
 static void read_table(struct search *search, const char *path,
-                       void (*read)(struct search *search, const char *line))
+                       bool (*read)(struct search *search, const char *line))
 {
     char line[512];
     FILE *file = fopen(path, "re");
 
-    while (file && fgets(line, sizeof(line), file) && base_now_usec() < search->deadline_usec)
-        read(search, line);
+    while (file && fgets(line, sizeof(line), file) && base_now_usec() < search->deadline_usec &&
+           read(search, line))
+        continue;
     if (file)
         (void)fclose(file);
 }
 
+// The kernel lists those that listen first, and a busy machine has a hundred thousand others behind
+// them, which matter only if none of the former is in the way.
+static void find_streams(struct search *search)
+{
+    search->ends_behind_listeners = true;
+    for (int i = 0; i < 2 && search->n == 0; i++) {
+        read_table(search, "/proc/net/tcp", read_inet);
+        read_table(search, "/proc/net/tcp6", read_inet);
+        search->ends_behind_listeners = false;
+    }
+}
+
 static void find_sockets(struct search *search)
 {
-    bool is_udp = search->address->type == SOCK_DGRAM;
-
     if (search->address->any.sa_family == AF_UNIX) {
         read_table(search, "/proc/net/unix", read_unix);
-        return;
+    } else if (search->address->type == SOCK_DGRAM) {
+        read_table(search, "/proc/net/udp", read_inet);
+        read_table(search, "/proc/net/udp6", read_inet);
+    } else {
+        find_streams(search);
     }
-    read_table(search, is_udp ? "/proc/net/udp" : "/proc/net/tcp", read_inet);
-    read_table(search, is_udp ? "/proc/net/udp6" : "/proc/net/tcp6", read_inet);
 }
 
 // ---- Processes ----------------------------------------------------------------------------------

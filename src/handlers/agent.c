@@ -55,7 +55,7 @@ static int open_worker(const struct tcpd_worker *worker)
     size_t n;
 
     options = serving_options(worker);
-    n = options->services.n > 0 ? options->services.n : config->n_services;
+    n = options->services.n > 0 ? options->services.n : config->n_services + config->n_left_out;
     free(facts);
     n_facts = 0;
     facts = calloc(n, sizeof(*facts));
@@ -65,9 +65,12 @@ static int open_worker(const struct tcpd_worker *worker)
     }
     for (size_t i = 0; i < options->services.n; i++)
         add_fact(options->services.items[i]);
-    for (size_t i = 0; options->services.n == 0 && i < n; i++)
-        if (!config->services[i].handler->is_agent)
-            add_fact(config->services[i].name);
+    for (size_t i = 0; options->services.n == 0 && i < n; i++) {
+        const struct service *service = &config->services[i];
+
+        if (!service->handler || !service->handler->is_agent) // one is left out, and not served
+            add_fact(service->name);
+    }
     return 0;
 }
 

@@ -82,8 +82,10 @@ void entry_listen(struct entry *entry, const struct door *door)
 }
 
 // "FILE:LINE: WHAT", which is said with a word between both, too.
-static char *make_line(struct import *import, const struct place *place, const char *word,
-                       const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static char *make_line(struct import *import,
+                                                             const struct place *place,
+                                                             const char *word, const char *format,
+                                                             va_list arguments)
 {
     cleanup_free char *what = text_make_v(format, arguments), *plain = import_plain(what), *where;
     char text[1024];

@@ -27,7 +27,7 @@ void text_done(struct text *text);
 
 // An owned text, made as by printf.
 __attribute__((format(printf, 1, 2))) char *text_make(const char *format, ...);
-char *text_make_v(const char *format, va_list arguments);
+__attribute__((format(printf, 1, 0))) char *text_make_v(const char *format, va_list arguments);
 
 struct words {
     char **items; // owned

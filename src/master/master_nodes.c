@@ -110,8 +110,8 @@ void nodes_adopt(struct master *master)
     forget_unknown(master);
     nodes->has_agent = has_agent(config);
     for (size_t i = 0; i < NODE_SLOTS; i++)
-        slots[i] = i < config->n_services && nodes->has_agent &&
-                           !config->services[i].handler->is_agent
+        slots[i] = i < config->n_services + config->n_left_out && nodes->has_agent &&
+                           nodes_knows(config, config->services[i].name)
                        ? node_page_assign(config->services[i].name)
                        : NODE_NO_SLOT;
     node_page_keep(slots, NODE_SLOTS);
@@ -192,6 +192,6 @@ void nodes_publish(struct master *master, uint64_t now_usec)
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->config == config && (size_t)(pool->service - config->services) < NODE_SLOTS)
             add_pool(&sums[pool->service - config->services], pool, now_usec);
-    for (size_t i = 0; i < config->n_services && i < NODE_SLOTS; i++)
+    for (size_t i = 0; i < config->n_services + config->n_left_out && i < NODE_SLOTS; i++)
         publish_service(master, i, now_usec);
 }

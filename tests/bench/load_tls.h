@@ -62,7 +62,8 @@ static inline SSL *tls_new(int fd)
 {
     SSL *ssl = SSL_new(tls.context);
 
-    if (!ssl || SSL_set_fd(ssl, fd) != 1 || SSL_set_tlsext_host_name(ssl, TLS_NAME) != 1 ||
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 ||
+        SSL_set_tlsext_host_name(ssl, (char *)(uintptr_t)TLS_NAME) != 1 ||
         SSL_set1_host(ssl, TLS_NAME) != 1 ||
         (tls.session && SSL_set_session(ssl, tls.session) != 1))
         errx(71, "OpenSSL has no memory");
@@ -108,7 +109,7 @@ static inline void tls_init(void)
     if (!context || SSL_CTX_load_verify_file(context, option.ca_file) != 1 ||
         SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256") != 1 ||
-        SSL_CTX_set1_groups_list(context, "X25519") != 1)
+        SSL_CTX_set1_groups_list(context, (char *)(uintptr_t) "X25519") != 1)
         errx(71, "%s: no certificates of authorities", option.ca_file);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(context, tls_verify, NULL);

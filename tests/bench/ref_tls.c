@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -31,7 +32,7 @@ static SSL_CTX *make_context(const char *chain, const char *key)
         SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_num_tickets(context, 0) != 1 ||
-        SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") != 1) {
+        SSL_CTX_set1_groups_list(context, (char *)(uintptr_t) "X25519:P-256:P-384") != 1) {
         ERR_print_errors_fp(stderr);
         errx(71, "%s, %s: no context", chain, key);
     }

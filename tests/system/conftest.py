@@ -26,9 +26,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "at_once: what is sent at once must be read at once")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist asks for the groups next
 def pytest_collection_modifyitems(items):
-    # The longest first, so that they do not run alone at the end.
-    items.sort(key=lambda item: "soak" not in item.name)
+    # Those that load the machine come first, one after the other: beside each other they would leave no
+    # processor to anybody else's deadlines.
+    heavy = [item for item in items if "soak" in item.name or item.path.name == "test_nodes.py"]
+    for item in heavy:
+        item.add_marker(pytest.mark.xdist_group("load"))
+    items.sort(key=lambda item: item not in heavy)
     for item in items if harness.STAGED else ():
         if mark := item.get_closest_marker("plain"):
             item.add_marker(pytest.mark.skip(reason=f"stages: {mark.args[0]}"))

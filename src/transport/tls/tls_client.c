@@ -118,7 +118,8 @@ static bool expect(SSL *ssl, const struct tls_client_settings *settings)
     SSL_set_hostflags(ssl,
                       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     SSL_set_verify(ssl, settings->is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, note_names);
-    return (!settings->sni || SSL_set_tlsext_host_name(ssl, settings->sni) == 1) &&
+    return (!settings->sni ||
+            SSL_set_tlsext_host_name(ssl, (char *)(uintptr_t)settings->sni) == 1) &&
            (!name ||
             (host_is_number(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1
                                   : SSL_set1_host(ssl, name) == 1));

@@ -73,12 +73,18 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
     return SSL_TLSEXT_ERR_OK;
 }
 
+// OpenSSL's macro takes the const away.
+static bool set_groups_list(SSL_CTX *context, const char *groups)
+{
+    return SSL_CTX_set1_groups_list(context, (char *)(uintptr_t)groups) == 1;
+}
+
 static bool set_groups(SSL_CTX *context)
 {
-    if (SSL_CTX_set1_groups_list(context, NEWER_GROUP ":" GROUPS))
+    if (set_groups_list(context, NEWER_GROUP ":" GROUPS))
         return true;
     ERR_clear_error();
-    return SSL_CTX_set1_groups_list(context, GROUPS);
+    return set_groups_list(context, GROUPS);
 }
 
 static bool set_up(SSL_CTX *context, const struct tls_server *server)

@@ -14,7 +14,7 @@ import pytest
 
 import documents
 from cluster import (AGENT_PORT, FULL, PORT, Cluster, Load, address_of, needs_cluster, shown)
-from harness import PATIENCE, SANITIZED, process_tree, read_exactly, wait_for
+from harness import PATIENCE, SANITIZED, proc_state, process_tree, read_exactly, wait_for
 from network import read_table
 from node import TCPDCTL
 
@@ -125,11 +125,14 @@ def look(node):
 
 def freeze(node):
     """Stops all of its processes, the master first; (connections in hand, those in the queue)."""
-    frozen = set()
-    while found := [pid for pid in process_tree(node.daemon.pid) if pid not in frozen]:
-        for pid in found:  # and then whom they have forked meanwhile
-            os.kill(pid, signal.SIGSTOP)
-        frozen.update(found)
+    def is_frozen():
+        tree = process_tree(node.daemon.pid)
+        for pid in tree:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        return all(proc_state(pid) in ("T", "Z", None) for pid in tree)
+    wait_for(is_frozen, what="rest of the master")
+    wait_for(is_frozen, what="rest of those that it was forking meanwhile")
 
     seen = [look(node)]
 

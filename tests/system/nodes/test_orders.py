@@ -337,6 +337,19 @@ def test_up_first_thing():
         node.restart()
 
 
+@pytest.mark.parametrize("others", [True, False], ids=["one of them", "all"])
+def test_left_out(others):
+    """What a start has left out is not served, so the node has to fail, unless it is in maintenance."""
+    wrong = service("web", max_workers=0, handler="echo"), service("www", handler="ehco")
+    served = [service("echo", **SMALL)] if others else []
+    node = Node(configuration(*served, *wrong, service("agent", **AGENT))).start()
+    assert node.ask() == "fail 0% #web: not served here\n"
+    node.must("maint", "web", "--reason", "a new disk")
+    assert node.ask() == "stopped 0% #maintenance by root: a new disk\n"
+    node.must("ready", "web")
+    assert node.ask() == "fail 0% #web: not served here\n"
+
+
 def test_agent_of_some():
     """agent_services: what happens to others does not matter."""
     node = Node(conf_of(agent={"agent_services": ["time"]})).start()

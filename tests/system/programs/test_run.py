@@ -89,7 +89,8 @@ def test_addresses(tmp_path):
 
 def test_two_at_a_time():
     """Two services of one program have nothing to do with each other."""
-    first, second = serve("cat"), serve("cat")
+    port = free_port()  # nobody else's as soon as it is closed
+    first, second = serve("-l", str(port), "cat"), serve("cat")
     (one,), (other,) = announced(first), announced(second)
     assert one != other
     assert first.stop() == EX_OK

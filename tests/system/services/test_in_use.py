@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
 """An address that cannot be had: who has it is named, at a start, a reload and with -t."""
 
+import contextlib
 import os
 import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from harness import (EX_OK, EX_UNAVAILABLE, PATIENCE, TCPD, can_become_others, configuration,
-                     free_port, run, service)
+from harness import (EX_OK, EX_UNAVAILABLE, PATIENCE, TCPD, can_become_others, can_trace,
+                     configuration, free_port, run, service)
 
 HOLDER = """
 import socket, sys
@@ -96,6 +98,25 @@ def test_by_tcpd_run(hold):
     assert result.stderr == (
         f'tcpd run: listen = "127.0.0.1:{port}": address already in use: {comm(holder.pid)}, '
         f'process {holder.pid}, listens there\n')
+
+
+@pytest.mark.skipif(not can_trace(), reason="strace is missing or may not trace")
+def test_a_listener_is_found_first(hold, tmp_path):
+    """On a busy machine the table of sockets has a hundred thousand connections, behind the listeners:
+    they are not read where a listener is in the way."""
+    port, trace = free_port(), tmp_path / "trace"
+    holder = hold("tcp", port)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=400))
+        for _ in range(400):  # 800 lines of 150 bytes
+            stack.enter_context(socket.create_connection(server.getsockname(), PATIENCE))
+        _, _, log = run(conf=conf_at(f"127.0.0.1:{port}"), env={"LSAN_OPTIONS": "detect_leaks=0"},
+                        prefix=["strace", "-ff", "-qq", "-y", "-e", "trace=read", "-o", trace])
+        size = len(Path("/proc/net/tcp").read_bytes())
+    assert f"{comm(holder.pid)}, process {holder.pid}, listens there" in log
+    read = [int(n) for path in tmp_path.glob("trace.*") for n in re.findall(
+        r"^read\(\d+<[^>]*/net/tcp>, .*= (\d+)$", path.read_text(), re.M)]
+    assert 0 < sum(read) < size / 2, (read, size)
 
 
 def test_a_reload_names_it(tcpd, hold):

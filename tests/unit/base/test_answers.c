@@ -5,6 +5,8 @@
 #include "base/answers.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <sys/mman.h>
 
 #include "unit.h"
@@ -110,6 +112,39 @@ static void test_broken(void **state)
     }
 }
 
+// Why there is no answer is an errno, or the file is none.
+static void test_errors(void **state)
+{
+    static const struct {
+        int64_t error;
+        int want;
+    } rows[] = {
+        {0, 0},
+        {1, 0},
+        {ENOENT, 0},
+        {4095, 0},
+        {4096, -EBADMSG},
+        {-1, -EBADMSG},
+        {INT_MIN, -EBADMSG},
+        {INT64_MIN, -EBADMSG},
+        {INT64_C(1) << 32, -EBADMSG},
+    };
+    int fd = make_file();
+    // The last answer is the failure: its error, then "the file" and "/etc/none".
+    off_t at = lseek(fd, 0, SEEK_END) - (off_t)(sizeof("the file") + sizeof("/etc/none")) - 8;
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        char row[32];
+
+        (void)snprintf(row, sizeof(row), "error %" PRId64, rows[i].error);
+        check_number(row, pwrite(fd, &rows[i].error, 8, at), 8);
+        check_number(row, answers_give(fd), rows[i].want);
+        answers_forget();
+    }
+    (void)close(fd);
+}
+
 static void test_pending(void **state)
 {
     int fd = memfd_create("answers", MFD_CLOEXEC);
@@ -130,9 +165,8 @@ static void test_pending(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_given),
-        cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_given),   cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_broken),  cmocka_unit_test(test_errors),
         cmocka_unit_test(test_pending),
     };
 

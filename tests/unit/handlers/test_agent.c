@@ -5,14 +5,20 @@
 #include "handlers/agent_answer.h"
 #include "serve.h"
 
-#define WEB(...)                                  \
-    {                                             \
-        .service = "web", .news = { __VA_ARGS__ } \
+#define FACT(its_name, its_state, its_weight, its_max, its_second, its_why) \
+    {                                                                       \
+        .service = its_name, .news = {                                      \
+            .state = its_state,                                             \
+            .weight = its_weight,                                           \
+            .max = its_max,                                                 \
+            .second = its_second,                                           \
+            .why = its_why                                                  \
+        }                                                                   \
     }
-#define MAIL(...)                                  \
-    {                                              \
-        .service = "mail", .news = { __VA_ARGS__ } \
-    }
+#define WEB(state, weight, max, second)          FACT("web", state, weight, max, second, "")
+#define WEB_WHY(state, weight, max, second, why) FACT("web", state, weight, max, second, why)
+#define MAIL(state, weight, max, second)         FACT("mail", state, weight, max, second, "")
+
 #define REASON "12345678901234567890123456789012345678901234567890123456789012345678901234567890"
 #define NAME   "1234567890123456789012345678901234567890123456789012345678901234"
 
@@ -53,12 +59,12 @@ static const struct {
      {AGENT_FIXED, 0, 100},
      "up 0%\n"},
     {"maintenance",
-     {WEB(NODE_MAINTENANCE, 90, 256, 100, "by root: a new disk")},
+     {WEB_WHY(NODE_MAINTENANCE, 90, 256, 100, "by root: a new disk")},
      1,
      {AGENT_FIXED, 2, 100},
      "stopped 0% #maintenance by root: a new disk\n"},
     {"the longest reason",
-     {WEB(NODE_MAINTENANCE, 90, 256, 100, "by user 4294967294: " REASON)},
+     {WEB_WHY(NODE_MAINTENANCE, 90, 256, 100, "by user 4294967294: " REASON)},
      1,
      {AGENT_FIXED, 2, 100},
      "stopped 0% #maintenance by user 4294967294: " REASON "\n"},
@@ -78,7 +84,7 @@ static const struct {
      {AGENT_FIXED, 0, 100},
      "fail 0% #mail: its workers die at once\n"},
     {"what people say is worse than failing",
-     {WEB(NODE_MAINTENANCE, 10, 256, 100, "by root: x"), MAIL(NODE_FAILING, 10, 8, 100)},
+     {WEB_WHY(NODE_MAINTENANCE, 10, 256, 100, "by root: x"), MAIL(NODE_FAILING, 10, 8, 100)},
      2,
      {AGENT_FIXED, 0, 100},
      "stopped 0% #maintenance by root: x\n"},
@@ -140,7 +146,7 @@ static const struct {
 
 static void test_lines(void **state)
 {
-    static const struct agent_fact facts[] = {WEB(0), MAIL(0)};
+    static const struct agent_fact facts[] = {{.service = "web"}, {.service = "mail"}};
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(lines); i++)

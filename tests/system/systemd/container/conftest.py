@@ -19,6 +19,7 @@ CI = os.environ.get("CI", "") not in ("", "0")
 BOOTED = {}  # release to the seconds that boots took
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist asks for the groups next
 def pytest_collection_modifyitems(items):
     # Tests that share a machine run in one process.
     for item in items:
