@@ -74,7 +74,7 @@ static void append_workers(const struct pool *pool, sd_bus_message *reply)
 
 static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_message *reply)
 {
-    struct sizing_limits limits = pool_limits(pool);
+    struct sizing_limits limits = pool_limits_shown(pool);
     const struct score_counts *sums = pool_totals_sum(pools, pool);
     int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 

@@ -151,7 +151,7 @@ static int append_datagrams(const struct pools *pools, const struct pool *pool,
 static int append_pool(const struct master *master, struct pool *pool, sd_bus_message *reply)
 {
     const struct pools *pools = &master->pools;
-    struct sizing_limits limits = pool_limits(pool);
+    struct sizing_limits limits = pool_limits_shown(pool);
     const struct listener *listener = pool->listener;
     bool activated = listener->origin == LISTENER_ACTIVATED;
     uint64_t wait = throttle_wait(&pool->deaths, base_now_usec());

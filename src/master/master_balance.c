@@ -100,7 +100,8 @@ static void say_full(struct pool *pool, uint64_t now)
     struct log_field fields[POOL_FIELDS];
     unsigned queued;
 
-    if (!pool_is_full(pool) || pool->counts.spare > 0 || pool->service->leaves_clients)
+    if (!pool_is_full(pool) || pool->counts.spare > 0 || pool->service->leaves_clients ||
+        pool_is_paused(pool))
         return;
     queued = listener_queued(pool->listener);
     if (queued == 0 || listener_is_shut(pool->listener))
@@ -112,7 +113,7 @@ static void say_full(struct pool *pool, uint64_t now)
     log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
                "%s: the pool is at its maximum, max_workers = %u, and has %u draining worker%s; "
                "%u connection%s in the queue",
-               pool->name, pool->service->max_workers, pool->n_draining, PLURAL(pool->n_draining),
+               pool->name, pool_bounds(pool).max, pool->n_draining, PLURAL(pool->n_draining),
                queued, PLURAL(queued));
 }
 

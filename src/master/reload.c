@@ -20,6 +20,7 @@
 #include "master/master_nodes.h"
 #include "master/master_orphans.h"
 #include "master/master_status.h"
+#include "master/master_steer.h"
 
 #define TOLD_USEC     (2 * USEC_PER_SEC) // old workers were told twice by then: they may only close
 #define PATIENCE_USEC (10 * USEC_PER_SEC)
@@ -114,11 +115,13 @@ static void commit(struct master *master, struct config *config, struct listener
             if (pool->was_closing)
                 tell(service, listener);
             keep(pool, listener, service, set->items[i].speaks);
+            steer_keep(pool, pool->was_closing);
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);
             pool_renew(pool, config, service, master->generation);
         } else { // check_room() has seen that there is room
-            (void)pool_new(&master->pools, listener, config, service, master->generation);
+            pool = pool_new(&master->pools, listener, config, service, master->generation);
+            steer_join(master, pool);
             listener_store(listener);
             tell(service, listener);
         }
