@@ -18,6 +18,7 @@
 #include "control/control_sessions.h"
 #include "control/control_sources.h"
 #include "control/control_status.h"
+#include "control/control_steer.h"
 #include "log/log.h"
 #include "master/master_check.h"
 #include "master/master_kin.h"
@@ -160,6 +161,12 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("ListWorkers", "stu", "a(ussusbttttts)t", control_on_list_workers,
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("EndSession", "uts", "ssttts", control_on_end_session,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Pause", "s", "a(ssuut)", control_on_pause, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Resume", "s", "a(ssut)", control_on_resume, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Resize", "sa{sv}", "a(ss(uuu)(uuu))", control_on_resize,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("DrainWorker", "u", "a(ssb)", control_on_drain_worker,
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Sources", "s", "aa{sv}", on_sources, SD_BUS_VTABLE_UNPRIVILEGED),

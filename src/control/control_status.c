@@ -148,6 +148,11 @@ static int append_datagrams(const struct pools *pools, const struct pool *pool,
     return sd_bus_message_close_container(reply);
 }
 
+static uint64_t paused_usec(const struct pool *pool)
+{
+    return pool_is_paused(pool) ? base_now_usec() - pool->orders.paused_usec : 0;
+}
+
 static int append_pool(const struct master *master, struct pool *pool, sd_bus_message *reply)
 {
     const struct pools *pools = &master->pools;
@@ -178,6 +183,9 @@ static int append_pool(const struct master *master, struct pool *pool, sd_bus_me
     append_refused(reply, sums);
     (void)control_append_number(reply, "old", pool->n_old);
     (void)control_append_number(reply, "resting", pool->rest.n);
+    (void)sd_bus_message_append(reply, "{sv}", "paused", "b", pool_is_paused(pool));
+    (void)control_append_long(reply, "paused_usec", paused_usec(pool));
+    (void)sd_bus_message_append(reply, "{sv}", "resized", "b", pool->orders.is_resized);
     (void)control_append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
     (void)control_append_long(reply, "forbidden_calls", pool->n_forbidden);
     (void)control_append_node(master, pool, reply);

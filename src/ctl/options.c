@@ -28,7 +28,8 @@ enum words {
     ADDRESS_OR_ALL,
     ONE_SERVICE,
     APPLY,
-    IDS
+    IDS,
+    LIMITS
 };
 
 // How a command is written, what follows, and how long its answer may take. A reload is slow when
@@ -53,6 +54,9 @@ static const struct {
     [COMMAND_DRAIN] = {"drain", SERVICES, USEC_NEVER},
     [COMMAND_READY] = {"ready", SERVICES, 25 * USEC_PER_SEC},
     [COMMAND_MAINT] = {"maint", SERVICES, 25 * USEC_PER_SEC},
+    [COMMAND_PAUSE] = {"pause", ONE_SERVICE, USEC_NEVER},
+    [COMMAND_RESUME] = {"resume", ONE_SERVICE, 25 * USEC_PER_SEC},
+    [COMMAND_RESIZE] = {"resize", LIMITS, 25 * USEC_PER_SEC},
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -91,6 +95,7 @@ static void check_words(enum command command, int n, const char *first)
         [ONE_SERVICE] = {0, 1, "write: tcpdctl ", " [SERVICE]"},
         [APPLY] = {1, 1, "write: tcpdctl ", " apply"},
         [IDS] = {0, INT_MAX, "", ""},
+        [LIMITS] = {2, INT_MAX, "write: tcpdctl ", " SERVICE min=N spare=N max=N | reset"},
     };
     enum words words = commands[command].words;
     char text[80];
@@ -109,7 +114,8 @@ static enum command parse_command(int argc, char **argv)
 
     if (argc == 0)
         refuse("name a command: status, explain, sources, pardon, metrics, sessions, kick, "
-               "reload, stop, check, config, sockets apply, drain, ready or maint",
+               "reload, stop, check, config, sockets apply, pause, resume, resize, drain, ready or "
+               "maint",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
@@ -190,26 +196,42 @@ static void refuse_unless(bool is_given, const char *option, bool is_known, cons
         refuse(option, whose);
 }
 
+static bool prints_json(const struct options *options)
+{
+    static const enum command commands_with[] = {
+        COMMAND_STATUS, COMMAND_EXPLAIN, COMMAND_SOURCES, COMMAND_SESSIONS,
+        COMMAND_KICK,   COMMAND_PAUSE,   COMMAND_RESUME,  COMMAND_RESIZE,
+    };
+
+    for (size_t i = 0; i < ELEMENTS(commands_with); i++)
+        if (options->command == commands_with[i])
+            return true;
+    return options->command == COMMAND_DRAIN && options->steer.worker > 0;
+}
+
 static void check_combination(const struct options *options, bool timed)
 {
     enum command command = options->command;
-    bool prints = command == COMMAND_STATUS || command == COMMAND_EXPLAIN ||
-                  command == COMMAND_SOURCES || command == COMMAND_SESSIONS ||
-                  command == COMMAND_KICK;
+    bool waits = command == COMMAND_DRAIN || command == COMMAND_PAUSE;
     const char *word,
         *wrong = session_options_check(&options->sessions, command == COMMAND_SESSIONS,
                                        command == COMMAND_KICK, &word);
 
     if (wrong)
         refuse(wrong, word);
-    refuse_unless(options->json, "--json", prints,
-                  " is for status, explain, sources, sessions and kick only");
+    refuse_unless(options->json, "--json", prints_json(options),
+                  " is for status, explain, sources, sessions, kick, pause, resume, resize and "
+                  "drain --worker only");
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
     refuse_unless(*options->through != '\0', "--through", command == COMMAND_EXPLAIN,
                   " is for explain only");
-    refuse_unless(options->wait, "--wait", command == COMMAND_DRAIN, " is for drain only");
+    refuse_unless(options->wait, "--wait", waits, " is for drain and pause only");
+    refuse_unless(options->steer.worker > 0, "--worker", command == COMMAND_DRAIN,
+                  " is for drain only");
+    if (options->steer.worker > 0 && options->services[0])
+        refuse("drain takes services, or --worker, and not both", "");
     refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
     refuse_unless(options->no_wait, "--no-wait", command == COMMAND_STOP, " is for stop only");
     refuse_unless(options->dry_run, "--dry-run", command == COMMAND_SOCKETS,
@@ -237,8 +259,19 @@ static const struct option names[] = {
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     SESSION_OPTION_NAMES,
+    STEER_OPTION_NAMES,
     {0},
 };
+
+static void take_limits(struct options *options, char **words)
+{
+    const char *word, *wrong;
+
+    options->service = words[0];
+    wrong = steer_options_take_limits(&options->steer, words + 1, &word);
+    if (wrong)
+        refuse(wrong, word);
+}
 
 // What follows the command, as check_words() has found it.
 static void take_words(struct options *options, char **words, const char *instance)
@@ -251,6 +284,8 @@ static void take_words(struct options *options, char **words, const char *instan
         options->services = words;
     if (kind == IDS)
         options->sessions.ids = words;
+    if (kind == LIMITS)
+        take_limits(options, words);
     if (has_address)
         options->address = *words++;
     if (has_address || kind == ONE_SERVICE)
@@ -262,14 +297,17 @@ static void take_words(struct options *options, char **words, const char *instan
     choose_file(options, word, instance);
 }
 
-// An option of sessions or kick. False: it is none.
-static bool take_session_option(struct options *options, int option, const char *value)
+// An option that some commands alone have. False: it is none.
+static bool take_own_option(struct options *options, int option, const char *value)
 {
     const char *wrong;
 
-    if (option < SESSION_PEER || option >= SESSION_OPTIONS)
+    if (option >= SESSION_PEER && option < SESSION_OPTIONS)
+        wrong = session_options_take(&options->sessions, (enum session_option)option, value);
+    else if (option >= STEER_WORKER && option < STEER_OPTIONS)
+        wrong = steer_options_take(&options->steer, (enum steer_option)option, value);
+    else
         return false;
-    wrong = session_options_take(&options->sessions, (enum session_option)option, value);
     if (wrong)
         refuse(wrong, value);
     return true;
@@ -324,7 +362,7 @@ struct options options_parse(int argc, char **argv)
         case 'V':
             inform("tcpdctl " TCPD_VERSION "\n");
         default:
-            if (take_session_option(&options, option, optarg))
+            if (take_own_option(&options, option, optarg))
                 break;
             (void)fputs("See tcpdctl --help.\n", stderr); // getopt has said what is wrong
             exit(EX_USAGE);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "ctl/session_options.h"
+#include "ctl/steer_options.h"
 
 enum command {
     COMMAND_STATUS,
@@ -23,6 +24,9 @@ enum command {
     COMMAND_DRAIN,
     COMMAND_READY,
     COMMAND_MAINT,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_RESIZE,
     COMMANDS
 };
 
@@ -33,7 +37,7 @@ struct options {
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain, pardon: of the client
-    const char *service;  // explain, sources, pardon, sessions: "" for all
+    const char *service;  // explain, sources, pardon, sessions, pause ...: "" for all
     const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     char **services;      // drain, ready, maint: those that are named, then NULL; none: all
@@ -42,6 +46,7 @@ struct options {
     bool open_metrics;
     const char *output;              // a file, NULL: standard output
     struct session_options sessions; // sessions, kick
+    struct steer_options steer;      // resize, drain
     bool wait;
     bool no_wait;
     bool dry_run;

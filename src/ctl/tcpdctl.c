@@ -20,6 +20,7 @@
 #include "ctl/sessions.h"
 #include "ctl/sockets.h"
 #include "ctl/sources.h"
+#include "ctl/steer.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
 static void open_standard_streams(void)
@@ -96,6 +97,14 @@ int main(int argc, char **argv)
         status = link_call(bus, "Reload", options.timeout_usec, NULL);
     else if (options.command == COMMAND_STOP)
         status = stop(bus, &options);
+    else if (options.command == COMMAND_PAUSE)
+        status = steer_pause(bus, &options);
+    else if (options.command == COMMAND_RESUME)
+        status = steer_resume(bus, &options);
+    else if (options.command == COMMAND_RESIZE)
+        status = steer_resize(bus, &options);
+    else if (options.steer.worker > 0)
+        status = steer_drain(bus, &options);
     else
         status = node_order(bus, &options);
     (void)sd_bus_close_unref(bus);

@@ -10,9 +10,8 @@ struct sizing_limits pool_bounds(const struct pool *pool)
 
     if (pool->orders.is_resized)
         return pool->orders.limits;
-    return (struct sizing_limits){.min = service->min_workers,
-                                  .spare = service->spare_workers,
-                                  .max = service->max_workers};
+    return (struct sizing_limits){
+        .min = service->min_workers, .spare = service->spare_workers, .max = service->max_workers};
 }
 
 struct sizing_limits pool_limits_shown(const struct pool *pool)
@@ -59,7 +58,8 @@ void pool_resume(struct pool *pool)
 void pool_resize(struct pool *pool, const struct sizing_limits *limits)
 {
     if (pool_size(pool) > 0 && pool->widest < pool_bounds(pool).max)
-        pool->widest = pool_bounds(pool).max; // as at a reload: workers that drain have their places
+        pool->widest =
+            pool_bounds(pool).max; // as at a reload: workers that drain have their places
     pool->orders.is_resized = limits != NULL;
     if (limits)
         pool->orders.limits = *limits;

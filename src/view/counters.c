@@ -87,6 +87,7 @@ static const struct field pool_members[] = {
     NUMBER(counters_pool, queue),         NUMBER(counters_pool, queue_limit),
     NUMBER(counters_pool, full_usec),     NUMBER(counters_pool, starts),
     NUMBER(counters_pool, fork_failures), BOOLEAN(counters_pool, is_throttled),
+    BOOLEAN(counters_pool, is_paused),    BOOLEAN(counters_pool, is_resized),
 };
 
 int counters_read(sd_bus_message *reply, struct counters *ret)
