@@ -87,7 +87,7 @@ TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 IMPORT_LIB := $(filter-out %/tcpd_import.c %/options.c,$(wildcard src/import/*.c))
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) src/ctl/diag.c src/ctl/json.c src/ctl/kernel.c src/ctl/session_options.c src/ctl/sockets_units.c $(IMPORT_LIB)
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) src/ctl/diag.c src/ctl/json.c src/ctl/kernel.c src/ctl/session_options.c src/ctl/steer_options.c src/ctl/sockets_units.c $(IMPORT_LIB)
 FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// steer_options.c: limits, workers and kinds as they are written, and all that they are not.
+
+#include "ctl/steer_options.h"
+
+#include <stdlib.h>
+
+#include "unit.h"
+
+static const struct {
+    const char *name;
+    enum steer_option option;
+    const char *value;
+    bool is_good;
+} values[] = {
+    {"a worker", STEER_WORKER, "4711", true},
+    {"no worker", STEER_WORKER, "0", false},
+    {"a negative one", STEER_WORKER, "-1", false},
+    {"2 ^ 64", STEER_WORKER, "18446744073709551616", false},
+    {"a session", STEER_WORKER, "4711.3", false},
+    {"nothing", STEER_WORKER, "", false},
+    {"events", STEER_LAST, "20", true},
+    {"no events", STEER_LAST, "0", true},
+    {"more than there are", STEER_LAST, "65", false},
+    {"no number", STEER_LAST, "x", false},
+    {"a kind", STEER_KINDS, "paused", true},
+    {"kinds", STEER_KINDS, "paused,resumed", true},
+    {"no kind", STEER_KINDS, "", false},
+    {"an empty one", STEER_KINDS, "paused,,resumed", false},
+    {"an empty one at the end", STEER_KINDS, "paused,", false},
+};
+
+static void forget(struct steer_options *options)
+{
+    if (options->kinds)
+        free(options->kinds[0]); // the text that the words are in
+    free(options->kinds);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(values); i++) {
+        struct steer_options options = {0};
+
+        check_number(values[i].name,
+                     !steer_options_take(&options, values[i].option, values[i].value),
+                     values[i].is_good);
+        forget(&options);
+    }
+}
+
+static void test_kinds(void **state)
+{
+    struct steer_options options = {0};
+
+    (void)state;
+    assert_null(steer_options_take(&options, STEER_KINDS, "a,bc"));
+    assert_string_equal(options.kinds[0], "a");
+    assert_string_equal(options.kinds[1], "bc");
+    assert_null(options.kinds[2]);
+    forget(&options);
+}
+
+static const struct {
+    const char *name;
+    char *words[4];
+    const char *wrong; // the word that is, NULL: none
+    bool has[STEER_LIMITS];
+    uint32_t limits[STEER_LIMITS];
+} limits[] = {
+    {"one", {"max=8"}, NULL, {[STEER_MAX] = true}, {[STEER_MAX] = 8}},
+    {"all", {"min=1", "max=3", "spare=0"}, NULL, {true, true, true}, {1, 0, 3}},
+    {"none", {"reset"}, NULL, {0}, {0}},
+    {"reset and one", {"reset", "max=8"}, "reset", {0}, {0}},
+    {"one and reset", {"max=8", "reset"}, "reset", {[STEER_MAX] = true}, {[STEER_MAX] = 8}},
+    {"twice", {"max=8", "max=9"}, "max=9", {[STEER_MAX] = true}, {[STEER_MAX] = 8}},
+    {"no number", {"max=x"}, "max=x", {0}, {0}},
+    {"nothing", {"max="}, "max=", {0}, {0}},
+    {"a negative one", {"min=-1"}, "min=-1", {0}, {0}},
+    {"too long", {"min=1000000000"}, "min=1000000000", {0}, {0}},
+    {"another name", {"minimum=1"}, "minimum=1", {0}, {0}},
+    {"no name", {"=1"}, "=1", {0}, {0}},
+};
+
+static void test_limits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(limits); i++) {
+        struct steer_options options = {0};
+        const char *word = NULL;
+        const char *wrong = steer_options_take_limits(&options, (char **)limits[i].words, &word);
+
+        check_number(limits[i].name, wrong != NULL, limits[i].wrong != NULL);
+        if (wrong)
+            assert_string_equal(word, limits[i].wrong);
+        for (int k = 0; k < STEER_LIMITS; k++) {
+            check_number(limits[i].name, options.has_limit[k], limits[i].has[k]);
+            check_number(limits[i].name, options.limits[k], limits[i].limits[k]);
+        }
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values), cmocka_unit_test(test_kinds), cmocka_unit_test(test_limits)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
