@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "control/control_counters.h"
+#include "control/control_events.h"
 #include "control/control_explain.h"
 #include "control/control_kick.h"
 #include "control/control_nodes.h"
@@ -168,6 +169,8 @@ static const sd_bus_vtable manager_vtable[] = {
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("DrainWorker", "u", "a(ssb)", control_on_drain_worker,
                   SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Subscribe", "asu", "tu", control_on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_SIGNAL("Event", "ttsa{sv}", 0),
     SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Sources", "s", "aa{sv}", on_sources, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Pardon", "ss", "t", on_pardon, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -330,5 +333,6 @@ void control_watch(struct control *control)
         .reload_ended = on_reload_ended,
         .checked = on_checked,
         .stopping = on_stopping,
+        .event = control_on_event,
     };
 }

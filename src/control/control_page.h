@@ -31,7 +31,6 @@ int control_page_answer(struct control_page *page, sd_bus_message *message, cons
                         control_row *row, const void *wanted);
 
 // The names of a worker's service and listener, or a pool's.
-#define CONTROL_NAME_MAX (4 * ADDRESS_TEXT_MAX + 1)
 struct control_names {
     char service[CONTROL_NAME_MAX], listener[CONTROL_NAME_MAX];
 };

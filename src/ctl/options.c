@@ -57,6 +57,7 @@ static const struct {
     [COMMAND_PAUSE] = {"pause", ONE_SERVICE, USEC_NEVER},
     [COMMAND_RESUME] = {"resume", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_RESIZE] = {"resize", LIMITS, 25 * USEC_PER_SEC},
+    [COMMAND_EVENTS] = {"events", NOTHING, USEC_NEVER},
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -114,8 +115,8 @@ static enum command parse_command(int argc, char **argv)
 
     if (argc == 0)
         refuse("name a command: status, explain, sources, pardon, metrics, sessions, kick, "
-               "reload, stop, check, config, sockets apply, pause, resume, resize, drain, ready or "
-               "maint",
+               "reload, stop, check, config, sockets apply, pause, resume, resize, drain, ready, "
+               "maint or events",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
@@ -199,8 +200,8 @@ static void refuse_unless(bool is_given, const char *option, bool is_known, cons
 static bool prints_json(const struct options *options)
 {
     static const enum command commands_with[] = {
-        COMMAND_STATUS, COMMAND_EXPLAIN, COMMAND_SOURCES, COMMAND_SESSIONS,
-        COMMAND_KICK,   COMMAND_PAUSE,   COMMAND_RESUME,  COMMAND_RESIZE,
+        COMMAND_STATUS, COMMAND_EXPLAIN, COMMAND_SOURCES, COMMAND_SESSIONS, COMMAND_KICK,
+        COMMAND_PAUSE,  COMMAND_RESUME,  COMMAND_RESIZE,  COMMAND_EVENTS,
     };
 
     for (size_t i = 0; i < ELEMENTS(commands_with); i++)
@@ -220,8 +221,8 @@ static void check_combination(const struct options *options, bool timed)
     if (wrong)
         refuse(wrong, word);
     refuse_unless(options->json, "--json", prints_json(options),
-                  " is for status, explain, sources, sessions, kick, pause, resume, resize and "
-                  "drain --worker only");
+                  " is for status, explain, sources, sessions, kick, pause, resume, resize, "
+                  "events and drain --worker only");
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
@@ -233,7 +234,11 @@ static void check_combination(const struct options *options, bool timed)
     if (options->steer.worker > 0 && options->services[0])
         refuse("drain takes services, or --worker, and not both", "");
     refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
-    refuse_unless(options->no_wait, "--no-wait", command == COMMAND_STOP, " is for stop only");
+    refuse_unless(options->no_wait, "--no-wait",
+                  command == COMMAND_STOP || command == COMMAND_EVENTS,
+                  " is for stop and events only");
+    refuse_unless(options->steer.has_last || options->steer.kinds, "--last and --kinds",
+                  command == COMMAND_EVENTS, " are for events only");
     refuse_unless(options->dry_run, "--dry-run", command == COMMAND_SOCKETS,
                   " is for sockets apply only");
     if (options->output && *options->output == '\0')

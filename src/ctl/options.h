@@ -27,6 +27,7 @@ enum command {
     COMMAND_PAUSE,
     COMMAND_RESUME,
     COMMAND_RESIZE,
+    COMMAND_EVENTS,
     COMMANDS
 };
 
@@ -46,7 +47,7 @@ struct options {
     bool open_metrics;
     const char *output;              // a file, NULL: standard output
     struct session_options sessions; // sessions, kick
-    struct steer_options steer;      // resize, drain
+    struct steer_options steer;      // resize, drain, events
     bool wait;
     bool no_wait;
     bool dry_run;

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "ctl/check.h"
+#include "ctl/events.h"
 #include "ctl/explain.h"
 #include "ctl/kick.h"
 #include "ctl/link.h"
@@ -103,6 +104,8 @@ int main(int argc, char **argv)
         status = steer_resume(bus, &options);
     else if (options.command == COMMAND_RESIZE)
         status = steer_resize(bus, &options);
+    else if (options.command == COMMAND_EVENTS)
+        status = events_run(bus, &options);
     else if (options.steer.worker > 0)
         status = steer_drain(bus, &options);
     else

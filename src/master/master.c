@@ -20,6 +20,7 @@
 #include "master/master_balance.h"
 #include "master/master_check.h"
 #include "master/master_deaths.h"
+#include "master/master_events.h"
 #include "master/master_idle.h"
 #include "master/master_kin.h"
 #include "master/master_listeners.h"
@@ -257,6 +258,7 @@ static void tick(struct master *master, uint64_t now)
         tick_pool(master, pool, now);
     master_mend_listeners(master, now);
     master_report_unsaid(master, now);
+    master_tell_pools(master, now);
     master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);

@@ -12,6 +12,7 @@
 #include "config/system_limits.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_events.h"
 #include "master/master_idle.h"
 #include "master/master_listeners.h"
 #include "master/master_nodes.h"
@@ -192,6 +193,7 @@ static void announce_ready(struct master *master)
     master->phase_usec = base_now_usec();
     notify_ready(master_status(master));
     log_record(LOG_INFO, EVENT_READY, NULL, 0, "ready: %s", master->status);
+    master_tell(master, MASTER_EVENT_READY, NULL, 0, "%s", master->status);
     master_warn_of_idle(master);
 }
 

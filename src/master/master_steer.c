@@ -4,11 +4,14 @@
 
 #include "master/master_steer.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "config/handler.h"
 #include "log/log.h"
+#include "master/master_events.h"
 #include "master/master_status.h"
 
 struct pool *steer_next(const struct master *master, const char *service, const struct pool *after)
@@ -22,9 +25,22 @@ struct pool *steer_next(const struct master *master, const char *service, const 
     return NULL;
 }
 
-// What was ordered is in STATUS= at once, and carried out.
-static void follow(struct master *master)
+// It is logged and told, is in STATUS= at once, and is carried out.
+__attribute__((format(printf, 5, 6))) static void say(struct master *master,
+                                                      enum master_event_kind kind,
+                                                      const struct pool *pool, pid_t worker,
+                                                      const char *format, ...)
 {
+    struct log_field fields[POOL_FIELDS];
+    char text[256];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    pool_fields(pool, fields);
+    log_record(LOG_NOTICE, EVENT_NONE, fields, POOL_FIELDS, "%s: %s", pool->name, text);
+    master_tell(master, kind, pool, worker, "%s", text);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
     master_look_again(master);
@@ -32,64 +48,48 @@ static void follow(struct master *master)
 
 void steer_pause(struct master *master, struct pool *pool, const struct steerer *who)
 {
-    struct log_field fields[POOL_FIELDS];
     bool was_paused = pool_is_paused(pool);
 
     pool_pause(pool, base_now_usec());
-    pool_fields(pool, fields);
-    if (!was_paused)
-        log_record(LOG_NOTICE, EVENT_NONE, fields, POOL_FIELDS,
-                   "%s: paused by process %d of user %u: who comes waits in the queue, %u "
-                   "session%s go%s on",
-                   pool->name, (int)who->pid, who->uid, pool->counts.busy,
-                   PLURAL(pool->counts.busy), pool->counts.busy == 1 ? "es" : "");
-    follow(master);
+    if (was_paused)
+        return;
+    say(master, MASTER_EVENT_PAUSED, pool, 0,
+        "paused by process %d of user %u: who comes waits in the queue, %u session%s go%s on",
+        (int)who->pid, who->uid, pool->counts.busy, PLURAL(pool->counts.busy),
+        pool->counts.busy == 1 ? "es" : "");
 }
 
 bool steer_resume(struct master *master, struct pool *pool, const struct steerer *who)
 {
-    struct log_field fields[POOL_FIELDS];
-    unsigned n = listener_waiting(pool->listener);
-
     if (!pool_is_paused(pool))
         return false;
     pool_resume(pool);
-    pool_fields(pool, fields);
-    log_record(LOG_NOTICE, EVENT_NONE, fields, POOL_FIELDS,
-               "%s: resumed by process %d of user %u; %u in the queue", pool->name, (int)who->pid,
-               who->uid, n);
-    follow(master);
+    say(master, MASTER_EVENT_RESUMED, pool, 0, "resumed by process %d of user %u; %u in the queue",
+        (int)who->pid, who->uid, listener_waiting(pool->listener));
     return true;
 }
 
 void steer_resize(struct master *master, struct pool *pool, const struct sizing_limits *limits,
                   const struct steerer *who)
 {
-    struct log_field fields[POOL_FIELDS];
     struct sizing_limits now;
 
     pool_resize(pool, limits);
     now = pool_bounds(pool);
-    pool_fields(pool, fields);
-    log_record(LOG_NOTICE, EVENT_NONE, fields, POOL_FIELDS,
-               "%s: resized by process %d of user %u: min %u, spare %u, max %u, %s", pool->name,
-               (int)who->pid, who->uid, now.min, now.spare, now.max,
-               limits ? "until the next reload" : "as configured");
-    follow(master);
+    say(master, MASTER_EVENT_RESIZED, pool, 0,
+        "resized by process %d of user %u: min %u, spare %u, max %u, %s", (int)who->pid, who->uid,
+        now.min, now.spare, now.max, limits ? "until the next reload" : "as configured");
 }
 
 void steer_drain(struct master *master, struct worker *worker, const struct steerer *who)
 {
-    const struct pool *pool = worker->pool;
-    struct log_field fields[POOL_FIELDS];
+    bool was_draining = worker->draining;
 
-    pool_fields(pool, fields);
-    if (!worker->draining)
-        log_record(LOG_NOTICE, EVENT_NONE, fields, POOL_FIELDS,
-                   "%s: worker %d is drained by process %d of user %u", pool->name,
-                   (int)worker->pid, (int)who->pid, who->uid);
     pool_drain(worker, base_now_usec());
-    follow(master);
+    if (was_draining)
+        return;
+    say(master, MASTER_EVENT_DRAINED, worker->pool, worker->pid,
+        "worker %d is drained by process %d of user %u", (int)worker->pid, (int)who->pid, who->uid);
 }
 
 void steer_keep(struct pool *pool, bool is_back)

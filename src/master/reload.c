@@ -16,6 +16,7 @@
 #include "config/config_left_out.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_events.h"
 #include "master/master_idle.h"
 #include "master/master_nodes.h"
 #include "master/master_orphans.h"
@@ -31,6 +32,10 @@ static void finish(struct master *master, enum log_event event, const char *how)
     master->phase_usec = base_now_usec();
     notify_ready(master_status(master));
     log_record(event == EVENT_RELOADED ? LOG_INFO : LOG_ERR, event, NULL, 0, "%s", how);
+    if (master->reload_problem[0] != '\0')
+        master_tell(master, MASTER_EVENT_REFUSED, NULL, 0, "%s", master->reload_problem);
+    else
+        master_tell(master, MASTER_EVENT_RELOADED, NULL, 0, "%s", how);
     master_look_again(master);
 }
 
