@@ -266,7 +266,7 @@ MODES = {"connection": {}, "prestart": {"program_mode": "prestart"}}
 
 @pytest.mark.parametrize("mode", MODES)
 def test_programs(tcpd, control, mode):
-    conf = configuration(program("cat", min_workers=1, max_workers=2, **MODES[mode]),
+    conf = configuration(program("/bin/cat", min_workers=1, max_workers=2, **MODES[mode]),
                          control=f"unix:{control}")
     with tcpd(conf) as daemon, begun(daemon, "program") as served:
         ctl(control, "pause", "program")
@@ -320,9 +320,9 @@ def test_own_requests(tcpd, tmp_path, words):
 @pytest.mark.skipif(not can_become_others(), reason="cannot become another user")
 def test_others(tcpd, control):
     """Whoever may connect sees, and does not steer."""
-    control.parent.chmod(0o755)
     with tcpd(configuration(service("echo", **TWO), control=f"unix:{control}")) as daemon:
-        control.chmod(0o666)
+        for path in (control, *list(control.parents)[:-2]):
+            path.chmod(0o777)
         for words in (["pause"], ["resume", "echo"], ["resize", "echo", "max=1"],
                       ["drain", "--worker", str(daemon.workers()[0])]):
             code, out, err = tcpdctl(control, *words, prefix=[

@@ -181,7 +181,7 @@ def test_program_that_accepts(tcpd, control, tmp_path):
 
 
 def test_program_that_is_run_once_at_a_time(tcpd, control):
-    conf = configuration(program("cat", program_mode="wait"), control=f"unix:{control}")
+    conf = configuration(program("/bin/cat", program_mode="wait"), control=f"unix:{control}")
     with tcpd(conf):
         code, out, err = tcpdctl(control, "resize", "program", "max=3")
         assert (code, out) == (1, "") and "run once at a time" in err

@@ -64,11 +64,11 @@ static void test_kinds(void **state)
 
 static const struct {
     const char *name;
-    char *words[4];
+    char words[3][16]; // empty: no more
     const char *wrong; // the word that is, NULL: none
     bool has[STEER_LIMITS];
     uint32_t limits[STEER_LIMITS];
-} limits[] = {
+} lines[] = {
     {"one", {"max=8"}, NULL, {[STEER_MAX] = true}, {[STEER_MAX] = 8}},
     {"all", {"min=1", "max=3", "spare=0"}, NULL, {true, true, true}, {1, 0, 3}},
     {"none", {"reset"}, NULL, {0}, {0}},
@@ -86,17 +86,22 @@ static const struct {
 static void test_limits(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ELEMENTS(limits); i++) {
+    for (size_t i = 0; i < ELEMENTS(lines); i++) {
         struct steer_options options = {0};
         const char *word = NULL;
-        const char *wrong = steer_options_take_limits(&options, (char **)limits[i].words, &word);
+        char texts[3][16], *words[4] = {NULL};
+        const char *wrong;
 
-        check_number(limits[i].name, wrong != NULL, limits[i].wrong != NULL);
+        memcpy(texts, lines[i].words, sizeof(texts));
+        for (int k = 0; k < 3 && texts[k][0] != '\0'; k++)
+            words[k] = texts[k];
+        wrong = steer_options_take_limits(&options, words, &word);
+        check_number(lines[i].name, wrong != NULL, lines[i].wrong != NULL);
         if (wrong)
-            assert_string_equal(word, limits[i].wrong);
+            assert_string_equal(word, lines[i].wrong);
         for (int k = 0; k < STEER_LIMITS; k++) {
-            check_number(limits[i].name, options.has_limit[k], limits[i].has[k]);
-            check_number(limits[i].name, options.limits[k], limits[i].limits[k]);
+            check_number(lines[i].name, options.has_limit[k], lines[i].has[k]);
+            check_number(lines[i].name, options.limits[k], lines[i].limits[k]);
         }
     }
 }
