@@ -210,6 +210,7 @@ def test_who_does_not_read(tcpd, control):
             wait_for(is_gone, deadline=3 * PATIENCE, what="its connection is closed")
         finally:
             stopped.process.send_signal(signal.SIGCONT)
+        time.sleep(1.1)  # the time itself is meant: another second
         begin = time.monotonic()
         ctl(control, "resize", "s0", "max=3")
         other.wait("resized")
