@@ -179,6 +179,8 @@ static int append_pool(const struct master *master, struct pool *pool, sd_bus_me
     (void)control_append_number(reply, "draining", pool->n_draining);
     (void)control_append_number(reply, "queue", listener_waiting(listener));
     (void)control_append_number(reply, "queue_limit", listener->effective_backlog);
+    (void)control_append_number(reply, "backlog", listener->backlog);
+    (void)sd_bus_message_append(reply, "{sv}", "full", "b", pool_is_exhausted(pool));
     (void)control_append_long(reply, "sessions", count_sessions(sums));
     append_refused(reply, sums);
     (void)control_append_number(reply, "old", pool->n_old);

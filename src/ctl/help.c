@@ -7,6 +7,7 @@ const char help_text[] =
     "configuration, changes its sockets, takes it out of load balancing.\n"
     "\n"
     "  status             show the daemon, its services and their workers\n"
+    "  explain            say what is not as it should be, and what to do about it\n"
     "  explain ADDRESS [SERVICE]\n"
     "                     say whether a client of that address is served, and which rule decides\n"
     "  sources [SERVICE]  list who has most connections, of services that have limits for each\n"
@@ -77,6 +78,6 @@ const char help_text[] =
     "  -V, --version      print the version\n"
     "  -h, --help         print this\n"
     "\n"
-    "exit status: 0 done, 1 refused or failed, 3 the client is refused (explain), 64 usage,\n"
-    "             69 no connection or no answer, 77 permission denied,\n"
+    "exit status: 0 done, 1 refused or failed, 3 found something, or the client is\n"
+    "             refused (explain), 64 usage, 69 no connection or no answer, 77 permission denied,\n"
     "             78 the configuration is wrong\n";

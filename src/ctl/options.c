@@ -24,7 +24,7 @@ enum words {
     NOTHING,
     FILE_OR_INSTANCE,
     SERVICES,
-    ADDRESS,
+    ADDRESS_OR_NOTHING,
     ADDRESS_OR_ALL,
     ONE_SERVICE,
     APPLY,
@@ -40,7 +40,7 @@ static const struct {
     uint64_t timeout_usec;
 } commands[COMMANDS] = {
     [COMMAND_STATUS] = {"status", NOTHING, 25 * USEC_PER_SEC},
-    [COMMAND_EXPLAIN] = {"explain", ADDRESS, 25 * USEC_PER_SEC},
+    [COMMAND_EXPLAIN] = {"explain", ADDRESS_OR_NOTHING, 25 * USEC_PER_SEC},
     [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
     [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
@@ -91,7 +91,7 @@ static void check_words(enum command command, int n, const char *first)
         [NOTHING] = {0, 0, "", " takes no argument"},
         [FILE_OR_INSTANCE] = {0, 1, "", " takes one FILE or INSTANCE"},
         [SERVICES] = {0, INT_MAX, "", ""},
-        [ADDRESS] = {1, 2, "write: tcpdctl ", " ADDRESS [SERVICE]"},
+        [ADDRESS_OR_NOTHING] = {0, 2, "write: tcpdctl ", " [ADDRESS [SERVICE]]"},
         [ADDRESS_OR_ALL] = {1, 2, "write: tcpdctl ", " ADDRESS | all [SERVICE]"},
         [ONE_SERVICE] = {0, 1, "write: tcpdctl ", " [SERVICE]"},
         [APPLY] = {1, 1, "write: tcpdctl ", " apply"},
@@ -226,8 +226,8 @@ static void check_combination(const struct options *options, bool timed)
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
-    refuse_unless(*options->through != '\0', "--through", command == COMMAND_EXPLAIN,
-                  " is for explain only");
+    refuse_unless(*options->through != '\0', "--through",
+                  command == COMMAND_EXPLAIN && options->address, " is for explain ADDRESS only");
     refuse_unless(options->wait, "--wait", waits, " is for drain and pause only");
     refuse_unless(options->steer.worker > 0, "--worker", command == COMMAND_DRAIN,
                   " is for drain only");
@@ -283,7 +283,7 @@ static void take_words(struct options *options, char **words, const char *instan
 {
     enum words kind = commands[options->command].words;
     const char *word = kind == FILE_OR_INSTANCE ? words[0] : NULL;
-    bool has_address = kind == ADDRESS || kind == ADDRESS_OR_ALL;
+    bool has_address = kind == ADDRESS_OR_ALL || (kind == ADDRESS_OR_NOTHING && *words);
 
     if (kind == SERVICES)
         options->services = words;

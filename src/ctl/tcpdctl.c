@@ -12,6 +12,7 @@
 #include "ctl/check.h"
 #include "ctl/events.h"
 #include "ctl/explain.h"
+#include "ctl/findings.h"
 #include "ctl/kick.h"
 #include "ctl/link.h"
 #include "ctl/metrics.h"
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
     if (options.command == COMMAND_STATUS)
         status = show_status(bus, &options);
     else if (options.command == COMMAND_EXPLAIN)
-        status = explain_client(bus, &options);
+        status = options.address ? explain_client(bus, &options) : findings_show(bus, &options);
     else if (options.command == COMMAND_SOURCES)
         status = sources_show(bus, &options);
     else if (options.command == COMMAND_PARDON)

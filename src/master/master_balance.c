@@ -101,8 +101,7 @@ static void say_full(struct pool *pool, uint64_t now)
     struct log_field fields[POOL_FIELDS];
     unsigned queued;
 
-    if (!pool_is_full(pool) || pool->counts.spare > 0 || pool->service->leaves_clients ||
-        pool_is_paused(pool))
+    if (!pool_is_exhausted(pool))
         return;
     queued = listener_queued(pool->listener);
     if (queued == 0 || listener_is_shut(pool->listener))

@@ -43,8 +43,7 @@ void master_tell(const struct master *master, enum master_event_kind kind, const
 
 static void tell_full(const struct master *master, struct pool *pool)
 {
-    bool is_full = pool_is_full(pool) && pool->counts.spare == 0 && !pool->closing &&
-                   !pool->service->leaves_clients && !pool_is_paused(pool);
+    bool is_full = pool_is_exhausted(pool) && !pool->closing;
 
     if (is_full && !pool->told_full)
         master_tell(master, MASTER_EVENT_FULL, pool, 0, "all %u workers are busy",

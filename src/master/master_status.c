@@ -62,8 +62,7 @@ static void add_pool(struct sums *sums, const struct pool *pool)
     sums->n_idle += pool->counts.idle;
     sums->n_resting += pool->rest.n;
     sums->n_queued += listener_queued(pool->listener);
-    sums->n_full += pool_is_full(pool) && pool->counts.spare == 0 &&
-                    !pool->service->leaves_clients && !pool_is_paused(pool);
+    sums->n_full += pool_is_exhausted(pool);
     if (!pool_is_paused(pool))
         return;
     sums->n_paused += !sums->paused || strcmp(sums->paused, pool->service->name) != 0;

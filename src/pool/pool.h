@@ -225,6 +225,9 @@ unsigned pool_size(const struct pool *pool);
 bool pool_may_drain(const struct pool *pool);
 // No worker may be added: all of this generation are there, or all that there may be at all.
 bool pool_is_full(const struct pool *pool);
+// And all of them serve somebody: whoever comes waits. Of programs that take clients by themselves
+// nobody knows, and a paused one is meant to have none.
+bool pool_is_exhausted(const struct pool *pool);
 // Programs that accept by themselves and were still on trial at the next reload: how many old ones
 // there are beyond those that may be, so that there is no room for new ones.
 unsigned pool_over(const struct pool *pool);

@@ -118,6 +118,12 @@ bool pool_is_full(const struct pool *pool)
     return pool->n_active >= max || pool_size(pool) >= max + max_others(pool);
 }
 
+bool pool_is_exhausted(const struct pool *pool)
+{
+    return pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->leaves_clients &&
+           !pool_is_paused(pool);
+}
+
 unsigned pool_over(const struct pool *pool)
 {
     unsigned max = max_others(pool);

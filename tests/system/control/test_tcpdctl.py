@@ -548,11 +548,14 @@ def test_usage(args):
 
 
 @pytest.mark.parametrize("args, words", [
-    ([], "name a command: status, explain, sources, pardon, metrics, reload, stop, check, config, "
-         "sockets apply, drain, ready or maint"),
+    ([], "name a command: status, explain, sources, pardon, metrics, sessions, kick, reload, stop, "
+         "check, config, sockets apply, pause, resume, resize, drain, ready, maint or events"),
     (["status", "echo"], "status takes no argument"),
     (["start", "echo"], "there is no command start"),
-    (["explain"], "write: tcpdctl explain ADDRESS [SERVICE]"),
+    (["explain", "::1", "echo", "x"], "write: tcpdctl explain [ADDRESS [SERVICE]]"),
+    (["resize", "echo"], "write: tcpdctl resize SERVICE min=N spare=N max=N | reset"),
+    (["pause", "echo", "time"], "write: tcpdctl pause [SERVICE]"),
+    (["events", "echo"], "events takes no argument"),
     (["sockets"], "write: tcpdctl sockets apply"),
     (["sockets", "apply", "echo"], "write: tcpdctl sockets apply"),
     (["--dry-run", "status"], "--dry-run is for sockets apply only"),
