@@ -16,7 +16,7 @@ from harness import (EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, Text, configurat
                      read_exactly, service, wait_for)
 from programs import ACCEPTS, listener, program, write_python
 from test_pause import ctl, pools
-from test_sessions import TCPDCTL, begun, control, tcpdctl  # noqa: F401 (a fixture)
+from test_sessions import BUSCTL, TCPDCTL, begun, control, tcpdctl  # noqa: F401 (a fixture)
 
 SMALL = {"min_workers": 1, "max_workers": 2, "spare_workers": 1}
 
@@ -153,6 +153,37 @@ def test_wrong_limits(tcpd, control, words):
 def test_usage(control, words):
     code, out, err = tcpdctl(control, "resize", *words.split())
     assert (code, out) == (EX_USAGE, "") and len(err.splitlines()) == 1
+
+
+# What a program of somebody's may send, and what the error says.
+CALLS = {
+    "Resize sa{sv} echo 1 max s 5": "each a number",
+    "Resize sa{sv} echo 1 max t 5": "each a number",
+    "Resize sa{sv} echo 1 many u 5": "each a number",
+    "Resize sa{sv} echo 1 max u 4294967295": "max = 4294967295 is not allowed; 1 to 30000",
+    "Resize s echo": "arguments",
+    "Resize sa{ss} echo 0": "arguments",
+    'Pause s a"b': "no service of that name",
+    "Pause u 5": "arguments",
+    "Resume ss echo 127.0.0.1": "arguments",
+    "DrainWorker u 4294967295": "no such worker",
+    "DrainWorker u 0": "no such worker",
+    "DrainWorker i 5": "arguments",
+    "Subscribe asu 1 nothing 5": "no such kind of event",
+    "Subscribe as 0": "arguments",
+}
+
+
+@BUSCTL
+@pytest.mark.parametrize("call", CALLS)
+def test_bad_calls(tcpd, control, call):
+    """Each is refused, and nothing has changed."""
+    with tcpd(configuration(service("echo", **SMALL), control=f"unix:{control}")) as daemon:
+        done = subprocess.run(["busctl", f"--address=unix:path={control}", "call", "tcpd.Manager",
+                               "/tcpd", "tcpd.Manager", *call.split(" ")], text=True,
+                              capture_output=True, timeout=PATIENCE)
+        assert done.returncode == 1 and CALLS[call] in done.stderr, done.stderr
+        assert limits(control) == [(1, 1, 2, False)] and daemon.is_serving()
 
 
 def test_no_such_service(tcpd, control):

@@ -106,7 +106,7 @@ WRONG = {
     "two lines": (["maint", "--reason", "a\nb"], 1, "a reason is 1 to 80"),
     "no ASCII": (["maint", "--reason", "größer"], 1, "a reason is 1 to 80"),
     "a reason to drain": (["drain", "--reason", "x"], EX_USAGE, "--reason is for maint only"),
-    "waiting for ready": (["ready", "--wait"], EX_USAGE, "--wait is for drain only"),
+    "waiting for ready": (["ready", "--wait"], EX_USAGE, "--wait is for drain and pause only"),
 }
 
 
