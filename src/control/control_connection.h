@@ -87,7 +87,7 @@ struct control {
     uint64_t started_usec; // since the daemon runs
     uint64_t started_realtime_usec;
     struct control_kick kicks[CONTROL_KICKS];
-    sd_event_source *kick_timer; // NULL: none was asked for yet
+    sd_event_source *kick_timer;   // NULL: none was asked for yet
     struct control_events *events; // in memory that no worker has: they name clients
 };
 
