@@ -310,7 +310,7 @@ int findings_read(sd_bus_message *status, struct findings *ret)
 static const struct {
     const char *doing, *code, *text, *advice;
 } causes[] = {
-    {"reading", "silent_clients", "wait for their clients to say something",
+    {"reading", "silent_clients", "wait for their clients to speak",
      "first_byte_timeout and idle_timeout in tcpd.conf bound that"},
     {"writing", "slow_readers", "wait for clients that do not read",
      "send_timeout in tcpd.conf bounds that"},

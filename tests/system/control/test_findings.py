@@ -52,7 +52,7 @@ def test_full(tcpd, control):
             assert (code, out) == (FOUND, (
                 f"{name}all 2 workers are busy, and 1 client waits\n"
                 "  -> tcpdctl resize echo max=4, then max_workers in tcpd.conf\n"
-                f"{name}2 of 2 sessions wait for their clients to say something\n"
+                f"{name}2 of 2 sessions wait for their clients to speak\n"
                 "  -> first_byte_timeout and idle_timeout in tcpd.conf bound that\n"))
             assert ctl(control, "resize", "echo", "max=4").endswith("until the next reload\n")
             assert read_exactly(late, 1) == b"x"
