@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Options of getopt_long(3) without a letter.
-enum steer_option { STEER_WORKER = 0x200, STEER_LAST, STEER_KINDS, STEER_OPTIONS };
+enum steer_option { STEER_WORKER = 0x300, STEER_LAST, STEER_KINDS, STEER_OPTIONS };
 
 #define STEER_OPTION_NAMES                             \
     {"worker", required_argument, NULL, STEER_WORKER}, \
