@@ -15,7 +15,7 @@ enum steer_option { STEER_WORKER = 0x300, STEER_LAST, STEER_KINDS, STEER_OPTIONS
         "kinds", required_argument, NULL, STEER_KINDS  \
     }
 
-// The words of D-Bus for limits; NULL: not given.
+// The limits that resize takes, as its words and D-Bus name them.
 enum steer_limit { STEER_MIN, STEER_SPARE, STEER_MAX, STEER_LIMITS };
 extern const char *const steer_limit_names[STEER_LIMITS]; // "min"
 
