@@ -32,32 +32,33 @@ enum words {
     LIMITS
 };
 
-// How a command is written, what follows, and how long its answer may take. A reload is slow when
-// it has to wait for another one, or for a name service.
+// How a command is written, what follows, how long its answer may take, and whether it knows
+// --json. A reload is slow when it has to wait for another one, or for a name service.
 static const struct {
     const char *name;
     enum words words;
     uint64_t timeout_usec;
+    bool has_json;
 } commands[COMMANDS] = {
-    [COMMAND_STATUS] = {"status", NOTHING, 25 * USEC_PER_SEC},
-    [COMMAND_EXPLAIN] = {"explain", ADDRESS_OR_NOTHING, 25 * USEC_PER_SEC},
-    [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
+    [COMMAND_STATUS] = {"status", NOTHING, 25 * USEC_PER_SEC, true},
+    [COMMAND_EXPLAIN] = {"explain", ADDRESS_OR_NOTHING, 25 * USEC_PER_SEC, true},
+    [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC, true},
     [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
-    [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC},
-    [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC},
+    [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC, true},
+    [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC, true},
     [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
     [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
     [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
     [COMMAND_CONFIG] = {"config", FILE_OR_INSTANCE, USEC_NEVER},
     [COMMAND_SOCKETS] = {"sockets", APPLY, USEC_NEVER},
-    [COMMAND_DRAIN] = {"drain", SERVICES, USEC_NEVER},
+    [COMMAND_DRAIN] = {"drain", SERVICES, USEC_NEVER, true},
     [COMMAND_READY] = {"ready", SERVICES, 25 * USEC_PER_SEC},
     [COMMAND_MAINT] = {"maint", SERVICES, 25 * USEC_PER_SEC},
-    [COMMAND_PAUSE] = {"pause", ONE_SERVICE, USEC_NEVER},
-    [COMMAND_RESUME] = {"resume", ONE_SERVICE, 25 * USEC_PER_SEC},
-    [COMMAND_RESIZE] = {"resize", LIMITS, 25 * USEC_PER_SEC},
-    [COMMAND_EVENTS] = {"events", NOTHING, USEC_NEVER},
+    [COMMAND_PAUSE] = {"pause", ONE_SERVICE, USEC_NEVER, true},
+    [COMMAND_RESUME] = {"resume", ONE_SERVICE, 25 * USEC_PER_SEC, true},
+    [COMMAND_RESIZE] = {"resize", LIMITS, 25 * USEC_PER_SEC, true},
+    [COMMAND_EVENTS] = {"events", NOTHING, USEC_NEVER, true},
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -197,19 +198,6 @@ static void refuse_unless(bool is_given, const char *option, bool is_known, cons
         refuse(option, whose);
 }
 
-static bool prints_json(const struct options *options)
-{
-    static const enum command commands_with[] = {
-        COMMAND_STATUS, COMMAND_EXPLAIN, COMMAND_SOURCES, COMMAND_SESSIONS, COMMAND_KICK,
-        COMMAND_PAUSE,  COMMAND_RESUME,  COMMAND_RESIZE,  COMMAND_EVENTS,
-    };
-
-    for (size_t i = 0; i < ELEMENTS(commands_with); i++)
-        if (options->command == commands_with[i])
-            return true;
-    return options->command == COMMAND_DRAIN && options->steer.worker > 0;
-}
-
 static void check_combination(const struct options *options, bool timed)
 {
     enum command command = options->command;
@@ -220,7 +208,9 @@ static void check_combination(const struct options *options, bool timed)
 
     if (wrong)
         refuse(wrong, word);
-    refuse_unless(options->json, "--json", prints_json(options),
+    refuse_unless(options->json, "--json",
+                  commands[command].has_json &&
+                      (command != COMMAND_DRAIN || options->steer.worker > 0),
                   " is for status, explain, sources, sessions, kick, pause, resume, resize, "
                   "events and drain --worker only");
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
@@ -229,16 +219,14 @@ static void check_combination(const struct options *options, bool timed)
     refuse_unless(*options->through != '\0', "--through",
                   command == COMMAND_EXPLAIN && options->address, " is for explain ADDRESS only");
     refuse_unless(options->wait, "--wait", waits, " is for drain and pause only");
-    refuse_unless(options->steer.worker > 0, "--worker", command == COMMAND_DRAIN,
-                  " is for drain only");
-    if (options->steer.worker > 0 && options->services[0])
-        refuse("drain takes services, or --worker, and not both", "");
+    wrong = steer_options_check(&options->steer, command == COMMAND_EVENTS,
+                                command == COMMAND_DRAIN, options->services);
+    if (wrong)
+        refuse(wrong, "");
     refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
     refuse_unless(options->no_wait, "--no-wait",
                   command == COMMAND_STOP || command == COMMAND_EVENTS,
                   " is for stop and events only");
-    refuse_unless(options->steer.has_last || options->steer.kinds, "--last and --kinds",
-                  command == COMMAND_EVENTS, " are for events only");
     refuse_unless(options->dry_run, "--dry-run", command == COMMAND_SOCKETS,
                   " is for sockets apply only");
     if (options->output && *options->output == '\0')

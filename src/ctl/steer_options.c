@@ -62,6 +62,18 @@ const char *steer_options_take(struct steer_options *options, enum steer_option 
     return NULL;
 }
 
+const char *steer_options_check(const struct steer_options *options, bool is_events, bool is_drain,
+                                char **services)
+{
+    if ((options->has_last || options->kinds) && !is_events)
+        return "--last and --kinds are for events only";
+    if (options->worker > 0 && !is_drain)
+        return "--worker is for drain only";
+    if (options->worker > 0 && services[0])
+        return "drain takes services, or --worker, and not both";
+    return NULL;
+}
+
 // "min=8". False: it is none.
 static bool take_limit(struct steer_options *options, const char *word)
 {

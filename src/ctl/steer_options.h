@@ -31,6 +31,9 @@ struct steer_options {
 // Takes one of the options. NULL, or what its value has to be, to which the value is added.
 const char *steer_options_take(struct steer_options *options, enum steer_option option,
                                const char *value);
+// What is wrong with them for a command; NULL: nothing. services: that drain was given.
+const char *steer_options_check(const struct steer_options *options, bool is_events, bool is_drain,
+                                char **services);
 // Takes the words behind the service of resize. The same, with the word that is wrong.
 const char *steer_options_take_limits(struct steer_options *options, char **words,
                                       const char **ret_word);

@@ -106,10 +106,31 @@ static void test_limits(void **state)
     }
 }
 
+// Which command may have what.
+static void test_check(void **state)
+{
+    static const struct steer_options none = {0}, worker = {.worker = 5}, last = {.has_last = true};
+    static char *words[] = {NULL};
+    const struct steer_options kinds = {.kinds = words};
+    char echo[] = "echo", *no_service[] = {NULL}, *one[] = {echo, NULL};
+
+    (void)state;
+    assert_null(steer_options_check(&none, false, false, NULL));
+    assert_null(steer_options_check(&none, false, true, one));
+    assert_null(steer_options_check(&last, true, false, NULL));
+    assert_null(steer_options_check(&kinds, true, false, NULL));
+    assert_null(steer_options_check(&worker, false, true, no_service));
+    assert_non_null(steer_options_check(&last, false, false, NULL));
+    assert_non_null(steer_options_check(&kinds, false, true, no_service));
+    assert_non_null(steer_options_check(&worker, true, false, NULL));
+    assert_non_null(steer_options_check(&worker, false, true, one));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_kinds), cmocka_unit_test(test_limits)};
+        cmocka_unit_test(test_values), cmocka_unit_test(test_kinds), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_check)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
