@@ -256,21 +256,11 @@ static const struct option names[] = {
     {0},
 };
 
-static void take_limits(struct options *options, char **words)
-{
-    const char *word, *wrong;
-
-    options->service = words[0];
-    wrong = steer_options_take_limits(&options->steer, words + 1, &word);
-    if (wrong)
-        refuse(wrong, word);
-}
-
 // What follows the command, as check_words() has found it.
 static void take_words(struct options *options, char **words, const char *instance)
 {
     enum words kind = commands[options->command].words;
-    const char *word = kind == FILE_OR_INSTANCE ? words[0] : NULL;
+    const char *word = kind == FILE_OR_INSTANCE ? words[0] : NULL, *wrong = NULL, *wrong_word = "";
     bool has_address = kind == ADDRESS_OR_ALL || (kind == ADDRESS_OR_NOTHING && *words);
 
     if (kind == SERVICES)
@@ -278,10 +268,12 @@ static void take_words(struct options *options, char **words, const char *instan
     if (kind == IDS)
         options->sessions.ids = words;
     if (kind == LIMITS)
-        take_limits(options, words);
+        wrong = steer_options_take_limits(&options->steer, words + 1, &wrong_word);
+    if (wrong)
+        refuse(wrong, wrong_word);
     if (has_address)
         options->address = *words++;
-    if (has_address || kind == ONE_SERVICE)
+    if (has_address || kind == ONE_SERVICE || kind == LIMITS)
         options->service = *words ? *words : "";
     if (options->socket && (instance || word))
         refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
