@@ -12,7 +12,7 @@ import time
 import pytest
 
 from clients import Clients
-from harness import (EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, SANITIZED, activated,
+from harness import (EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, activated,
                      can_become_others, configuration, free_port, read_all, read_exactly, service,
                      wait_for)
 from programs import ACCEPTS, ONE, listener, program, write_python
@@ -68,9 +68,9 @@ def test_pause_and_resume(tcpd, control):
             assert daemon.workers() == [worker]
             assert "; 1 client has waited\n" in ctl(control, "resume", "echo")
             assert read_exactly(sock, 5) == b"later"
-        assert daemon.log_matches(rf"paused by process \d+ of user {os.geteuid()}: who comes waits "
-                                  "in the queue, 1 session goes on$")
-        assert daemon.log_matches(r"resumed by process \d+ of user \d+; 1 in the queue$")
+        daemon.wait_log(rf"paused by process \d+ of user {os.geteuid()}: who comes waits in the "
+                        "queue, 1 session goes on$")
+        daemon.wait_log(r"resumed by process \d+ of user \d+; 1 in the queue$")
         assert not pools(control)[0]["paused"]
         daemon.wait_workers(lambda pids: len(pids) >= 3)  # its two, and one that drains
         wait_for(lambda: "paused" not in daemon.status())
@@ -124,7 +124,7 @@ def test_wait(tcpd, control):
         ended = time.monotonic()
         assert waits.stdout.read() == "nobody is served there any more\n"
         assert waits.wait(PATIENCE) == EX_OK
-        assert time.monotonic() - ended < (3 if SANITIZED else 0.5)
+        assert time.monotonic() - ended < 5  # 0.5 is meant, on a machine with nothing else to do
         assert daemon.workers() == []
 
 
@@ -149,7 +149,7 @@ def test_outlives_a_reload(tcpd, control):
                              service("other", "echo", **TWO), control=f"unix:{control}")
 
     with tcpd(conf(ports[0])) as daemon:
-        ctl(control, "pause", "echo")
+        ctl(control, "--wait", "pause", "echo")
         with waiting(daemon, b"early") as early:
             wait_queue(control, 1)
             daemon.reload(conf(*ports))
@@ -224,10 +224,10 @@ def test_no_idle_exit(tcpd, control):
     """exit_idle_time would end the pause: the next client starts tcpd again."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         conf = configuration(service("echo", listen=None, **TWO), control=f"unix:{control}",
-                             exit_idle_time="300ms")
+                             exit_idle_time="3s")
         with activated(conf, [sock], ["echo"]) as daemon:
             ctl(control, "pause", "echo")
-            time.sleep(1.1)  # the time itself is meant
+            time.sleep(4.1)  # the time itself is meant
             assert daemon.process.poll() is None
             ctl(control, "resume", "echo")
             assert daemon.wait_exit() == EX_OK
@@ -274,6 +274,8 @@ def test_programs(tcpd, control, mode):
                          control=f"unix:{control}")
     with tcpd(conf) as daemon, begun(daemon, "program") as served:
         ctl(control, "pause", "program")
+        worker = daemon.worker_serving(served)
+        daemon.wait_workers(lambda pids: pids == [worker])
         with waiting(daemon, b"later", "program") as sock:
             wait_queue(control, 1, "program")
             served.sendall(b"on")
