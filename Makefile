@@ -88,7 +88,7 @@ TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 IMPORT_LIB := $(filter-out %/tcpd_import.c %/options.c,$(wildcard src/import/*.c))
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c $(VIEW_SRC),$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) $(addprefix src/ctl/,diag.c json.c kernel.c log_filter.c session_options.c sockets_units.c top_grid.c top_sessions.c top_state.c top_table.c top_text.c) $(IMPORT_LIB)
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c $(VIEW_SRC),$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) $(addprefix src/ctl/,diag.c json.c kernel.c log_filter.c session_options.c sockets_units.c steer_options.c top_grid.c top_sessions.c top_state.c top_table.c top_text.c) $(IMPORT_LIB)
 FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)

@@ -21,6 +21,7 @@
 #include "control/control_kick.h"
 #include "control/control_object.h"
 #include "log/log.h"
+#include "process/own_memory.h"
 
 #define PRIORITY       (SD_EVENT_PRIORITY_NORMAL + 10)
 #define PRIORITY_SWEEP (SD_EVENT_PRIORITY_NORMAL + 5)
@@ -322,6 +323,7 @@ int control_open(struct control **ret, struct master *master, int fd)
         return -ENOMEM;
     }
     (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
+    control->events = own_memory_new(sizeof(*control->events));
     control->master = master;
     control->fd = fd;
     control->owner = owner_of(fd);
@@ -329,7 +331,7 @@ int control_open(struct control **ret, struct master *master, int fd)
     control->started_realtime_usec = (uint64_t)now.tv_sec * USEC_PER_SEC +
                                      (uint64_t)now.tv_nsec / 1000;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound)); // a second net
-    r = add_sources(control);
+    r = control->events ? add_sources(control) : -ENOMEM;
     if (r < 0)
         control = control_close(control);
     else
@@ -354,6 +356,7 @@ struct control *control_close(struct control *control)
     (void)sd_event_source_disable_unref(control->timer);
     (void)sd_event_source_disable_unref(control->sweep);
     base_close_fd(&control->fd);
+    own_memory_free(control->events, sizeof(*control->events));
     free(control);
     return NULL;
 }

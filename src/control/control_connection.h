@@ -9,12 +9,15 @@
 #include <systemd/sd-event.h>
 
 #include "control/control_input.h"
+#include "master/master_events.h"
 #include "master/master_state.h"
 #include "session/session_kick.h"
 
 #define CONTROL_CONNECTIONS 16
 #define CONTROL_CALLS       16 // of Reload() and Check() that wait, in each connection
 #define CONTROL_KICKS       64 // sessions that are being ended
+#define CONTROL_EVENTS      64 // that are remembered
+#define CONTROL_NAME_MAX    (4 * ADDRESS_TEXT_MAX + 1)
 
 // A call of Reload() or Check() that waits for its answer.
 struct control_call {
@@ -33,6 +36,7 @@ struct control_connection {
     uid_t uid;
     struct control_call calls[CONTROL_CALLS];
     size_t n_calls;
+    unsigned event_kinds; // that it wants to be told of, a bit each; 0: none
     uint64_t called_usec; // when it last called something, or came closer to that
     bool has_called;
     bool doomed; // to be closed by the next sweep
@@ -50,6 +54,25 @@ struct control_kick {
     bool is_killed;
 };
 
+// Something that has happened, in texts of D-Bus.
+struct control_event {
+    uint64_t seq;      // all count, also those that nobody is told
+    uint64_t n_missed; // of those, up to this one
+    uint64_t realtime_usec;
+    enum master_event_kind kind;
+    pid_t worker;
+    char service[CONTROL_NAME_MAX], listener[CONTROL_NAME_MAX]; // "": of the daemon
+    char text[512];
+};
+
+// The last ones, by seq.
+struct control_events {
+    struct control_event last[CONTROL_EVENTS];
+    uint64_t n, n_told, n_missed;
+    uint64_t second_usec; // when this second began
+    unsigned n_second;    // that were told in it
+};
+
 struct control {
     struct master *master;
     int fd;
@@ -64,7 +87,8 @@ struct control {
     uint64_t started_usec; // since the daemon runs
     uint64_t started_realtime_usec;
     struct control_kick kicks[CONTROL_KICKS];
-    sd_event_source *kick_timer; // NULL: none was asked for yet
+    sd_event_source *kick_timer;   // NULL: none was asked for yet
+    struct control_events *events; // in memory that no worker has: they name clients
 };
 
 // Has the connection closed after this event; may be called from its own callbacks. What calls this

@@ -74,7 +74,7 @@ static void append_workers(const struct pool *pool, sd_bus_message *reply)
 
 static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_message *reply)
 {
-    struct sizing_limits limits = pool_limits(pool);
+    struct sizing_limits limits = pool_limits_shown(pool);
     const struct score_counts *sums = pool_totals_sum(pools, pool);
     int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
@@ -101,6 +101,8 @@ static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_mess
     (void)control_append_long(reply, "full_usec", full_usec(pool));
     (void)sd_bus_message_append(reply, "{sv}", "is_throttled", "b",
                                 throttle_wait(&pool->deaths, base_now_usec()) > 0);
+    (void)sd_bus_message_append(reply, "{sv}", "is_paused", "b", pool_is_paused(pool));
+    (void)sd_bus_message_append(reply, "{sv}", "is_resized", "b", pool->orders.is_resized);
     (void)control_append_long(reply, "starts", pool->totals.starts);
     (void)control_append_long(reply, "fork_failures", pool->totals.fork_failures);
     (void)append_named(reply, "exits", pool_exit_names, pool->totals.exits, POOL_EXITS);

@@ -228,6 +228,9 @@ static int start(struct control_connection *connection, sd_bus_message *message,
     log_info("%s: process %d of user %u ends session %d.%" PRIu64 " (%s)", worker->pool->name,
              connection->pid, connection->uid, (int)worker->pid, kick->number,
              how_names[kick->how]);
+    master_tell(control->master, MASTER_EVENT_KICKED, worker->pool, worker->pid,
+                "process %d of user %u ends session %d.%" PRIu64 " (%s)", connection->pid,
+                connection->uid, (int)worker->pid, kick->number, how_names[kick->how]);
     if (slots_order(worker, session_kick_value(kick->number, kick->how)) < 0)
         place->again_usec = now; // too many signals are queued: at the next look
     return 1;                    // answered later

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "control/control_counters.h"
+#include "control/control_events.h"
 #include "control/control_explain.h"
 #include "control/control_kick.h"
 #include "control/control_nodes.h"
@@ -19,6 +20,7 @@
 #include "control/control_sessions.h"
 #include "control/control_sources.h"
 #include "control/control_status.h"
+#include "control/control_steer.h"
 #include "log/log.h"
 #include "master/master_check.h"
 #include "master/master_kin.h"
@@ -164,6 +166,14 @@ static const sd_bus_vtable manager_vtable[] = {
                   SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("EndSession", "uts", "ssttts", control_on_end_session,
                   SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Pause", "s", "a(ssuut)", control_on_pause, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Resume", "s", "a(ssut)", control_on_resume, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Resize", "sa{sv}", "a(ss(uuu)(uuu))", control_on_resize,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("DrainWorker", "u", "a(ssb)", control_on_drain_worker,
+                  SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Subscribe", "asu", "tu", control_on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_SIGNAL("Event", "ttsa{sv}", 0),
     SD_BUS_METHOD("Explain", "sss", "aa{sv}", control_on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Sources", "s", "aa{sv}", on_sources, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Pardon", "ss", "t", on_pardon, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -326,5 +336,6 @@ void control_watch(struct control *control)
         .reload_ended = on_reload_ended,
         .checked = on_checked,
         .stopping = on_stopping,
+        .event = control_on_event,
     };
 }

@@ -99,10 +99,15 @@ int control_page_answer(struct control_page *page, sd_bus_message *message, cons
     return r;
 }
 
+void control_names_of(const struct pool *pool, struct control_names *ret)
+{
+    (void)control_make_text(pool->service->name, ret->service, sizeof(ret->service));
+    (void)control_make_text(pool->listener->address, ret->listener, sizeof(ret->listener));
+}
+
 void control_page_names(const struct worker *worker, struct control_names *ret)
 {
-    (void)control_make_text(worker->pool->service->name, ret->service, sizeof(ret->service));
-    (void)control_make_text(worker->pool->listener->address, ret->listener, sizeof(ret->listener));
+    control_names_of(worker->pool, ret);
 }
 
 uint64_t control_page_age(const struct control_page *page, uint64_t since_usec)

@@ -30,12 +30,12 @@ int control_page_begin(struct control_page *page, sd_bus_message *message,
 int control_page_answer(struct control_page *page, sd_bus_message *message, const char *contents,
                         control_row *row, const void *wanted);
 
-// The names of a worker's service and listener.
-#define CONTROL_NAME_MAX (4 * ADDRESS_TEXT_MAX + 1)
+// The names of a worker's service and listener, or a pool's.
 struct control_names {
     char service[CONTROL_NAME_MAX], listener[CONTROL_NAME_MAX];
 };
 void control_page_names(const struct worker *worker, struct control_names *ret);
+void control_names_of(const struct pool *pool, struct control_names *ret);
 
 // How long ago that was; 0 for what is still to come, as a worker may say.
 uint64_t control_page_age(const struct control_page *page, uint64_t since_usec);

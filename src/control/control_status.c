@@ -148,10 +148,15 @@ static int append_datagrams(const struct pools *pools, const struct pool *pool,
     return sd_bus_message_close_container(reply);
 }
 
+static uint64_t paused_usec(const struct pool *pool)
+{
+    return pool_is_paused(pool) ? base_now_usec() - pool->orders.paused_usec : 0;
+}
+
 static int append_pool(const struct master *master, struct pool *pool, sd_bus_message *reply)
 {
     const struct pools *pools = &master->pools;
-    struct sizing_limits limits = pool_limits(pool);
+    struct sizing_limits limits = pool_limits_shown(pool);
     const struct listener *listener = pool->listener;
     bool activated = listener->origin == LISTENER_ACTIVATED;
     uint64_t wait = throttle_wait(&pool->deaths, base_now_usec());
@@ -174,10 +179,15 @@ static int append_pool(const struct master *master, struct pool *pool, sd_bus_me
     (void)control_append_number(reply, "draining", pool->n_draining);
     (void)control_append_number(reply, "queue", listener_waiting(listener));
     (void)control_append_number(reply, "queue_limit", listener->effective_backlog);
+    (void)control_append_number(reply, "backlog", listener->backlog);
+    (void)sd_bus_message_append(reply, "{sv}", "full", "b", pool_is_exhausted(pool));
     (void)control_append_long(reply, "sessions", count_sessions(sums));
     append_refused(reply, sums);
     (void)control_append_number(reply, "old", pool->n_old);
     (void)control_append_number(reply, "resting", pool->rest.n);
+    (void)sd_bus_message_append(reply, "{sv}", "paused", "b", pool_is_paused(pool));
+    (void)control_append_long(reply, "paused_usec", paused_usec(pool));
+    (void)sd_bus_message_append(reply, "{sv}", "resized", "b", pool->orders.is_resized);
     (void)control_append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
     (void)control_append_long(reply, "forbidden_calls", pool->n_forbidden);
     (void)control_append_node(master, pool, reply);

@@ -17,8 +17,6 @@
 #include "base/base.h"
 #include "ctl/fail.h"
 
-#define PING_USEC (10 * USEC_PER_SEC) // while waiting for the end; the daemon closes at 30 s
-
 static uint64_t deadline_after(uint64_t usec)
 {
     uint64_t now = base_now_usec();
@@ -222,8 +220,7 @@ int link_call_with(sd_bus *bus, const char *method, char **services, const char 
     return status;
 }
 
-// True when the daemon answers, or leaves.
-static bool ping(sd_bus *bus, uint64_t usec)
+bool link_ping(sd_bus *bus, uint64_t usec)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *call = NULL;
@@ -239,7 +236,7 @@ static bool ping(sd_bus *bus, uint64_t usec)
 
 int link_wait_end(sd_bus *bus, uint64_t timeout_usec)
 {
-    uint64_t deadline = deadline_after(timeout_usec), next_ping = deadline_after(PING_USEC);
+    uint64_t deadline = deadline_after(timeout_usec), next_ping = deadline_after(LINK_PING_USEC);
 
     while (sd_bus_is_open(bus) > 0) {
         uint64_t left = left_until(deadline), until_ping = left_until(next_ping);
@@ -248,9 +245,9 @@ int link_wait_end(sd_bus *bus, uint64_t timeout_usec)
         if (left == 0)
             return fail(EX_UNAVAILABLE, "tcpd did not exit in time; it is still draining");
         if (until_ping == 0) {
-            if (!ping(bus, left < LINK_ANSWER_USEC ? left : LINK_ANSWER_USEC))
+            if (!link_ping(bus, left < LINK_ANSWER_USEC ? left : LINK_ANSWER_USEC))
                 return fail(EX_UNAVAILABLE, "tcpd was asked to stop, but no longer answers");
-            next_ping = deadline_after(PING_USEC);
+            next_ping = deadline_after(LINK_PING_USEC);
             continue;
         }
         r = sd_bus_process(bus, NULL);

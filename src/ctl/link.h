@@ -30,5 +30,10 @@ int link_send(sd_bus *bus, sd_bus_message *call, uint64_t timeout_usec, sd_bus_m
 // Says what an error means; error NULL: r, -errno, is all there is. The exit status.
 int link_fail(const sd_bus_error *error, int r);
 
+// How often who only listens has to call: the daemon closes a connection that is silent for 30 s.
+#define LINK_PING_USEC UINT64_C(10000000)
+// True when the daemon answers, or leaves.
+bool link_ping(sd_bus *bus, uint64_t usec);
+
 // Waits until the daemon is gone. EX_OK, EX_UNAVAILABLE when it no longer answers.
 int link_wait_end(sd_bus *bus, uint64_t timeout_usec);

@@ -24,37 +24,43 @@ enum words {
     NOTHING,
     FILE_OR_INSTANCE,
     SERVICES,
-    ADDRESS,
+    ADDRESS_OR_NOTHING,
     ADDRESS_OR_ALL,
     ONE_SERVICE,
     APPLY,
-    IDS
+    IDS,
+    LIMITS
 };
 
-// How a command is written, what follows, and how long its answer may take. A reload is slow when
-// it has to wait for another one, or for a name service.
+// How a command is written, what follows, how long its answer may take, and whether it knows
+// --json. A reload is slow when it has to wait for another one, or for a name service.
 static const struct {
     const char *name;
     enum words words;
     uint64_t timeout_usec;
+    bool has_json;
 } commands[COMMANDS] = {
-    [COMMAND_STATUS] = {"status", NOTHING, 25 * USEC_PER_SEC},
-    [COMMAND_EXPLAIN] = {"explain", ADDRESS, 25 * USEC_PER_SEC},
-    [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC},
+    [COMMAND_STATUS] = {"status", NOTHING, 25 * USEC_PER_SEC, true},
+    [COMMAND_EXPLAIN] = {"explain", ADDRESS_OR_NOTHING, 25 * USEC_PER_SEC, true},
+    [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC, true},
     [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
     [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
+    [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC, true},
+    [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC, true},
     [COMMAND_TOP] = {"top", ONE_SERVICE, 25 * USEC_PER_SEC},
-    [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC},
-    [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC},
-    [COMMAND_LOG] = {"log", ONE_SERVICE, USEC_NEVER},
+    [COMMAND_LOG] = {"log", ONE_SERVICE, USEC_NEVER, true},
     [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
     [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
     [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
     [COMMAND_CONFIG] = {"config", FILE_OR_INSTANCE, USEC_NEVER},
     [COMMAND_SOCKETS] = {"sockets", APPLY, USEC_NEVER},
-    [COMMAND_DRAIN] = {"drain", SERVICES, USEC_NEVER},
+    [COMMAND_DRAIN] = {"drain", SERVICES, USEC_NEVER, true},
     [COMMAND_READY] = {"ready", SERVICES, 25 * USEC_PER_SEC},
     [COMMAND_MAINT] = {"maint", SERVICES, 25 * USEC_PER_SEC},
+    [COMMAND_PAUSE] = {"pause", ONE_SERVICE, USEC_NEVER, true},
+    [COMMAND_RESUME] = {"resume", ONE_SERVICE, 25 * USEC_PER_SEC, true},
+    [COMMAND_RESIZE] = {"resize", LIMITS, 25 * USEC_PER_SEC, true},
+    [COMMAND_EVENTS] = {"events", NOTHING, USEC_NEVER, true},
 };
 
 __attribute__((noreturn)) static void inform(const char *text)
@@ -88,11 +94,12 @@ static void check_words(enum command command, int n, const char *first)
         [NOTHING] = {0, 0, "", " takes no argument"},
         [FILE_OR_INSTANCE] = {0, 1, "", " takes one FILE or INSTANCE"},
         [SERVICES] = {0, INT_MAX, "", ""},
-        [ADDRESS] = {1, 2, "write: tcpdctl ", " ADDRESS [SERVICE]"},
+        [ADDRESS_OR_NOTHING] = {0, 2, "write: tcpdctl ", " [ADDRESS [SERVICE]]"},
         [ADDRESS_OR_ALL] = {1, 2, "write: tcpdctl ", " ADDRESS | all [SERVICE]"},
         [ONE_SERVICE] = {0, 1, "write: tcpdctl ", " [SERVICE]"},
         [APPLY] = {1, 1, "write: tcpdctl ", " apply"},
         [IDS] = {0, INT_MAX, "", ""},
+        [LIMITS] = {2, INT_MAX, "write: tcpdctl ", " SERVICE min=N spare=N max=N | reset"},
     };
     enum words words = commands[command].words;
     char text[80];
@@ -111,7 +118,8 @@ static enum command parse_command(int argc, char **argv)
 
     if (argc == 0)
         refuse("name a command: status, top, explain, sources, pardon, metrics, sessions, kick, "
-               "log, reload, stop, check, config, sockets apply, drain, ready or maint",
+               "log, reload, stop, check, config, sockets apply, pause, resume, resize, drain, "
+               "ready, maint or events",
                "");
     while (command < COMMANDS && strcmp(argv[0], commands[command].name) != 0)
         command++;
@@ -195,11 +203,9 @@ static void refuse_unless(bool is_given, const char *option, bool is_known, cons
 static void check_combination(const struct options *options, bool timed)
 {
     enum command command = options->command;
-    bool prints = command == COMMAND_STATUS || command == COMMAND_EXPLAIN ||
-                  command == COMMAND_SOURCES || command == COMMAND_SESSIONS ||
-                  command == COMMAND_KICK || command == COMMAND_LOG;
     bool has_peer = command == COMMAND_SESSIONS || command == COMMAND_KICK ||
                     command == COMMAND_LOG;
+    bool waits = command == COMMAND_DRAIN || command == COMMAND_PAUSE;
     const char *word,
         *wrong = session_options_check(&options->sessions, command == COMMAND_SESSIONS,
                                        command == COMMAND_KICK, &word);
@@ -207,20 +213,29 @@ static void check_combination(const struct options *options, bool timed)
     refuse_unless(options->peer, "--peer", has_peer, " is for sessions, kick and log only");
     if (wrong)
         refuse(wrong, word);
-    refuse_unless(options->json, "--json", prints,
-                  " is for status, explain, sources, sessions, kick and log only");
+    refuse_unless(options->json, "--json",
+                  commands[command].has_json &&
+                      (command != COMMAND_DRAIN || options->steer.worker > 0),
+                  " is for status, explain, sources, sessions, kick, log, pause, resume, resize, "
+                  "events and drain --worker only");
     refuse_unless(options->log.is_given, "--since, --result, --longer, --follow and --directory",
                   command == COMMAND_LOG, " are for log only");
     refuse_unless(options->open_metrics, "--openmetrics", command == COMMAND_METRICS,
                   " is for metrics only");
     refuse_unless(options->output, "--output", command == COMMAND_METRICS, " is for metrics only");
-    refuse_unless(*options->through != '\0', "--through", command == COMMAND_EXPLAIN,
-                  " is for explain only");
+    refuse_unless(*options->through != '\0', "--through",
+                  command == COMMAND_EXPLAIN && options->address, " is for explain ADDRESS only");
     refuse_unless(options->top.is_given, "--delay, --count and --batch", command == COMMAND_TOP,
                   " are for top only");
-    refuse_unless(options->wait, "--wait", command == COMMAND_DRAIN, " is for drain only");
+    refuse_unless(options->wait, "--wait", waits, " is for drain and pause only");
+    wrong = steer_options_check(&options->steer, command == COMMAND_EVENTS,
+                                command == COMMAND_DRAIN, options->services);
+    if (wrong)
+        refuse(wrong, "");
     refuse_unless(options->reason, "--reason", command == COMMAND_MAINT, " is for maint only");
-    refuse_unless(options->no_wait, "--no-wait", command == COMMAND_STOP, " is for stop only");
+    refuse_unless(options->no_wait, "--no-wait",
+                  command == COMMAND_STOP || command == COMMAND_EVENTS,
+                  " is for stop and events only");
     refuse_unless(options->dry_run, "--dry-run", command == COMMAND_SOCKETS,
                   " is for sockets apply only");
     if (options->output && *options->output == '\0')
@@ -250,6 +265,7 @@ static const struct option names[] = {
     TOP_OPTION_NAMES,
     SESSION_OPTION_NAMES,
     LOG_OPTION_NAMES,
+    STEER_OPTION_NAMES,
     {0},
 };
 
@@ -257,16 +273,20 @@ static const struct option names[] = {
 static void take_words(struct options *options, char **words, const char *instance)
 {
     enum words kind = commands[options->command].words;
-    const char *word = kind == FILE_OR_INSTANCE ? words[0] : NULL;
-    bool has_address = kind == ADDRESS || kind == ADDRESS_OR_ALL;
+    const char *word = kind == FILE_OR_INSTANCE ? words[0] : NULL, *wrong = NULL, *wrong_word = "";
+    bool has_address = kind == ADDRESS_OR_ALL || (kind == ADDRESS_OR_NOTHING && *words);
 
     if (kind == SERVICES)
         options->services = words;
     if (kind == IDS)
         options->sessions.ids = words;
+    if (kind == LIMITS)
+        wrong = steer_options_take_limits(&options->steer, words + 1, &wrong_word);
+    if (wrong)
+        refuse(wrong, wrong_word);
     if (has_address)
         options->address = *words++;
-    if (has_address || kind == ONE_SERVICE)
+    if (has_address || kind == ONE_SERVICE || kind == LIMITS)
         options->service = *words ? *words : "";
     if (options->socket && (instance || word))
         refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
@@ -311,6 +331,8 @@ static bool take_own_option(struct options *options, int option, const char *val
         options->peer = value; // what it may be is the command's to say
     else if (option > SESSION_PEER && option < SESSION_OPTIONS)
         wrong = session_options_take(&options->sessions, (enum session_option)option, value);
+    else if (option >= STEER_WORKER && option < STEER_OPTIONS)
+        wrong = steer_options_take(&options->steer, (enum steer_option)option, value);
     else if (!log_options_take(&options->log, option, value, &wrong) &&
              !top_options_take(&options->top, option, value, &wrong))
         return false;

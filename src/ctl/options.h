@@ -7,6 +7,7 @@
 
 #include "ctl/log_options.h"
 #include "ctl/session_options.h"
+#include "ctl/steer_options.h"
 #include "ctl/top_options.h"
 
 enum command {
@@ -27,6 +28,10 @@ enum command {
     COMMAND_DRAIN,
     COMMAND_READY,
     COMMAND_MAINT,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_RESIZE,
+    COMMAND_EVENTS,
     COMMANDS
 };
 
@@ -37,7 +42,7 @@ struct options {
     const char *instance; // NULL: none
     const char *file;     // the configuration that the unit reads, or that was named
     const char *address;  // explain, pardon: of the client
-    const char *service;  // explain, sources, pardon, sessions, log, top: "" for all
+    const char *service;  // explain, sources, pardon, sessions, log, top, pause ...: "" for all
     const char *through;  // explain: of a proxy, "" for none
     bool is_elsewhere;    // the file is none of the unit's
     char **services;      // drain, ready, maint: those that are named, then NULL; none: all
@@ -49,6 +54,7 @@ struct options {
     struct session_options sessions; // sessions, kick
     struct log_options log;
     struct top_options top;
+    struct steer_options steer; // resize, drain, events
     bool wait;
     bool no_wait;
     bool dry_run;

@@ -16,6 +16,7 @@
 #include "ctl/json.h"
 #include "ctl/report_certificates.h"
 #include "view/fields.h"
+#include "view/figures.h"
 
 // Numbers of the protocol's types u and t; strings belong to the message.
 struct daemon {
@@ -26,7 +27,8 @@ struct daemon {
 struct pool {
     const char *service, *listener, *origin, *node_text;
     uint64_t min, spare, max, workers, idle, busy, draining, queue, queue_limit, sessions, refused;
-    uint64_t old, resting, throttled_ms, forbidden_calls;
+    uint64_t old, resting, throttled_ms, forbidden_calls, paused_usec;
+    bool paused, resized;
 };
 
 // What is asked for and not served.
@@ -47,7 +49,8 @@ static const struct field pool_fields[] = {
     NUMBER(pool, busy),        NUMBER(pool, draining),     NUMBER(pool, queue),
     NUMBER(pool, queue_limit), NUMBER(pool, sessions),     NUMBER(pool, old),
     NUMBER(pool, resting),     NUMBER(pool, throttled_ms), NUMBER(pool, forbidden_calls),
-    NUMBER(pool, refused)};
+    NUMBER(pool, refused),     NUMBER(pool, paused_usec),  BOOLEAN(pool, paused),
+    BOOLEAN(pool, resized)};
 
 static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
                                            TEXT(lack, reason)};
@@ -106,12 +109,30 @@ static void note(char *cell, uint64_t number, const char *before, const char *be
                        number, behind);
 }
 
+static void note_text(char *cell, const char *text)
+{
+    size_t used = strlen(cell);
+
+    if (text[0] != '\0')
+        (void)snprintf(cell + used, CELL - used, "%s%s", used > 0 ? ", " : "", text);
+}
+
+static void note_orders(char *cell, const struct pool *pool)
+{
+    char age[FIGURE_MAX], text[FIGURE_MAX + 16];
+
+    (void)snprintf(text, sizeof(text), "paused for %s",
+                   figure_age(pool->paused_usec, age, sizeof(age)));
+    note_text(cell, pool->paused ? text : "");
+    note_text(cell, pool->resized ? "resized" : "");
+    note_text(cell, pool->node_text);
+}
+
 static void fill_row(struct row *row, const struct pool *pool)
 {
     char(*cells)[CELL] = row->cells;
     const uint64_t numbers[] = {pool->min,  pool->spare, pool->max,
                                 pool->idle, pool->busy,  pool->draining};
-    size_t used;
 
     (void)snprintf(cells[0], CELL, "%s", pool->service);
     (void)snprintf(cells[1], CELL, "%s", pool->listener);
@@ -124,9 +145,7 @@ static void fill_row(struct row *row, const struct pool *pool)
     note(cells[12], pool->old, "", " old");
     note(cells[12], pool->resting, "", " resting");
     note(cells[12], pool->throttled_ms, "throttled for ", " ms");
-    used = strlen(cells[12]);
-    (void)snprintf(cells[12] + used, CELL - used, "%s%s",
-                   used > 0 && pool->node_text[0] ? ", " : "", pool->node_text);
+    note_orders(cells[12], pool);
 }
 
 static void fill_lack(struct row *row, const struct lack *lack)

@@ -10,7 +10,9 @@
 
 #include "base/base.h"
 #include "ctl/check.h"
+#include "ctl/events.h"
 #include "ctl/explain.h"
+#include "ctl/findings.h"
 #include "ctl/kick.h"
 #include "ctl/link.h"
 #include "ctl/log.h"
@@ -22,6 +24,7 @@
 #include "ctl/sessions.h"
 #include "ctl/sockets.h"
 #include "ctl/sources.h"
+#include "ctl/steer.h"
 #include "ctl/top.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
@@ -90,7 +93,7 @@ int main(int argc, char **argv)
     if (options.command == COMMAND_STATUS)
         status = show_status(bus, &options);
     else if (options.command == COMMAND_EXPLAIN)
-        status = explain_client(bus, &options);
+        status = options.address ? explain_client(bus, &options) : findings_show(bus, &options);
     else if (options.command == COMMAND_SOURCES)
         status = sources_show(bus, &options);
     else if (options.command == COMMAND_PARDON)
@@ -105,6 +108,16 @@ int main(int argc, char **argv)
         status = link_call(bus, "Reload", options.timeout_usec, NULL);
     else if (options.command == COMMAND_STOP)
         status = stop(bus, &options);
+    else if (options.command == COMMAND_PAUSE)
+        status = steer_pause(bus, &options);
+    else if (options.command == COMMAND_RESUME)
+        status = steer_resume(bus, &options);
+    else if (options.command == COMMAND_RESIZE)
+        status = steer_resize(bus, &options);
+    else if (options.command == COMMAND_EVENTS)
+        status = events_run(bus, &options);
+    else if (options.steer.worker > 0)
+        status = steer_drain(bus, &options);
     else
         status = node_order(bus, &options);
     (void)sd_bus_close_unref(bus);

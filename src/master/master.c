@@ -20,6 +20,7 @@
 #include "master/master_balance.h"
 #include "master/master_check.h"
 #include "master/master_deaths.h"
+#include "master/master_events.h"
 #include "master/master_idle.h"
 #include "master/master_kin.h"
 #include "master/master_listeners.h"
@@ -81,13 +82,14 @@ static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si,
     if (master_refuses_signal(master, si))
         return 0;
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        int64_t min = (int64_t)pool->service->min_workers + pool->adjustment + step;
+        struct sizing_limits bounds = pool_bounds(pool);
+        int64_t min = (int64_t)bounds.min + pool->adjustment + step;
 
         if (pool->closing)
             continue;
-        if (min < 1 || min > (int64_t)pool->service->max_workers) {
-            log_warning("%s: stays between 1 and %u worker%s", pool->name,
-                        pool->service->max_workers, PLURAL(pool->service->max_workers));
+        if (min < 1 || min > (int64_t)bounds.max) {
+            log_warning("%s: stays between 1 and %u worker%s", pool->name, bounds.max,
+                        PLURAL(bounds.max));
             continue;
         }
         pool->adjustment += step;
@@ -196,7 +198,7 @@ static bool is_healthy(const struct master *master, uint64_t now)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (pool->n_active + pool->n_old + pool->rest.n == 0 && !pool->closing &&
-            !pool_is_full(pool) && !listener_is_shut(pool->listener) &&
+            !pool_is_paused(pool) && !pool_is_full(pool) && !listener_is_shut(pool->listener) &&
             throttle_wait(&pool->deaths, now) == 0 && throttle_wait(&pool->forks, now) == 0 &&
             now - master->phase_usec > 10 * USEC_PER_SEC)
             return false;
@@ -256,6 +258,7 @@ static void tick(struct master *master, uint64_t now)
         tick_pool(master, pool, now);
     master_mend_listeners(master, now);
     master_report_unsaid(master, now);
+    master_tell_pools(master, now);
     master_extend_stop(master);
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);

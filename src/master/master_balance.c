@@ -12,6 +12,7 @@
 #include "config/system_limits.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_events.h"
 #include "master/master_idle.h"
 #include "master/master_listeners.h"
 #include "master/master_nodes.h"
@@ -100,7 +101,7 @@ static void say_full(struct pool *pool, uint64_t now)
     struct log_field fields[POOL_FIELDS];
     unsigned queued;
 
-    if (!pool_is_full(pool) || pool->counts.spare > 0 || pool->service->leaves_clients)
+    if (!pool_is_exhausted(pool))
         return;
     queued = listener_queued(pool->listener);
     if (queued == 0 || listener_is_shut(pool->listener))
@@ -112,7 +113,7 @@ static void say_full(struct pool *pool, uint64_t now)
     log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
                "%s: the pool is at its maximum, max_workers = %u, and has %u draining worker%s; "
                "%u connection%s in the queue",
-               pool->name, pool->service->max_workers, pool->n_draining, PLURAL(pool->n_draining),
+               pool->name, pool_bounds(pool).max, pool->n_draining, PLURAL(pool->n_draining),
                queued, PLURAL(queued));
 }
 
@@ -191,6 +192,7 @@ static void announce_ready(struct master *master)
     master->phase_usec = base_now_usec();
     notify_ready(master_status(master));
     log_record(LOG_INFO, EVENT_READY, NULL, 0, "ready: %s", master->status);
+    master_tell(master, MASTER_EVENT_READY, NULL, 0, "%s", master->status);
     master_warn_of_idle(master);
 }
 

@@ -19,6 +19,7 @@
 #include "log/notify.h"
 #include "master/death_left.h"
 #include "master/death_peer.h"
+#include "master/master_events.h"
 #include "master/master_kin.h"
 #include "master/master_listeners.h"
 #include "master/master_orphans.h"
@@ -167,6 +168,9 @@ static void log_death(const struct master *master, const struct death *death)
     if (is_crash(&death->info))
         priority = LOG_ALERT; // someone may be looking for a way in (B46)
     describe(death, how, sizeof(how));
+    if (!is_normal(death))
+        master_tell(master, MASTER_EVENT_DIED, worker->pool, worker->pid,
+                    "worker %d %s, serving %s", worker->pid, how, whom);
     pool_fields(worker->pool, fields);
     (void)snprintf(own[0].value, sizeof(own[0].value), "%d", worker->pid);
     (void)snprintf(own[1].value, sizeof(own[1].value), "%s", whom);

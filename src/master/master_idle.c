@@ -13,12 +13,13 @@
 
 static bool is_enabled(const struct master *master)
 {
-    // The service manager forgets what was drained when nobody runs any more.
+    // The service manager forgets what was drained when nobody runs any more, and so do we what is
+    // paused.
     if (master->config->exit_idle_usec == 0 || master->phase != MASTER_RUNNING ||
         master->nodes.orders.n > 0)
         return false;
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (pool->listener->origin != LISTENER_ACTIVATED)
+        if (pool->listener->origin != LISTENER_ACTIVATED || pool_is_paused(pool))
             return false;
     return true;
 }

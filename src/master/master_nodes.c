@@ -22,7 +22,8 @@
 // What was found of a service in all its pools.
 struct sum {
     struct load load;
-    bool is_served, is_failing;
+    bool is_served, is_failing, is_paused;
+    unsigned most; // that a pool may have
 };
 
 // The master's alone.
@@ -134,9 +135,13 @@ static bool is_failing(const struct pool *pool, uint64_t now)
 // Whom a program that accepts by itself serves nobody knows: it is taken to have room.
 static void add_pool(struct sum *sum, const struct pool *pool, uint64_t now)
 {
+    unsigned max = pool_bounds(pool).max;
+
     sum->is_served = true;
     sum->is_failing |= is_failing(pool, now);
-    sum->load.max += pool->service->max_workers;
+    sum->is_paused |= pool_is_paused(pool);
+    sum->most = max > sum->most ? max : sum->most;
+    sum->load.max += max;
     if (pool->service->accepts_itself)
         return;
     sum->load.busy += pool->counts.busy;
@@ -154,7 +159,8 @@ static enum node_state state_of(const struct master *master, const struct sum *s
         return NODE_ABSENT;
     if (sum->is_failing)
         return NODE_FAILING;
-    return order || master->phase == MASTER_STARTING ? NODE_DRAINING : NODE_SERVING;
+    return order || sum->is_paused || master->phase == MASTER_STARTING ? NODE_DRAINING
+                                                                       : NODE_SERVING;
 }
 
 static void publish_service(struct master *master, size_t i, uint64_t now)
@@ -164,7 +170,7 @@ static void publish_service(struct master *master, size_t i, uint64_t now)
     const struct sum *sum = &master->nodes.memory->sums[i];
     size_t slot = master->nodes.memory->slots[i];
     struct node_news news = {.state = state_of(master, sum, order),
-                             .max = service->max_workers,
+                             .max = sum->most > 0 ? sum->most : service->max_workers,
                              .second = (uint32_t)(now / USEC_PER_SEC)};
     char user[32];
 

@@ -48,6 +48,8 @@ struct nodes {
     int phase;               // of the master, then
 };
 
+struct master_event;
+
 // Whoever wants to know what the master does, and sits above it; each may be NULL. Set before it
 // runs.
 struct master_watcher {
@@ -63,6 +65,8 @@ struct master_watcher {
     void (*checked)(void *data, const struct rehearsal_verdict *verdict);
     // No reload or check will come any more.
     void (*stopping)(void *data);
+    // Something has happened: master_events.h.
+    void (*event)(void *data, const struct master_event *event);
 };
 
 enum reload_outcome { RELOAD_DONE, RELOAD_REFUSED, RELOAD_NOT_READY, RELOAD_OUTCOMES };

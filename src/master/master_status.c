@@ -50,6 +50,8 @@ static uint64_t oldest_session(const struct master *master, uint64_t now)
 struct sums {
     unsigned n_workers, n_idle, n_busy, n_draining, n_resting, n_full;
     uint64_t n_queued;
+    unsigned n_paused; // services
+    const char *paused;
 };
 
 static void add_pool(struct sums *sums, const struct pool *pool)
@@ -60,7 +62,11 @@ static void add_pool(struct sums *sums, const struct pool *pool)
     sums->n_idle += pool->counts.idle;
     sums->n_resting += pool->rest.n;
     sums->n_queued += listener_queued(pool->listener);
-    sums->n_full += pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->leaves_clients;
+    sums->n_full += pool_is_exhausted(pool);
+    if (!pool_is_paused(pool))
+        return;
+    sums->n_paused += !sums->paused || strcmp(sums->paused, pool->service->name) != 0;
+    sums->paused = pool->service->name;
 }
 
 // What is not as it is on most days.
@@ -76,6 +82,10 @@ static void append_news(char *text, size_t size, const struct master *master,
         append(text, size, "; %" PRIu64 " queued", sums->n_queued);
     if (sums->n_full > 0)
         append(text, size, "; %u pool%s at maximum", sums->n_full, PLURAL(sums->n_full));
+    if (sums->n_paused == 1)
+        append(text, size, "; %s paused", sums->paused);
+    else if (sums->n_paused > 1)
+        append(text, size, "; %u services paused", sums->n_paused);
     if (n_unserved > 0)
         append(text, size, "; %zu address%s not served", n_unserved, n_unserved == 1 ? "" : "es");
     if (n_left_out > 0)
@@ -119,7 +129,7 @@ void master_log_status(struct master *master)
     uint64_t now = base_now_usec();
 
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
-        struct sizing_limits limits = pool_limits(pool);
+        struct sizing_limits limits = pool_limits_shown(pool);
         uint64_t wait = throttle_wait(&pool->deaths, now);
         char throttled[48] = "";
 
@@ -128,10 +138,11 @@ void master_log_status(struct master *master)
             (void)snprintf(throttled, sizeof(throttled), "; throttled for %" PRIu64 " ms",
                            wait / USEC_PER_MSEC);
         log_info("%s: %u worker%s: %u idle, %u busy, %u draining; min %u, spare %u, max %u; "
-                 "%u of %u queued; %" PRIu64 " session%s by workers that have exited%s",
+                 "%u of %u queued; %" PRIu64 " session%s by workers that have exited%s%s",
                  pool->name, pool_size(pool), PLURAL(pool_size(pool)), pool->counts.spare,
                  pool->counts.busy, pool->n_draining, limits.min, limits.spare, limits.max,
                  listener_queued(pool->listener), pool->listener->effective_backlog,
-                 pool->sessions_before, PLURAL(pool->sessions_before), throttled);
+                 pool->sessions_before, PLURAL(pool->sessions_before), throttled,
+                 pool_is_paused(pool) ? "; paused" : "");
     }
 }

@@ -10,6 +10,7 @@
 #include "config/handler.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_events.h"
 #include "master/master_status.h"
 
 #define HURRY_USEC  (100 * USEC_PER_MSEC)
@@ -89,6 +90,7 @@ static void begin(struct master *master, uint64_t delay_usec, int exit_status, c
     else
         begin_draining(master, now);
     log_info("stopping%s", how);
+    master_tell(master, MASTER_EVENT_STOPPING, NULL, 0, "stopping%s", how);
     rehearsal_close(&master->rehearsal);
     rehearsal_close(&master->check);
     master_say_stopping(master);

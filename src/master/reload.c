@@ -17,10 +17,12 @@
 #include "config/unit_filter.h"
 #include "log/log.h"
 #include "log/notify.h"
+#include "master/master_events.h"
 #include "master/master_idle.h"
 #include "master/master_nodes.h"
 #include "master/master_orphans.h"
 #include "master/master_status.h"
+#include "master/master_steer.h"
 
 #define TOLD_USEC     (2 * USEC_PER_SEC) // old workers were told twice by then: they may only close
 #define PATIENCE_USEC (10 * USEC_PER_SEC)
@@ -31,6 +33,10 @@ static void finish(struct master *master, enum log_event event, const char *how)
     master->phase_usec = base_now_usec();
     notify_ready(master_status(master));
     log_record(event == EVENT_RELOADED ? LOG_INFO : LOG_ERR, event, NULL, 0, "%s", how);
+    if (master->reload_problem[0] != '\0')
+        master_tell(master, MASTER_EVENT_REFUSED, NULL, 0, "%s", master->reload_problem);
+    else
+        master_tell(master, MASTER_EVENT_RELOADED, NULL, 0, "%s", how);
     master_look_again(master);
 }
 
@@ -128,11 +134,13 @@ static void commit(struct master *master, struct config *config, struct listener
             if (i == 0 || set->items[i - 1].service != service)
                 warn_of_filter(pool, service);
             keep(pool, listener, service, set->items[i].speaks);
+            steer_keep(pool, pool->was_closing);
             pool->scan_due_usec = 0; // what is kept is what is there now
             (void)pool_scan(&master->pools, pool);
             pool_renew(pool, config, service, master->generation);
         } else { // check_room() has seen that there is room
-            (void)pool_new(&master->pools, listener, config, service, master->generation);
+            pool = pool_new(&master->pools, listener, config, service, master->generation);
+            steer_join(master, pool);
             listener_store(listener);
             tell(service, listener);
         }

@@ -117,6 +117,7 @@ void pool_take_over(struct pool *pool, const struct pool *from)
     pool->sources = from->sources;
     pool->excused = from->excused;
     pool->mends = from->mends;
+    pool->orders = from->orders;
     pool->n_deaths_said = from->n_deaths_said;
     pool->n_deaths_unsaid = from->n_deaths_unsaid;
 }
@@ -124,8 +125,8 @@ void pool_take_over(struct pool *pool, const struct pool *from)
 void pool_renew(struct pool *pool, struct config *config, const struct service *service,
                 unsigned generation)
 {
-    if (pool_size(pool) > 0 && pool->widest < pool->service->max_workers)
-        pool->widest = pool->service->max_workers;
+    if (pool_size(pool) > 0 && pool->widest < pool_bounds(pool).max)
+        pool->widest = pool_bounds(pool).max;
     (void)config_ref(config);
     (void)config_unref(pool->config);
     pool->config = config;
@@ -133,8 +134,9 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     pool->generation = generation;
     set_name(pool);
     pool->adjustment = 0;
+    pool->orders.is_resized = false;
     pool->rest.n = 0;
-    pool->floor = pool->counts.idle;
+    pool->floor = pool_is_paused(pool) ? 0 : pool->counts.idle;
     pool->n_old += pool->n_active;
     pool->n_active = pool->counts.ready = pool->counts.spare = 0;
     sizing_grant(&pool->bucket, pool_limits(pool).min);
@@ -150,29 +152,13 @@ void pool_fields(const struct pool *pool, struct log_field *ret)
     (void)snprintf(ret[1].value, sizeof(ret[1].value), "%s", pool->listener->address);
 }
 
-struct sizing_limits pool_limits(const struct pool *pool)
-{
-    const struct service *service = pool->service;
-    int64_t min = (int64_t)service->min_workers + pool->adjustment - (int64_t)pool->rest.n;
-    struct sizing_limits limits = {.spare = service->spare_workers, .max = service->max_workers};
-
-    if (min < (int64_t)pool->floor)
-        min = pool->floor;
-    if (min > (int64_t)limits.max)
-        min = limits.max;
-    limits.min = min < 0 ? 0 : (unsigned)min;
-    if (pool->adjustment < 0 && limits.spare > limits.min)
-        limits.spare = limits.min; // or the spare ones would bring back what TTOU took
-    return limits;
-}
-
 void pool_arm(const struct pools *pools, const struct pool *pool)
 {
     unsigned spare = pool_limits(pool).spare;
 
     // With no spare one to be missed, the last idle one that goes is.
     hint_arm(scoreboard_hint(&pools->board, pool->index), spare > 0 ? (int32_t)spare : 1,
-             !pool_is_full(pool));
+             !pool_is_full(pool) && !pool_is_paused(pool));
 }
 
 void pool_correct(const struct pools *pools, struct pool *pool)

@@ -84,6 +84,13 @@ struct pool_sources {
     uint64_t due_usec; // of the next recount
 };
 
+// pool_steer.c: what an administrator has ordered, until it is taken back.
+struct pool_orders {
+    uint64_t paused_usec;        // since when nobody is to serve; 0: it is not paused
+    bool is_resized;             // until the next reload:
+    struct sizing_limits limits; // instead of the service's
+};
+
 struct pool {
     struct pool *next;
     struct listener *listener; // owned
@@ -108,6 +115,7 @@ struct pool {
     unsigned widest;       // the greatest max_workers that workers not of this generation had
     unsigned floor;        // keeps the capacity during a reload
     int adjustment;        // TTIN, TTOU
+    struct pool_orders orders;
     struct pool_totals totals;
     uint64_t sessions_before; // by workers that are gone
     uint64_t departed_usec;   // when the last of them that had served, or may have, left
@@ -132,6 +140,8 @@ struct pool {
     uint64_t full_said_usec;    // when "at its maximum" was last logged
     uint64_t dropped_said_usec; // the same of datagrams that were dropped,
     unsigned dropped_said;      // and how many there were then
+    bool told_full;             // that all are busy,
+    bool told_throttled;        // that its starts wait: master_events.h
     struct pool_mends mends;    // of its listener
     struct pool_text text;      // that a module writes
     unsigned n_deaths_said;     // deaths logged in this period ...
@@ -176,7 +186,25 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
 // Fills in two fields of a record about the pool: TCPD_SERVICE and TCPD_LISTENER.
 void pool_fields(const struct pool *pool, struct log_field *ret);
 
+// pool_steer.c: how many workers there are to be, now; none in a paused pool.
 struct sizing_limits pool_limits(const struct pool *pool);
+// The same as if it were not paused, for whoever looks.
+struct sizing_limits pool_limits_shown(const struct pool *pool);
+// What the service has, or what it was resized to.
+struct sizing_limits pool_bounds(const struct pool *pool);
+// Nobody serves, and whoever comes waits in the queue. A listener that goes away has no pause: what
+// is in its queue would be lost.
+static inline bool pool_is_paused(const struct pool *pool)
+{
+    return pool->orders.paused_usec != 0 && !pool->closing;
+}
+// Drains all workers. Sessions go on.
+void pool_pause(struct pool *pool, uint64_t now_usec);
+void pool_resume(struct pool *pool);
+// Other limits than the service's, or these again (NULL). Fewer workers at once is left to
+// sizing_excess(), which cuts nobody.
+void pool_resize(struct pool *pool, const struct sizing_limits *limits);
+
 // pool_count.c: what workers do. The counts are kept up to date at every start and death; only what
 // the workers themselves changed has to be looked up, which costs a look at each.
 // Looks, unless it was done so lately that looking would take more than a part of the master's
@@ -197,6 +225,9 @@ unsigned pool_size(const struct pool *pool);
 bool pool_may_drain(const struct pool *pool);
 // No worker may be added: all of this generation are there, or all that there may be at all.
 bool pool_is_full(const struct pool *pool);
+// And all of them serve somebody: whoever comes waits. Of programs that take clients by themselves
+// nobody knows, and a paused one is meant to have none.
+bool pool_is_exhausted(const struct pool *pool);
 // Programs that accept by themselves and were still on trial at the next reload: how many old ones
 // there are beyond those that may be, so that there is no room for new ones.
 unsigned pool_over(const struct pool *pool);

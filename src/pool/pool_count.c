@@ -101,7 +101,7 @@ unsigned pool_size(const struct pool *pool)
 
 static unsigned max_others(const struct pool *pool)
 {
-    unsigned max = pool->service->max_workers;
+    unsigned max = pool_bounds(pool).max;
 
     return pool->widest > max ? pool->widest : max;
 }
@@ -113,9 +113,15 @@ bool pool_may_drain(const struct pool *pool)
 
 bool pool_is_full(const struct pool *pool)
 {
-    unsigned max = pool->service->max_workers;
+    unsigned max = pool_bounds(pool).max;
 
     return pool->n_active >= max || pool_size(pool) >= max + max_others(pool);
+}
+
+bool pool_is_exhausted(const struct pool *pool)
+{
+    return pool_is_full(pool) && pool->counts.spare == 0 && !pool->service->leaves_clients &&
+           !pool_is_paused(pool);
 }
 
 unsigned pool_over(const struct pool *pool)

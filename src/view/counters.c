@@ -100,6 +100,8 @@ static const struct field pool_members[] = {
     NUMBER(counters_pool, starts),
     NUMBER(counters_pool, fork_failures),
     BOOLEAN(counters_pool, is_throttled),
+    BOOLEAN(counters_pool, is_paused),
+    BOOLEAN(counters_pool, is_resized),
 };
 
 int counters_read(sd_bus_message *reply, struct counters *ret)

@@ -32,7 +32,7 @@ struct counters_pool {
     struct counters_list results, refused, workers, exits, lost;
     struct histogram duration, wait, reply;
     uint64_t min, spare, max, queue, queue_limit, full_usec, starts, fork_failures;
-    bool is_throttled;
+    bool is_throttled, is_paused, is_resized;
 };
 
 struct counters {

@@ -255,12 +255,26 @@ static const struct pool_family histograms[] = {
      NULL},
 };
 
+// A family of 0 and 1.
+static void print_flags(struct printer *printer, const struct family *family,
+                        const struct counters *counters, size_t offset)
+{
+    print_head(printer, family);
+    for (size_t k = 0; k < counters->n; k++)
+        print_number(printer, &counters->pools[k], (struct label){0},
+                     *(const bool *)((const char *)&counters->pools[k] + offset));
+}
+
 static void print_pools(struct printer *printer, const struct counters *counters)
 {
     static const struct family full = {"tcpd_pool_at_maximum_seconds", COUNTER, "seconds",
                                        "Time with max_workers workers and none of them idle."};
     static const struct family throttled = {"tcpd_pool_throttled", GAUGE, NULL,
                                             "1 while starts wait, as workers have died early."};
+    static const struct family paused = {"tcpd_pool_paused", GAUGE, NULL,
+                                         "1 while its clients wait, by tcpdctl pause."};
+    static const struct family resized = {"tcpd_pool_resized", GAUGE, NULL,
+                                          "1 while its limits are those of tcpdctl resize."};
 
     for (size_t i = 0; i < ELEMENTS(pool_families); i++) {
         const struct pool_family *each = &pool_families[i];
@@ -279,10 +293,9 @@ static void print_pools(struct printer *printer, const struct counters *counters
     print_head(printer, &full);
     for (size_t k = 0; k < counters->n; k++)
         print_seconds(printer, "_total", &counters->pools[k], counters->pools[k].full_usec);
-    print_head(printer, &throttled);
-    for (size_t k = 0; k < counters->n; k++)
-        print_number(printer, &counters->pools[k], (struct label){0},
-                     counters->pools[k].is_throttled);
+    print_flags(printer, &throttled, counters, OF(is_throttled));
+    print_flags(printer, &paused, counters, OF(is_paused));
+    print_flags(printer, &resized, counters, OF(is_resized));
     for (size_t i = 0; i < ELEMENTS(histograms); i++) {
         print_head(printer, &histograms[i].family);
         for (size_t k = 0; k < counters->n; k++)

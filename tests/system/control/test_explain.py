@@ -58,7 +58,7 @@ def test_json():
 @pytest.mark.parametrize("args, want", [
     (["localhost"], "that is no address"), (["192.0.2.7/32"], "that is no address"),
     ([""], "that is no address"), (["192.0.2.7", "smtp"], "no service of that name"),
-    ([], "explain ADDRESS"), (["::1", "echo", "x"], "explain ADDRESS")], ids=str)
+    (["::1", "echo", "x"], "explain [ADDRESS [SERVICE]]")], ids=str)
 def test_wrong_usage(args, want):
     with Control(CONF) as control:
         code, out, err = control.run("explain", *args)
@@ -104,7 +104,7 @@ def test_through_no_proxy():
         code, out, err = control.run("explain", "::1", "--through", "lb.example.org")
         assert code == EX_USAGE and out == "" and "that is no address" in err
         code, out, err = control.run("status", "--through", "::1")
-        assert code == EX_USAGE and "--through is for explain only" in err
+        assert code == EX_USAGE and "--through is for explain ADDRESS only" in err
 
 
 def test_by_the_files_alone():

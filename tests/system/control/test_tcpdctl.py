@@ -186,6 +186,8 @@ def test_json_status():
         assert echo == {"service": "echo", "speaks": "plain", "type": "stream",
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
+                        "backlog": 33, "full": False, "paused": False, "paused_usec": 0,
+                        "resized": False,
                         "old": 0, "resting": 0, "throttled_ms": 0,
                         "forbidden_calls": 0, "node": "ready", "refused": 0,
                         "proxy_local": 0} | {
@@ -552,7 +554,7 @@ LOG_ONLY = "--since, --result, --longer, --follow and --directory are for log on
 
 @pytest.mark.parametrize("args, words", [
     ([], "name a command: status, top, explain, sources, pardon, metrics, sessions, kick, log, reload, "
-         "stop, check, config, sockets apply, drain, ready or maint"),
+         "stop, check, config, sockets apply, pause, resume, resize, drain, ready, maint or events"),
     (["--peer=::1", "status"], "--peer is for sessions, kick and log only"),
     (["--older=1h", "log"], "--older and --doing are for sessions and kick only"),
     (["--follow", "metrics"], LOG_ONLY), (["--directory=/x", "status"], LOG_ONLY),
@@ -567,7 +569,10 @@ LOG_ONLY = "--since, --result, --longer, --follow and --directory are for log on
                                      "192.0.2.0/24, or 192.0.2.7 for that address alone"),
     (["status", "echo"], "status takes no argument"),
     (["start", "echo"], "there is no command start"),
-    (["explain"], "write: tcpdctl explain ADDRESS [SERVICE]"),
+    (["explain", "::1", "echo", "x"], "write: tcpdctl explain [ADDRESS [SERVICE]]"),
+    (["resize", "echo"], "write: tcpdctl resize SERVICE min=N spare=N max=N | reset"),
+    (["pause", "echo", "time"], "write: tcpdctl pause [SERVICE]"),
+    (["events", "echo"], "events takes no argument"),
     (["sockets"], "write: tcpdctl sockets apply"),
     (["sockets", "apply", "echo"], "write: tcpdctl sockets apply"),
     (["--dry-run", "status"], "--dry-run is for sockets apply only"),

@@ -50,6 +50,17 @@ def test_drain_ready(node):
     wait_for(lambda: "drained" not in node.daemon.status())
 
 
+def test_pause(node):
+    """Nobody serves: balancers are to send nobody, until the service is resumed. The agent goes on
+    when everything else is paused."""
+    for words in ["pause", "echo"], ["pause"]:
+        node.must(*words)
+        wait_for(lambda: node.ask() == DRAINED)
+        node.must("resume")
+        wait_for(lambda: node.ask() == UP)
+    assert node.daemon.is_serving()
+
+
 def test_all(node):
     """Without a name it is all services; `ready` takes them one by one, too."""
     node.must("drain")
@@ -95,7 +106,7 @@ WRONG = {
     "two lines": (["maint", "--reason", "a\nb"], 1, "a reason is 1 to 80"),
     "no ASCII": (["maint", "--reason", "größer"], 1, "a reason is 1 to 80"),
     "a reason to drain": (["drain", "--reason", "x"], EX_USAGE, "--reason is for maint only"),
-    "waiting for ready": (["ready", "--wait"], EX_USAGE, "--wait is for drain only"),
+    "waiting for ready": (["ready", "--wait"], EX_USAGE, "--wait is for drain and pause only"),
 }
 
 
