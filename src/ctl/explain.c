@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "access/explain.h"
@@ -13,89 +14,41 @@
 #include "ctl/fail.h"
 #include "ctl/json.h"
 #include "ctl/link.h"
+#include "view/fields.h"
 
-// One field of an a{sv}, whose name was read.
-static int read_field(sd_bus_message *reply, const char *name, struct explanation *ret)
-{
-    const struct {
-        const char *name;
-        const char **pointer;
-    } texts[] = {{"service", &ret->service},
-                 {"listener", &ret->listener},
-                 {"reason", &ret->reason},
-                 {"gets", &ret->gets}};
-    const struct {
-        const char *name;
-        char *room;
-        size_t size;
-    } copies[] = {{"rule", ret->rule, sizeof(ret->rule)},
-                  {"place", ret->place, sizeof(ret->place)},
-                  {"near", ret->near, sizeof(ret->near)},
-                  {"near_place", ret->near_place, sizeof(ret->near_place)},
-                  {"source", ret->source, sizeof(ret->source)},
-                  {"connections", ret->connections, sizeof(ret->connections)},
-                  {"rate", ret->rate, sizeof(ret->rate)},
-                  {"penalty", ret->penalty, sizeof(ret->penalty)}};
-    const char *contents, *text;
-    int is_served, r;
-    char type;
-
-    r = sd_bus_message_peek_type(reply, &type, &contents);
-    if (r < 0)
-        return r;
-    if (strcmp(name, "served") == 0 && strcmp(contents, "b") == 0) {
-        r = sd_bus_message_read(reply, "v", "b", &is_served);
-        ret->is_served = r >= 0 && is_served;
-        return r;
-    }
-    if (strcmp(contents, "s") != 0)
-        return sd_bus_message_skip(reply, "v");
-    r = sd_bus_message_read(reply, "v", "s", &text);
-    for (size_t i = 0; r >= 0 && i < ELEMENTS(texts); i++)
-        if (strcmp(name, texts[i].name) == 0)
-            *texts[i].pointer = text;
-    for (size_t i = 0; r >= 0 && i < ELEMENTS(copies); i++)
-        if (strcmp(name, copies[i].name) == 0)
-            (void)snprintf(copies[i].room, copies[i].size, "%s", text);
-    return r;
-}
-
-// One a{sv}. 1, 0 at the end, -errno.
-static int read_explanation(sd_bus_message *reply, struct explanation *ret)
-{
-    int r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-
-    *ret = (struct explanation){.service = "", .listener = "", .reason = "", .gets = ""};
-    if (r <= 0)
-        return r;
-    while ((r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-        const char *name;
-
-        r = sd_bus_message_read(reply, "s", &name);
-        if (r >= 0)
-            r = read_field(reply, name, ret);
-        if (r >= 0)
-            r = sd_bus_message_exit_container(reply);
-        if (r < 0)
-            return r;
-    }
-    if (r >= 0)
-        r = sd_bus_message_exit_container(reply);
-    return r < 0 ? r : 1;
-}
+static const struct field fields[] = {
+    TEXT(explanation, service),
+    TEXT(explanation, listener),
+    TEXT(explanation, reason),
+    TEXT(explanation, gets),
+    COPY(explanation, rule),
+    COPY(explanation, place),
+    COPY(explanation, near),
+    COPY(explanation, near_place),
+    COPY(explanation, source),
+    COPY(explanation, connections),
+    COPY(explanation, rate),
+    COPY(explanation, penalty),
+    {"served", offsetof(struct explanation, is_served), sizeof(bool), &field_boolean}};
+static const struct explanation nothing = {.service = "", .listener = "", .reason = "", .gets = ""};
 
 // Prints all as text, unless nobody wants that. 1: all serve it; 0: not all; -errno.
 static int read_all(sd_bus_message *reply, bool prints)
 {
-    struct explanation explanation;
+    struct field_list list = {.size = sizeof(nothing),
+                              .initial = &nothing,
+                              .fields = fields,
+                              .n_fields = ELEMENTS(fields)};
+    int r = fields_read_list(reply, &list);
+    const struct explanation *explanations = (const void *)list.items;
     bool is_served = true;
-    int r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
 
-    while (r > 0 && (r = read_explanation(reply, &explanation)) > 0) {
-        is_served = is_served && explanation.is_served;
+    for (size_t i = 0; r >= 0 && i < list.n; i++) {
+        is_served = is_served && explanations[i].is_served;
         if (prints)
-            explain_print(&explanation, stdout);
+            explain_print(&explanations[i], stdout);
     }
+    free(list.items);
     return r < 0 ? r : is_served;
 }
 

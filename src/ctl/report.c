@@ -13,9 +13,9 @@
 
 #include "base/base.h"
 #include "base/timespan.h"
-#include "ctl/fields.h"
 #include "ctl/json.h"
 #include "ctl/report_certificates.h"
+#include "view/fields.h"
 
 // Numbers of the protocol's types u and t; strings belong to the message.
 struct daemon {

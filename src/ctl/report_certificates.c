@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/base.h"
-#include "ctl/fields.h"
+#include "view/fields.h"
 
 #define COLUMNS  5
 #define CELL     128

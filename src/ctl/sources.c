@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -14,61 +16,22 @@
 #include "ctl/fail.h"
 #include "ctl/json.h"
 #include "ctl/link.h"
+#include "view/fields.h"
 
 struct source {
     const char *service, *listener, *source;
-    uint32_t connections;
-    uint64_t penalty_usec;
-    int is_refused;
+    uint64_t connections, penalty_usec;
+    bool is_refused;
 };
 
-// One field of an a{sv}, whose name was read.
-static int read_field(sd_bus_message *reply, const char *name, struct source *ret)
-{
-    const struct {
-        const char *name, *contents;
-        void *pointer;
-    } fields[] = {{"service", "s", &ret->service},
-                  {"listener", "s", &ret->listener},
-                  {"source", "s", &ret->source},
-                  {"connections", "u", &ret->connections},
-                  {"penalty_usec", "t", &ret->penalty_usec},
-                  {"refused", "b", &ret->is_refused}};
-    const char *contents;
-    char type;
-    int r = sd_bus_message_peek_type(reply, &type, &contents);
-
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < ELEMENTS(fields); i++)
-        if (strcmp(name, fields[i].name) == 0 && strcmp(contents, fields[i].contents) == 0)
-            return sd_bus_message_read(reply, "v", contents, fields[i].pointer);
-    return sd_bus_message_skip(reply, "v");
-}
-
-// One a{sv}. 1, 0 at the end, -errno.
-static int read_source(sd_bus_message *reply, struct source *ret)
-{
-    int r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-
-    *ret = (struct source){.service = "", .listener = "", .source = ""};
-    if (r <= 0)
-        return r;
-    while ((r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-        const char *name;
-
-        r = sd_bus_message_read(reply, "s", &name);
-        if (r >= 0)
-            r = read_field(reply, name, ret);
-        if (r >= 0)
-            r = sd_bus_message_exit_container(reply);
-        if (r < 0)
-            return r;
-    }
-    if (r >= 0)
-        r = sd_bus_message_exit_container(reply);
-    return r < 0 ? r : 1;
-}
+static const struct field fields[] = {
+    TEXT(source, service),
+    TEXT(source, listener),
+    TEXT(source, source),
+    NUMBER(source, connections),
+    NUMBER(source, penalty_usec),
+    {"refused", offsetof(struct source, is_refused), sizeof(bool), &field_boolean}};
+static const struct source nobody = {.service = "", .listener = "", .source = ""};
 
 static void print_source(const struct source *source)
 {
@@ -78,19 +41,21 @@ static void print_source(const struct source *source)
     if (source->penalty_usec > 0)
         (void)timespan_format(usec, penalty, sizeof(penalty));
     (void)snprintf(name, sizeof(name), "%s %s", source->service, source->listener);
-    (void)printf("%-27s %-27s %11" PRIu32 "  %-8s %s\n", name,
+    (void)printf("%-27s %-27s %11" PRIu64 "  %-8s %s\n", name,
                  source->source[0] ? source->source : "?", source->connections, penalty,
                  source->is_refused ? "refused" : "");
 }
 
 static int print_all(sd_bus_message *reply)
 {
-    struct source source;
-    int r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
+    struct field_list list = {
+        .size = sizeof(nobody), .initial = &nobody, .fields = fields, .n_fields = ELEMENTS(fields)};
+    int r = fields_read_list(reply, &list);
 
     (void)printf("%-27s %-27s %11s  %-8s\n", "LISTENER", "SOURCE", "CONNECTIONS", "PENALTY");
-    while (r > 0 && (r = read_source(reply, &source)) > 0)
-        print_source(&source);
+    for (size_t i = 0; i < list.n; i++)
+        print_source(&((const struct source *)(const void *)list.items)[i]);
+    free(list.items);
     return r;
 }
 

@@ -6,75 +6,14 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "view/fields.h"
 
-enum kind { TEXT, NUMBER, BOOLEAN, LIST, HISTOGRAM };
-
-// A member of a dictionary, and where it goes.
-struct member {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-};
-
-#define MEMBER(type, name, kind)                 \
-    {                                            \
-#name, kind, offsetof(struct type, name) \
-    }
-
-static const struct member daemon_members[] = {
-    MEMBER(counters_daemon, version, TEXT),
-    MEMBER(counters_daemon, state, TEXT),
-    MEMBER(counters_daemon, pid, NUMBER),
-    {"started", NUMBER, offsetof(struct counters_daemon, started_usec)},
-    MEMBER(counters_daemon, generation, NUMBER),
-    MEMBER(counters_daemon, addresses_not_served, NUMBER),
-    MEMBER(counters_daemon, reload_is_good, BOOLEAN),
-    MEMBER(counters_daemon, reloads, LIST),
-};
-
-static const struct member pool_members[] = {
-    MEMBER(counters_pool, service, TEXT),         MEMBER(counters_pool, listener, TEXT),
-    MEMBER(counters_pool, begun, NUMBER),         MEMBER(counters_pool, received, NUMBER),
-    MEMBER(counters_pool, sent, NUMBER),          MEMBER(counters_pool, accept_errors, NUMBER),
-    MEMBER(counters_pool, results, LIST),         MEMBER(counters_pool, workers, LIST),
-    MEMBER(counters_pool, refused, LIST),         MEMBER(counters_pool, exits, LIST),
-    MEMBER(counters_pool, duration, HISTOGRAM),   MEMBER(counters_pool, wait, HISTOGRAM),
-    MEMBER(counters_pool, reply, HISTOGRAM),      MEMBER(counters_pool, min, NUMBER),
-    MEMBER(counters_pool, spare, NUMBER),         MEMBER(counters_pool, max, NUMBER),
-    MEMBER(counters_pool, queue, NUMBER),         MEMBER(counters_pool, queue_limit, NUMBER),
-    MEMBER(counters_pool, full_usec, NUMBER),     MEMBER(counters_pool, starts, NUMBER),
-    MEMBER(counters_pool, fork_failures, NUMBER), MEMBER(counters_pool, is_throttled, BOOLEAN),
-};
-
-static int read_number(sd_bus_message *reply, const char *type, uint64_t *ret)
+static int read_list(sd_bus_message *reply, void *place, size_t place_size)
 {
-    uint32_t narrow;
-    int r;
-
-    if (strcmp(type, "t") == 0)
-        return sd_bus_message_read(reply, "v", "t", ret);
-    if (strcmp(type, "u") != 0)
-        return sd_bus_message_skip(reply, "v");
-    r = sd_bus_message_read(reply, "v", "u", &narrow);
-    if (r >= 0)
-        *ret = narrow;
-    return r;
-}
-
-static int read_boolean(sd_bus_message *reply, bool *ret)
-{
-    int value;
-    int r = sd_bus_message_read(reply, "v", "b", &value);
-
-    if (r >= 0)
-        *ret = value != 0;
-    return r;
-}
-
-static int read_list(sd_bus_message *reply, struct counters_list *ret)
-{
+    struct counters_list *ret = place;
     int r = sd_bus_message_enter_container(reply, 'v', "a{st}");
 
+    (void)place_size;
     if (r >= 0)
         r = sd_bus_message_enter_container(reply, 'a', "{st}");
     while (r >= 0) {
@@ -95,13 +34,15 @@ static int read_list(sd_bus_message *reply, struct counters_list *ret)
 }
 
 // One with other bounds is another version's, and left out.
-static int read_histogram(sd_bus_message *reply, struct histogram *ret)
+static int read_histogram(sd_bus_message *reply, void *place, size_t place_size)
 {
+    struct histogram *ret = place;
     const void *counts = NULL;
     size_t size = 0;
     uint64_t sum = 0;
     int r = sd_bus_message_enter_container(reply, 'v', "(att)");
 
+    (void)place_size;
     if (r >= 0)
         r = sd_bus_message_enter_container(reply, 'r', "att");
     if (r >= 0)
@@ -117,61 +58,43 @@ static int read_histogram(sd_bus_message *reply, struct histogram *ret)
     return r < 0 ? r : sd_bus_message_exit_container(reply);
 }
 
-// The variant that comes next; one of another type is passed over.
-static int read_member(sd_bus_message *reply, const struct member *member, void *into)
-{
-    static const char *const types[] = {
-        [TEXT] = "s", [BOOLEAN] = "b", [LIST] = "a{st}", [HISTOGRAM] = "(att)"};
-    void *place = (char *)into + member->offset;
-    const char *type;
-    char kind;
-    int r = sd_bus_message_peek_type(reply, &kind, &type);
+static const struct field_type list = {"a{st}", read_list};
+static const struct field_type histogram = {"(att)", read_histogram};
 
-    if (r < 0)
-        return r;
-    if (member->kind == NUMBER)
-        return read_number(reply, type, place);
-    if (strcmp(type, types[member->kind]) != 0)
-        return sd_bus_message_skip(reply, "v");
-    if (member->kind == TEXT)
-        return sd_bus_message_read(reply, "v", "s", place);
-    if (member->kind == BOOLEAN)
-        return read_boolean(reply, place);
-    return member->kind == LIST ? read_list(reply, place) : read_histogram(reply, place);
-}
+#define LIST(type, name)      FIELD(type, name, &list)
+#define HISTOGRAM(type, name) FIELD(type, name, &histogram)
 
-// A dictionary. 1, 0 at the end of an array, -errno.
-static int read_members(sd_bus_message *reply, const struct member *members, size_t n, void *into)
-{
-    int r = sd_bus_message_enter_container(reply, 'a', "{sv}");
+static const struct field daemon_members[] = {
+    TEXT(counters_daemon, version),
+    TEXT(counters_daemon, state),
+    NUMBER(counters_daemon, pid),
+    {"started", offsetof(struct counters_daemon, started_usec), sizeof(uint64_t), &field_number},
+    NUMBER(counters_daemon, generation),
+    NUMBER(counters_daemon, addresses_not_served),
+    BOOLEAN(counters_daemon, reload_is_good),
+    LIST(counters_daemon, reloads),
+};
 
-    if (r <= 0)
-        return r;
-    while ((r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-        const char *name;
-        size_t i = 0;
-
-        r = sd_bus_message_read(reply, "s", &name);
-        while (r >= 0 && i < n && strcmp(members[i].name, name) != 0)
-            i++;
-        if (r >= 0)
-            r = i < n ? read_member(reply, &members[i], into) : sd_bus_message_skip(reply, "v");
-        if (r >= 0)
-            r = sd_bus_message_exit_container(reply);
-        if (r < 0)
-            return r;
-    }
-    if (r >= 0)
-        r = sd_bus_message_exit_container(reply);
-    return r < 0 ? r : 1;
-}
+static const struct field pool_members[] = {
+    TEXT(counters_pool, service),         TEXT(counters_pool, listener),
+    NUMBER(counters_pool, begun),         NUMBER(counters_pool, received),
+    NUMBER(counters_pool, sent),          NUMBER(counters_pool, accept_errors),
+    LIST(counters_pool, results),         LIST(counters_pool, workers),
+    LIST(counters_pool, refused),         LIST(counters_pool, exits),
+    HISTOGRAM(counters_pool, duration),   HISTOGRAM(counters_pool, wait),
+    HISTOGRAM(counters_pool, reply),      NUMBER(counters_pool, min),
+    NUMBER(counters_pool, spare),         NUMBER(counters_pool, max),
+    NUMBER(counters_pool, queue),         NUMBER(counters_pool, queue_limit),
+    NUMBER(counters_pool, full_usec),     NUMBER(counters_pool, starts),
+    NUMBER(counters_pool, fork_failures), BOOLEAN(counters_pool, is_throttled),
+};
 
 int counters_read(sd_bus_message *reply, struct counters *ret)
 {
     int r;
 
     *ret = (struct counters){.daemon = {.version = "", .state = ""}};
-    r = read_members(reply, daemon_members, ELEMENTS(daemon_members), &ret->daemon);
+    r = fields_read(reply, daemon_members, ELEMENTS(daemon_members), &ret->daemon);
     if (r >= 0)
         r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
     while (r > 0) {
@@ -183,7 +106,7 @@ int counters_read(sd_bus_message *reply, struct counters *ret)
         }
         ret->pools = pools;
         pools[ret->n] = (struct counters_pool){.service = "", .listener = ""};
-        r = read_members(reply, pool_members, ELEMENTS(pool_members), &pools[ret->n]);
+        r = fields_read(reply, pool_members, ELEMENTS(pool_members), &pools[ret->n]);
         ret->n += r > 0;
     }
     if (r >= 0)

@@ -1,32 +1,75 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/fields.h"
+#include "view/fields.h"
 
 #include <errno.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Reads the variant that comes next into the field; one of another type is passed over.
-static int read_field(sd_bus_message *message, const struct field *field, void *into)
+static int read_text(sd_bus_message *message, void *place, size_t size)
 {
-    void *place = (char *)into + field->offset;
+    (void)size;
+    return sd_bus_message_read(message, "v", "s", place);
+}
+
+static int read_copy(sd_bus_message *message, void *place, size_t size)
+{
+    const char *text;
+    int r = sd_bus_message_read(message, "v", "s", &text);
+
+    if (r >= 0)
+        (void)snprintf(place, size, "%s", text);
+    return r;
+}
+
+static int read_number(sd_bus_message *message, void *place, size_t size)
+{
     const char *contents;
     uint32_t narrow;
     char type;
     int r = sd_bus_message_peek_type(message, &type, &contents);
 
+    (void)size;
     if (r < 0)
         return r;
-    if (field->text && strcmp(contents, "s") == 0)
-        return sd_bus_message_read(message, "v", "s", place);
-    if (!field->text && strcmp(contents, "t") == 0)
+    if (strcmp(contents, "t") == 0)
         return sd_bus_message_read(message, "v", "t", place);
-    if (field->text || strcmp(contents, "u") != 0)
+    if (strcmp(contents, "u") != 0)
         return sd_bus_message_skip(message, "v");
     r = sd_bus_message_read(message, "v", "u", &narrow);
     if (r >= 0)
         *(uint64_t *)place = narrow;
     return r;
+}
+
+static int read_boolean(sd_bus_message *message, void *place, size_t size)
+{
+    int value;
+    int r = sd_bus_message_read(message, "v", "b", &value);
+
+    (void)size;
+    if (r >= 0)
+        *(bool *)place = value != 0;
+    return r;
+}
+
+const struct field_type field_text = {"s", read_text};
+const struct field_type field_copy = {"s", read_copy};
+const struct field_type field_number = {NULL, read_number};
+const struct field_type field_boolean = {"b", read_boolean};
+
+// Reads the variant that comes next into the field.
+static int read_field(sd_bus_message *message, const struct field *field, void *into)
+{
+    const char *contents;
+    char type;
+    int r = sd_bus_message_peek_type(message, &type, &contents);
+
+    if (r < 0)
+        return r;
+    if (type != 'v' || (field->type->contents && strcmp(contents, field->type->contents) != 0))
+        return sd_bus_message_skip(message, "v");
+    return field->type->read(message, (char *)into + field->offset, field->size);
 }
 
 int fields_read(sd_bus_message *message, const struct field *fields, size_t n, void *into)
