@@ -58,11 +58,11 @@ static int read_histogram(sd_bus_message *reply, void *place, size_t place_size)
     return r < 0 ? r : sd_bus_message_exit_container(reply);
 }
 
-static const struct field_type list = {"a{st}", read_list};
-static const struct field_type histogram = {"(att)", read_histogram};
+static const struct field_type list_type = {"a{st}", read_list};
+static const struct field_type histogram_type = {"(att)", read_histogram};
 
-#define LIST(type, name)      FIELD(type, name, &list)
-#define HISTOGRAM(type, name) FIELD(type, name, &histogram)
+#define LIST(type, name)      FIELD(type, name, &list_type)
+#define HISTOGRAM(type, name) FIELD(type, name, &histogram_type)
 
 static const struct field daemon_members[] = {
     TEXT(counters_daemon, version),
@@ -120,4 +120,12 @@ void counters_done(struct counters *counters)
 {
     free(counters->pools);
     *counters = (struct counters){.daemon = {.version = "", .state = ""}};
+}
+
+uint64_t counters_number(const struct counters_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->names[i], name) == 0)
+            return list->numbers[i];
+    return 0;
 }

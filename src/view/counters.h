@@ -44,3 +44,6 @@ struct counters {
 // Reads the answer, which must stay as long as what was read. 0 or -errno; then it is empty.
 int counters_read(sd_bus_message *reply, struct counters *ret);
 void counters_done(struct counters *counters);
+
+// The number of that name; 0: it has none.
+uint64_t counters_number(const struct counters_list *list, const char *name);

@@ -21,6 +21,7 @@ struct family {
 struct printer {
     FILE *stream;
     enum metrics_format format;
+    bool has_histograms;
     const struct family *family;
 };
 
@@ -277,7 +278,7 @@ static void print_pools(struct printer *printer, const struct counters *counters
     for (size_t k = 0; k < counters->n; k++)
         print_number(printer, &counters->pools[k], (struct label){0},
                      counters->pools[k].is_throttled);
-    for (size_t i = 0; i < ELEMENTS(histograms); i++) {
+    for (size_t i = 0; printer->has_histograms && i < ELEMENTS(histograms); i++) {
         print_head(printer, &histograms[i].family);
         for (size_t k = 0; k < counters->n; k++)
             print_histogram(
@@ -286,17 +287,30 @@ static void print_pools(struct printer *printer, const struct counters *counters
     }
 }
 
-void metrics_print(FILE *stream, enum metrics_format format, const struct counters *counters)
+static void print_all(struct printer *printer, const struct counters *counters)
 {
     static const struct family up = {"tcpd_up", GAUGE, NULL, "1 where tcpd answers."};
+
+    print_head(printer, &up);
+    print_number(printer, NULL, (struct label){0}, counters != NULL);
+    if (counters)
+        print_daemon(printer, &counters->daemon);
+    if (counters && counters->n > 0)
+        print_pools(printer, counters);
+    if (printer->format == METRICS_OPEN)
+        (void)fputs("# EOF\n", printer->stream);
+}
+
+void metrics_print(FILE *stream, enum metrics_format format, const struct counters *counters)
+{
+    struct printer printer = {.stream = stream, .format = format, .has_histograms = true};
+
+    print_all(&printer, counters);
+}
+
+void metrics_print_short(FILE *stream, enum metrics_format format, const struct counters *counters)
+{
     struct printer printer = {.stream = stream, .format = format};
 
-    print_head(&printer, &up);
-    print_number(&printer, NULL, (struct label){0}, counters != NULL);
-    if (counters)
-        print_daemon(&printer, &counters->daemon);
-    if (counters && counters->n > 0)
-        print_pools(&printer, counters);
-    if (format == METRICS_OPEN)
-        (void)fputs("# EOF\n", stream);
+    print_all(&printer, counters);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// ctl/json.c: D-Bus values as JSON. Messages are made by sd-bus, on a connection that goes nowhere.
+// view/json.c: D-Bus values as JSON. Messages are made by sd-bus, on a connection that goes nowhere.
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>
 
-#include "ctl/json.h"
+#include "view/json.h"
 #include "unit.h"
 
 static sd_bus *bus;
