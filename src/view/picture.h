@@ -13,7 +13,7 @@ void picture_workers(struct html *html, const struct counters *counters);
 void picture_histogram(struct html *html, const char *name, const char *title,
                        const struct histogram *histogram);
 
-#define PICTURE_BOUND_MAX 16
+#define PICTURE_BOUND_MAX 24
 
 // "0.1 ms", "2 s", "above": the bucket's bound.
 const char *picture_bound(size_t i, char text[PICTURE_BOUND_MAX]);

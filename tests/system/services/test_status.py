@@ -15,7 +15,7 @@ import time
 import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SANITIZED, configuration, read_all,
-                     read_exactly, reset, run, service, start, wait_for)
+                     read_exactly, reset, run, service, wait_for)
 
 TCPDCTL = BUILD / "tcpdctl"
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -269,43 +269,34 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module")
-def steady(tmp_path_factory):
-    """One for all that is bad, which must stand it all."""
-    control = tmp_path_factory.mktemp("status") / "control"
-    with start(serving(control, service("echo", **ONE))) as daemon:
-        yield daemon
-        assert not daemon.log_matches("killed|dumped core|exited with")
-        assert daemon.is_serving() and ask(daemon, "/healthz").body == b"ok\n"
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_bad_requests(tcpd, control, pieces):
+    """7.3. Each has its answer, however it comes; and the worker is the same afterwards."""
+    with tcpd(serving(control, service("echo", **ONE), **ONE)) as daemon:
+        [worker] = daemon.workers("status")
+        for name, (request, status) in BAD.items():
+            with daemon.connect("status") as sock:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                half = len(request) // 2 if pieces == 2 else 0
+                with contextlib.suppress(ConnectionError):
+                    sock.sendall(request[:half])
+                    sock.sendall(request[half:])
+                    sock.shutdown(socket.SHUT_WR)
+                said = read_all(sock)
+            assert (Answer(said).status if said else None) == status, name
+        assert daemon.workers("status") == [worker] and daemon.is_serving()
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_requests(steady, name):
-    """7.3. With an answer; and with one byte after the other the same."""
-    request, status = BAD[name]
-    for pieces in (1, 2):
-        with steady.connect("status") as sock:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            half = len(request) // 2 if pieces == 2 else 0
-            with contextlib.suppress(ConnectionError):
-                sock.sendall(request[:half])
-                sock.sendall(request[half:])
-                sock.shutdown(socket.SHUT_WR)
-            said = read_all(sock)
-        if status is None:
-            assert said == b""
-        else:
-            assert Answer(said).status == status
-
-
-def test_a_client_that_leaves(steady):
+def test_a_client_that_leaves(tcpd, control):
     """In the middle of its request, and of the answer."""
-    for request in (b"GET / HT", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"):
-        for _ in range(20):
-            sock = steady.connect("status")
-            sock.sendall(request)
-            reset(sock)
-    assert ask(steady, "/healthz").status == 200
+    with tcpd(serving(control, **ONE)) as daemon:
+        [worker] = daemon.workers("status")
+        for request in (b"GET / HT", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"):
+            for _ in range(20):
+                sock = daemon.connect("status")
+                sock.sendall(request)
+                reset(sock)
+        assert ask(daemon, "/healthz").status == 200 and daemon.workers("status") == [worker]
 
 
 def test_a_byte_now_and_then(tcpd, control):
