@@ -146,9 +146,21 @@ static const char *type_of(const struct status_wish *wish)
     }
 }
 
+// Which of the services are those for whose sake nobody comes.
+static bool tells(const char *service, const void *data)
+{
+    const struct config *config = data;
+
+    for (size_t i = 0; i < config->n_services; i++)
+        if (strcmp(config->services[i].name, service) == 0)
+            return config->services[i].handler->is_agent ||
+                   config->services[i].handler->asks_master;
+    return false;
+}
+
 static void send_health(struct tcpd_session *session, const struct status_look *look, bool is_head)
 {
-    bool is_good = status_is_healthy(&look->status, tcpd_service(this_worker));
+    bool is_good = status_is_healthy(&look->status, tells, this_worker->config);
     struct status_answer answer = {.status = 200, .type = "text/plain; charset=utf-8"};
 
     if (!is_good) {

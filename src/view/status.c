@@ -57,7 +57,8 @@ void status_done(struct status *status)
     *status = nothing;
 }
 
-bool status_is_healthy(const struct status *status, const char *but)
+bool status_is_healthy(const struct status *status,
+                       bool (*tells)(const char *service, const void *data), const void *data)
 {
     const char *state = status->daemon.state;
     size_t n = 0, n_drained = 0;
@@ -67,7 +68,7 @@ bool status_is_healthy(const struct status *status, const char *but)
     for (size_t i = 0; i < status->n_pools; i++) {
         const struct status_pool *pool = &status->pools[i];
 
-        if (strcmp(pool->service, but) == 0)
+        if (tells(pool->service, data))
             continue;
         n++;
         n_drained += strcmp(pool->node, "drain") == 0 || strcmp(pool->node, "maint") == 0;

@@ -35,9 +35,10 @@ struct status {
 int status_read(sd_bus_message *reply, struct status *ret);
 void status_done(struct status *status);
 
-// Whether clients should come here: tcpd serves, and some service other than that one (which tells
-// it) is not drained.
-bool status_is_healthy(const struct status *status, const char *but);
+// Whether clients should come here: tcpd serves, and some service is not drained, without those
+// that only tell of others.
+bool status_is_healthy(const struct status *status,
+                       bool (*tells)(const char *service, const void *data), const void *data);
 
 // {"daemon":{...},"pools":[{...},...],...} and a newline. 0 or -errno.
 int status_print_json(FILE *stream, sd_bus_message *reply);

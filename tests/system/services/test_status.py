@@ -121,7 +121,7 @@ def test_json(tcpd, control):
 
 def test_health(tcpd, control):
     """503 when all other services are drained, and while tcpd stops."""
-    conf = serving(control, service("echo"), service("hello"))
+    conf = serving(control, service("echo"), service("hello"), service("agent"))
     with tcpd("drain_delay = 30s\n" + conf) as daemon:
         assert ask(daemon, "/healthz").body == b"ok\n"
         assert tcpdctl(control, "drain", "echo").returncode == EX_OK

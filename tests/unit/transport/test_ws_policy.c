@@ -2,6 +2,8 @@
 // ws_policy.c: which hosts are ours, which pages may come in.
 
 #include "transport/websocket/ws_policy.h"
+
+#include "transport/http_host.h"
 #include "unit.h"
 
 static struct http_text text_of(const char *text)
