@@ -90,7 +90,7 @@ static void print_summary(struct html *html, const struct page *page)
     html_open(html, "p");
     html_attribute(html, "id", "summary");
     html_element(html, "strong", daemon->state, daemon->state);
-    html_format(html, " · up %s · %s · generation %" PRIu64,
+    html_format(html, " · up %s · version %s · generation %" PRIu64,
                 figure_age(daemon->uptime_usec, uptime, sizeof(uptime)), daemon->version,
                 daemon->generation);
     html_close(html, "p");

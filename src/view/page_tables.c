@@ -118,8 +118,8 @@ static void print_caption(struct html *html, const struct page *page)
 void page_print_services(struct html *html, const struct page *page)
 {
     static const char *const columns[] = {
-        "Service", "Listener", "State",   "Busy", "Workers", "Maximum",  "Queue",  "Sessions",
-        "per s",   "In B/s",   "Out B/s", "50%",  "99%",     "Wait 99%", "Failed", "Refused"};
+        "Service",    "Listener", "State",   "Busy", "Workers", "Maximum",  "Queue",  "Sessions",
+        "Sessions/s", "In B/s",   "Out B/s", "50%",  "99%",     "Wait 99%", "Failed", "Refused"};
     static const struct rates_choice all = {.service = "", .words = ""};
     struct rates_view view;
 

@@ -170,7 +170,8 @@ def test_a_narrow_screen(tcpd, browser, control):
                      deviceScaleFactor=1, mobile=False)
         browser.open(page(daemon))
         browser.wait("document.getElementById('pause').hidden === false")
-        assert browser.run("return document.documentElement.scrollWidth") == 320
+        assert browser.run("const all = document.documentElement;"
+                           "return [innerWidth, all.scrollWidth - all.clientWidth]") == [320, 0]
         assert browser.run("const wide = document.getElementById('services');"
                            "return wide.scrollWidth > wide.clientWidth")
 
@@ -254,8 +255,8 @@ def test_screenshots(tcpd, browser, control, tmp_path):
                 assert sock.recv(1)
         for _ in range(3):
             held.enter_context(daemon.connect("echo"))
-        browser.tell("Emulation.setDeviceMetricsOverride", width=1100, height=900,
-                     deviceScaleFactor=1, mobile=False)
+        browser.tell("Emulation.setDeviceMetricsOverride", width=1280, height=960,
+                     deviceScaleFactor=1, mobile=True)
         sizes = {}
         for scheme in ("light", "dark"):
             browser.tell("Emulation.setEmulatedMedia",

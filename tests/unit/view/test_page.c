@@ -113,7 +113,7 @@ static void test_page(void **state)
     check_form("page", html);
     check_has(html, "<title>tcpd on host&lt;1&gt;</title>");
     check_has(html, "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>");
-    check_has(html, "<strong class=\"running\">running</strong> · up 3d4h · 0.1.0 · generation 7");
+    check_has(html, "<strong class=\"running\">running</strong> · up 3d4h · version 0.1.0 · generation 7");
     check_has(html, "<th scope=\"row\">echo</th><td class=\"text\">" ESCAPED "</td>");
     check_has(html, "rates come with the next look");
     assert_null(strstr(html, LISTENER));
