@@ -18,7 +18,7 @@ quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-models check-system check-nodes check-systemd check-faults check-browser check-tls-scanners rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-models check-system check-nodes check-systemd check-faults check-browser screenshots check-tls-scanners rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
@@ -246,10 +246,14 @@ check-faults: all $(MODULES) ## each system call that tcpd makes fails once, in 
 check-models: ## the model of what workers and master share, with Debian's spin, where it is installed
 	@tools/check-models $(BUILD)
 
-check-browser: all ## a real browser at WebSocket services: Debian's chromium, where it can be had
+check-browser: all ## a real browser at WebSocket services and the status page: Debian's chromium, where it can be had
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
 	@tools/deps $(BROWSER_DEPS) || echo "check-browser: these cannot be installed here"
 	@tools/check-browser $(BUILD) $(PYTHON) $(ARGS)
+
+screenshots: all ## docs/status-light.png and -dark.png anew, of the status page under a staged load
+	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS) $(BROWSER_DEPS)
+	@TCPD_SCREENSHOTS=docs tools/check-browser $(BUILD) $(PYTHON) -k test_screenshots
 
 check-tls-scanners: all ## testssl.sh and sslscan at services behind TLS: a minute or two
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
@@ -424,6 +428,7 @@ install-server: all units install-$(SCOPE) ## the daemon, its tools and units
 	$(call put,644,$(DOCDIR),README.md CONTRIBUTING.md)
 	$(call put,644,$(DOCDIR)/docs,$(wildcard docs/*))
 	$(call put_text,$(DOCDIR)/examples,$(EXAMPLES))
+	$(call put,644,$(DOCDIR)/examples/prometheus,$(wildcard examples/prometheus/*))
 	@install -d '$(DESTDIR)$(MODULEDIR)'
 	@[ -e '$(DESTDIR)$(CONFDIR)/tcpd.conf' ] || \
 	    sed $(PATHS) $(call IN_SCOPE,-e 's/^#socket_units = yes/socket_units = no/') etc/tcpd.conf | \

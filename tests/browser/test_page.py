@@ -242,7 +242,7 @@ def test_restart(tcpd, browser, control):
 def test_screenshots(tcpd, browser, control, tmp_path):
     """For README.md, with TCPD_SCREENSHOTS=FOLDER kept there: a service at its maximum, one that is
     busy."""
-    folder = Path(os.environ.get("TCPD_SCREENSHOTS", tmp_path))
+    folder = Path(os.environ.get("TCPD_SCREENSHOTS") or tmp_path)
     conf = serving(control, service("echo", backlog=64, min_workers=4, max_workers=8, spare_workers=0),
                    service("quiz", "hello", min_workers=24, max_workers=32), service("web", "discard"))
     with tcpd(conf) as daemon, contextlib.ExitStack() as held:
