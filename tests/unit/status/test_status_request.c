@@ -262,9 +262,9 @@ static void test_names(void **state)
     static const struct {
         const char *text;
         bool is_name;
-    } rows[] = {{"a", true},      {"status.example.org", true}, {"a_b-c", true}, {"", false},
-                {"a:1", false},   {"127.0.0.1", false},         {"[::1]", false}, {"*", false},
-                {"a b", false},   {"http://a", false},          {"a/", false}};
+    } rows[] = {{"a", true},    {"status.example.org", true}, {"a_b-c", true},  {"", false},
+                {"a:1", false}, {"127.0.0.1", false},         {"[::1]", false}, {"*", false},
+                {"a b", false}, {"http://a", false},          {"a/", false}};
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(rows); i++)

@@ -30,9 +30,8 @@ static struct counters_pool pool_full = {
 static struct status_pool status_pool = {"echo", LISTENER, "ready", ""};
 static struct status_lack lack = {"web", "*:80", "<b>taken"};
 
-static struct counters now = {.daemon = {.version = "0.1.0", .state = "running"},
-                              .pools = &pool_full,
-                              .n = 1};
+static struct counters now = {
+    .daemon = {.version = "0.1.0", .state = "running"}, .pools = &pool_full, .n = 1};
 static struct status status = {.daemon = {.version = "0.1.0",
                                           .state = "running",
                                           .reload_problem = "",
@@ -113,7 +112,9 @@ static void test_page(void **state)
     check_form("page", html);
     check_has(html, "<title>tcpd on host&lt;1&gt;</title>");
     check_has(html, "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>");
-    check_has(html, "<strong class=\"running\">running</strong> · up 3d4h · version 0.1.0 · generation 7");
+    check_has(
+        html,
+        "<strong class=\"running\">running</strong> · up 3d4h · version 0.1.0 · generation 7");
     check_has(html, "<th scope=\"row\">echo</th><td class=\"text\">" ESCAPED "</td>");
     check_has(html, "rates come with the next look");
     assert_null(strstr(html, LISTENER));
@@ -155,8 +156,8 @@ static void test_rates(void **state)
 {
     struct counters_pool earlier = pool_full;
     const struct counters before = {.daemon = now.daemon, .pools = &earlier, .n = 1};
-    struct page page = {.machine = "h", .status = &status, .now = &now, .before = &before,
-                        .usec = 4000000};
+    struct page page = {
+        .machine = "h", .status = &status, .now = &now, .before = &before, .usec = 4000000};
     char *html;
 
     (void)state;
