@@ -296,7 +296,7 @@ FUZZ_DEPS := clang libclang-rt-14-dev # of Debian 12
 TIME      ?= 60s
 
 # Objects of their own, with clang, whatever CC is.
-FUZZ_CC   = clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' $(PATH_CFLAGS) -Isrc -Itests/unit/transport \
+FUZZ_CC   = clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' $(PATH_CFLAGS) -Isrc -Itests/unit/transport -Itests/unit/view \
             -DWS_BUFFER_SIZE=300 -MMD -MP -Wall -Wextra $(if $(WERROR),-Werror) -O2 -gdwarf-4
 FUZZ_LIBS = $(shell pkg-config --libs $(LIBS)) $(WEBSOCKET_LIBS)
 FUZZ_SANITIZER := address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -120,9 +120,9 @@ static struct http_text part_of(const char *begin, const char *end)
 static int read_query(struct status_wish *wish, int takes, struct http_text query,
                       const char **ret_why)
 {
-    const char *begin = query.data, *last = query.data + query.length;
+    const char *begin = query.data, *last = begin ? begin + query.length : NULL;
 
-    while (begin && begin < last) {
+    while (begin < last) {
         const char *and = memchr(begin, '&', (size_t)(last - begin));
         const char *end = and? and : last;
         const char *is = memchr(begin, '=', (size_t)(end - begin));

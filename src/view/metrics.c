@@ -50,22 +50,27 @@ static void print_head(struct printer *printer, const struct family *family)
 }
 
 // What stands between quotes: both formats escape the same there.
+static void print_character(FILE *stream, char c)
+{
+    if (c == '\n')
+        (void)fputs("\\n", stream);
+    else if (c == '\\' || c == '"')
+        (void)fprintf(stream, "\\%c", c);
+    else
+        (void)fputc(c, stream);
+}
+
 static void print_escaped(FILE *stream, const char *text)
 {
     for (; *text != '\0'; text++)
-        if (*text == '\n')
-            (void)fputs("\\n", stream);
-        else if (*text == '\\' || *text == '"')
-            (void)fprintf(stream, "\\%c", *text);
-        else
-            (void)fputc(*text, stream);
+        print_character(stream, *text);
 }
 
 // A label's value as names of ours have it: "first byte timeout" is first_byte_timeout.
 static void print_word(FILE *stream, const char *text)
 {
     for (; *text != '\0'; text++)
-        (void)fputc(*text == ' ' ? '_' : *text, stream);
+        print_character(stream, *text == ' ' ? '_' : *text);
 }
 
 struct label {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "html_form.h"
 #include "unit.h"
 
 #define LISTENER "unix:/tmp/a\"b\\c<d>&\xc3\xa9"
@@ -55,46 +56,12 @@ static char *print(const struct page *page, bool is_part)
     return text;
 }
 
-static bool is_void(const char *name, size_t n)
-{
-    static const char *const names[] = {"meta", "link", "!DOCTYPE"};
-
-    for (size_t i = 0; i < ELEMENTS(names); i++)
-        if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
-            return true;
-    return false;
-}
-
-// Each element is closed by its own end, in order; quotes come in pairs within a tag.
 static void check_form(const char *row, const char *html)
 {
-    const char *open[64];
-    size_t lengths[64], depth = 0;
+    const char *fault = html_fault(html);
 
-    for (const char *c = strchr(html, '<'); c; c = strchr(c, '<')) {
-        bool is_end = c[1] == '/', is_quoted = false, is_empty;
-        const char *name = c + 1 + is_end;
-        size_t n = strcspn(name, " />");
-
-        for (c++; *c != '\0' && (is_quoted || *c != '>'); c++) {
-            check_true(row, *c != '<');
-            is_quoted ^= *c == '"';
-        }
-        check_true(row, *c == '>');
-        is_empty = c[-1] == '/';
-        if (is_end) {
-            check_true(row, depth > 0);
-            depth--;
-            if (lengths[depth] != n || memcmp(open[depth], name, n) != 0)
-                fail_msg("%s: </%.*s> ends <%.*s>", row, (int)n, name, (int)lengths[depth],
-                         open[depth]);
-        } else if (!is_empty && !is_void(name, n)) {
-            check_true(row, depth < ELEMENTS(open));
-            open[depth] = name;
-            lengths[depth++] = n;
-        }
-    }
-    check_number(row, depth, 0);
+    if (fault)
+        fail_msg("%s: not well-formed at %.60s", row, fault);
 }
 
 static void check_has(const char *html, const char *wanted)
