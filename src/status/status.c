@@ -63,7 +63,7 @@ static int read_request(struct tcpd_session *session, struct http_request *reque
     return status == HTTP_WHOLE ? 200 : status;
 }
 
-// The name of a service that is asked for and that there is none of; NULL: all are there.
+// Whether there is no service of a name that is asked for.
 static bool lacks_service(const struct status_wish *wish, const struct counters *counters)
 {
     char name[HTTP_LINE_MAX];

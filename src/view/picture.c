@@ -53,7 +53,7 @@ struct box {
     uint64_t x, y, width, height;
 };
 
-// A rectangle, in which a tip may come, until end_box().
+// A rectangle, whose further attributes may come, and a tip within it.
 static void open_box(struct html *html, struct box box, const char *kind)
 {
     html_open(html, "rect");
@@ -86,6 +86,19 @@ static void define_patterns(struct html *html)
     html_close(html, "defs");
 }
 
+static void draw_state(struct html *html, struct box box, size_t i)
+{
+    char fill[32];
+
+    (void)snprintf(fill, sizeof(fill), "url(#%s)", states[i].state);
+    open_box(html, box, "worker");
+    if (states[i].path)
+        html_attribute(html, "fill", fill);
+    else
+        html_attribute(html, "data-state", states[i].state);
+    html_end(html);
+}
+
 // The bar ends at the maximum; what garbage would have beyond it is cut.
 static void draw_pool(struct html *html, const struct counters_pool *pool, uint64_t y)
 {
@@ -102,21 +115,13 @@ static void draw_pool(struct html *html, const struct counters_pool *pool, uint6
     for (size_t i = 0; i < ELEMENTS(states); i++) {
         uint64_t n = counters_number(&pool->workers, states[i].state);
         uint64_t from, to;
-        char fill[32];
 
         n = n < max - sum ? n : max - sum;
         from = sum * WIDTH / max;
         sum += n;
         to = sum * WIDTH / max;
-        if (to == from)
-            continue;
-        open_box(html, (struct box){from, y + 18, to - from, BAR}, "worker");
-        (void)snprintf(fill, sizeof(fill), "url(#%s)", states[i].state);
-        if (states[i].path)
-            html_attribute(html, "fill", fill);
-        else
-            html_attribute(html, "data-state", states[i].state);
-        html_end(html);
+        if (to > from)
+            draw_state(html, (struct box){from, y + 18, to - from, BAR}, i);
     }
 }
 
@@ -125,15 +130,7 @@ static void draw_key(struct html *html, uint64_t y)
     uint64_t x = 0;
 
     for (size_t i = 0; i < ELEMENTS(states); i++) {
-        char fill[32];
-
-        (void)snprintf(fill, sizeof(fill), "url(#%s)", states[i].state);
-        open_box(html, (struct box){x, y, BAR, BAR}, "worker");
-        if (states[i].path)
-            html_attribute(html, "fill", fill);
-        else
-            html_attribute(html, "data-state", states[i].state);
-        html_end(html);
+        draw_state(html, (struct box){x, y, BAR, BAR}, i);
         html_open(html, "text");
         html_attribute_number(html, "x", x + BAR + 6);
         html_attribute_number(html, "y", y + 12);
