@@ -18,7 +18,7 @@ quiet      = $(if $(filter-out 0,$(V)),,@$(if $(silent),,printf '  %-4s %s\n' '$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help all programs examples run check check-unit check-models check-system check-nodes check-systemd check-faults check-browser check-tls-scanners rootfs soak bench bench-quick bench-scale bench-against bench-programs \
+.PHONY: help all programs examples run check check-unit check-models check-system check-nodes check-systemd check-faults check-browser screenshots check-tls-scanners rootfs soak bench bench-quick bench-scale bench-against bench-programs \
         fuzz lint format units \
         install install-server install-user install-system install-dev uninstall deb check-deb deps clean FORCE
 
@@ -69,10 +69,10 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(PACKING) $(SANITIZE
 
 # --- Sources -----------------------------------------------------------------------------------
 # The storeys of the daemon, from the ground up: docs/architecture.md.
-STOREYS    := base log board access config sandbox process listen transport session program module handlers worker pool \
-              master control run
+STOREYS    := base view log board access config sandbox process listen transport session program module status handlers worker \
+              pool master control run
 BASE_SRC   := $(wildcard src/base/*.c)
-DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c)) src/view/session_line.c
+DAEMON_SRC := src/main.c $(wildcard $(STOREYS:%=src/%/*.c))
 ifdef STAGE # test stages between each session and its socket: tests/stage/plain.c
 DAEMON_SRC := $(patsubst src/transport/plain.c,tests/stage/plain.c,$(DAEMON_SRC))
 endif
@@ -83,19 +83,19 @@ IMPORT_SRC := $(wildcard src/import/*.c) $(BASE_SRC)
 UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
 BENCH_SRC  := $(addprefix tests/bench/,load.c ref.c ref_tls.c seven.c) # programs; their parts are NAME_*.c
 BENCH_MOD  := tests/modules/echo.c
-WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c
+WEBSOCKET_SRC := $(wildcard src/transport/websocket/*.c) src/transport/http_request.c src/transport/http_host.c
 TLS_SRC    := $(wildcard src/transport/tls/*.c)
 FUZZ_BIN   := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATOR_SRC := $(wildcard src/generator/*.c)
 IMPORT_LIB := $(filter-out %/tcpd_import.c %/options.c,$(wildcard src/import/*.c))
-LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c $(VIEW_SRC),$(DAEMON_SRC) $(GENERATOR_SRC)) $(VIEW_SRC) $(addprefix src/ctl/,diag.c json.c kernel.c log_filter.c session_options.c sockets_units.c steer_options.c top_grid.c top_sessions.c top_state.c top_table.c top_text.c) $(IMPORT_LIB)
+LIB_SRC    := $(filter-out src/main.c %/tcpd_generator.c,$(DAEMON_SRC) $(GENERATOR_SRC)) $(addprefix src/ctl/,diag.c kernel.c log_filter.c session_options.c sockets_units.c steer_options.c top_grid.c top_sessions.c top_state.c top_table.c top_text.c) $(IMPORT_LIB)
 FUZZ_SRC   := $(sort $(LIB_SRC) $(WEBSOCKET_SRC) $(TLS_SRC) $(filter-out %/tcpc.c,$(CLIENT_SRC)))
 
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/%.o)
 CTL_OBJ    := $(CTL_SRC:%.c=$(BUILD)/%.o)
 IMPORT_OBJ := $(IMPORT_SRC:%.c=$(BUILD)/%.o)
-DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
-LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/status_data.o
+LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/status_data.o
 WEBSOCKET_OBJ := $(WEBSOCKET_SRC:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/page_data.o
 TLS_OBJ    := $(TLS_SRC:%.c=$(BUILD)/pic/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
@@ -160,21 +160,31 @@ $(BUILD)/pic/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
 
-# The files of the test page as arrays: page_index_html[], page_index_html_size ...
+# Files of pages as arrays: page_index_html[], page_index_html_size ...
+define embed
+@mkdir -p $(@D)
+$(call quiet,GEN,$@){ printf '#include <stddef.h>\n#include <stdint.h>\n'; \
+  for file in $(filter-out Makefile,$^); do \
+      name=page_$$(basename $$file | tr . _); \
+      printf 'extern const uint8_t %s[];\nextern const size_t %s_size;\n' $$name $$name; \
+      printf 'const uint8_t %s[] = {' $$name; \
+      od -An -v -tx1 $$file | sed 's/ \(..\)/0x\1,/g'; \
+      printf '};\nconst size_t %s_size = sizeof(%s);\n' $$name $$name; \
+  done; } >$@
+endef
+
 $(BUILD)/page_data.c: $(wildcard src/transport/websocket/page/*) Makefile
-	@mkdir -p $(@D)
-	$(call quiet,GEN,$@){ printf '#include <stddef.h>\n#include <stdint.h>\n'; \
-	  for file in $(filter-out Makefile,$^); do \
-	      name=page_$$(basename $$file | tr . _); \
-	      printf 'extern const uint8_t %s[];\nextern const size_t %s_size;\n' $$name $$name; \
-	      printf 'const uint8_t %s[] = {' $$name; \
-	      od -An -v -tx1 $$file | sed 's/ \(..\)/0x\1,/g'; \
-	      printf '};\nconst size_t %s_size = sizeof(%s);\n' $$name $$name; \
-	  done; } >$@
+	$(embed)
+
+$(BUILD)/status_data.c: $(wildcard src/status/page/*) Makefile
+	$(embed)
 
 $(BUILD)/pic/page_data.o: $(BUILD)/page_data.c
 	@mkdir -p $(@D)
 	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+
+$(BUILD)/status_data.o: $(BUILD)/status_data.c
+	$(call quiet,CC,$(@:$(BUILD)/%=%))$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
@@ -237,10 +247,14 @@ check-faults: all $(MODULES) ## each system call that tcpd makes fails once, in 
 check-models: ## the model of what workers and master share, with Debian's spin, where it is installed
 	@tools/check-models $(BUILD)
 
-check-browser: all ## a real browser at WebSocket services: Debian's chromium, where it can be had
+check-browser: all ## a real browser at WebSocket services and the status page: Debian's chromium, where it can be had
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
 	@tools/deps $(BROWSER_DEPS) || echo "check-browser: these cannot be installed here"
 	@tools/check-browser $(BUILD) $(PYTHON) $(ARGS)
+
+screenshots: all ## docs/status-light.png and -dark.png anew, of the status page under a staged load
+	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS) $(BROWSER_DEPS)
+	@TCPD_SCREENSHOTS=docs tools/check-browser $(BUILD) $(PYTHON) -k test_screenshots
 
 check-tls-scanners: all ## testssl.sh and sslscan at services behind TLS: a minute or two
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS)
@@ -283,7 +297,7 @@ FUZZ_DEPS := clang libclang-rt-14-dev # of Debian 12
 TIME      ?= 60s
 
 # Objects of their own, with clang, whatever CC is.
-FUZZ_CC   = clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' $(PATH_CFLAGS) -Isrc -Itests/unit/transport \
+FUZZ_CC   = clang -std=gnu17 -D_GNU_SOURCE -DTCPD_VERSION='"$(VERSION)"' $(PATH_CFLAGS) -Isrc -Itests/unit/transport -Itests/unit/view \
             -DWS_BUFFER_SIZE=300 -MMD -MP -Wall -Wextra $(if $(WERROR),-Werror) -O2 -gdwarf-4
 FUZZ_LIBS = $(shell pkg-config --libs $(LIBS)) $(WEBSOCKET_LIBS)
 FUZZ_SANITIZER := address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -295,11 +309,11 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 # Names are looked for in tables of a hundred: a dictionary helps more than each comparison does.
 $(BUILD)/fuzz/obj/src/config/%.o $(BUILD)/fuzz/obj/src/base/spelling.o: FUZZ_CC += -fno-sanitize-coverage=trace-cmp
 
-$(BUILD)/fuzz/obj/page_data.o: $(BUILD)/page_data.c
+$(BUILD)/fuzz/obj/%_data.o: $(BUILD)/%_data.c
 	@mkdir -p $(@D)
 	$(call quiet,CC,$(@:$(BUILD)/%=%))$(FUZZ_CC) -c -o $@ $<
 
-$(BUILD)/fuzz/libtcpd.a: $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o) $(BUILD)/fuzz/obj/page_data.o
+$(BUILD)/fuzz/libtcpd.a: $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o) $(addprefix $(BUILD)/fuzz/obj/,page_data.o status_data.o)
 	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libtcpd.a
@@ -415,6 +429,7 @@ install-server: all units install-$(SCOPE) ## the daemon, its tools and units
 	$(call put,644,$(DOCDIR),README.md CONTRIBUTING.md)
 	$(call put,644,$(DOCDIR)/docs,$(wildcard docs/*))
 	$(call put_text,$(DOCDIR)/examples,$(EXAMPLES))
+	$(call put,644,$(DOCDIR)/examples/prometheus,$(wildcard examples/prometheus/*))
 	@install -d '$(DESTDIR)$(MODULEDIR)'
 	@[ -e '$(DESTDIR)$(CONFDIR)/tcpd.conf' ] || \
 	    sed $(PATHS) $(call IN_SCOPE,-e 's/^#socket_units = yes/socket_units = no/') etc/tcpd.conf | \

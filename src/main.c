@@ -25,6 +25,7 @@
 #include "master/rehearsal.h"
 #include "master/retry.h"
 #include "process/beginnings.h"
+#include "process/control_place.h"
 #include "process/hiding.h"
 #include "process/oom_score.h"
 #include "process/title.h"
@@ -272,6 +273,7 @@ static int serve(const struct config_source *source, struct config *config,
     struct control *control = NULL;
     int r = master_open(&master, source, config, set);
 
+    control_place_set(socket->fd);
     if (r >= 0)
         r = control_open(&control, &master, control_socket_take(socket));
     if (r < 0) {

@@ -45,6 +45,7 @@ struct handler {
     bool loads_code;       // somebody's, which may do anything in the worker
     bool is_binary;        // what it sends is no text
     bool is_agent;         // it tells load balancers of the other services
+    bool asks_master;      // over the control socket
 };
 
 // A table of handlers ends with NULL. The one of that name; NULL: there is none.

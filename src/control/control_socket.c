@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "base/holder.h"
 #include "config/config_check.h"
+#include "config/handler.h"
 #include "listen/listener_inherit.h"
 #include "log/log.h"
 
@@ -67,6 +68,16 @@ static int bind_to(const struct listen *entry, struct control_socket *control,
     return r < 0 ? fail_bind(entry, &control->address, r, problems) : 0;
 }
 
+// There is no control socket: who asks the master finds nobody.
+static void warn(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_services; i++)
+        if (config->services[i].handler->asks_master)
+            log_warning("service \"%s\" has nobody to ask: tcpd has no control socket; see control "
+                        "in tcpd.conf(5)",
+                        config->services[i].name);
+}
+
 int control_socket_open(struct control_socket *control, const struct config *config,
                         struct problems *problems)
 {
@@ -80,6 +91,8 @@ int control_socket_open(struct control_socket *control, const struct config *con
         complain(entry, wrong ? wrong : "has to be a path: unix:/PATH", problems);
         return -EDESTADDRREQ;
     }
+    if (!entry->text && control->fd < 0)
+        warn(config);
     if (!entry->text)
         return 0;
     if (control->fd < 0)

@@ -13,7 +13,7 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "ctl/json.h"
+#include "view/json.h"
 #include "ctl/link.h"
 #include "view/fields.h"
 

@@ -12,9 +12,9 @@
 #include "access/explain.h"
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "ctl/json.h"
 #include "ctl/link.h"
 #include "view/fields.h"
+#include "view/json.h"
 
 static const struct field fields[] = {
     TEXT(explanation, service),

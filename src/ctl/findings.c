@@ -11,7 +11,7 @@
 #include "base/base.h"
 #include "ctl/explain.h"
 #include "ctl/fail.h"
-#include "ctl/json.h"
+#include "view/json.h"
 #include "ctl/link.h"
 #include "ctl/sessions.h"
 #include "view/findings.h"

@@ -15,7 +15,7 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "ctl/json.h"
+#include "view/json.h"
 
 // As src/log/log.c has them.
 #define ID_CLOSED "48d2dd59944d4714aab359b383d61b55"

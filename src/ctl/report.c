@@ -13,7 +13,6 @@
 
 #include "base/base.h"
 #include "base/timespan.h"
-#include "ctl/json.h"
 #include "ctl/report_certificates.h"
 #include "view/fields.h"
 #include "view/figures.h"
@@ -256,27 +255,4 @@ int report_table(FILE *stream, sd_bus_message *reply)
     free(pools.items);
     free(lacks.items);
     return r;
-}
-
-int report_json(FILE *stream, sd_bus_message *reply)
-{
-    static const char *const newer[] = {"not_served", "certificates"};
-    int r;
-
-    (void)fputs("{\"daemon\":", stream);
-    r = json_print_value(stream, reply);
-    (void)fputs(",\"pools\":", stream);
-    if (r > 0)
-        r = json_print_value(stream, reply);
-    if (r == 0)
-        return -EBADMSG;
-    for (size_t i = 0; r >= 0 && i < ELEMENTS(newer); i++) {
-        (void)fprintf(stream, ",\"%s\":", newer[i]);
-        if (r > 0)
-            r = json_print_value(stream, reply);
-        if (r == 0) // an older tcpd does not say
-            (void)fputs("[]", stream);
-    }
-    (void)fputs("}\n", stream);
-    return r < 0 ? r : 0;
 }

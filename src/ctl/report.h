@@ -7,6 +7,3 @@
 
 // A few lines about the daemon, then tables of its listeners and of certificates. 0 or -errno.
 int report_table(FILE *stream, sd_bus_message *reply);
-
-// {"daemon":{...},"pools":[{...},...],...} and a newline. 0 or -errno.
-int report_json(FILE *stream, sd_bus_message *reply);

@@ -8,7 +8,7 @@
 
 #include "base/address.h"
 #include "base/base.h"
-#include "ctl/json.h"
+#include "view/json.h"
 #include "ctl/table.h"
 #include "view/figures.h"
 

@@ -14,9 +14,9 @@
 #include "base/base.h"
 #include "base/timespan.h"
 #include "ctl/fail.h"
-#include "ctl/json.h"
 #include "ctl/link.h"
 #include "view/fields.h"
+#include "view/json.h"
 
 struct source {
     const char *service, *listener, *source;

@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "ctl/json.h"
+#include "view/json.h"
 #include "ctl/link.h"
 #include "ctl/steer_wait.h"
 #include "view/figures.h"

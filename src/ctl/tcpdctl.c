@@ -26,6 +26,7 @@
 #include "ctl/sources.h"
 #include "ctl/steer.h"
 #include "ctl/top.h"
+#include "view/status.h"
 
 // A closed standard stream's number would be given to the socket, and messages sent to the daemon.
 static void open_standard_streams(void)
@@ -46,7 +47,7 @@ static int show_status(sd_bus *bus, const struct options *options)
 
     if (status != EX_OK)
         return status;
-    r = options->json ? report_json(stdout, reply) : report_table(stdout, reply);
+    r = options->json ? status_print_json(stdout, reply) : report_table(stdout, reply);
     (void)sd_bus_message_unref(reply);
     if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
         r = errno > 0 ? -errno : -EIO;

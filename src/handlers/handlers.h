@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The table of handlers: a line for each. A built-in one is a file beside this one; `program` and
-// `module`, which run what is not built in and know sessions from the inside, are folders.
+// `module`, which run what is not built in and know sessions from the inside, and `status` are
+// folders.
 #pragma once
 
 #include "config/handler.h"
@@ -15,6 +16,7 @@
     HANDLER(hello)        \
     HANDLER(module)       \
     HANDLER(program)      \
+    HANDLER(status)       \
     HANDLER(time)
 
 #define HANDLER_DECLARE(name) extern const struct handler handler_##name;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // HTTP/1.1 by RFC 9112, without what only old or odd clients do: bare LF, folded lines, absolute
-// targets, spaces before a colon, bodies. Whoever reads a request in another way than a proxy
-// before it invites smuggling; so nothing is mended here. Each byte is looked at once, and a line
-// when its LF has come.
+// targets, spaces before a colon, bodies. Pages are asked for by HTTP/1.0, too: checks of load
+// balancers speak it, and no browser does, so that it needs no Host. Whoever reads a request in
+// another way than a proxy before it invites smuggling; so nothing is mended here. Each byte is
+// looked at once, and a line when its LF has come.
 
 #include "transport/http_request.h"
 
@@ -12,6 +13,7 @@
 
 #define BAD_REQUEST        400
 #define METHOD_NOT_ALLOWED 405
+#define CONTENT_TOO_LARGE  413
 #define URI_TOO_LONG       414
 #define FIELDS_TOO_LARGE   431
 
@@ -107,9 +109,12 @@ static int read_first_line(struct http_request *request, struct http_text line)
     const char *end = target.data + target.length;
     const char *mark = memchr(target.data, '?', target.length);
 
-    if (!http_is_token(method) || target.length == 0 || !http_text_is(line, "HTTP/1.1"))
+    request->is_old = request->is_page && http_text_is(line, "HTTP/1.0");
+    request->is_head = request->is_page && http_text_is(method, "HEAD");
+    if (!http_is_token(method) || target.length == 0 ||
+        (!request->is_old && !http_text_is(line, "HTTP/1.1")))
         return BAD_REQUEST;
-    if (!http_text_is(method, "GET"))
+    if (!request->is_head && !http_text_is(method, "GET"))
         return METHOD_NOT_ALLOWED;
     if (!is_target(target))
         return BAD_REQUEST;
@@ -127,9 +132,10 @@ static int judge_field(struct http_request *request, const struct http_field *fi
             return BAD_REQUEST;
         request->host = field->value;
     }
-    if (http_text_is_anycase(field->name, "Content-Length") && !http_text_is(field->value, "0"))
-        return BAD_REQUEST;
-    return http_text_is_anycase(field->name, "Transfer-Encoding") ? BAD_REQUEST : HTTP_MORE;
+    if ((http_text_is_anycase(field->name, "Content-Length") && !http_text_is(field->value, "0")) ||
+        http_text_is_anycase(field->name, "Transfer-Encoding"))
+        return request->is_page ? CONTENT_TOO_LARGE : BAD_REQUEST;
+    return HTTP_MORE;
 }
 
 static int read_field(struct http_request *request, struct http_text line)
@@ -153,7 +159,7 @@ static int read_line(struct http_request *request, struct http_text line)
         return read_first_line(request, line);
     if (line.length > 0)
         return read_field(request, line);
-    return request->host.data ? HTTP_WHOLE : BAD_REQUEST;
+    return request->host.data || request->is_old ? HTTP_WHOLE : BAD_REQUEST;
 }
 
 // A byte that stands where data[at] does: never a control, but for CRLF, and tabs among the fields.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The head of one HTTP/1.1 request that has no body, read strictly as it arrives. Knows nothing of
-// what it is asked for. Pure: it points into the caller's buffer, which has to stay where it is.
+// The head of one HTTP request that has no body, read strictly as it arrives. Knows nothing of what
+// it is asked for. Pure: it points into the caller's buffer, which has to stay where it is.
 #pragma once
 
 #include <stdbool.h>
@@ -19,11 +19,13 @@ struct http_field {
     struct http_text name, value; // the value without spaces around it
 };
 
-// All zero before the first byte.
+// All zero before the first byte, but for is_page.
 struct http_request {
-    struct http_text path;  // of GET, from its slash to the query; as it came, with any %20
+    bool is_page;           // HEAD and HTTP/1.0 will do, too, and a body has a status of its own
+    bool is_head, is_old;   // what came of these
+    struct http_text path;  // from its slash to the query; as it came, with any %20
     struct http_text query; // behind the question mark
-    struct http_text host;
+    struct http_text host;  // HTTP/1.0 may have none
     size_t n_fields;
     struct http_field fields[HTTP_FIELDS_MAX];
     size_t n_seen; // once whole: the length of the head; what is behind it belongs to nobody yet
@@ -33,8 +35,9 @@ struct http_request {
 enum { HTTP_MORE = 0, HTTP_WHOLE = 1 };
 
 // Looks at what came since the last call; data and length are all that has come. HTTP_MORE: more is
-// needed; HTTP_WHOLE; or the status of an answer that refuses it (400, 405, 414, 431), at the first
-// byte that is wrong, however the bytes were cut. After one of these it is not to be called again.
+// needed; HTTP_WHOLE; or the status of an answer that refuses it (400, 405, 414, 431, of a page
+// 413), at the first byte that is wrong, however the bytes were cut. After one of these it is not
+// to be called again.
 int http_request_read(struct http_request *request, const char *data, size_t length);
 
 // The first field of that name (any case) from *at on, which is set behind it; NULL: no more.

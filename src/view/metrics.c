@@ -21,6 +21,7 @@ struct family {
 struct printer {
     FILE *stream;
     enum metrics_format format;
+    bool has_histograms;
     const struct family *family;
 };
 
@@ -49,22 +50,27 @@ static void print_head(struct printer *printer, const struct family *family)
 }
 
 // What stands between quotes: both formats escape the same there.
+static void print_character(FILE *stream, char c)
+{
+    if (c == '\n')
+        (void)fputs("\\n", stream);
+    else if (c == '\\' || c == '"')
+        (void)fprintf(stream, "\\%c", c);
+    else
+        (void)fputc(c, stream);
+}
+
 static void print_escaped(FILE *stream, const char *text)
 {
     for (; *text != '\0'; text++)
-        if (*text == '\n')
-            (void)fputs("\\n", stream);
-        else if (*text == '\\' || *text == '"')
-            (void)fprintf(stream, "\\%c", *text);
-        else
-            (void)fputc(*text, stream);
+        print_character(stream, *text);
 }
 
 // A label's value as names of ours have it: "first byte timeout" is first_byte_timeout.
 static void print_word(FILE *stream, const char *text)
 {
     for (; *text != '\0'; text++)
-        (void)fputc(*text == ' ' ? '_' : *text, stream);
+        print_character(stream, *text == ' ' ? '_' : *text);
 }
 
 struct label {
@@ -296,7 +302,7 @@ static void print_pools(struct printer *printer, const struct counters *counters
     print_flags(printer, &throttled, counters, OF(is_throttled));
     print_flags(printer, &paused, counters, OF(is_paused));
     print_flags(printer, &resized, counters, OF(is_resized));
-    for (size_t i = 0; i < ELEMENTS(histograms); i++) {
+    for (size_t i = 0; printer->has_histograms && i < ELEMENTS(histograms); i++) {
         print_head(printer, &histograms[i].family);
         for (size_t k = 0; k < counters->n; k++)
             print_histogram(
@@ -305,17 +311,30 @@ static void print_pools(struct printer *printer, const struct counters *counters
     }
 }
 
-void metrics_print(FILE *stream, enum metrics_format format, const struct counters *counters)
+static void print_all(struct printer *printer, const struct counters *counters)
 {
     static const struct family up = {"tcpd_up", GAUGE, NULL, "1 where tcpd answers."};
+
+    print_head(printer, &up);
+    print_number(printer, NULL, (struct label){0}, counters != NULL);
+    if (counters)
+        print_daemon(printer, &counters->daemon);
+    if (counters && counters->n > 0)
+        print_pools(printer, counters);
+    if (printer->format == METRICS_OPEN)
+        (void)fputs("# EOF\n", printer->stream);
+}
+
+void metrics_print(FILE *stream, enum metrics_format format, const struct counters *counters)
+{
+    struct printer printer = {.stream = stream, .format = format, .has_histograms = true};
+
+    print_all(&printer, counters);
+}
+
+void metrics_print_short(FILE *stream, enum metrics_format format, const struct counters *counters)
+{
     struct printer printer = {.stream = stream, .format = format};
 
-    print_head(&printer, &up);
-    print_number(&printer, NULL, (struct label){0}, counters != NULL);
-    if (counters)
-        print_daemon(&printer, &counters->daemon);
-    if (counters && counters->n > 0)
-        print_pools(&printer, counters);
-    if (format == METRICS_OPEN)
-        (void)fputs("# EOF\n", stream);
+    print_all(&printer, counters);
 }

@@ -12,3 +12,5 @@ enum metrics_format { METRICS_TEXT, METRICS_OPEN };
 
 // counters NULL: there is no daemon, which is all that is said then.
 void metrics_print(FILE *stream, enum metrics_format format, const struct counters *counters);
+// The same without histograms, which are most of it.
+void metrics_print_short(FILE *stream, enum metrics_format format, const struct counters *counters);

@@ -33,7 +33,7 @@ class Browser:
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")  # its sandbox is not for root
         capabilities = {"goog:chromeOptions": {"args": arguments},
-                        "goog:loggingPrefs": {"browser": "ALL"}}
+                        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
         self.session = ""
         self.session = "/session/" + self.call(
             "/session", {"capabilities": {"alwaysMatch": capabilities}})["sessionId"]
@@ -73,6 +73,25 @@ class Browser:
     def complaints(self):
         """What the browser has put on its console: blocked by a policy, not found ..."""
         return [entry["message"] for entry in self.call("/se/log", {"type": "browser"})]
+
+    def requests(self):
+        """URLs that were asked for since the last call, by pages or by the browser itself."""
+        messages = [json.loads(entry["message"])["message"]
+                    for entry in self.call("/se/log", {"type": "performance"})]
+        return [message["params"]["request"]["url"] for message in messages
+                if message["method"] == "Network.requestWillBeSent"]
+
+    def tell(self, command, **params):
+        """A command of the browser's own protocol (CDP); what it answers."""
+        return self.call("/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def source(self):
+        return self.call("/source")
+
+    def press(self, key):
+        """A key, by its code of WebDriver."""
+        self.call("/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": [
+            {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]}]})
 
     def picture(self, path):
         with open(path, "wb") as file:

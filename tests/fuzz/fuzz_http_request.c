@@ -20,7 +20,10 @@ static void check_whole(const struct http_request *request, const char *data)
     MUST(request->n_seen <= HTTP_HEAD_MAX && request->n_fields <= HTTP_FIELDS_MAX);
     MUST(memcmp(data + request->n_seen - 4, "\r\n\r\n", 4) == 0);
     check_text(request->path, data, request->n_seen);
-    check_text(request->host, data, request->n_seen);
+    MUST(request->host.data || request->is_old);
+    if (request->host.data)
+        check_text(request->host, data, request->n_seen);
+    MUST(request->is_page || (!request->is_old && !request->is_head));
     MUST(request->path.length > 0 && request->path.data[0] == '/');
     if (request->query.data)
         check_text(request->query, data, request->n_seen);
@@ -35,7 +38,8 @@ static void check_whole(const struct http_request *request, const char *data)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cuts cuts = {size ? data[0] : 0};
-    struct http_request whole = {0}, pieces = {0};
+    bool is_page = size && (data[0] & 0x80);
+    struct http_request whole = {.is_page = is_page}, pieces = {.is_page = is_page};
     const char *text = (const char *)data + 1;
     int status, result = HTTP_MORE;
 
@@ -49,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(result == status && pieces.n_seen == whole.n_seen && whole.n_seen <= size);
     MUST(status == HTTP_MORE || status == HTTP_WHOLE || status == 400 || status == 405 ||
-         status == 414 || status == 431);
+         status == 414 || status == 431 || (status == 413 && is_page));
     if (status == HTTP_WHOLE)
         check_whole(&whole, text);
     return 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // tcpdctl's view of what others have written: units of systemd's, and texts that become JSON.
 
-#include "ctl/json.h"
 #include "ctl/sockets_units.h"
 
 #include "fuzz.h"
+#include "view/json.h"
 
 // A JSON string (RFC 8259): quoted, without control characters, each escape a known one.
 static void check_json(const char *text)

@@ -52,6 +52,7 @@ HOW = {
     ("docs/operations.md", "Check a configuration"): PLAIN,
     ("docs/operations.md", "The built-in services"): PLAIN,
     ("docs/operations.md", "Exchange what a service depends on"): PLAIN,
+    ("docs/operations.md", "The status page and figures"): PLAIN,
     ("docs/operations.md", "In a container"): PLAIN,
     ("docs/performance.md", "How it is measured"): PLAIN,
     ("docs/programs.md", "One program per connection"): PLAIN,

@@ -19,8 +19,8 @@ from certificates import Authority
 from documents import HOME, TOP
 from harness import BUILD, EX_OK, PATIENCE, TCPD, Timeout, free_port, wait_for
 
-PORTS = ("1234", "1313", "1919", "3737", "7000", "7007", "7008", "7010", "7011", "7443", "8007",
-         "9009", "9999")
+PORTS = ("1234", "1313", "1919", "3737", "7000", "7007", "7008", "7010", "7011", "7443", "7979",
+         "8007", "9009", "9999")
 PLAIN = [key for key, how in documents.HOW.items() if how == documents.PLAIN]
 
 

@@ -29,7 +29,7 @@ PLANTED = (
      "generator/ may include base, config, handlers alone"),
     ("import/inetd.c", "config/config.h", "import/ may include base alone"),
     ("worker/worker.c", "nowhere/x.h", "no storey has nowhere/"),
-    ("main.c", "ctl/json.h", "ctl/ is a program of its own"),
+    ("main.c", "ctl/fail.h", "ctl/ is a program of its own"),
     ("pool/pool.c", "pool/pool_private.h", None),
     ("control/control.c", "base/base.h", None),
 )

@@ -17,16 +17,6 @@ struct ws_policy {
     bool is_local;    // listens on loopback or unix alone: Host by a name is not believed
 };
 
-// A host and its port as a Host field or an origin has them.
-struct ws_place {
-    struct http_text host; // of IPv6 with its brackets
-    unsigned port;         // 0: not written
-    bool is_number;        // an address
-};
-
-// Splits "host", "host:port", "1.2.3.4:port", "[::1]:port"; false: it is none of these.
-bool ws_place_parse(struct http_text text, struct ws_place *ret);
-
 // Each returns the status of an answer that refuses (400, 403, 404), or 0. *ret_why, set if it
 // refuses, is a constant text for the log and the answer.
 int ws_policy_judge_host(const struct ws_policy *policy, struct http_text host,

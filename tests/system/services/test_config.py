@@ -378,7 +378,7 @@ def test_shipped_configuration():
     status, out, log = run("-t", "-c", str(path))
     assert status == EX_OK, log
     for name, port in {"echo": 7007, "hello": 9999, "greeting": 1234, "daytime": 1313, "time": 3737,
-                       "discard": 9009, "chargen": 1919}.items():
+                       "discard": 9009, "chargen": 1919, "status": 7979}.items():
         assert re.search(rf"{name}.*127\.0\.0\.1:{port}", out), out
     addresses = re.findall(r"\S+:\d+", out)
     assert "ws:127.0.0.1:8007" in addresses

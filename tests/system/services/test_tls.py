@@ -78,7 +78,8 @@ def test_handlers(tcpd, authority, www, tmp_path):
         behind("hello"), behind("discard"), behind("chargen"), behind("time"),
         behind("greeting", file=tmp_path / "words"), behind("module", module=module_file()),
         behind("each", "program", program=["/bin/cat"]),
-        behind("ready", "program", program=["/bin/cat"], program_mode="prestart"))
+        behind("ready", "program", program=["/bin/cat"], program_mode="prestart"),
+        behind("status"), control=f"unix:{tmp_path}/control")
     its = context(authority)
     with tcpd(conf) as daemon:
         for name in ("each", "ready"):
@@ -93,6 +94,9 @@ def test_handlers(tcpd, authority, www, tmp_path):
             assert b"Welcome" in sock.recv(100)
         with dial(daemon, "discard", its) as sock:
             sock.sendall(MIB)
+        with dial(daemon, "status", its) as sock:
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert read_all(sock).endswith(b"\r\n\r\nok\n")
 
 
 def test_curl(tcpd, authority, www, tmp_path):

@@ -268,8 +268,9 @@ static void test_defaults(void **state)
 
 static void test_handlers(void **state)
 {
-    static const char *const names[] = {"agent",    "chargen", "daytime", "discard", "echo",
-                                        "greeting", "hello",   "module",  "program", "time"};
+    static const char *const names[] = {"agent",   "chargen",  "daytime", "discard",
+                                        "echo",    "greeting", "hello",   "module",
+                                        "program", "status",   "time"};
     size_t n = 0;
 
     (void)state;

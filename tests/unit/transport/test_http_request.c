@@ -76,6 +76,43 @@ static const struct {
     {"OPTIONS", "OPTIONS * HTTP/1.1\r\n", 0, 405, 0},
 };
 
+// The same of a page, where that is another: how it differs from a WebSocket's.
+static const struct {
+    const char *name, *text;
+    int status;
+    bool is_head, is_old;
+} pages[] = {
+    {"GET", LINE HOST END, HTTP_WHOLE, false, false},
+    {"HEAD", "HEAD / HTTP/1.1\r\n" HOST END, HTTP_WHOLE, true, false},
+    {"no Host", LINE END, 400, false, false},
+    {"HTTP/1.0", "GET / HTTP/1.0\r\n" END, HTTP_WHOLE, false, true},
+    {"HEAD of 1.0", "HEAD / HTTP/1.0\r\n" HOST END, HTTP_WHOLE, true, true},
+    {"two Hosts", "GET / HTTP/1.0\r\n" HOST HOST, 400, false, true},
+    {"HTTP/0.9", "GET /\r\n", 400, false, false},
+    {"HTTP/2", "PRI * HTTP/2.0\r\n", 400, false, false},
+    {"head", "head / HTTP/1.1\r\n", 405, false, false},
+    {"POST", "POST / HTTP/1.1\r\n", 405, false, false},
+    {"a body", LINE HOST "Content-Length: 5\r\n", 413, false, false},
+    {"a length of +0", LINE HOST "Content-Length: +0\r\n", 413, false, false},
+    {"no body", LINE HOST "Content-Length: 0\r\n" END, HTTP_WHOLE, false, false},
+    {"a coding", LINE HOST "Transfer-Encoding: chunked\r\n", 413, false, false},
+};
+
+static void test_pages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(pages); i++) {
+        struct http_request request = {.is_page = true};
+        int status = HTTP_MORE;
+
+        for (size_t n = 1; n <= strlen(pages[i].text) && status == HTTP_MORE; n++)
+            status = http_request_read(&request, pages[i].text, n);
+        check_number(pages[i].name, status, pages[i].status);
+        check_true(pages[i].name, request.is_head == pages[i].is_head);
+        check_true(pages[i].name, request.is_old == pages[i].is_old);
+    }
+}
+
 // Reads a request as it comes in pieces; *ret_at: how many bytes had come.
 static int read_in(const char *text, size_t length, size_t piece, struct http_request *request,
                    size_t *ret_at)
@@ -238,10 +275,8 @@ static void test_mutants(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_mutants),
+        cmocka_unit_test(test_rows),  cmocka_unit_test(test_pages),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_parts), cmocka_unit_test(test_mutants),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

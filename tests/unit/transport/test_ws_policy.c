@@ -2,6 +2,8 @@
 // ws_policy.c: which hosts are ours, which pages may come in.
 
 #include "transport/websocket/ws_policy.h"
+
+#include "transport/http_host.h"
 #include "unit.h"
 
 static struct http_text text_of(const char *text)
@@ -64,8 +66,8 @@ static void test_places(void **state)
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        struct ws_place place;
-        bool is_place = ws_place_parse(text_of(rows[i].text), &place);
+        struct http_place place;
+        bool is_place = http_place_parse(text_of(rows[i].text), &place);
 
         check_number(rows[i].text, is_place, rows[i].is_place);
         if (!is_place)

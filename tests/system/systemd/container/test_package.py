@@ -14,7 +14,7 @@ from messages import converse
 
 DEP8 = bed.TOP / "packaging/debian/tests"
 PORTS = {"echo": 7007, "hello": 9999, "greeting": 1234, "daytime": 1313, "time": 3737,
-         "discard": 9009, "chargen": 1919}
+         "discard": 9009, "chargen": 1919, "status": 7979}
 UNITS = ("tcpd.socket", "tcpd.service", *(f"tcpd-{name}.socket" for name in PORTS))
 # What installing anything leaves: logs, caches, backups, the user that packages keep by policy.
 TRACES = re.compile(r"/var/(log|cache|tmp|lib/(dpkg|apt|systemd|private)|lib/deb-systemd[^/]*$)"
@@ -32,6 +32,9 @@ def all_serve(machine):
     assert machine.exchange(9009, b"x" * 10000) == b""
     with machine.connect(8007) as client:
         assert converse(client, "Linux China") == ["Linux China"]
+    health = machine.exchange(7979, b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert health.startswith(b"HTTP/1.1 200 OK\r\n") and health.endswith(b"\r\n\r\nok\n")
+    assert b"\ntcpd_up 1\n" in machine.exchange(7979, b"GET /metrics HTTP/1.0\r\n\r\n")
     with machine.connect(1919) as client:
         assert client.recv(4) == b' !"#'
     return True

@@ -2,7 +2,7 @@
 // D-Bus values as JSON. The message's strings are UTF-8, as sd-bus has checked; its nesting is
 // limited by D-Bus, to 32 arrays, 32 structs and 64 variants.
 
-#include "ctl/json.h"
+#include "view/json.h"
 
 #include <errno.h>
 #include <inttypes.h>

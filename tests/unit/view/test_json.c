@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ctl/json.c: D-Bus values as JSON. Messages are made by sd-bus, on a connection that goes nowhere.
+// json.c: D-Bus values as JSON. Messages are made by sd-bus, on a connection that goes nowhere.
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>
 
-#include "ctl/json.h"
 #include "unit.h"
+#include "view/json.h"
 
 static sd_bus *bus;
 
