@@ -13,9 +13,9 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "view/json.h"
 #include "ctl/link.h"
 #include "view/fields.h"
+#include "view/json.h"
 
 #define ALL_LAST 64 // that are remembered
 

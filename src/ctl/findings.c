@@ -11,10 +11,10 @@
 #include "base/base.h"
 #include "ctl/explain.h"
 #include "ctl/fail.h"
-#include "view/json.h"
 #include "ctl/link.h"
 #include "ctl/sessions.h"
 #include "view/findings.h"
+#include "view/json.h"
 
 static void print_text(const struct finding *finding)
 {

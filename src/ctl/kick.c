@@ -12,10 +12,10 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "view/json.h"
 #include "ctl/link.h"
 #include "ctl/sessions.h"
 #include "view/figures.h"
+#include "view/json.h"
 
 #define AT_ONCE 16
 

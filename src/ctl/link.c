@@ -160,6 +160,8 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
 
 int link_fail(const sd_bus_error *error, int r)
 {
+    const char *message = error && error->message ? error->message : strerror(-r);
+
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
         return fail(EX_NOPERM,
                     "tcpd refuses: only root and the user who has opened its control socket may do "
@@ -170,19 +172,18 @@ int link_fail(const sd_bus_error *error, int r)
     if (r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE)
         return fail(EX_UNAVAILABLE, "the connection has ended before tcpd answered");
     if (sd_bus_error_has_name(error, "tcpd.Error.Refused")) {
-        (void)fprintf(stderr, "%s\n", error->message);
+        (void)fprintf(stderr, "%s\n", message);
         return fail(EXIT_FAILURE, "the configuration was refused; the old one stays in force");
     }
     if (sd_bus_error_has_name(error, "tcpd.Error.Wrong")) {
-        (void)fprintf(stderr, "%s\n", error->message);
+        (void)fprintf(stderr, "%s\n", message);
         return fail(EX_CONFIG, "the configuration is wrong; nothing has changed");
     }
     if (sd_bus_error_has_name(error, "tcpd.Error.Usage"))
-        return fail(EX_USAGE, "%s", error->message);
+        return fail(EX_USAGE, "%s", message);
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD))
         return fail(EXIT_FAILURE, "the daemon that runs is of a version that cannot do this");
-    return fail(EXIT_FAILURE, "%s",
-                sd_bus_error_is_set(error) && error->message ? error->message : strerror(-r));
+    return fail(EXIT_FAILURE, "%s", message);
 }
 
 int link_new(sd_bus *bus, const char *method, sd_bus_message **ret)

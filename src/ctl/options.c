@@ -32,35 +32,35 @@ enum words {
     LIMITS
 };
 
-// How a command is written, what follows, how long its answer may take, and whether it knows
+// How a command is written, how long its answer may take, what follows, and whether it knows
 // --json. A reload is slow when it has to wait for another one, or for a name service.
 static const struct {
     const char *name;
-    enum words words;
     uint64_t timeout_usec;
+    enum words words;
     bool has_json;
 } commands[COMMANDS] = {
-    [COMMAND_STATUS] = {"status", NOTHING, 25 * USEC_PER_SEC, true},
-    [COMMAND_EXPLAIN] = {"explain", ADDRESS_OR_NOTHING, 25 * USEC_PER_SEC, true},
-    [COMMAND_SOURCES] = {"sources", ONE_SERVICE, 25 * USEC_PER_SEC, true},
-    [COMMAND_PARDON] = {"pardon", ADDRESS_OR_ALL, 25 * USEC_PER_SEC},
-    [COMMAND_METRICS] = {"metrics", NOTHING, 25 * USEC_PER_SEC},
-    [COMMAND_SESSIONS] = {"sessions", ONE_SERVICE, 25 * USEC_PER_SEC, true},
-    [COMMAND_KICK] = {"kick", IDS, 25 * USEC_PER_SEC, true},
-    [COMMAND_TOP] = {"top", ONE_SERVICE, 25 * USEC_PER_SEC},
-    [COMMAND_LOG] = {"log", ONE_SERVICE, USEC_NEVER, true},
-    [COMMAND_RELOAD] = {"reload", NOTHING, 300 * USEC_PER_SEC},
-    [COMMAND_STOP] = {"stop", NOTHING, USEC_NEVER},
-    [COMMAND_CHECK] = {"check", FILE_OR_INSTANCE, 300 * USEC_PER_SEC},
-    [COMMAND_CONFIG] = {"config", FILE_OR_INSTANCE, USEC_NEVER},
-    [COMMAND_SOCKETS] = {"sockets", APPLY, USEC_NEVER},
-    [COMMAND_DRAIN] = {"drain", SERVICES, USEC_NEVER, true},
-    [COMMAND_READY] = {"ready", SERVICES, 25 * USEC_PER_SEC},
-    [COMMAND_MAINT] = {"maint", SERVICES, 25 * USEC_PER_SEC},
-    [COMMAND_PAUSE] = {"pause", ONE_SERVICE, USEC_NEVER, true},
-    [COMMAND_RESUME] = {"resume", ONE_SERVICE, 25 * USEC_PER_SEC, true},
-    [COMMAND_RESIZE] = {"resize", LIMITS, 25 * USEC_PER_SEC, true},
-    [COMMAND_EVENTS] = {"events", NOTHING, USEC_NEVER, true},
+    [COMMAND_STATUS] = {"status", 25 * USEC_PER_SEC, NOTHING, true},
+    [COMMAND_EXPLAIN] = {"explain", 25 * USEC_PER_SEC, ADDRESS_OR_NOTHING, true},
+    [COMMAND_SOURCES] = {"sources", 25 * USEC_PER_SEC, ONE_SERVICE, true},
+    [COMMAND_PARDON] = {"pardon", 25 * USEC_PER_SEC, ADDRESS_OR_ALL},
+    [COMMAND_METRICS] = {"metrics", 25 * USEC_PER_SEC, NOTHING},
+    [COMMAND_SESSIONS] = {"sessions", 25 * USEC_PER_SEC, ONE_SERVICE, true},
+    [COMMAND_KICK] = {"kick", 25 * USEC_PER_SEC, IDS, true},
+    [COMMAND_TOP] = {"top", 25 * USEC_PER_SEC, ONE_SERVICE},
+    [COMMAND_LOG] = {"log", USEC_NEVER, ONE_SERVICE, true},
+    [COMMAND_RELOAD] = {"reload", 300 * USEC_PER_SEC, NOTHING},
+    [COMMAND_STOP] = {"stop", USEC_NEVER, NOTHING},
+    [COMMAND_CHECK] = {"check", 300 * USEC_PER_SEC, FILE_OR_INSTANCE},
+    [COMMAND_CONFIG] = {"config", USEC_NEVER, FILE_OR_INSTANCE},
+    [COMMAND_SOCKETS] = {"sockets", USEC_NEVER, APPLY},
+    [COMMAND_DRAIN] = {"drain", USEC_NEVER, SERVICES, true},
+    [COMMAND_READY] = {"ready", 25 * USEC_PER_SEC, SERVICES},
+    [COMMAND_MAINT] = {"maint", 25 * USEC_PER_SEC, SERVICES},
+    [COMMAND_PAUSE] = {"pause", USEC_NEVER, ONE_SERVICE, true},
+    [COMMAND_RESUME] = {"resume", 25 * USEC_PER_SEC, ONE_SERVICE, true},
+    [COMMAND_RESIZE] = {"resize", 25 * USEC_PER_SEC, LIMITS, true},
+    [COMMAND_EVENTS] = {"events", USEC_NEVER, NOTHING, true},
 };
 
 __attribute__((noreturn)) static void inform(const char *text)

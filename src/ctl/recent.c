@@ -10,10 +10,10 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "view/json.h"
 #include "ctl/link.h"
 #include "ctl/table.h"
 #include "view/figures.h"
+#include "view/json.h"
 #include "view/recents.h"
 
 #define PAGE 256 // rows of an answer

@@ -8,9 +8,9 @@
 
 #include "base/address.h"
 #include "base/base.h"
-#include "view/json.h"
 #include "ctl/table.h"
 #include "view/figures.h"
+#include "view/json.h"
 
 #define CELL TABLE_CELL
 

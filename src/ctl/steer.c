@@ -12,10 +12,10 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
-#include "view/json.h"
 #include "ctl/link.h"
 #include "ctl/steer_wait.h"
 #include "view/figures.h"
+#include "view/json.h"
 
 // A row of an answer, and how one is printed.
 struct row {
