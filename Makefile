@@ -34,7 +34,7 @@ CHECK_DEPS := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-
               iproute2 curl netbase haproxy nftables netcat-openbsd strace valgrind mandoc procps util-linux \
               systemd-container mmdebstrap debian-archive-keyring \
               python3-uvicorn python3-websockets ruby-webrick puma libnet-server-perl nodejs node-ws openssl gnutls-bin spin \
-              python3-prometheus-client $(if $(CI),prometheus) # of which promtool; the package starts a server
+              python3-prometheus-client python3-jsonschema $(if $(CI),prometheus) # of which promtool; the package starts a server
 LINT_DEPS  := clang clang-format clang-tidy cppcheck mandoc groff-base man-db
 BENCH_DEPS := perl openssl procps util-linux netbase systemd-container mmdebstrap debian-archive-keyring
 BROWSER_DEPS := chromium chromium-driver

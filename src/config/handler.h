@@ -48,5 +48,11 @@ struct handler {
     bool asks_master;      // over the control socket
 };
 
+// Whether it only tells of the other services, so that nobody comes for its own sake.
+static inline bool handler_tells(const struct handler *handler)
+{
+    return handler->is_agent || handler->asks_master;
+}
+
 // A table of handlers ends with NULL. The one of that name; NULL: there is none.
 const struct handler *handler_find(const struct handler *const *handlers, const char *name);

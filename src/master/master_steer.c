@@ -20,7 +20,7 @@ struct pool *steer_next(const struct master *master, const char *service, const 
 
     for (; pool; pool = pool->next)
         if (!pool->closing && (service[0] != '\0' ? strcmp(pool->service->name, service) == 0
-                                                  : !pool->service->handler->is_agent))
+                                                  : !handler_tells(pool->service->handler)))
             return pool;
     return NULL;
 }

@@ -153,8 +153,7 @@ static bool tells(const char *service, const void *data)
 
     for (size_t i = 0; i < config->n_services; i++)
         if (strcmp(config->services[i].name, service) == 0)
-            return config->services[i].handler->is_agent ||
-                   config->services[i].handler->asks_master;
+            return handler_tells(config->services[i].handler);
     return false;
 }
 

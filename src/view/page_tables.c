@@ -69,6 +69,8 @@ static uint64_t sum_without(const struct counters_list *list, const char *name, 
 // In a word; what it means is said above the table.
 static const char *describe(const struct counters_pool *pool)
 {
+    if (pool->is_paused)
+        return "paused";
     if (pool->is_throttled)
         return "throttled";
     if (pool->max > 0 && counters_number(&pool->workers, "busy") >= pool->max)

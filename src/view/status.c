@@ -14,13 +14,14 @@ static const struct field daemon_fields[] = {
     NUMBER(status_daemon, uptime_usec), NUMBER(status_daemon, generation)};
 
 static const struct field pool_fields[] = {TEXT(status_pool, service), TEXT(status_pool, listener),
-                                           TEXT(status_pool, node), TEXT(status_pool, node_text)};
+                                           TEXT(status_pool, node), TEXT(status_pool, node_text),
+                                           BOOLEAN(status_pool, paused)};
 
 static const struct field lack_fields[] = {TEXT(status_lack, service), TEXT(status_lack, listener),
                                            TEXT(status_lack, reason)};
 
 static const struct status nothing = {.daemon = {.version = "", .state = "", .reload_problem = ""}};
-static const struct status_pool no_pool = {"", "", "", ""};
+static const struct status_pool no_pool = {"", "", "", "", false};
 static const struct status_lack no_lack = {"", "", ""};
 
 int status_read(sd_bus_message *reply, struct status *ret)
@@ -61,7 +62,7 @@ bool status_is_healthy(const struct status *status,
                        bool (*tells)(const char *service, const void *data), const void *data)
 {
     const char *state = status->daemon.state;
-    size_t n = 0, n_drained = 0;
+    size_t n = 0, n_held = 0;
 
     if (strcmp(state, "running") != 0 && strcmp(state, "reloading") != 0)
         return false;
@@ -71,9 +72,10 @@ bool status_is_healthy(const struct status *status,
         if (tells(pool->service, data))
             continue;
         n++;
-        n_drained += strcmp(pool->node, "drain") == 0 || strcmp(pool->node, "maint") == 0;
+        n_held += pool->paused || strcmp(pool->node, "drain") == 0 ||
+                  strcmp(pool->node, "maint") == 0;
     }
-    return n == 0 || n_drained < n;
+    return n == 0 || n_held < n;
 }
 
 int status_print_json(FILE *stream, sd_bus_message *reply)
@@ -81,7 +83,7 @@ int status_print_json(FILE *stream, sd_bus_message *reply)
     static const char *const newer[] = {"not_served", "certificates"};
     int r;
 
-    (void)fputs("{\"daemon\":", stream);
+    (void)fputs("{\"schema\":1,\"daemon\":", stream);
     r = json_print_value(stream, reply);
     (void)fputs(",\"pools\":", stream);
     if (r > 0)

@@ -16,6 +16,7 @@ struct status_daemon {
 struct status_pool {
     const char *service, *listener;
     const char *node, *node_text; // what an administrator has ordered: "drain", and in words
+    bool paused;
 };
 
 // What is asked for and not served.
@@ -35,10 +36,10 @@ struct status {
 int status_read(sd_bus_message *reply, struct status *ret);
 void status_done(struct status *status);
 
-// Whether clients should come here: tcpd serves, and some service is not drained, without those
+// Whether clients should come here: tcpd serves, and some service is neither drained nor paused, without those
 // that only tell of others.
 bool status_is_healthy(const struct status *status,
                        bool (*tells)(const char *service, const void *data), const void *data);
 
-// {"daemon":{...},"pools":[{...},...],...} and a newline. 0 or -errno.
+// {"schema":1,"daemon":{...},"pools":[{...},...],...} and a newline. 0 or -errno.
 int status_print_json(FILE *stream, sd_bus_message *reply);

@@ -139,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         before[i] = pools[i];
         before[i].begun = next_number(&input);
         orders[i] = (struct status_pool){pools[i].service, pools[i].listener, "drain",
-                                         status.daemon.reload_problem};
+                                         status.daemon.reload_problem, false};
     }
     page.usec = next_number(&input);
     page.before = page.usec & 1 ? &old : NULL;

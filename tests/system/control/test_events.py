@@ -3,7 +3,6 @@
 does not listen costs the master nothing."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ import pytest
 
 from harness import (EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, Listed, configuration, proc_fds,
                      service, wait_for)
+from json_form import checked
 from test_pause import TWO, ctl
 from test_sessions import TCPDCTL, begun, control, tcpdctl, wait_sessions  # noqa: F401 (a fixture)
 
@@ -48,7 +48,7 @@ class Events:
 def last(control, *args):
     """The events that the daemon remembers."""
     out = ctl(control, "--json", "--no-wait", *args, "events")
-    return [json.loads(line) for line in out.splitlines()]
+    return [checked("event", line) for line in out.splitlines()]
 
 
 def kinds(control, *args):
@@ -172,7 +172,7 @@ def test_many(tcpd, control):
         time.sleep(1.1)  # the time itself is meant: another second
         ctl(control, "resize", "s0", "max=9")
         events.wait('"resized"')
-        told = [json.loads(line) for line in events.lines.items[1:]]
+        told = [checked("event", line) for line in events.lines.items[1:]]
         missed = sum(event["missed"] for event in told)
         assert missed > 0 and len(told) + missed == 361
         assert told[-1]["seq"] == 362

@@ -2,7 +2,6 @@
 """R29: tcpdctl explain and `tcpd -t --explain` say what would happen to a client, and that is what
 does happen."""
 
-import json
 import random
 import re
 import socket
@@ -10,6 +9,7 @@ import socket
 import pytest
 
 from harness import EX_OK, EX_USAGE, configuration, run, service
+from json_form import checked
 from network import Namespace, needs_networks
 from test_access import meet
 from test_tcpdctl import NOBODY, OTHERS, Control
@@ -47,7 +47,7 @@ def test_json():
     with Control(CONF) as control:
         code, out, err = control.run("--json", "explain", "2001:DB8::0:1", "echo")
         assert (code, err) == (EX_REFUSED, "")
-        assert json.loads(out) == [{
+        assert checked("explain", out) == [{
             "service": "echo", "listener": f"127.0.0.1:{control.daemon.ports['echo']}",
             "address": "2001:db8::1", "served": False, "reason": "rule",
             "rule": "deny 2001:db8::/32", "place": f"{control.daemon.path}:4",
@@ -92,7 +92,7 @@ BEHIND = configuration(
 def test_through_a_proxy(args, wants):
     with Control(BEHIND) as control:
         code, out, err = control.run("--json", "explain", *args)
-        found = [(one["reason"], one["rule"] or "none", one["gets"]) for one in json.loads(out)]
+        found = [(one["reason"], one["rule"] or "none", one["gets"]) for one in checked("explain", out)]
         assert (code, err) == (EX_REFUSED if any(reason for reason, _ in wants) else EX_OK, "")
         assert [(reason, rule) for reason, rule, _ in found] == wants
         gets = {"": "", "sender": "a reset"}
@@ -220,7 +220,7 @@ def test_explain_is_reality(seed):
                     text = socket.inet_ntop(family, address)
                     served, line = judge(rules, family, address)
                     code, out, _ = control.run("--json", "explain", text)
-                    said, = json.loads(out)
+                    said, = checked("explain", out)
                     assert said["served"] is served and code == (EX_OK if served else EX_REFUSED), \
                         (text, said, conf)
                     assert said["place"] == (f"{control.daemon.path}:{line}" if line else ""), \

@@ -3,7 +3,6 @@
 
 import contextlib
 import ctypes
-import json
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from certificates import Authority
 from harness import (EX_NOPERM, EX_OK, EX_USAGE, PATIENCE, SANITIZED, Text, activated,
                      can_become_others, configuration, peer_name, proc_children, proc_title,
                      read_exactly, service, tcp_far_end, wait_for)
+from json_form import checked
 from module_files import module
 from programs import ONE, program
 from test_sessions import (  # noqa: F401 (control is a fixture)
@@ -82,7 +82,7 @@ def test_json(tcpd, control):
         row, = wait_sessions(control, 1)
         code, out, err = tcpdctl(control, "--json", "kick", row["id"], f"{row['pid']}.9")
         assert code == 1 and err == f"tcpdctl: {row['pid']}.9: that session is over\n"
-        ended, = json.loads(out)["ended"]
+        ended, = checked("kick", out)["ended"]
         assert (ended["id"], ended["outcome"], ended["service"], ended["peer"]) == (
             row["id"], "ended", "echo", peer_name(sock))
         assert (ended["bytes_in"], ended["bytes_out"]) == (5, 5) and ended["age_usec"] > 0

@@ -2,7 +2,6 @@
 """`tcpdctl pause` and `resume`: nobody is refused, nobody in service is cut, whoever comes waits."""
 
 import contextlib
-import json
 import os
 import re
 import socket
@@ -15,6 +14,7 @@ from clients import Clients
 from harness import (EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, activated,
                      can_become_others, configuration, free_port, read_all, read_exactly, service,
                      wait_for)
+from json_form import checked
 from programs import ACCEPTS, ONE, listener, program, write_python
 from test_sessions import TCPDCTL, begun, control, tcpdctl  # noqa: F401 (a fixture)
 from test_steering import NEAR, order
@@ -31,7 +31,7 @@ def ctl(control, *args):
 
 
 def pools(control):
-    return json.loads(ctl(control, "--json", "status"))["pools"]
+    return checked("status", ctl(control, "--json", "status"))["pools"]
 
 
 def wait_queue(control, n, name="echo"):
@@ -101,12 +101,12 @@ def test_again(tcpd, control):
 def test_json(tcpd, control):
     with tcpd(configuration(service("echo", **TWO), control=f"unix:{control}")) as daemon, \
             begun(daemon):
-        answer = json.loads(ctl(control, "--json", "pause", "echo"))
+        answer = checked("pause", ctl(control, "--json", "pause", "echo"))
         row, = answer["paused"]
-        assert answer["schema"] == 1 and row["oldest_usec"] > 0
+        assert row["oldest_usec"] > 0
         assert (row["service"], row["sessions"]) == ("echo", 1)
         assert row["listener"] == f"127.0.0.1:{daemon.ports['echo']}"
-        row, = json.loads(ctl(control, "--json", "resume"))["resumed"]
+        row, = checked("resume", ctl(control, "--json", "resume"))["resumed"]
         assert row["service"] == "echo" and row["waiting"] == 0 and row["paused_usec"] > 0
 
 

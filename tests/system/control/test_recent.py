@@ -1,27 +1,22 @@
 # SPDX-License-Identifier: MIT
 """`tcpdctl sessions --recent`: the last sessions of each worker that runs, the last one first."""
 
-import json
 import os
 import re
 import signal
 import time
 
 from harness import EX_OK, EX_USAGE, configuration, peer_name, service, wait_for
+from json_form import checked
 from module_files import module
 from programs import ONE
 from test_sessions import begun, control, tcpdctl  # noqa: F401 (control is a fixture)
-
-KEYS = {"id", "pid", "service", "listener", "peer", "end", "duration_usec", "wait_usec",
-        "reply_usec", "bytes_in", "bytes_out", "result"}
 
 
 def recent(control, *args):
     code, out, err = tcpdctl(control, "--json", "sessions", "--recent", *args)
     assert (code, err) == (EX_OK, "")
-    answer = json.loads(out)
-    assert answer["schema"] == 1 and all(set(row) == KEYS for row in answer["recent"])
-    return answer["recent"]
+    return checked("recent", out)["recent"]
 
 
 def wait_recent(control, n, *args):

@@ -3,7 +3,6 @@
 replaced; nobody is cut."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ import pytest
 from clients import Clients
 from harness import (EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, Text, configuration, read_all,
                      read_exactly, service, wait_for)
+from json_form import checked
 from programs import ACCEPTS, listener, program, write_python
 from test_pause import ctl, pools
 from test_sessions import BUSCTL, TCPDCTL, begun, control, tcpdctl  # noqa: F401 (a fixture)
@@ -106,7 +106,7 @@ def test_signals_go_on_from_there(tcpd, control):
 def test_json(tcpd, control):
     conf = configuration(service("echo", **SMALL), control=f"unix:{control}")
     with tcpd(conf) as daemon:
-        row, = json.loads(ctl(control, "--json", "resize", "echo", "max=9"))["resized"]
+        row, = checked("resize", ctl(control, "--json", "resize", "echo", "max=9"))["resized"]
         assert row == {"service": "echo", "listener": f"127.0.0.1:{daemon.ports['echo']}", "min": 1,
                        "min_before": 1, "spare": 1, "spare_before": 1, "max": 9, "max_before": 2}
 
@@ -242,7 +242,7 @@ def test_drain_busy_worker(tcpd, control):
     with tcpd(conf) as daemon, begun(daemon) as sock:
         worker = daemon.worker_serving(sock)
         out = ctl(control, "--json", "drain", "--worker", str(worker))
-        row, = json.loads(out)["drained"]
+        row, = checked("drain", out)["drained"]
         assert row["service"] == "echo" and row["busy"] is True
         assert daemon.is_serving()
         code, _, err = tcpdctl(control, "--wait", "--timeout", "300ms", "drain", "--worker",

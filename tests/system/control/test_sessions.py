@@ -15,14 +15,13 @@ import pytest
 
 from harness import (BUILD, EX_OK, EX_USAGE, PATIENCE, can_become_others, configuration, peer_name,
                      read_exactly, service, wait_for)
+from json_form import checked
 from module_files import module
 from programs import ONE, listener, program
 
 TCPDCTL = BUILD / "tcpdctl"
 BUSCTL = pytest.mark.skipif(not shutil.which("busctl"), reason="no busctl")
 OTHERS = pytest.mark.skipif(not can_become_others(), reason="cannot become another user")
-KEYS = {"id", "pid", "service", "listener", "peer", "through", "since", "age_usec", "doing",
-        "peer_ended", "bytes_in", "bytes_out", "turns"}
 
 
 @pytest.fixture
@@ -40,9 +39,7 @@ def tcpdctl(control, *args, prefix=()):
 def sessions(control, *args):
     code, out, err = tcpdctl(control, "--json", "sessions", *args)
     assert (code, err) == (EX_OK, "")
-    answer = json.loads(out)
-    assert answer["schema"] == 1 and all(set(row) == KEYS for row in answer["sessions"])
-    return answer["sessions"]
+    return checked("sessions", out)["sessions"]
 
 
 def wait_sessions(control, n, *args):
@@ -209,7 +206,7 @@ def test_masked_addresses(tcpd, control):
         open_to_all(control)
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         code, out, _ = tcpdctl(control, "--json", "sessions", prefix=nobody)
-        assert code == EX_OK and json.loads(out)["sessions"][0]["peer"] == "127.0.0.0:0"
+        assert code == EX_OK and checked("sessions", out)["sessions"][0]["peer"] == "127.0.0.0:0"
         code, _, err = tcpdctl(control, "sessions", "--peer", "127.0.0.1", prefix=nobody)
         assert code == EX_USAGE and "log_addresses" in err
 
@@ -286,7 +283,7 @@ def all_of(control):
     """Those with the kernel's view, by their service."""
     code, out, err = tcpdctl(control, "--json", "sessions", "--kernel")
     assert (code, err) == (EX_OK, "")
-    return {row["service"]: row for row in json.loads(out)["sessions"]}
+    return {row["service"]: row for row in checked("sessions", out)["sessions"]}
 
 
 def test_who_waits(tcpd, control):
@@ -297,7 +294,7 @@ def test_who_waits(tcpd, control):
     def waiting(*args):
         code, out, err = tcpdctl(control, "--json", "sessions", "--waiting", *args)
         assert (code, err) == (EX_OK, "")
-        return json.loads(out)["waiting"]
+        return checked("sessions", out)["waiting"]
 
     with tcpd(conf) as daemon, begun(daemon):
         assert waiting() == []

@@ -22,6 +22,7 @@ from certificates import Authority
 from harness import (BUILD, EX_NOPERM, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, SANITIZED, Text,
                      activated, can_become_others, configuration, proc_cpu_seconds, proc_fds,
                      read_all, read_exactly, service, wait_for)
+from json_form import checked
 from tls_peer import behind
 
 TCPDCTL = BUILD / "tcpdctl"
@@ -77,7 +78,7 @@ class Control:
     def status(self):
         code, out, err = self.run("--json", "status")
         assert (code, err) == (EX_OK, "")
-        return json.loads(out)
+        return checked("status", out)
 
     def pool(self, name="echo"):
         return next(pool for pool in self.status()["pools"] if pool["service"] == name)
@@ -170,7 +171,7 @@ def test_json_status():
             wait_for(lambda: control.pool()["busy"] == 1, what="a busy worker")
             status = control.status()
         daemon, pools = status["daemon"], status["pools"]
-        assert set(status) == {"daemon", "pools", "not_served", "certificates"} and len(pools) == 2
+        assert set(status) == {"schema", "daemon", "pools", "not_served", "certificates"} and len(pools) == 2
         assert status["not_served"] == status["certificates"] == []
         assert daemon["version"] and daemon["state"] == "running" and daemon["generation"] == 1
         assert daemon["pid"] == control.daemon.pid and daemon["reload_problem"] == ""

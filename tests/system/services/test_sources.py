@@ -18,6 +18,7 @@ import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SOAK, can_trace, configuration, run, service,
                      wait_for)
+from json_form import checked
 from test_access import calls_of, meet
 from test_tcpdctl import Control
 
@@ -327,11 +328,12 @@ def test_counters_and_list():
             assert (answer["served"], answer["reason"]) == (False, "connections")
             code, out, err = control.run("--json", "sources")
             assert (code, err) == (EX_OK, "")
-            assert [(one["source"], one["connections"], one["refused"]) for one in json.loads(out)] == [
+            assert [(one["source"], one["connections"], one["refused"]) for one in checked("sources", out)] == [
                 (HERE, 2, True), (THERE, 1, False)]
             assert re.search(r"^echo 127\.0\.0\.1:\d+ +127\.0\.0\.1 +2  - +refused$",
                              control.run("sources", "echo")[1], re.M)
-        wait_for(lambda: json.loads(control.run("--json", "sources")[1]) == [], what="nobody is left")
+        wait_for(lambda: checked("sources", control.run("--json", "sources")[1]) == [],
+                 what="nobody is left")
         assert control.run("sources", "time")[0] == 64
         assert control.run("pardon", "localhost")[0] == 64
 

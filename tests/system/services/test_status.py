@@ -16,6 +16,7 @@ import pytest
 
 from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SANITIZED, configuration, read_all,
                      read_exactly, reset, run, service, wait_for)
+from json_form import checked
 
 TCPDCTL = BUILD / "tcpdctl"
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
@@ -112,7 +113,7 @@ def test_metrics(tcpd, control):
 
 def test_json(tcpd, control):
     with tcpd(serving(control, service("echo"))) as daemon:
-        answer = json.loads(ask(daemon, "/json").text)
+        answer = checked("status", ask(daemon, "/json").text)
         said = json.loads(tcpdctl(control, "--json", "status").stdout)
         assert list(answer) == list(said) == ["daemon", "pools", "not_served", "certificates"]
         assert answer["daemon"]["pid"] == daemon.pid
@@ -132,6 +133,12 @@ def test_health(tcpd, control):
         assert tcpdctl(control, "ready", "echo").returncode == EX_OK
         assert ask(daemon, "/healthz").status == 200
         assert tcpdctl(control, "ready").returncode == EX_OK
+        # Without a name, of all but this service, which would not answer otherwise.
+        assert tcpdctl(control, "pause").returncode == EX_OK
+        assert ask(daemon, "/healthz").status == 503
+        assert "paused" in ask(daemon, "/").text
+        assert tcpdctl(control, "resume").returncode == EX_OK
+        assert ask(daemon, "/healthz").status == 200
         daemon.signal(signal.SIGTERM)
         wait_for(lambda: ask(daemon, "/healthz").status == 503, what="503 while it stops")
         daemon.stop_again()
@@ -215,7 +222,7 @@ def test_a_name_that_needs_escapes(tcpd, control, tmp_path):
     path = f'{tmp_path}/a"b\\c<d>&é'
     with tcpd(serving(control, service("echo", listen=f"unix:{path}"))) as daemon:
         address = f"unix:{path}"
-        [shown] = [pool["listener"] for pool in json.loads(ask(daemon, "/json").text)["pools"]
+        [shown] = [pool["listener"] for pool in checked("status", ask(daemon, "/json").text)["pools"]
                    if pool["service"] == "echo"]
         assert address in Page(ask(daemon, "/").text).cells or shown in Page(ask(daemon, "/").text).cells
         escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
@@ -377,7 +384,7 @@ def test_a_unix_socket_and_reloads(tcpd, control, tmp_path):
     with tcpd(conf) as daemon:
         assert ask(daemon, "/healthz").body == b"ok\n"
         daemon.reload()
-        wait_for(lambda: json.loads(ask(daemon, "/json").text)["daemon"]["generation"] == 2,
+        wait_for(lambda: checked("status", ask(daemon, "/json").text)["daemon"]["generation"] == 2,
                  what="the next generation")
 
 

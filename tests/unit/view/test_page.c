@@ -28,7 +28,7 @@ static struct counters_pool pool_full = {
     .max = 4,
 };
 
-static struct status_pool status_pool = {"echo", LISTENER, "ready", ""};
+static struct status_pool status_pool = {"echo", LISTENER, "ready", "", false};
 static struct status_lack lack = {"web", "*:80", "<b>taken"};
 
 static struct counters now = {

@@ -11,7 +11,7 @@ static bool tells(const char *service, const void *data)
 }
 
 static const struct {
-    const char *name, *state, *nodes[3]; // of "a", "b" and "agent"
+    const char *name, *state, *nodes[3]; // of "a", "b" and "agent"; "paused" is none of them
     bool is_healthy;
 } rows[] = {
     {"all serve", "running", {"ready", "ready", "ready"}, true},
@@ -22,6 +22,9 @@ static const struct {
     {"one is drained", "running", {"drain", "ready", "ready"}, true},
     {"the other is in maintenance", "running", {"ready", "maint", "ready"}, true},
     {"both are kept from clients", "running", {"drain", "maint", "ready"}, false},
+    {"one is paused", "running", {"ready", "paused", "ready"}, true},
+    {"one is paused, the other drained", "running", {"drain", "paused", "ready"}, false},
+    {"both are paused", "running", {"paused", "paused", "ready"}, false},
     {"nobody says so", "running", {"", "", ""}, true},
 };
 
@@ -29,12 +32,14 @@ static void test_health(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        struct status_pool pools[] = {{"a", "", rows[i].nodes[0], ""},
-                                      {"b", "", rows[i].nodes[1], ""},
-                                      {"agent", "", rows[i].nodes[2], ""}};
+        struct status_pool pools[] = {{"a", "", rows[i].nodes[0], "", false},
+                                      {"b", "", rows[i].nodes[1], "", false},
+                                      {"agent", "", rows[i].nodes[2], "", false}};
         const struct status status = {
             .daemon = {.state = rows[i].state}, .pools = pools, .n_pools = ELEMENTS(pools)};
 
+        for (size_t k = 0; k < ELEMENTS(pools); k++)
+            pools[k].paused = strcmp(pools[k].node, "paused") == 0;
         check_true(rows[i].name, status_is_healthy(&status, tells, "agent") == rows[i].is_healthy);
     }
 }
@@ -42,7 +47,7 @@ static void test_health(void **state)
 // Nothing but what tells: nobody comes for anything else.
 static void test_alone(void **state)
 {
-    struct status_pool pool = {"agent", "", "ready", ""};
+    struct status_pool pool = {"agent", "", "ready", "", false};
     const struct status status = {.daemon = {.state = "running"}, .pools = &pool, .n_pools = 1};
 
     (void)state;

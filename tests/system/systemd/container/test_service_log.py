@@ -8,6 +8,7 @@ import re
 import pytest
 
 from harness import configuration, service, wait_for
+from json_form import checked
 from units import ECHO, GREETING, configure, echoes, fail_session, install
 
 FORM = {"log_sessions": "all", "log_sessions_form": "lines"}
@@ -65,7 +66,7 @@ def test_lists_sessions(tcpd, form):
     assert len(listed(tcpd, *since, "--peer", "127.0.0.0/8")) == 5
     assert listed(tcpd, *since, "--peer", "::1") == listed(tcpd, *since, "--longer", "1h") == []
     assert listed(tcpd, "--since", "@4000000000") == []
-    objects = [json.loads(line) for line in listed(tcpd, *since, "--json")]
+    objects = [checked("log", line) for line in listed(tcpd, *since, "--json")]
     bad, = (each for each in objects if each["result"].startswith("reset"))
     assert (bad["service"], bad["received"], bad["sent"], bad["slow"]) == ("echo", 1, 1, False)
     assert bad["peer"].startswith("127.0.0.2:") and bad["duration_usec"] > 0
