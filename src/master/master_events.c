@@ -19,6 +19,7 @@ const char *const master_event_names[MASTER_EVENTS] = {
     [MASTER_EVENT_THROTTLED] = "throttled",
     [MASTER_EVENT_FULL] = "pool_full",
     [MASTER_EVENT_RELIEVED] = "pool_relieved",
+    [MASTER_EVENT_LOST] = "records_lost",
     [MASTER_EVENT_PAUSED] = "paused",
     [MASTER_EVENT_RESUMED] = "resumed",
     [MASTER_EVENT_RESIZED] = "resized",
@@ -64,10 +65,23 @@ static void tell_throttled(const struct master *master, struct pool *pool, uint6
     pool->told_throttled = pool->deaths.n_failures > 0 && (wait > 0 || pool->told_throttled);
 }
 
+// Not those that were left out, as it is configured.
+static void tell_lost(const struct master *master, struct pool *pool)
+{
+    const uint64_t *lost = pool->totals.lost;
+    uint64_t n = lost[LOG_LOSS_READER] + lost[LOG_LOSS_WORKER];
+
+    if (n > pool->told_lost)
+        master_tell(master, MASTER_EVENT_LOST, pool, 0, "%" PRIu64 " session record%s lost",
+                    n - pool->told_lost, PLURAL(n - pool->told_lost));
+    pool->told_lost = n;
+}
+
 void master_tell_pools(const struct master *master, uint64_t now_usec)
 {
     for (struct pool *pool = master->pools.first; pool; pool = pool->next) {
         tell_full(master, pool);
         tell_throttled(master, pool, now_usec);
+        tell_lost(master, pool);
     }
 }

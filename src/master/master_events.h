@@ -14,6 +14,7 @@ enum master_event_kind {
     MASTER_EVENT_THROTTLED,
     MASTER_EVENT_FULL,
     MASTER_EVENT_RELIEVED, // not full any more
+    MASTER_EVENT_LOST,     // records of sessions are, as the log says every ten seconds
     MASTER_EVENT_PAUSED,
     MASTER_EVENT_RESUMED,
     MASTER_EVENT_RESIZED,
@@ -33,5 +34,6 @@ struct master_event {
 // Tells the watcher. Addresses in the text are as the log has them.
 void master_tell(const struct master *master, enum master_event_kind kind, const struct pool *pool,
                  pid_t worker, const char *format, ...) __attribute__((format(printf, 5, 6)));
-// Once a second: which pools have come to their maximum, are held back, or are so no more.
+// Once a second: which pools have come to their maximum, are held back, or are so no more,
+// and have lost records.
 void master_tell_pools(const struct master *master, uint64_t now_usec);

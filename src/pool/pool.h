@@ -141,7 +141,8 @@ struct pool {
     uint64_t dropped_said_usec; // the same of datagrams that were dropped,
     unsigned dropped_said;      // and how many there were then
     bool told_full;             // that all are busy,
-    bool told_throttled;        // that its starts wait: master_events.h
+    bool told_throttled;        // that its starts wait,
+    uint64_t told_lost;         // and how many records are lost: master_events.h
     struct pool_mends mends;    // of its listener
     struct pool_text text;      // that a module writes
     unsigned n_deaths_said;     // deaths logged in this period ...

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -335,7 +336,9 @@ def losses(journal, cause):
 def test_stalled_journal_blocks_nobody(journal):
     """B58: with a journal that does not read, sessions go on, the master answers, and every record
     is there or counted."""
-    daemon = journal.daemon(configuration(service("echo"), log_sessions="all"))
+    control = Path(journal.directory) / "control"
+    daemon = journal.daemon(configuration(service("echo"), log_sessions="all",
+                                          control=f"unix:{control}"))
     journal.wait(MESSAGE="^ready: ")
     journal.stall()
     for _ in range(40):
@@ -348,6 +351,11 @@ def test_stalled_journal_blocks_nobody(journal):
     wait_for(lambda: (daemon.signal(signal.SIGUSR1) or any(
         re.search(r"^\d+ log records? dropped$", r["MESSAGE"]) for r in journal.records.items)),
         what="count of dropped records")
+    events = [harness.BUILD / "tcpdctl", "-s", control, "--no-wait", "events"]
+    told = wait_for(lambda: re.search(
+        r"records_lost +echo \S+: (\d+) session records? lost\n",
+        subprocess.run(events, capture_output=True, text=True).stdout), what="the event")
+    assert int(told[1]) == losses(journal, "lost: the journal does not read fast enough")
     assert daemon.stop() == 0
     journal.wait(MESSAGE="^stopped$")
     assert losses(journal, "lost: the journal does not read fast enough") > 0
