@@ -36,8 +36,8 @@ struct status {
 int status_read(sd_bus_message *reply, struct status *ret);
 void status_done(struct status *status);
 
-// Whether clients should come here: tcpd serves, and some service is neither drained nor paused, without those
-// that only tell of others.
+// Whether clients should come here: tcpd serves, and some service is neither drained nor paused,
+// without those that only tell of others.
 bool status_is_healthy(const struct status *status,
                        bool (*tells)(const char *service, const void *data), const void *data);
 
