@@ -244,7 +244,7 @@ def test_usage():
             (("-i", "a", "check", "b"), "--instance names a daemon already"),
             (("-i", "a", "-s", "b", "status"), "--socket names a daemon already"),
             (("-s", "/b", "check", "/c"), "--socket names a daemon already"),
-            (("--json", "check"), "--json is for status, explain, sources, sessions, kick and log only")):
+            (("--json", "check"), "--json is for status, explain, sources, sessions, kick, log, pause, ")):
         code, out, err = tcpdctl(*args)
         assert (code, out) == (EX_USAGE, "") and words in err, (args, err)
     code, _, err = tcpdctl("-s", "/nowhere/control", "check")

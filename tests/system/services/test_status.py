@@ -115,7 +115,7 @@ def test_json(tcpd, control):
     with tcpd(serving(control, service("echo"))) as daemon:
         answer = checked("status", ask(daemon, "/json").text)
         said = json.loads(tcpdctl(control, "--json", "status").stdout)
-        assert list(answer) == list(said) == ["daemon", "pools", "not_served", "certificates"]
+        assert list(answer) == list(said) == ["schema", "daemon", "pools", "not_served", "certificates"]
         assert answer["daemon"]["pid"] == daemon.pid
         assert [pool["service"] for pool in answer["pools"]] == ["echo", "status"]
 
