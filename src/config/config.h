@@ -22,6 +22,7 @@ enum log_addresses {
     LOG_ADDRESSES_NONE,
     LOG_ADDRESSES_N
 };
+extern const char *const log_addresses_names[LOG_ADDRESSES_N]; // "full"
 
 enum log_refusals { LOG_REFUSALS_NONE, LOG_REFUSALS_FIRST, LOG_REFUSALS_ALL, LOG_REFUSALS_N };
 

@@ -11,9 +11,9 @@ static const char *const log_sessions_names[LOG_SESSIONS_N] = {
     [LOG_SESSIONS_NONE] = "none", [LOG_SESSIONS_ERRORS] = "errors", [LOG_SESSIONS_ALL] = "all"};
 static const char *const log_sessions_form_names[LOG_SESSIONS_FORMS] = {
     [LOG_SESSIONS_ENTRIES] = "entries", [LOG_SESSIONS_LINES] = "lines"};
-static const char *const log_addresses_names[LOG_ADDRESSES_N] = {[LOG_ADDRESSES_FULL] = "full",
-                                                                 [LOG_ADDRESSES_MASKED] = "masked",
-                                                                 [LOG_ADDRESSES_NONE] = "none"};
+const char *const log_addresses_names[LOG_ADDRESSES_N] = {[LOG_ADDRESSES_FULL] = "full",
+                                                          [LOG_ADDRESSES_MASKED] = "masked",
+                                                          [LOG_ADDRESSES_NONE] = "none"};
 static const char *const log_refusals_names[LOG_REFUSALS_N] = {
     [LOG_REFUSALS_NONE] = "none", [LOG_REFUSALS_FIRST] = "first", [LOG_REFUSALS_ALL] = "all"};
 static const char *const source_overflow_names[SOURCE_OVERFLOWS] = {

@@ -56,11 +56,22 @@ static int set_doing(struct filter *filter, const char *text, sd_bus_error *erro
     return refuse(error, "doing is opening, reading, writing, working or closing");
 }
 
+// Never more than who asks may see.
+static int set_addresses(struct control_page *page, const char *text, sd_bus_error *error)
+{
+    for (enum log_addresses i = 0; i < LOG_ADDRESSES_N; i++)
+        if (strcmp(text, log_addresses_names[i]) == 0) {
+            page->addresses = i > page->addresses ? i : page->addresses;
+            return 0;
+        }
+    return refuse(error, "addresses is full, masked or none");
+}
+
 // One entry, whose name was read.
-static int read_entry(sd_bus_message *message, const struct control_page *page, const char *name,
+static int read_entry(sd_bus_message *message, struct control_page *page, const char *name,
                       struct filter *ret, sd_bus_error *error)
 {
-    bool is_peer = strcmp(name, "peer") == 0;
+    bool is_peer = strcmp(name, "peer") == 0, is_doing = strcmp(name, "doing") == 0;
     const char *text, *contents;
     char type;
     int r = sd_bus_message_peek_type(message, &type, &contents);
@@ -69,15 +80,17 @@ static int read_entry(sd_bus_message *message, const struct control_page *page, 
         return r;
     if (strcmp(name, "older_usec") == 0 && strcmp(contents, "t") == 0)
         return sd_bus_message_read(message, "v", "t", &ret->older_usec);
-    if ((!is_peer && strcmp(name, "doing") != 0) || strcmp(contents, "s") != 0)
-        return refuse(error, "a filter has peer (s), older_usec (t) and doing (s)");
+    if ((!is_peer && !is_doing && strcmp(name, "addresses") != 0) || strcmp(contents, "s") != 0)
+        return refuse(error, "a filter has peer (s), older_usec (t), doing (s) and addresses (s)");
     r = sd_bus_message_read(message, "v", "s", &text);
     if (r < 0)
         return r;
-    return is_peer ? set_peer(page, ret, text, error) : set_doing(ret, text, error);
+    if (is_peer)
+        return set_peer(page, ret, text, error);
+    return is_doing ? set_doing(ret, text, error) : set_addresses(page, text, error);
 }
 
-static int read_filter(sd_bus_message *message, const struct control_page *page, struct filter *ret,
+static int read_filter(sd_bus_message *message, struct control_page *page, struct filter *ret,
                        sd_bus_error *error)
 {
     int r = sd_bus_message_enter_container(message, 'a', "{sv}");

@@ -11,6 +11,7 @@
 #include "ctl/table.h"
 #include "view/figures.h"
 #include "view/json.h"
+#include "view/sessions_json.h"
 
 #define CELL TABLE_CELL
 
@@ -196,25 +197,7 @@ static void print_waiting(FILE *stream, const struct kernel_waiting *waiting)
 static void print_session(FILE *stream, const struct session_view *view,
                           const struct session_row *row)
 {
-    char id[SESSION_ID_MAX];
-
-    (void)fputs("{\"id\":", stream);
-    if (row->number > 0)
-        json_print_string(stream, session_id_format(row->pid, row->number, id, sizeof(id)));
-    else
-        (void)fputs("null", stream);
-    print_number(stream, "pid", row->pid);
-    print_text(stream, "service", row->service);
-    print_text(stream, "listener", row->listener);
-    print_text(stream, "peer", row->peer);
-    print_text(stream, "through", row->through);
-    print_number(stream, "since", row->since_usec);
-    print_number(stream, "age_usec", row->age_usec);
-    print_text(stream, "doing", row->doing);
-    (void)fprintf(stream, ",\"peer_ended\":%s", row->peer_ended ? "true" : "false");
-    print_number(stream, "bytes_in", row->received);
-    print_number(stream, "bytes_out", row->sent);
-    print_number(stream, "turns", row->turns);
+    sessions_json_begin(stream, row);
     if (view->has_kernel)
         print_kernel(stream, kernel_find(&view->kernel, row));
     (void)fputc('}', stream);

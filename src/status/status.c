@@ -16,15 +16,19 @@
 #include "status/status_request.h"
 #include "view/metrics.h"
 #include "view/page.h"
+#include "view/sessions_json.h"
 
 #define SAY_USEC (60 * USEC_PER_SEC)
 
 struct status_settings {
     struct text_list hosts;
+    int addresses; // enum log_addresses
 };
 
 static const struct setting settings[] = {
     {FIELD("status_hosts", LIST, struct status_settings, hosts)},
+    {FIELD("status_addresses", CHOICE, struct status_settings, addresses), .initial = "masked",
+     CHOICES(log_addresses_names)},
 };
 
 static const struct form form = FORM(struct status_settings, settings);
@@ -93,11 +97,27 @@ static struct counters choose(const struct status_wish *wish, const struct count
     return chosen;
 }
 
+// The sessions of services that are asked for come first. How many there are.
+static size_t choose_sessions(const struct status_wish *wish, const struct sessions *sessions)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sessions->n; i++)
+        if (status_wish_has(wish, sessions->rows[i].service))
+            sessions->rows[n++] = sessions->rows[i];
+    return n;
+}
+
 static void print_page(FILE *stream, const struct status_wish *wish, const struct status_look *look,
                        const struct counters *chosen)
 {
     struct utsname machine = {0};
-    struct page page = {.machine = machine.nodename, .status = &look->status, .now = chosen};
+    struct page page = {.machine = machine.nodename,
+                        .status = &look->status,
+                        .findings = &look->findings,
+                        .sessions = &look->sessions,
+                        .n_sessions = choose_sessions(wish, &look->sessions),
+                        .now = chosen};
 
     (void)uname(&machine);
     page.before = status_look_before(look, &page.usec);
@@ -114,6 +134,10 @@ static int print(FILE *stream, const struct status_wish *wish, const struct stat
 
     if (wish->what == STATUS_JSON)
         return status_print_json(stream, look->status_reply);
+    if (wish->what == STATUS_SESSIONS) {
+        sessions_json_print(stream, &look->sessions, choose_sessions(wish, &look->sessions));
+        return 0;
+    }
     chosen = choose(wish, &look->counters);
     if (wish->what != STATUS_METRICS)
         print_page(stream, wish, look, &chosen);
@@ -132,6 +156,7 @@ static const char *type_of(const struct status_wish *wish)
         return wish->is_open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                              : "text/plain; version=0.0.4; charset=utf-8";
     case STATUS_JSON:
+    case STATUS_SESSIONS:
         return "application/json";
     case STATUS_HEALTH:
         return "text/plain; charset=utf-8";
@@ -236,12 +261,13 @@ static bool send_file(struct tcpd_session *session, const struct status_wish *wi
 
 static void answer(struct tcpd_session *session, const struct status_wish *wish, bool is_head)
 {
+    const struct status_settings *options = serving_options(this_worker);
     struct status_look look;
     int r;
 
     if (send_file(session, wish, is_head))
         return;
-    r = status_look_open(&look, wish->what);
+    r = status_look_open(&look, wish, (enum log_addresses)options->addresses);
     if (r < 0)
         send_failure(session, r, is_head);
     else if (wish->what == STATUS_HEALTH)

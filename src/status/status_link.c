@@ -76,14 +76,27 @@ int status_link_open(uint64_t deadline_usec, sd_bus **ret)
     return r < 0 ? r : 0;
 }
 
+int status_link_new(sd_bus *bus, const char *method, sd_bus_message **ret)
+{
+    return sd_bus_message_new_method_call(bus, ret, NULL, "/tcpd", "tcpd.Manager", method);
+}
+
+int status_link_send(sd_bus *bus, sd_bus_message *call, uint64_t deadline_usec,
+                     sd_bus_message **ret_reply)
+{
+    int r = sd_bus_call(bus, call, left_until(deadline_usec) + 1, NULL, ret_reply);
+
+    return r < 0 ? r : 0;
+}
+
 int status_link_call(sd_bus *bus, const char *method, uint64_t deadline_usec,
                      sd_bus_message **ret_reply)
 {
     sd_bus_message *call = NULL;
-    int r = sd_bus_message_new_method_call(bus, &call, NULL, "/tcpd", "tcpd.Manager", method);
+    int r = status_link_new(bus, method, &call);
 
     if (r >= 0)
-        r = sd_bus_call(bus, call, left_until(deadline_usec) + 1, NULL, ret_reply);
+        r = status_link_send(bus, call, deadline_usec, ret_reply);
     (void)sd_bus_message_unref(call);
     return r < 0 ? r : 0;
 }

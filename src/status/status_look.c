@@ -12,33 +12,86 @@
 // What is kept of one before.
 static struct status_look kept;
 
-static int ask(struct status_look *look, enum status_what what)
+static int ask_status(struct status_look *look, enum status_what what, uint64_t deadline)
 {
-    uint64_t deadline = base_now_usec() + ASK_USEC;
-    bool wants_status = what != STATUS_METRICS;
-    bool wants_counters = what == STATUS_METRICS || what == STATUS_PAGE || what == STATUS_PART;
-    int r = status_link_open(deadline, &look->bus);
+    int r = status_link_call(look->bus, "GetStatus", deadline, &look->status_reply);
 
-    if (r >= 0 && wants_status)
-        r = status_link_call(look->bus, "GetStatus", deadline, &look->status_reply);
-    if (r >= 0 && wants_status && what != STATUS_JSON)
+    if (r >= 0 && what != STATUS_JSON)
         r = status_read(look->status_reply, &look->status);
-    if (r >= 0 && wants_counters)
-        r = status_link_call(look->bus, "GetCounters", deadline, &look->counters_reply);
-    if (r >= 0 && wants_counters)
-        r = counters_read(look->counters_reply, &look->counters);
+    if (r >= 0 && (what == STATUS_PAGE || what == STATUS_PART))
+        r = sd_bus_message_rewind(look->status_reply, true);
+    if (r >= 0 && (what == STATUS_PAGE || what == STATUS_PART))
+        r = findings_read(look->status_reply, &look->findings);
     return r;
 }
 
-int status_look_open(struct status_look *ret, enum status_what what)
+static int ask_counters(struct status_look *look, uint64_t deadline)
+{
+    int r = status_link_call(look->bus, "GetCounters", deadline, &look->counters_reply);
+
+    return r < 0 ? r : counters_read(look->counters_reply, &look->counters);
+}
+
+static int ask_some_sessions(struct status_look *look, const char *addresses, uint64_t deadline,
+                             uint64_t *next)
+{
+    sd_bus_message *call = NULL, *reply = NULL;
+    int r = status_link_new(look->bus, "ListSessions", &call);
+
+    if (r >= 0)
+        r = sd_bus_message_append(call, "stua{sv}", "", *next, 0U, 1, "addresses", "s", addresses);
+    if (r >= 0)
+        r = status_link_send(look->bus, call, deadline, &reply);
+    if (r >= 0)
+        r = sessions_read(reply, &look->sessions, next);
+    (void)sd_bus_message_unref(call);
+    (void)sd_bus_message_unref(reply);
+    return r;
+}
+
+static int ask_sessions(struct status_look *look, enum log_addresses addresses, uint64_t deadline)
+{
+    uint64_t next = 0;
+    int r;
+
+    do
+        r = ask_some_sessions(look, log_addresses_names[addresses], deadline, &next);
+    while (r >= 0 && next != 0);
+    sessions_sort(&look->sessions, SESSIONS_BY_AGE);
+    return r;
+}
+
+static int ask(struct status_look *look, const struct status_wish *wish,
+               enum log_addresses addresses)
+{
+    uint64_t deadline = base_now_usec() + ASK_USEC;
+    bool is_page = wish->what == STATUS_PAGE || wish->what == STATUS_PART;
+    bool is_sessions = wish->what == STATUS_SESSIONS;
+    int r = status_link_open(deadline, &look->bus);
+
+    if (r >= 0 && wish->what != STATUS_METRICS && !is_sessions)
+        r = ask_status(look, wish->what, deadline);
+    if (r >= 0 && (wish->what == STATUS_METRICS || is_page || wish->has_services))
+        r = ask_counters(look, deadline);
+    if (r >= 0 && (is_page || is_sessions))
+        r = ask_sessions(look, addresses, deadline);
+    if (r >= 0 && is_page)
+        r = findings_add_sessions(&look->findings, &look->sessions);
+    return r;
+}
+
+int status_look_open(struct status_look *ret, const struct status_wish *wish,
+                     enum log_addresses addresses)
 {
     *ret = (struct status_look){.usec = base_now_usec()};
-    return ask(ret, what);
+    return ask(ret, wish, addresses);
 }
 
 static void forget(struct status_look *look)
 {
     status_done(&look->status);
+    findings_done(&look->findings);
+    sessions_done(&look->sessions);
     counters_done(&look->counters);
     look->status_reply = sd_bus_message_unref(look->status_reply);
     look->counters_reply = sd_bus_message_unref(look->counters_reply);

@@ -27,6 +27,7 @@ static const struct {
     {"/part", STATUS_PART, TAKES_SERVICES},
     {"/metrics", STATUS_METRICS, TAKES_SERVICES | TAKES_HISTOGRAMS},
     {"/json", STATUS_JSON, 0},
+    {"/json/sessions", STATUS_SESSIONS, TAKES_SERVICES},
     {"/healthz", STATUS_HEALTH, 0},
     {"/status.js", STATUS_SCRIPT, 0},
     {"/status.css", STATUS_STYLE, 0},

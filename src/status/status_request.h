@@ -11,6 +11,7 @@ enum status_what {
     STATUS_PART, // of the page: what changes
     STATUS_METRICS,
     STATUS_JSON,
+    STATUS_SESSIONS, // the same of those
     STATUS_HEALTH,
     STATUS_SCRIPT,
     STATUS_STYLE,

@@ -14,68 +14,32 @@
 
 // ---- What is not as it should be --------------------------------------------------------------
 
-static void begin_finding(struct html *html, size_t *n)
+static void print_finding(struct html *html, const struct finding *finding)
 {
-    if ((*n)++ == 0)
-        html_open(html, "ul");
     html_open(html, "li");
-}
-
-static void find_in_pool(struct html *html, const struct counters_pool *pool, size_t *n)
-{
-    if (counters_number(&pool->workers, "busy") >= pool->max && pool->max > 0 && pool->queue > 0) {
-        begin_finding(html, n);
-        html_format(html, "%s %s is at its maximum: %" PRIu64 " client%s wait%s", pool->service,
-                    pool->listener, pool->queue, PLURAL(pool->queue), pool->queue == 1 ? "s" : "");
-        html_close(html, "li");
+    if (finding->service[0] != '\0')
+        html_format(html, "%s%s%s: ", finding->service, finding->listener[0] != '\0' ? " " : "",
+                    finding->listener);
+    html_text(html, finding->text);
+    if (finding->advice[0] != '\0') {
+        html_text(html, " → ");
+        html_element(html, "span", "advice", finding->advice);
     }
-    if (pool->is_throttled) {
-        begin_finding(html, n);
-        html_format(html, "%s %s: workers have died early, and starts wait", pool->service,
-                    pool->listener);
-        html_close(html, "li");
-    }
-}
-
-static void find_orders(struct html *html, const struct status *status, size_t *n)
-{
-    for (size_t i = 0; i < status->n_pools; i++) {
-        const struct status_pool *pool = &status->pools[i];
-
-        if (pool->node_text[0] == '\0')
-            continue;
-        begin_finding(html, n);
-        html_format(html, "%s %s: ", pool->service, pool->listener);
-        html_text(html, pool->node_text);
-        html_close(html, "li");
-    }
-    for (size_t i = 0; i < status->n_lacks; i++) {
-        const struct status_lack *lack = &status->lacks[i];
-
-        begin_finding(html, n);
-        html_format(html, "%s %s is not served: ", lack->service, lack->listener);
-        html_text(html, lack->reason);
-        html_close(html, "li");
-    }
+    html_close(html, "li");
 }
 
 static void print_findings(struct html *html, const struct page *page)
 {
-    size_t n = 0;
+    const struct findings *findings = page->findings;
 
     html_open(html, "div");
     html_attribute(html, "id", "findings");
     html_attribute(html, "role", "status");
-    if (page->status->daemon.reload_problem[0] != '\0') {
-        begin_finding(html, &n);
-        html_text(html, "The last reload was refused: ");
-        html_text(html, page->status->daemon.reload_problem);
-        html_close(html, "li");
-    }
-    for (size_t i = 0; i < page->now->n; i++)
-        find_in_pool(html, &page->now->pools[i], &n);
-    find_orders(html, page->status, &n);
-    if (n > 0)
+    if (findings->n > 0)
+        html_open(html, "ul");
+    for (size_t i = 0; i < findings->n; i++)
+        print_finding(html, &findings->items[i]);
+    if (findings->n > 0)
         html_close(html, "ul");
     html_close(html, "div");
 }
@@ -143,6 +107,7 @@ static void print_live(struct html *html, const struct page *page)
     page_print_services(html, page);
     print_workers(html, page);
     print_durations(html, page);
+    page_print_sessions(html, page);
     html_close(html, "div");
 }
 
@@ -230,6 +195,8 @@ void page_print(FILE *stream, const struct page *page)
     html_link(&html, "metrics", "metrics");
     html_text(&html, " ");
     html_link(&html, "json", "JSON");
+    html_text(&html, " ");
+    html_link(&html, "json/sessions", "sessions");
     html_close(&html, "nav");
     html_close(&html, "header");
     html_open(&html, "main");

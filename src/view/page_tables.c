@@ -9,12 +9,42 @@
 #include "view/picture.h"
 #include "view/rates.h"
 
+#define SESSIONS 20 // that are shown
+
 static void print_heading(struct html *html, const char *scope, const char *text)
 {
     html_open(html, "th");
     html_attribute(html, "scope", scope);
     html_text(html, text);
     html_close(html, "th");
+}
+
+static void print_columns(struct html *html, const char *const *columns, size_t n)
+{
+    html_open(html, "thead");
+    html_open(html, "tr");
+    for (size_t i = 0; i < n; i++)
+        print_heading(html, "col", columns[i]);
+    html_close(html, "tr");
+    html_close(html, "thead");
+}
+
+// A table that is wider than a small screen.
+static void begin_table(struct html *html, const char *id, const char *label)
+{
+    html_open(html, "div");
+    html_attribute(html, "class", "wide");
+    html_attribute(html, "tabindex", "0"); // it scrolls, by keys as well
+    html_attribute(html, "role", "region");
+    html_attribute(html, "aria-label", label);
+    html_attribute(html, "id", id);
+    html_open(html, "table");
+}
+
+static void end_table(struct html *html)
+{
+    html_close(html, "table");
+    html_close(html, "div");
 }
 
 static void print_number(struct html *html, uint64_t number)
@@ -128,33 +158,61 @@ void page_print_services(struct html *html, const struct page *page)
     rates_view_make(&view, page->now, page->before, page->usec, &all);
     html_open(html, "section");
     html_element(html, "h2", NULL, "Services");
-    html_open(html, "div");
-    html_attribute(html, "class", "wide");
-    html_attribute(html, "tabindex", "0"); // it scrolls, by keys as well
-    html_attribute(html, "role", "region");
-    html_attribute(html, "aria-label", "Services");
-    html_attribute(html, "id", "services");
-    html_open(html, "table");
+    begin_table(html, "services", "Services");
     print_caption(html, page);
-    html_open(html, "thead");
-    html_open(html, "tr");
-    for (size_t i = 0; i < ELEMENTS(columns); i++)
-        print_heading(html, "col", columns[i]);
-    html_close(html, "tr");
-    html_close(html, "thead");
+    print_columns(html, columns, ELEMENTS(columns));
     html_open(html, "tbody");
     for (size_t i = 0; i < view.n; i++)
         print_service(html, &view.rates[i], page->before != NULL);
     html_close(html, "tbody");
-    html_close(html, "table");
-    html_close(html, "div");
+    end_table(html);
     html_close(html, "section");
     rates_view_done(&view);
+}
+
+static void print_session(struct html *html, const struct session_row *row)
+{
+    char id[SESSION_ID_MAX], text[FIGURE_MAX];
+
+    html_open(html, "tr");
+    print_heading(html, "row", session_id_format(row->pid, row->number, id, sizeof(id)));
+    html_element(html, "td", "text", row->service);
+    html_element(html, "td", "text", row->listener);
+    html_element(html, "td", "text", row->peer[0] != '\0' ? row->peer : "–");
+    html_element(html, "td", "text", row->doing);
+    html_element(html, "td", NULL, figure_age(row->age_usec, text, sizeof(text)));
+    html_element(html, "td", NULL, figure_bytes(row->received, text, sizeof(text)));
+    html_element(html, "td", NULL, figure_bytes(row->sent, text, sizeof(text)));
+    html_close(html, "tr");
+}
+
+void page_print_sessions(struct html *html, const struct page *page)
+{
+    static const char *const columns[] = {"Session", "Service", "Listener", "Client",
+                                          "Doing",   "Age",     "In",       "Out"};
+    size_t n = page->n_sessions < SESSIONS ? page->n_sessions : SESSIONS;
+
+    html_open(html, "section");
+    html_element(html, "h2", NULL, "Sessions");
+    begin_table(html, "sessions", "Sessions");
+    html_open(html, "caption");
+    html_format(html, "%zu session%s", page->n_sessions, PLURAL(page->n_sessions));
+    if (n < page->n_sessions)
+        html_format(html, "; the longest %zu", n);
+    html_close(html, "caption");
+    print_columns(html, columns, ELEMENTS(columns));
+    html_open(html, "tbody");
+    for (size_t i = 0; i < n; i++)
+        print_session(html, &page->sessions->rows[i]);
+    html_close(html, "tbody");
+    end_table(html);
+    html_close(html, "section");
 }
 
 void page_print_buckets(struct html *html, const char *name, const char *title,
                         const struct histogram *histogram)
 {
+    static const char *const columns[] = {"At most", "Sessions"};
     char text[64], bound[PICTURE_BOUND_MAX];
 
     (void)snprintf(text, sizeof(text), "%s-numbers", name);
@@ -163,12 +221,7 @@ void page_print_buckets(struct html *html, const char *name, const char *title,
     html_element(html, "summary", NULL, "Numbers");
     html_open(html, "table");
     html_element(html, "caption", NULL, title);
-    html_open(html, "thead");
-    html_open(html, "tr");
-    print_heading(html, "col", "At most");
-    print_heading(html, "col", "Sessions");
-    html_close(html, "tr");
-    html_close(html, "thead");
+    print_columns(html, columns, ELEMENTS(columns));
     html_open(html, "tbody");
     for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
         html_open(html, "tr");

@@ -10,19 +10,14 @@
 #include "view/json.h"
 
 static const struct field daemon_fields[] = {
-    TEXT(status_daemon, version), TEXT(status_daemon, state), TEXT(status_daemon, reload_problem),
-    NUMBER(status_daemon, uptime_usec), NUMBER(status_daemon, generation)};
+    TEXT(status_daemon, version), TEXT(status_daemon, state), NUMBER(status_daemon, uptime_usec),
+    NUMBER(status_daemon, generation)};
 
 static const struct field pool_fields[] = {TEXT(status_pool, service), TEXT(status_pool, listener),
-                                           TEXT(status_pool, node), TEXT(status_pool, node_text),
-                                           BOOLEAN(status_pool, paused)};
+                                           TEXT(status_pool, node), BOOLEAN(status_pool, paused)};
 
-static const struct field lack_fields[] = {TEXT(status_lack, service), TEXT(status_lack, listener),
-                                           TEXT(status_lack, reason)};
-
-static const struct status nothing = {.daemon = {.version = "", .state = "", .reload_problem = ""}};
-static const struct status_pool no_pool = {"", "", "", "", false};
-static const struct status_lack no_lack = {"", "", ""};
+static const struct status nothing = {.daemon = {.version = "", .state = ""}};
+static const struct status_pool no_pool = {"", "", "", false};
 
 int status_read(sd_bus_message *reply, struct status *ret)
 {
@@ -30,22 +25,14 @@ int status_read(sd_bus_message *reply, struct status *ret)
                                .initial = &no_pool,
                                .fields = pool_fields,
                                .n_fields = ELEMENTS(pool_fields)};
-    struct field_list lacks = {.size = sizeof(no_lack),
-                               .initial = &no_lack,
-                               .fields = lack_fields,
-                               .n_fields = ELEMENTS(lack_fields)};
     int r;
 
     *ret = nothing;
     r = fields_read(reply, daemon_fields, ELEMENTS(daemon_fields), &ret->daemon);
     if (r >= 0)
         r = fields_read_list(reply, &pools);
-    if (r >= 0)
-        r = fields_read_list(reply, &lacks);
     ret->pools = (void *)pools.items;
     ret->n_pools = pools.n;
-    ret->lacks = (void *)lacks.items;
-    ret->n_lacks = lacks.n;
     if (r < 0)
         status_done(ret);
     return r < 0 ? r : 0;
@@ -54,7 +41,6 @@ int status_read(sd_bus_message *reply, struct status *ret)
 void status_done(struct status *status)
 {
     free(status->pools);
-    free(status->lacks);
     *status = nothing;
 }
 

@@ -9,27 +9,20 @@
 
 // The texts are the message's.
 struct status_daemon {
-    const char *version, *state, *reload_problem;
+    const char *version, *state;
     uint64_t uptime_usec, generation;
 };
 
 struct status_pool {
     const char *service, *listener;
-    const char *node, *node_text; // what an administrator has ordered: "drain", and in words
+    const char *node; // what an administrator has ordered: "drain"
     bool paused;
-};
-
-// What is asked for and not served.
-struct status_lack {
-    const char *service, *listener, *reason;
 };
 
 struct status {
     struct status_daemon daemon;
     struct status_pool *pools; // owned
     size_t n_pools;
-    struct status_lack *lacks; // owned
-    size_t n_lacks;
 };
 
 // Reads the answer, which must stay as long as what was read. 0 or -errno; then it is empty.

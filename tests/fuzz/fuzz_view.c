@@ -6,6 +6,7 @@
 #include "html_form.h"
 #include "view/metrics.h"
 #include "view/page.h"
+#include "view/sessions_json.h"
 
 #define POOLS 2
 #define TEXTS 16
@@ -115,35 +116,59 @@ static void check_page(const struct page *page)
     free(text);
 }
 
+// One line, whatever the texts are; json_print_string() has a target of its own.
+static void check_sessions(const struct sessions *sessions)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+
+    sessions_json_print(stream, sessions, sessions->n);
+    MUST(fclose(stream) == 0);
+    MUST(strchr(text, '\n') == text + size - 1);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {.data = data, .size = size};
     struct counters_pool pools[POOLS], before[POOLS];
-    struct status_pool orders[POOLS];
-    struct status_lack lack = {next_text(&input), next_text(&input), next_text(&input)};
+    struct finding finding = {
+        .code = "", .service = next_text(&input), .listener = next_text(&input)};
+    struct findings findings = {.items = &finding, .n = 1};
+    struct session_row row = {.number = next_number(&input),
+                              .service = next_text(&input),
+                              .listener = next_text(&input),
+                              .peer = next_text(&input),
+                              .through = "",
+                              .doing = next_text(&input),
+                              .age_usec = next_number(&input),
+                              .received = next_number(&input)};
+    struct sessions sessions = {.rows = &row, .n = 1};
     struct status status = {.daemon = {.version = next_text(&input),
                                        .state = "running",
-                                       .reload_problem = next_text(&input),
-                                       .uptime_usec = next_number(&input)},
-                            .pools = orders,
-                            .n_pools = POOLS,
-                            .lacks = &lack,
-                            .n_lacks = 1};
+                                       .uptime_usec = next_number(&input)}};
     struct counters now = {.pools = pools, .n = POOLS}, old = {.pools = before, .n = POOLS};
-    struct page page = {.machine = status.daemon.version, .status = &status, .now = &now};
+    struct page page = {.machine = status.daemon.version,
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .n_sessions = 1,
+                        .now = &now};
 
+    (void)snprintf(finding.text, sizeof(finding.text), "%s", next_text(&input));
+    (void)snprintf(finding.advice, sizeof(finding.advice), "%s", finding.service);
     now.daemon.version = old.daemon.version = status.daemon.version;
     now.daemon.state = old.daemon.state = "running";
     for (size_t i = 0; i < POOLS; i++) {
         pools[i] = next_pool(&input);
         before[i] = pools[i];
         before[i].begun = next_number(&input);
-        orders[i] = (struct status_pool){pools[i].service, pools[i].listener, "drain",
-                                         status.daemon.reload_problem, false};
     }
     page.usec = next_number(&input);
     page.before = page.usec & 1 ? &old : NULL;
     check_page(&page);
+    check_sessions(&sessions);
     check_metrics(&now, METRICS_TEXT);
     check_metrics(&now, METRICS_OPEN);
     return 0;

@@ -17,7 +17,7 @@ function place(root) {
     return {
         open: Array.from(root.querySelectorAll("details[open]"), (each) => each.id),
         focus: active && (active.id || active.parentElement.id),
-        left: element("services").scrollLeft,
+        left: Array.from(root.querySelectorAll(".wide"), (each) => [each.id, each.scrollLeft]),
     };
 }
 
@@ -25,7 +25,9 @@ function restore(at) {
     for (const id of at.open)
         if (element(id))
             element(id).open = true;
-    element("services").scrollLeft = at.left;
+    for (const [id, left] of at.left)
+        if (element(id))
+            element(id).scrollLeft = left;
     if (at.focus && element(at.focus))
         (element(at.focus).querySelector(":scope > summary") || element(at.focus)).focus({ preventScroll: true });
 }

@@ -246,6 +246,7 @@ def test_bad_calls(tcpd, control):
         assert row[0] == daemon.workers()[0] and row[4] == "busy" and following == 0
         for args in (["", "0", "5", "1", "peer", "t", "5"], ["", "0", "5", "1", "older_usec", "s", "5"],
                      ["", "0", "5", "1", "colour", "s", "red"], ["", "0", "5", "1", "doing", "s", ""],
+                     ["", "0", "5", "1", "addresses", "s", "all"],
                      ["", "0", "5", "1", "peer", "s", "::/129"], ["nobody", "0", "5", "0"],
                      ['e"cho\n', "0", "5", "0"]):
             assert call("ListSessions", "stua{sv}", *args)[0] != 0, args

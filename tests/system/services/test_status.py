@@ -201,11 +201,38 @@ def test_page(tcpd, control):
         assert len(answer.body) < 60_000
         loaded = [of.get("src") or of.get("href") for tag, of in page.tags
                   if tag in ("script", "link", "img", "a")]
-        assert loaded == ["status.css", "status.svg", "status.js", "metrics", "json"]
+        assert loaded == ["status.css", "status.svg", "status.js", "metrics", "json", "json/sessions"]
         assert all(ask(daemon, f"/{path}").status == 200 for path in loaded)
         part = ask(daemon, "/part")
         assert Page(part.text).ids[0] == "findings" and part.text.startswith("<div id=")
         assert len(ask(daemon, "/status.js").body) < 4096 and len(ask(daemon, "/status.css").body) < 6144
+
+
+@pytest.mark.parametrize("options, shown", [
+    ({}, "127.0.0.0:0"), ({"status_addresses": "none"}, "-"), ({"status_addresses": "full"}, None)])
+def test_sessions(tcpd, control, options, shown):
+    """As tcpdctl has them, with addresses as they are to be shown; on the page, too."""
+    with tcpd(serving(control, service("echo", **ONE), service("other", "echo", **ONE),
+                      **options)) as daemon, daemon.connect("echo") as sock, \
+            daemon.connect("other") as other:
+        for each in sock, other:
+            each.sendall(b"12345")
+            assert read_exactly(each, 5) == b"12345"
+        peer = "127.0.0.1:%d" % sock.getsockname()[1] if shown is None else shown
+        rows = {row["service"]: row
+                for row in checked("sessions", ask(daemon, "/json/sessions").text)["sessions"]}
+        assert set(rows) == {"echo", "other", "status"}  # who asks is one, too
+        row = rows["echo"]
+        assert (row["peer"], row["bytes_in"], row["doing"]) == (peer, 5, "reading")
+        said = json.loads(tcpdctl(control, "--json", "sessions", "echo").stdout)["sessions"]
+        assert [each["id"] for each in said] == [row["id"]]
+        some = checked("sessions", ask(daemon, "/json/sessions?service=other").text)["sessions"]
+        assert [each["id"] for each in some] == [rows["other"]["id"]]
+        assert ask(daemon, "/json/sessions?service=nobody").status == 404
+        cells = Page(ask(daemon, "/").text).cells
+        assert cells[cells.index(row["id"]):][1:5] == [
+            "echo", f"127.0.0.1:{daemon.ports['echo']}", peer, "reading"]
+        assert row["id"] not in ask(daemon, "/part?service=other").text
 
 
 def test_rates(tcpd, control):
@@ -342,10 +369,10 @@ def test_all_others_are_busy(tcpd, control):
         assert read_exactly(first, 1) == b"x"
         for _ in range(4):
             held.enter_context(daemon.connect("echo"))
-        wait_for(lambda: "is at its maximum: 4 clients wait" in ask(daemon, "/part").text,
+        wait_for(lambda: "busy, and 4 clients wait" in ask(daemon, "/part").text,
                  what="what is found")
         times = []
-        for path in ("/metrics", "/", "/json", "/healthz") * 3:
+        for path in ("/metrics", "/", "/json", "/json/sessions", "/healthz") * 3:
             began = time.monotonic()
             assert ask(daemon, path).status == 200
             times.append(time.monotonic() - began)
@@ -410,6 +437,7 @@ def test_defaults():
     ({"status_hosts": ["a:80"]}, 'status_hosts of service "status": "a:80" is not a name'),
     ({"status_hosts": ["127.0.0.1"]}, '"127.0.0.1" is not a name as "status.example.org"'),
     ({"status_hosts": ["*"]}, '"*" is not a name'),
+    ({"status_addresses": "some"}, "status_addresses"),
     ({"min_workers": 5}, 'min_workers = 5 of service "status" is above max_workers = 4'),
 ])
 def test_wrong_settings(options, wrong):

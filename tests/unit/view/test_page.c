@@ -28,14 +28,18 @@ static struct counters_pool pool_full = {
     .max = 4,
 };
 
-static struct status_pool status_pool = {"echo", LISTENER, "ready", "", false};
-static struct status_lack lack = {"web", "*:80", "<b>taken"};
+static struct status_pool status_pool = {"echo", LISTENER, "ready", false};
+static struct finding found[] = {{"at_maximum", "echo", LISTENER, "31 clients wait", "resize <it>"},
+                                 {"reload_refused", "", "", "tcpd.conf:8: <x>", ""},
+                                 {"left_out", "web", "", "<b>taken", ""}};
+static struct findings findings;
+static struct session_row rows[30];
+static struct sessions sessions = {.rows = rows, .n = ELEMENTS(rows)};
 
 static struct counters now = {
     .daemon = {.version = "0.1.0", .state = "running"}, .pools = &pool_full, .n = 1};
 static struct status status = {.daemon = {.version = "0.1.0",
                                           .state = "running",
-                                          .reload_problem = "",
                                           .uptime_usec = 273600000000,
                                           .generation = 7},
                                .pools = &status_pool,
@@ -72,7 +76,11 @@ static void check_has(const char *html, const char *wanted)
 
 static void test_page(void **state)
 {
-    struct page page = {.machine = "host<1>", .status = &status, .now = &now};
+    struct page page = {.machine = "host<1>",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &now};
     char *html = print(&page, false);
 
     (void)state;
@@ -91,7 +99,11 @@ static void test_page(void **state)
 
 static void test_part(void **state)
 {
-    struct page page = {.machine = "h", .status = &status, .now = &now};
+    struct page page = {.machine = "h",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &now};
     char *whole = print(&page, false), *part = print(&page, true);
 
     (void)state;
@@ -105,7 +117,11 @@ static void test_part(void **state)
 
 static void test_numbers(void **state)
 {
-    struct page page = {.machine = "h", .status = &status, .now = &now};
+    struct page page = {.machine = "h",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &now};
     char *html = print(&page, true);
 
     (void)state;
@@ -123,8 +139,13 @@ static void test_rates(void **state)
 {
     struct counters_pool earlier = pool_full;
     const struct counters before = {.daemon = now.daemon, .pools = &earlier, .n = 1};
-    struct page page = {
-        .machine = "h", .status = &status, .now = &now, .before = &before, .usec = 4000000};
+    struct page page = {.machine = "h",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &now,
+                        .before = &before,
+                        .usec = 4000000};
     char *html;
 
     (void)state;
@@ -138,34 +159,94 @@ static void test_rates(void **state)
 
 static void test_findings(void **state)
 {
-    struct page page = {.machine = "h", .status = &status, .now = &now};
+    struct page page = {.machine = "h",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &now};
     char *html = print(&page, true);
 
     (void)state;
-    check_has(html, "<ul><li>echo " ESCAPED " is at its maximum: 31 clients wait</li></ul></div>");
-    free(html);
-    pool_full.queue = 0;
-    html = print(&page, true);
     check_has(html, "<div id=\"findings\" role=\"status\"></div>");
     free(html);
-    pool_full.queue = 1;
-    pool_full.is_throttled = true;
-    status.daemon.reload_problem = "tcpd.conf:8: <x>";
-    status_pool.node_text = "drained by root";
-    status.lacks = &lack;
-    status.n_lacks = 1;
+    findings = (struct findings){.items = found, .n = ELEMENTS(found)};
     html = print(&page, true);
+    findings = (struct findings){0};
     check_form("findings", html);
-    check_has(html, "<ul><li>The last reload was refused: tcpd.conf:8: &lt;x&gt;</li><li>echo ");
-    check_has(html, "is at its maximum: 1 client waits</li>");
-    check_has(html, ": workers have died early, and starts wait</li>");
-    check_has(html, ": drained by root</li><li>web *:80 is not served: &lt;b&gt;taken</li></ul>");
-    check_has(html, "<td class=\"text\">throttled</td>");
+    check_has(html,
+              "<ul><li>echo " ESCAPED ": 31 clients wait → <span class=\"advice\">resize "
+              "&lt;it&gt;</span></li><li>tcpd.conf:8: &lt;x&gt;</li><li>web: &lt;b&gt;taken</li>"
+              "</ul></div>");
     free(html);
-    pool_full.is_throttled = false;
-    pool_full.queue = 31;
-    status.daemon.reload_problem = status_pool.node_text = "";
-    status.n_lacks = 0;
+}
+
+static void test_states(void **state)
+{
+    struct page page = {.machine = "h",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &now};
+    static const struct {
+        bool is_throttled, is_paused;
+        const char *text;
+    } cases[] = {
+        {false, false, "at its maximum"}, {true, false, "throttled"}, {true, true, "paused"}};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        char *html, wanted[64];
+
+        pool_full.is_throttled = cases[i].is_throttled;
+        pool_full.is_paused = cases[i].is_paused;
+        html = print(&page, true);
+        (void)snprintf(wanted, sizeof(wanted), "<td class=\"text\">%s</td>", cases[i].text);
+        check_has(html, wanted);
+        free(html);
+    }
+    pool_full.is_throttled = pool_full.is_paused = false;
+}
+
+// The longest, and how many there are; addresses are texts like any other.
+static void test_sessions(void **state)
+{
+    struct page page = {.machine = "h",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &now};
+    char *html = print(&page, true);
+
+    (void)state;
+    check_has(html, "<caption>0 sessions</caption>");
+    free(html);
+    for (size_t i = 0; i < ELEMENTS(rows); i++)
+        rows[i] = (struct session_row){.pid = 7,
+                                       .number = i + 1,
+                                       .service = "echo",
+                                       .listener = LISTENER,
+                                       .peer = i == 0 ? "" : "<1>",
+                                       .through = "",
+                                       .doing = "reading",
+                                       .age_usec = 42000000,
+                                       .received = 1200,
+                                       .sent = 5};
+    page.n_sessions = ELEMENTS(rows);
+    html = print(&page, true);
+    check_form("sessions", html);
+    check_has(html, "<caption>30 sessions; the longest 20</caption>");
+    check_has(html,
+              "<th scope=\"row\">7.1</th><td class=\"text\">echo</td><td class=\"text\">" ESCAPED
+              "</td><td class=\"text\">–</td><td class=\"text\">reading</td><td>42s</td>"
+              "<td>1.2K</td><td>5</td></tr>");
+    check_has(html, "<td class=\"text\">&lt;1&gt;</td>");
+    check_has(html, ">7.20</th>");
+    assert_null(strstr(html, ">7.21</th>"));
+    free(html);
+    page.n_sessions = 1;
+    html = print(&page, true);
+    check_has(html, "<caption>1 session</caption>");
+    free(html);
 }
 
 // What a worker's page of garbage could make of the numbers.
@@ -173,7 +254,11 @@ static void test_garbage(void **state)
 {
     struct counters_pool pool;
     const struct counters garbage = {.daemon = now.daemon, .pools = &pool, .n = 1};
-    struct page page = {.machine = "h", .status = &status, .now = &garbage};
+    struct page page = {.machine = "h",
+                        .status = &status,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &garbage};
     char *html;
 
     (void)state;
@@ -195,8 +280,12 @@ static void test_garbage(void **state)
 static void test_nothing(void **state)
 {
     const struct counters none = {.daemon = {.version = "", .state = ""}};
-    const struct status empty = {.daemon = {.version = "", .state = "", .reload_problem = ""}};
-    struct page page = {.machine = "", .status = &empty, .now = &none};
+    const struct status empty = {.daemon = {.version = "", .state = ""}};
+    struct page page = {.machine = "",
+                        .status = &empty,
+                        .findings = &findings,
+                        .sessions = &sessions,
+                        .now = &none};
     char *html = print(&page, false);
 
     (void)state;
@@ -210,7 +299,8 @@ int main(void)
         cmocka_unit_test(test_page),     cmocka_unit_test(test_part),
         cmocka_unit_test(test_numbers),  cmocka_unit_test(test_rates),
         cmocka_unit_test(test_findings), cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_nothing),  cmocka_unit_test(test_states),
+        cmocka_unit_test(test_sessions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

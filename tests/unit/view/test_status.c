@@ -32,9 +32,9 @@ static void test_health(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        struct status_pool pools[] = {{"a", "", rows[i].nodes[0], "", false},
-                                      {"b", "", rows[i].nodes[1], "", false},
-                                      {"agent", "", rows[i].nodes[2], "", false}};
+        struct status_pool pools[] = {{"a", "", rows[i].nodes[0], false},
+                                      {"b", "", rows[i].nodes[1], false},
+                                      {"agent", "", rows[i].nodes[2], false}};
         const struct status status = {
             .daemon = {.state = rows[i].state}, .pools = pools, .n_pools = ELEMENTS(pools)};
 
@@ -47,7 +47,7 @@ static void test_health(void **state)
 // Nothing but what tells: nobody comes for anything else.
 static void test_alone(void **state)
 {
-    struct status_pool pool = {"agent", "", "ready", "", false};
+    struct status_pool pool = {"agent", "", "ready", false};
     const struct status status = {.daemon = {.state = "running"}, .pools = &pool, .n_pools = 1};
 
     (void)state;
