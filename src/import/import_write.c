@@ -27,7 +27,7 @@ static bool is_active(const struct entry *entry)
 static bool is_taken(const struct import *import, const struct entry *entry, const char *name)
 {
     static const char *const shipped[] = {"chargen",  "daytime", "discard", "echo",
-                                          "greeting", "hello",   "time"};
+                                          "greeting", "hello",   "status",  "time"};
 
     for (size_t i = 0; i < ELEMENTS(shipped); i++)
         if (strcmp(shipped[i], name) == 0)

@@ -190,6 +190,7 @@ static void announce_ready(struct master *master)
             return;
     master->phase = MASTER_RUNNING;
     master->phase_usec = base_now_usec();
+    nodes_publish(master, master->phase_usec); // before anybody knows, and asks an agent
     notify_ready(master_status(master));
     log_record(LOG_INFO, EVENT_READY, NULL, 0, "ready: %s", master->status);
     master_tell(master, MASTER_EVENT_READY, NULL, 0, "%s", master->status);

@@ -231,6 +231,7 @@ def test_completion(shared_tcpd_machine):
         }
         try tcpdctl ''; try tcpdctl st; try tcpdctl --j; try tcpdctl -s '' | cut -d " " -f 1; try tcpdctl status ''
         try tcpdctl log --result k; try tcpdctl sessions --doing w; try tcpdctl --rec
+        try tcpdctl events --kinds rec; try tcpdctl drain --worker ''
         try tcpc --framing l; try tcpc --pre; try tcpd --ch; cd /etc/tcpd; try tcpd -c ''
         try tcpd ru; try tcpd run --pres; try tcpd-run --handler dis; try tcpd-run -o idle
         try tcpd-run -n 1 tcpdc; try tcpd-import --s; try tcpd-import x; try tcpd-import inetd tcpd.conf
@@ -238,9 +239,10 @@ def test_completion(shared_tcpd_machine):
     result = shared_tcpd_machine.run("bash", "-c", script)
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
-        "check config drain explain kick log maint metrics pardon ready reload sessions sockets sources "
-        "status stop top",
+        "check config drain events explain kick log maint metrics pardon pause ready reload resize "
+        "resume sessions sockets sources status stop top",
         "status stop", "--json", "/run/tcpd/control", "", "kicked", "writing working", "--recent",
+        "records_lost", "",
         "line length", "--prefix", "--check", "tcpd.conf",
         "run", "--prestart", "discard", "idle_timeout=", "tcpdctl",
         "--strict", "xinetd", "tcpd.conf"]

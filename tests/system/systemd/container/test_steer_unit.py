@@ -44,8 +44,9 @@ def test_pause(machine):
 
 def test_permission(machine):
     """A worker is of the user tcpd, too: it may look, and order nothing."""
-    pid = machine.run("pgrep", "-f", "^tcpd: echo ").stdout.split()[0]
-    for words in (["pause"], ["resume"], ["resize", "echo", "max=5"], ["drain", "--worker", pid]):
+    pid = next(pid for pid, title in machine.processes().items() if title.startswith("tcpd: echo "))
+    for words in (["pause"], ["resume"], ["resize", "echo", "max=5"],
+                  ["drain", "--worker", str(pid)]):
         refused = machine.run(*AS_TCPD, "tcpdctl", *words, check=False)
         assert refused.returncode == EX_NOPERM and "only root" in refused.stderr
     seen = machine.run(*AS_TCPD, "tcpdctl", "--json", "--no-wait", "events").stdout
