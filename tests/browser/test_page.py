@@ -182,12 +182,12 @@ def test_keyboard(tcpd, browser, control):
         browser.open(page(daemon))
         browser.wait("document.getElementById('pause').hidden === false")
         met = []
-        for _ in range(7):
+        for _ in range(9):
             browser.press(TAB)
             met.append(browser.run("const at = document.activeElement;"
                                    "return at.id || at.getAttribute('href') || at.parentElement.id"))
-        assert met == ["pause", "metrics", "json", "services", "duration-numbers", "reply-numbers",
-                       "wait-numbers"]
+        assert met == ["pause", "metrics", "json", "json/sessions", "services", "duration-numbers",
+                       "reply-numbers", "wait-numbers", "sessions"]
         assert browser.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
@@ -196,7 +196,9 @@ def test_names_for_a_screen_reader(tcpd, browser, control):
     with tcpd(serving(control, service("echo"))) as daemon:
         browser.open(page(daemon))
         browser.wait("document.getElementById('pause').hidden === false")
+        browser.run("document.getElementById('pause').click()")  # who looks is a session, too
         browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        n = browser.run("return document.querySelectorAll('#sessions tbody tr').length")
         found = {}
         for node in browser.tell("Accessibility.getFullAXTree")["nodes"]:
             if not node["ignored"]:
@@ -204,8 +206,8 @@ def test_names_for_a_screen_reader(tcpd, browser, control):
                 found.setdefault(node["role"]["value"], []).append(name)
         pictures = found.get("image", []) + found.get("img", [])
         assert len(pictures) == 4
-        assert len(found["table"]) == 4 and len(found["columnheader"]) == 16 + 3 * 2
-        assert len(found["rowheader"]) == 2 + 3 * 28
+        assert len(found["table"]) == 5 and len(found["columnheader"]) == 16 + 3 * 2 + 8
+        assert len(found["rowheader"]) == 2 + 3 * 28 + n and n > 0
         for names in (pictures, *(found[role] for role in ("table", "columnheader", "rowheader", "button",
                                                            "link", "region", "heading"))):
             assert all(names)
