@@ -252,7 +252,7 @@ check-browser: all ## a real browser at WebSocket services and the status page: 
 	@tools/deps $(BROWSER_DEPS) || echo "check-browser: these cannot be installed here"
 	@tools/check-browser $(BUILD) $(PYTHON) $(ARGS)
 
-screenshots: all ## docs/status-light.png and -dark.png anew, of the status page under a staged load
+screenshots: all ## the pictures in docs/ of the status page and of tcpdctl top anew, under a staged load
 	@tools/deps $(BUILD_DEPS) $(CHECK_DEPS) $(BROWSER_DEPS)
 	@TCPD_SCREENSHOTS=docs tools/check-browser $(BUILD) $(PYTHON) -k test_screenshots
 

@@ -4,12 +4,16 @@ light and dark, narrow, by keyboard, by a screen reader, without scripts, over a
 
 import contextlib
 import os
+import threading
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from harness import configuration, free_port, read_exactly, service, wait_for
+from harness import BUILD, configuration, free_port, read_exactly, service, wait_for
+from terminal import Terminal
+from terminal_picture import picture
 
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 TAB = "\ue004"
@@ -241,9 +245,28 @@ def test_restart(tcpd, browser, control):
     browser.complaints()  # of connections that were refused
 
 
+@contextlib.contextmanager
+def visited(daemon, name):
+    """Short sessions meanwhile, one after the other."""
+    over = threading.Event()
+
+    def visit():
+        while not over.wait(0.01):
+            with daemon.connect(name) as sock:
+                sock.sendall(b"x" * 1000)
+
+    thread = threading.Thread(target=visit)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_screenshots(tcpd, browser, control, tmp_path):
     """For README.md, with TCPD_SCREENSHOTS=FOLDER kept there: a service at its maximum, one that is
-    busy."""
+    busy, one with short sessions; as `tcpdctl top` has it, too."""
     folder = Path(os.environ.get("TCPD_SCREENSHOTS") or tmp_path)
     conf = serving(control, service("echo", backlog=64, min_workers=4, max_workers=8, spare_workers=0),
                    service("quiz", "hello", min_workers=24, max_workers=32), service("web", "discard"))
@@ -257,6 +280,7 @@ def test_screenshots(tcpd, browser, control, tmp_path):
                 assert sock.recv(1)
         for _ in range(3):
             held.enter_context(daemon.connect("echo"))
+        held.enter_context(visited(daemon, "web"))
         browser.tell("Emulation.setDeviceMetricsOverride", width=1280, height=960,
                      deviceScaleFactor=1, mobile=True)
         sizes = {}
@@ -271,3 +295,9 @@ def test_screenshots(tcpd, browser, control, tmp_path):
             browser.picture(path)
             sizes[scheme] = path.stat().st_size
         assert min(sizes.values()) > 10_000 and sizes["light"] != sizes["dark"]
+        with Terminal([BUILD / "tcpdctl", "-s", control, "-d", "1s", "top"], 18, 124) as terminal:
+            terminal.wait(r"^web +\S+ +\d+ +256 +\d+% +[1-9]")  # the rate, with the second look
+            text = picture(terminal.text(), "tcpdctl top")
+            terminal.press("q")
+        (folder / "top.svg").write_text(text)
+        assert len(ElementTree.fromstring(text).findall('{*}text')) > 8 and "echo" in text
