@@ -174,6 +174,7 @@ def test_documents_in_the_package(deb, tmp_path):
     subprocess.run(["dpkg-deb", "-x", deb, tmp_path], check=True)
     folder = tmp_path / "usr/share/doc/tcpd-server"
     for name in [*documents.names(), "docs/bench.svg", "docs/browser.png",
-                 "docs/status-light.png", "docs/status-dark.png"]:
+                 "docs/status-light.png", "docs/status-dark.png", "docs/top.svg",
+                 "docs/tcpdctl.schema.json"]:
         assert (folder / name).read_bytes() == (bed.TOP / name).read_bytes(), "another package?"
     assert documents.broken_links(folder) == []
