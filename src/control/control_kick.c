@@ -128,11 +128,12 @@ static int set_timer(struct control *control, uint64_t now)
 }
 
 // The answer but for how it went: whose session that is.
-static int describe(const struct control *control, const struct worker *worker,
+static int describe(const struct control_connection *connection, const struct worker *worker,
                     sd_bus_message *reply)
 {
-    const struct control_page page = {.now_usec = base_now_usec(), .addresses = LOG_ADDRESSES_FULL};
-    struct score score = scoreboard_read(&control->master->pools.board, worker->slot);
+    const struct control_page page = {.now_usec = base_now_usec(),
+                                      .addresses = control_addresses_for(connection)};
+    struct score score = scoreboard_read(&connection->control->master->pools.board, worker->slot);
     char peer[ADDRESS_TEXT_MAX];
     struct control_names names;
 
@@ -212,7 +213,7 @@ static int start(struct control_connection *connection, sd_bus_message *message,
     int r = sd_bus_message_new_method_return(message, &kick->reply);
 
     if (r >= 0)
-        r = describe(control, worker, kick->reply);
+        r = describe(connection, worker, kick->reply);
     if (r >= 0)
         r = set_timer(control, now);
     if (r < 0) {

@@ -20,8 +20,7 @@ static bool has_service(const struct master *master, const char *service)
     return service[0] == '\0';
 }
 
-// Addresses that are not logged in full are root's to see.
-static enum log_addresses addresses_for(const struct control_connection *connection)
+enum log_addresses control_addresses_for(const struct control_connection *connection)
 {
     return connection->uid == 0 ? LOG_ADDRESSES_FULL
                                 : connection->control->master->config->log_addresses;
@@ -36,7 +35,7 @@ int control_page_begin(struct control_page *page, sd_bus_message *message,
     (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
     *page = (struct control_page){
         .master = connection->control->master,
-        .addresses = addresses_for(connection),
+        .addresses = control_addresses_for(connection),
         .now_usec = base_now_usec(),
         .now_realtime_usec = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000,
     };

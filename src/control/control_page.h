@@ -18,6 +18,9 @@ struct control_page {
     uint64_t now_usec, now_realtime_usec;
 };
 
+// What is shown of addresses: those that are not logged in full are root's to see.
+enum log_addresses control_addresses_for(const struct control_connection *connection);
+
 // Appends what a worker has. How many rows, or -errno.
 typedef int control_row(const struct control_page *page, const struct worker *worker,
                         const void *wanted);

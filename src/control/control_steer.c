@@ -118,6 +118,7 @@ int control_on_pause(sd_bus_message *message, void *userdata, sd_bus_error *erro
                                     oldest_session(master, pool));
         r = sd_bus_message_close_container(reply);
     }
+    steer_carry_out(master);
     return send_answer(reply, r);
 }
 
@@ -146,6 +147,7 @@ int control_on_resume(sd_bus_message *message, void *userdata, sd_bus_error *err
         (void)sd_bus_message_append(reply, "ut", n_waiting, base_now_usec() - since);
         r = sd_bus_message_close_container(reply);
     }
+    steer_carry_out(master);
     return send_answer(reply, r);
 }
 
@@ -277,6 +279,7 @@ int control_on_resize(sd_bus_message *message, void *userdata, sd_bus_error *err
     r = open_answer(message, "(ss(uuu)(uuu))", &reply);
     for (struct pool *pool = NULL; r >= 0 && (pool = steer_next(master, service, pool)) != NULL;)
         r = resize(master, pool, &wanted, &who, reply);
+    steer_carry_out(master);
     return send_answer(reply, r);
 }
 
@@ -308,5 +311,6 @@ int control_on_drain_worker(sd_bus_message *message, void *userdata, sd_bus_erro
             reply, "b", scoreboard_state(&master->pools.board, worker->slot) == WORKER_BUSY);
         r = sd_bus_message_close_container(reply);
     }
+    steer_carry_out(master);
     return send_answer(reply, r);
 }

@@ -77,12 +77,23 @@ static void print_json(const char *service, const char *listener, const struct s
                  line->is_slow ? "true" : "false");
 }
 
+// Whoever may write to the journal may have written this: nothing of it is to reach a terminal
+// that tcpd would not have written.
+static bool is_plain(const char *text)
+{
+    for (; *text >= ' ' && *text <= '~'; text++)
+        ;
+    return *text == '\0';
+}
+
 static void show(const struct options *options, const char *service, const char *listener,
                  const struct session_line *line)
 {
     char text[SESSION_LINE_MAX];
 
-    if (!log_filter_takes(&options->log.filter, line))
+    if (!is_plain(service) || !is_plain(line->peer) || !is_plain(line->result) ||
+        (line->through && !is_plain(line->through)) ||
+        !log_filter_takes(&options->log.filter, line))
         return;
     if (options->json) {
         print_json(service, listener, line);

@@ -25,7 +25,6 @@ struct pool {
 
 struct left {
     uint64_t n_pools, n_workers, n_busy; // of what is paused
-    bool is_resumed;                     // a part of what was asked for
 };
 
 static const struct field fields[] = {TEXT(pool, service), NUMBER(pool, workers),
@@ -48,7 +47,6 @@ static int read_left(sd_bus_message *reply, const char *service, struct left *re
     for (size_t i = 0; r >= 0 && i < list.n; i++) {
         if (*service && strcmp(pools[i].service, service) != 0)
             continue;
-        ret->is_resumed |= *service && !pools[i].paused;
         if (!pools[i].paused)
             continue;
         ret->n_pools++;
@@ -87,7 +85,7 @@ int steer_wait_empty(sd_bus *bus, const struct options *options, uint64_t begin_
     int status;
 
     while ((status = look(bus, options->service, &left)) == EX_OK) {
-        if (left.is_resumed || left.n_pools == 0)
+        if (left.n_pools == 0)
             return fail(EXIT_FAILURE, "%s was resumed meanwhile",
                         *options->service ? options->service : "all");
         if (left.n_workers == 0)

@@ -25,8 +25,8 @@ struct pool *steer_next(const struct master *master, const char *service, const 
     return NULL;
 }
 
-// It is logged and told, is in STATUS= at once, and is carried out.
-__attribute__((format(printf, 5, 6))) static void say(struct master *master,
+// It is logged and told.
+__attribute__((format(printf, 5, 6))) static void say(const struct master *master,
                                                       enum master_event_kind kind,
                                                       const struct pool *pool, pid_t worker,
                                                       const char *format, ...)
@@ -41,6 +41,10 @@ __attribute__((format(printf, 5, 6))) static void say(struct master *master,
     pool_fields(pool, fields);
     log_record(LOG_NOTICE, EVENT_NONE, fields, POOL_FIELDS, "%s: %s", pool->name, text);
     master_tell(master, kind, pool, worker, "%s", text);
+}
+
+void steer_carry_out(struct master *master)
+{
     if (master->phase != MASTER_STARTING)
         (void)master_status(master);
     master_look_again(master);

@@ -26,6 +26,9 @@ void steer_resize(struct master *master, struct pool *pool, const struct sizing_
 // The worker exits after its session, and another one takes its place.
 void steer_drain(struct master *master, struct worker *worker, const struct steerer *who);
 
+// What was ordered is in STATUS= at once, and is carried out; once for all pools.
+void steer_carry_out(struct master *master);
+
 // A reload: the pool stays, and gets its next generation. is_back: it was about to be closed.
 void steer_keep(struct pool *pool, bool is_back);
 // A reload has made it: a service whose others are paused is so there, too.

@@ -29,15 +29,17 @@ struct sizing_limits pool_limits_shown(const struct pool *pool)
     return limits;
 }
 
-// One that was paused and goes away has workers for its queue alone; copies of a program that takes
-// its clients by itself do not come by the queue.
+// One that was paused and whose listener is closed has workers for its queue alone; copies of a
+// program that takes its clients by itself do not come by the queue. A queue of systemd's stays.
 struct sizing_limits pool_limits(const struct pool *pool)
 {
     struct sizing_limits limits = pool_limits_shown(pool);
 
-    if (pool->orders.paused_usec == 0 || (pool->closing && pool->service->accepts_itself))
+    bool is_closed = pool->closing && pool->listener->origin == LISTENER_BOUND;
+
+    if (pool->orders.paused_usec == 0 || (is_closed && pool->service->accepts_itself))
         return limits;
-    return (struct sizing_limits){.max = pool->closing ? limits.max : 0};
+    return (struct sizing_limits){.max = is_closed ? limits.max : 0};
 }
 
 void pool_pause(struct pool *pool, uint64_t now_usec)

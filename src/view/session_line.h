@@ -10,7 +10,7 @@
 
 #include "base/address.h"
 
-#define SESSION_LINE_MAX     (2 * ADDRESS_TEXT_MAX + 256) // with its NUL
+#define SESSION_LINE_MAX     (3 * ADDRESS_TEXT_MAX + 256) // with its NUL
 #define SESSION_LINE_UNKNOWN UINT32_MAX                   // of a wait
 
 struct session_line {

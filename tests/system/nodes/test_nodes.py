@@ -288,7 +288,8 @@ def test_n10_hammered():
         for thread in threads:
             cluster.clients.call(thread.start)
         try:
-            wait_for(lambda: cluster.haproxy.stat()["n1"]["agent_duration"], what="the agent's answer")
+            wait_for(lambda: cluster.haproxy.stat()["n1"]["agent_status"].removeprefix("* ") == "L7OK",
+                     what="the agent's answer")
             end, took = time.monotonic() + of(30, 5), []
             while time.monotonic() < end:
                 row = cluster.haproxy.stat()["n1"]

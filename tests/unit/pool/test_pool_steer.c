@@ -6,6 +6,8 @@
 #include "unit.h"
 
 static const struct service echo = {.min_workers = 4, .spare_workers = 2, .max_workers = 8};
+static struct listener ours = {.origin = LISTENER_BOUND};
+static struct listener handed_over = {.origin = LISTENER_ACTIVATED};
 static const struct service copies = {
     .min_workers = 3, .max_workers = 3, .accepts_itself = true, .leaves_clients = true};
 
@@ -38,13 +40,18 @@ static void test_pause(void **state)
 // What is in the queue is served, and no worker is started for anything else.
 static void test_closing(void **state)
 {
-    struct pool pool = {.service = &echo, .closing = true, .orders.paused_usec = 1};
-    struct pool program = {.service = &copies, .closing = true, .orders.paused_usec = 1};
+    struct pool pool = {
+        .service = &echo, .listener = &ours, .closing = true, .orders.paused_usec = 1};
+    struct pool program = {
+        .service = &copies, .listener = &ours, .closing = true, .orders.paused_usec = 1};
 
     (void)state;
     assert_false(pool_is_paused(&pool));
     check_limits("it goes away", pool_limits(&pool), 0, 0, 8);
     check_limits("a program that accepts", pool_limits(&program), 3, 0, 3);
+    pool.listener = program.listener = &handed_over; // whose queue stays
+    check_limits("systemd's goes away", pool_limits(&pool), 0, 0, 0);
+    check_limits("a program at systemd's", pool_limits(&program), 0, 0, 0);
     program.closing = false;
     check_limits("a program, paused", pool_limits(&program), 0, 0, 0);
 }

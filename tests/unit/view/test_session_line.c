@@ -87,6 +87,10 @@ static void test_worst(void **state)
     check_true("result", strstr(text, " first_byte_timeout ") != NULL);
     check_number("read", session_line_parse(text, &got), 0);
     check_number("cut", strlen(got.peer), ADDRESS_TEXT_MAX - 1);
+    line.result = peer; // which no daemon writes, but somebody else may have
+    check_true("within its room", session_line_format(&line, text) < SESSION_LINE_MAX);
+    check_number("read", session_line_parse(text, &got), 0);
+    check_number("cut", strlen(got.result), ADDRESS_TEXT_MAX - 1);
 }
 
 // Each day there is, against the C library.

@@ -91,7 +91,7 @@ def assert_sockets_listen(machine):
     """All socket units are up, none has met a limit."""
     units = machine.systemctl("list-units", "--all", "--plain", "--no-legend", "tcpd*.socket")
     lines = [line.split() for line in units.stdout.splitlines()]
-    assert len(lines) == 8 and all(line[2] == "active" for line in lines), lines
+    assert len(lines) == 9 and all(line[2] == "active" for line in lines), lines
 
 
 def test_a_master_that_hangs(tcpd):

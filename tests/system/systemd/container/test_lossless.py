@@ -80,7 +80,7 @@ def test_restarts_through_the_fd_store(tcpd, figures):
         restart(tcpd, SELF_BOUND)
     figures(f"{SELF_BOUND} restarts, self-bound", load)
     load.assert_lossless()
-    assert tcpd.show("tcpd.service", "NFileDescriptorStore")["NFileDescriptorStore"] == "10"
+    assert tcpd.show("tcpd.service", "NFileDescriptorStore")["NFileDescriptorStore"] == "11"
 
 
 def test_reloads(tcpd, figures):

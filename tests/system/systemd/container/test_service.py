@@ -47,7 +47,7 @@ def test_enabled_and_listed(tcpd):
     assert ("127.0.0.1:7007", "tcpd-echo.socket", "tcpd.service") in rows
     assert ("[::1]:7007", "tcpd-echo.socket", "tcpd.service") in rows
     assert ("127.0.0.1:1234", "tcpd-greeting.socket", "tcpd.service") in rows
-    assert len(rows) == 11
+    assert len(rows) == 12
 
 
 def test_start_from_nothing(tcpd):
@@ -63,7 +63,7 @@ def test_start_from_nothing(tcpd):
     tcpd.wait_journal("^Started tcpd.service", "-u", "tcpd*", since=cursor)
     said = messages(tcpd, "-u", "tcpd*", since=cursor)
     begun = said.index(next(m for m in said if m.startswith("Starting tcpd.service")))
-    assert sum(m.startswith("Listening on tcpd") for m in said[:begun]) == 8
+    assert sum(m.startswith("Listening on tcpd") for m in said[:begun]) == 9
 
 
 def test_first_connection_starts_it(tcpd):
@@ -75,7 +75,7 @@ def test_first_connection_starts_it(tcpd):
         assert tcpd.exchange(port, b"hello") == want
         wait_active(tcpd)
     tcpd.systemctl("stop", "tcpd.service")
-    assert "40 workers" in tcpd.run("tcpdctl", "status").stdout, "a call starts it as well"
+    assert "41 workers" in tcpd.run("tcpdctl", "status").stdout, "a call starts it as well"
     wait_active(tcpd)
 
 

@@ -74,6 +74,23 @@ def test_lists_sessions(tcpd, form):
     assert listed(tcpd, *since, "-i", "other") == []
 
 
+def test_what_somebody_else_writes(tcpd):
+    """No line is too long, and no byte reaches the terminal that tcpd would not have written."""
+    since = ["-s", "/any", "--since", now(tcpd)]  # of whatever unit
+    numbers = f"{(2 ** 64 - 1) // 10 ** 6}.551615s {2 ** 64 - 1}B in {2 ** 64 - 1}B out wait 4294.000s " \
+        f"{2 ** 64 - 1}.{2 ** 64 - 1} slow"
+    word = "x" * 120
+    long = f"9999-12-31T23:59:59.999999Z {word} through {word} {word} {numbers}"
+    good = "2036-11-25T14:03:22.118432Z 192.0.2.7:48764 ok 0.000412s 64B in 64B out wait 0.000s 48211.317"
+    for service_name, line in (("echo", long), ("echo", good), ("e\x1b[31m", good), ("e\x7fcho", good),
+                               ("echo", good.replace("ok", "o\x1b[2Jk")),
+                               ("echo", good.replace("ok", "o\xc2\x9bk")),
+                               ("echo", good.replace("7:48764", "7:4\x07"))):
+        entry = f"MESSAGE_ID={LINES}\nTCPD_SERVICE={service_name}\nMESSAGE=head\nMESSAGE={line}\n"
+        tcpd.run("sh", "-c", 'printf %s "$1" | logger --journald', "sh", entry)
+    assert wait_listed(tcpd, 2, *since) == [f"echo: {long}", f"echo: {good}"]
+
+
 def test_lines_are_whole_in_the_journal(tcpd):
     """One entry of a worker's sessions; readers that leave long fields out have the message; it explains
     itself."""
