@@ -199,12 +199,13 @@ def test_who_does_not_read(tcpd, control):
     """A listener that was stopped loses its connection; the others are told, and nobody waits."""
     with tcpd(configuration(SIXTY, control=f"unix:{control}")) as daemon, \
             listening(control) as stopped, listening(control, "--kinds", "ready,resized") as other:
+        listeners = unix_peers(daemon.pid, control)
         stopped.process.send_signal(signal.SIGSTOP)
 
         def is_gone():
             ctl(control, "pause")
             ctl(control, "resume")
-            return len(unix_peers(daemon.pid, control)) <= 1
+            return len(listeners & unix_peers(daemon.pid, control)) <= 1
 
         try:
             wait_for(is_gone, deadline=3 * PATIENCE, what="its connection is closed")
@@ -223,5 +224,5 @@ def unix_peers(pid, path):
     own = set(proc_fds(pid).values())
     with open("/proc/net/unix", encoding="utf-8") as table:
         rows = [line.split() for line in table.readlines()[1:]]
-    return [row[6] for row in rows
-            if row[-1] == str(path) and row[5] == "03" and f"socket:[{row[6]}]" in own]
+    return {row[6] for row in rows
+            if row[-1] == str(path) and row[5] == "03" and f"socket:[{row[6]}]" in own}
