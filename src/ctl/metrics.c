@@ -47,8 +47,12 @@ static int print_file(const struct options *options, const struct counters *coun
 {
     cleanup_free char *path = NULL;
     FILE *stream;
+    struct stat there;
     int fd, r;
 
+    if (lstat(options->output, &there) == 0 && !S_ISREG(there.st_mode))
+        return fail(EX_CANTCREAT, "cannot write %s: it is no regular file, and would be replaced",
+                    options->output);
     if (asprintf(&path, "%s.XXXXXX", options->output) < 0)
         base_out_of_memory();
     fd = mkostemp(path, O_CLOEXEC);

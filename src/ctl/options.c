@@ -286,6 +286,9 @@ static void take_words(struct options *options, char **words, const char *instan
         refuse(wrong, wrong_word);
     if (has_address)
         options->address = *words++;
+    if (kind == ONE_SERVICE && *words && **words == '\0')
+        refuse(commands[options->command].name,
+               " takes the name of a service, and not an empty one");
     if (has_address || kind == ONE_SERVICE || kind == LIMITS)
         options->service = *words ? *words : "";
     if (options->socket && (instance || word))

@@ -101,11 +101,13 @@ static enum pool_exit kind_of(const struct death *death)
 {
     if (is_forbidden(death))
         return POOL_EXIT_FORBIDDEN;
-    if (death->info.si_code != CLD_EXITED)
-        return is_crash(&death->info) ? POOL_EXIT_CRASHED : POOL_EXIT_KILLED;
-    switch (exit_of(death)) {
-    case WORKER_EXIT_DRAINED:
+    if (is_crash(&death->info))
+        return POOL_EXIT_CRASHED;
+    if (exit_of(death) == WORKER_EXIT_DRAINED || (is_program(death) && death->worker->draining))
         return POOL_EXIT_DRAINED;
+    if (death->info.si_code != CLD_EXITED)
+        return POOL_EXIT_KILLED;
+    switch (exit_of(death)) {
     case WORKER_EXIT_RETIRED:
         return POOL_EXIT_RETIRED;
     case WORKER_EXIT_PROGRAM:

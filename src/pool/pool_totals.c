@@ -32,7 +32,7 @@ const struct score_counts *pool_totals_sum(const struct pools *pools, struct poo
 void pool_totals_note_full(struct pool *pool, uint64_t now_usec)
 {
     struct pool_totals *totals = &pool->totals;
-    bool is_full = pool_is_full(pool) && pool->counts.spare == 0 && !pool_is_paused(pool);
+    bool is_full = pool_is_exhausted(pool);
 
     if (totals->full_since_usec != 0)
         totals->full_usec += now_usec - totals->full_since_usec;

@@ -14,9 +14,11 @@ import threading
 import pytest
 
 from harness import (BUILD, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, SANITIZED, configuration,
-                     read_exactly, service, wait_for)
+                     proc_children, read_exactly, service, wait_for)
+from programs import ACCEPTS, listener, write_python
 
 TCPDCTL = BUILD / "tcpdctl"
+EX_CANTCREAT = 73
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 PROMTOOL = pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (prometheus)")
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? ([0-9.]+)')
@@ -267,9 +269,36 @@ def test_file(tcpd, control, tmp_path):
     assert ask(control)[0] == EX_UNAVAILABLE
     code, _, err = ask(control, "--output", str(tmp_path / "none" / "file"))
     assert code != EX_OK and f"cannot write {tmp_path}/none/file: No such file" in err
-    code, _, err = ask(control, "--output", str(tmp_path))
-    assert code != EX_OK and "Is a directory" in err
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(output)
+    for other in tmp_path, tmp_path / "fifo", tmp_path / "link":  # or /dev/null would be one no more
+        code, _, err = ask(control, "--output", str(other))
+        assert code == EX_CANTCREAT and err.endswith("it is no regular file, and would be replaced\n")
+    assert (tmp_path / "fifo").is_fifo() and (tmp_path / "link").is_symlink()
+    for name in "fifo", "link":
+        (tmp_path / name).unlink()
     assert sorted(each.name for each in tmp_path.iterdir() if each.name != "control") == ["tcpd.prom"]
+
+
+def test_a_program_that_accepts(tcpd, control, tmp_path):
+    """Nobody knows how busy its copies are: it is at no maximum. Those that are told to end are
+    drained, not killed; one that somebody kills is."""
+    script = write_python(tmp_path / "accepts", ACCEPTS)
+    with tcpd(configuration(listener(script, min_workers=2), control=f"unix:{control}")) as daemon:
+        def exits():
+            return {reason: int(n) for (name, _, reason), n in Metrics(control).items()
+                    if name == "tcpd_worker_exits_total" and n}
+
+        for words in ["pause"], ["resume"], ["resize", "program", "min=1"]:
+            assert subprocess.run([TCPDCTL, "-s", control, *words], stdout=subprocess.DEVNULL,
+                                  timeout=PATIENCE).returncode == EX_OK
+            n = {"pause": 0, "resume": 2, "resize": 1}[words[0]]
+            wait_for(lambda n=n: len(proc_children(daemon.pid)) == n, what=f"{n} copies")
+        wait_for(lambda: exits() == {"drained": 3}, what=lambda: f"three drained: {exits()}")
+        worker, = proc_children(daemon.pid)
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: exits() == {"drained": 3, "killed": 1}, what=lambda: f"one killed: {exits()}")
+        assert Metrics(control).of("pool_at_maximum_seconds_total", "program") == 0
 
 
 @pytest.mark.parametrize("words", [("status", "--openmetrics"), ("status", "--output", "x"),

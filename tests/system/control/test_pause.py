@@ -98,6 +98,14 @@ def test_again(tcpd, control):
         assert daemon.is_serving() and daemon.is_serving("other")
 
 
+@pytest.mark.parametrize("verb", ["pause", "resume", "sessions", "top", "sources", "log"])
+def test_an_empty_name(control, verb):
+    """An unset variable of a script does not mean all services."""
+    assert tcpdctl(control, verb, "") == (
+        EX_USAGE, "", f"tcpdctl: {verb} takes the name of a service, and not an empty one; "
+        "see tcpdctl --help\n")
+
+
 def test_json(tcpd, control):
     with tcpd(configuration(service("echo", **TWO), control=f"unix:{control}")) as daemon, \
             begun(daemon):
