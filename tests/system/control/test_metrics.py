@@ -188,7 +188,8 @@ def test_exact_while_workers_come_and_go(tcpd, control):
             threads[-1].start()
         for _ in range(10):
             daemon.reload()
-        wait_for(lambda: sum(n) > (200 if SANITIZED else 1000) and watcher.n > 10, what="sessions and looks")
+        wait_for(lambda: sum(n) > (200 if SANITIZED else 1000) and watcher.n > 10,
+                 deadline=3 * PATIENCE, what="sessions and looks")
         over.set()
         for thread in threads:
             thread.join(PATIENCE)
