@@ -183,11 +183,27 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
     }
 }
 
+// Those who would wait for it, for good perhaps, are told without it.
+static bool is_given_up(const struct pool *pool)
+{
+    return !is_ready(pool) && throttle_is_on(&pool->deaths, &throttle_deaths);
+}
+
 static void announce_ready(struct master *master)
 {
-    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
-        if (!is_ready(pool))
+    bool any = master->pools.first == NULL;
+
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next) {
+        if (!is_ready(pool) && !is_given_up(pool))
             return;
+        any = any || is_ready(pool);
+    }
+    if (!any)
+        return; // systemd ends a start that takes too long
+    for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
+        if (is_given_up(pool))
+            log_warning("%s: its workers die at once; the other services start without it",
+                        pool->name);
     master->phase = MASTER_RUNNING;
     master->phase_usec = base_now_usec();
     nodes_publish(master, master->phase_usec); // before anybody knows, and asks an agent

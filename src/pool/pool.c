@@ -280,8 +280,8 @@ static void take_in(struct pool *pool, struct worker *worker)
 
 int pool_spawn(struct pools *pools, struct pool *pool, uint64_t now_usec)
 {
-    char name[POOL_NAME_MAX]; // on the stack, which the child has
-    uint16_t ports[SCOREBOARD_POOLS];
+    char name[POOL_NAME_MAX];                // on the stack, which the child has
+    static uint16_t ports[SCOREBOARD_POOLS]; // which each would keep on its stack
     struct worker *worker = slots_reserve(pools->slots);
     struct worker_setup setup = {
         .master_pid = getpid(),

@@ -19,7 +19,7 @@ uint64_t throttle_fail(struct throttle *throttle, const struct throttle_rule *ru
 
     if (throttle->n_failures < UINT32_MAX)
         throttle->n_failures++;
-    if (throttle->n_failures <= rule->n_free)
+    if (!throttle_is_on(throttle, rule))
         return 0;
     for (unsigned i = rule->n_free + 1; i < throttle->n_failures && wait < rule->max_usec; i++)
         wait *= 2;
@@ -28,6 +28,11 @@ uint64_t throttle_fail(struct throttle *throttle, const struct throttle_rule *ru
     if (now_usec + wait > throttle->until_usec)
         throttle->until_usec = now_usec + wait;
     return wait;
+}
+
+bool throttle_is_on(const struct throttle *throttle, const struct throttle_rule *rule)
+{
+    return throttle->n_failures > rule->n_free;
 }
 
 void throttle_reset(struct throttle *throttle)

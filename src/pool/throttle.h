@@ -3,6 +3,7 @@
 // argument.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct throttle_rule {
@@ -28,5 +29,7 @@ uint64_t throttle_fail(struct throttle *throttle, const struct throttle_rule *ru
                        uint64_t now_usec);
 // Forgets all failures.
 void throttle_reset(struct throttle *throttle);
+// The last failure has cost a wait, and the next one will.
+bool throttle_is_on(const struct throttle *throttle, const struct throttle_rule *rule);
 // How long to wait still, 0: go.
 uint64_t throttle_wait(const struct throttle *throttle, uint64_t now_usec);

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from clients import HANG, Clients, judge, rounds
-from harness import (EX_OK, Text, activated, configuration, proc_fds, proc_signals, proc_state,
+from harness import (EX_OK, Tcpd, Text, activated, configuration, proc_fds, proc_signals, proc_state,
                      read_all, read_exactly, service, wait_for)
 from programs import listener, wait_end, write_python, write_script
 
@@ -171,10 +171,34 @@ def test_early_deaths_are_throttled(tcpd, mark, tmp_path, code):
     """B32: however it ends: a copy that does not stay is not started without pause."""
     script = write_script(tmp_path / "brief", f"echo started >&2; {code}\n")
     with tcpd(configuration(listener(script, mark, min_workers=2), service("echo"))) as daemon:
+        assert daemon.is_serving()
         daemon.wait_log(Text.throttled)
         wait_for(lambda: len(daemon.log_matches("died early")) >= 3)
         assert len(daemon.log_matches("^started$")) < 40
         assert daemon.is_serving()
+        assert daemon.stop() == EX_OK
+
+
+def brief(tmp_path, mark):
+    """A service whose copies never live all at once."""
+    return listener(write_script(tmp_path / "brief", "exit 1\n"), mark, min_workers=40)
+
+
+def test_start_beside_early_deaths(tcpd, mark, tmp_path):
+    """What is throttled holds up no other at a start; a log line says so."""
+    with tcpd(configuration(brief(tmp_path, mark), service("echo"))) as daemon:
+        assert daemon.is_serving()
+        daemon.wait_log(r"program 127.0.0.1:\d+: its workers die at once; the other services start")
+        assert not daemon.log_matches("echo.*: its workers die at once")
+        assert daemon.stop() == EX_OK
+
+
+def test_start_with_early_deaths_alone(mark, tmp_path):
+    """A start that serves nothing is none."""
+    with Tcpd(configuration(brief(tmp_path, mark))) as daemon:
+        wait_for(lambda: len(daemon.log_matches("died early")) >= 6, what="six throttled deaths")
+        assert not any("READY" in said for said in daemon.notifications.items)
+        assert not daemon.log_matches("start without it")
         assert daemon.stop() == EX_OK
 
 

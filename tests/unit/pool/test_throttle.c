@@ -46,6 +46,7 @@ static void test_fail(void **state)
             (void)snprintf(row, sizeof(row), "%s, failure %zu", rows[i].name, k + 1);
             check_number(row, throttle_fail(&throttle, rows[i].rule, now), rows[i].want[k]);
             check_number(row, throttle_wait(&throttle, now), rows[i].want[k]);
+            check_number(row, throttle_is_on(&throttle, rows[i].rule), rows[i].want[k] > 0);
         }
     }
 }
