@@ -189,6 +189,8 @@ static int append_pool(const struct master *master, struct pool *pool, sd_bus_me
     (void)control_append_long(reply, "paused_usec", paused_usec(pool));
     (void)sd_bus_message_append(reply, "{sv}", "resized", "b", pool->orders.is_resized);
     (void)control_append_long(reply, "throttled_ms", wait / USEC_PER_MSEC);
+    if (wait > 0)
+        (void)control_append_text(reply, "last_death", pool->last_death);
     (void)control_append_long(reply, "forbidden_calls", pool->n_forbidden);
     (void)control_append_node(master, pool, reply);
     (void)append_datagrams(pools, pool, reply);

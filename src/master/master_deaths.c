@@ -284,6 +284,7 @@ static void throttle(struct master *master, const struct death *death, uint64_t 
     pool->death_usec = now;
     if (pool->deaths.n_failures == 0)
         pool->held_usec = 0;
+    describe(death, pool->last_death, sizeof(pool->last_death));
     say_throttled(pool, throttle_fail(&pool->deaths, &throttle_deaths, now));
 }
 

@@ -124,6 +124,7 @@ struct pool {
     uint64_t death_usec;    // the last early death that was counted
     uint64_t started_usec;  // the last worker
     uint64_t held_usec;     // the wait that was last logged, 0: none
+    char last_death[96];    // of those that count: "exited with status 1"
     struct sources sources; // of clients, while their workers died
     struct pool_sources counted;
     struct sizing_bucket excused; // deaths that were their sources'

@@ -21,7 +21,7 @@ struct daemon {
 };
 
 struct pool {
-    const char *service, *listener, *type, *node, *node_text;
+    const char *service, *listener, *type, *node, *node_text, *last_death;
     uint64_t min, spare, max, busy, queue, queue_limit, backlog, old, throttled_ms, paused_usec;
     bool full, paused, resized;
 };
@@ -39,19 +39,20 @@ struct certificate {
 
 static const struct field daemon_fields[] = {TEXT(daemon, state), TEXT(daemon, reload_problem)};
 static const struct field pool_fields[] = {
-    TEXT(pool, service), TEXT(pool, listener),       TEXT(pool, type),
-    TEXT(pool, node),    TEXT(pool, node_text),      NUMBER(pool, min),
-    NUMBER(pool, spare), NUMBER(pool, max),          NUMBER(pool, busy),
-    NUMBER(pool, queue), NUMBER(pool, queue_limit),  NUMBER(pool, backlog),
-    NUMBER(pool, old),   NUMBER(pool, throttled_ms), NUMBER(pool, paused_usec),
-    BOOLEAN(pool, full), BOOLEAN(pool, paused),      BOOLEAN(pool, resized)};
+    TEXT(pool, service),       TEXT(pool, listener),  TEXT(pool, type),
+    TEXT(pool, node),          TEXT(pool, node_text), TEXT(pool, last_death),
+    NUMBER(pool, min),         NUMBER(pool, spare),   NUMBER(pool, max),
+    NUMBER(pool, busy),        NUMBER(pool, queue),   NUMBER(pool, queue_limit),
+    NUMBER(pool, backlog),     NUMBER(pool, old),     NUMBER(pool, throttled_ms),
+    NUMBER(pool, paused_usec), BOOLEAN(pool, full),   BOOLEAN(pool, paused),
+    BOOLEAN(pool, resized)};
 static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
                                            TEXT(lack, reason), BOOLEAN(lack, left_out)};
 static const struct field certificate_fields[] = {
     TEXT(certificate, certificate), NUMBER(certificate, until), BOOLEAN(certificate, is_near)};
 
 static const struct pool no_pool = {
-    .service = "", .listener = "", .type = "", .node = "", .node_text = ""};
+    .service = "", .listener = "", .type = "", .node = "", .node_text = "", .last_death = ""};
 static const struct lack no_lack = {.service = "", .listener = "", .reason = ""};
 static const struct certificate no_certificate = {.certificate = ""};
 
@@ -139,8 +140,8 @@ static bool check_backlog(const struct pool *pool, struct finding *ret)
 static bool check_throttle(const struct pool *pool, struct finding *ret)
 {
     ret->code = "throttled";
-    put(ret->text, "new workers wait for %" PRIu64 " ms, as the last ones have died early",
-        pool->throttled_ms);
+    put(ret->text, "new workers wait for %" PRIu64 " ms, as the last ones have died early%s%s",
+        pool->throttled_ms, pool->last_death[0] ? "; the last one " : "", pool->last_death);
     put(ret->advice, "journalctl -u tcpd TCPD_SERVICE=%s", pool->service);
     return pool->throttled_ms > 0;
 }

@@ -226,7 +226,9 @@ def test_queue_and_throttle():
 
         # By the next answer the throttle may be over: the one that shows it is the one that counts.
         shown = r"^echo .* throttled for [1-9]\d* ms$"
-        wait_for(lambda: killed_again(lambda: control.pool()["throttled_ms"]), what="in JSON")
+        pool = wait_for(lambda: killed_again(lambda: (
+            pool if (pool := control.pool())["throttled_ms"] else None)), what="in JSON")
+        assert pool["last_death"] == "killed by signal 9 (KILL)"
         wait_for(lambda: killed_again(lambda: re.search(shown, control.run("status")[1], re.M)),
                  what="in the table")
 

@@ -37,6 +37,7 @@ struct answer {
     int full, paused, resized, is_left_out, has_lack, is_near;
     unsigned backlog;
     const char *node; // NULL: ready
+    const char *last_death;
 };
 
 static const struct {
@@ -71,6 +72,12 @@ static const struct {
      {.throttled_ms = 800},
      "throttled",
      "new workers wait for 800 ms, as the last ones have died early",
+     "journalctl -u tcpd TCPD_SERVICE=echo"},
+    {"throttled, and why",
+     {.throttled_ms = 800, .last_death = "exited with status 1"},
+     "throttled",
+     "new workers wait for 800 ms, as the last ones have died early; the last one exited with "
+     "status 1",
      "journalctl -u tcpd TCPD_SERVICE=echo"},
     {"paused",
      {.paused = 1, .queue = 3},
@@ -149,6 +156,8 @@ static void append_pool(sd_bus_message *message, const struct answer *answer)
     assert_true(sd_bus_message_append(message, "{sv}{sv}", "throttled_ms", "t",
                                       answer->throttled_ms, "paused_usec", "t",
                                       UINT64_C(42500000)) >= 0);
+    if (answer->last_death)
+        append_text(message, "last_death", answer->last_death);
 }
 
 static void append_lack(sd_bus_message *message, const struct answer *answer)
