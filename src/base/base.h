@@ -25,11 +25,12 @@
 #define cleanup_close __attribute__((cleanup(base_close_fd)))
 #define cleanup_free  __attribute__((cleanup(base_free)))
 
-// Closes *fd unless it is -1 (the empty value).
-static inline void base_close_fd(const int *fd)
+// Closes *fd unless it is -1 (the empty value), which it is then.
+static inline void base_close_fd(int *fd)
 {
     if (*fd >= 0)
         (void)close(*fd); // nothing useful can be done when close fails
+    *fd = -1;
 }
 
 // Frees the block that *pointer, a pointer of any type, points to.

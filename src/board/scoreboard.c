@@ -77,7 +77,6 @@ void scoreboard_close(struct scoreboard *board)
     (void)munmap(board->hints, (size_t)SCOREBOARD_POOLS * PAGE);
     (void)munmap((void *)(uintptr_t)board->pages, (size_t)SCOREBOARD_SLOTS * PAGE);
     base_close_fd(&board->fd);
-    board->fd = -1;
 }
 
 static enum worker_state check_state(uint32_t state)

@@ -39,7 +39,6 @@ void control_input_close(struct control_input *input)
 {
     input->source = sd_event_source_disable_unref(input->source);
     base_close_fd(&input->pipe);
-    input->pipe = -1;
 }
 
 static bool holds_bytes(int fd)
@@ -77,7 +76,6 @@ static size_t take(struct control_input *input, void *data, size_t size, int fla
         return (size_t)n;
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         base_close_fd(&input->pipe);
-        input->pipe = -1;
     }
     return 0;
 }

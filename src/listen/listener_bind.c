@@ -276,7 +276,6 @@ void listener_release(struct listener *listener)
         return;
     listener_remove_path(listener);
     base_close_fd(&listener->fd);
-    listener->fd = -1;
 }
 
 void listener_close(struct listener *listener)

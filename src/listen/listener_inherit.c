@@ -52,7 +52,6 @@ static void drop(int i, const char *why)
     (void)address_spell(&inherited.sockets[i].address, SPEAKS_PLAIN, text, sizeof(text));
     log_warning("the socket handed over as \"%s\" (%s) is closed: %s", name, text, why);
     base_close_fd(&inherited.sockets[i].fd);
-    inherited.sockets[i].fd = -1;
     if (is_stored(name))
         notify_unstore(name);
 }

@@ -78,20 +78,14 @@ static struct program_pipe *take_pipe(void)
     return pipe->is_taken ? pipe : NULL;
 }
 
-static void close_end(int *fd)
-{
-    base_close_fd(fd);
-    *fd = -1;
-}
-
 // is_clean: nobody writes to it any more, and what was written is read.
 static void give_pipe_back(struct program_pipe *pipe, bool is_clean)
 {
     pipe->is_taken = false;
     if (is_clean && pipe->in >= 0)
         return;
-    close_end(&pipe->in);
-    close_end(&pipe->out);
+    base_close_fd(&pipe->in);
+    base_close_fd(&pipe->out);
 }
 
 static volatile sig_atomic_t is_late;
@@ -197,7 +191,7 @@ int program_start(struct program *program, int fd, const struct tcpd_session *se
     program->pipe = pipe;
     program->err = pipe->out;
     if (is_left())
-        close_end(&pipe->in);
+        base_close_fd(&pipe->in);
     return 0;
 }
 

@@ -62,7 +62,6 @@ static int start(struct instance *instance, const struct tcpd_session *session)
 static void dismiss(struct instance *instance)
 {
     base_close_fd(&instance->fd);
-    instance->fd = -1;
 }
 
 // Ends what runs of it.

@@ -50,7 +50,6 @@ static void close_manager(void)
 {
     base_close_fd(&manager);
     base_close_fd(&full);
-    manager = full = -1;
 }
 
 static void fill(void)
@@ -213,6 +212,23 @@ static void test_read(void **state)
     close_manager();
 }
 
+// Who holds a copy of the socket that messages leave through can shut it down: another one is made.
+static void test_shut_down(void **state)
+{
+    (void)state;
+    open_manager();
+    notify_status("1");
+    check_messages("before", "0", "1");
+    for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
+        if (fd != manager)
+            (void)shutdown(fd, SHUT_RDWR); // ENOTSOCK, EBADF: no matter
+    for (unsigned i = 0; i < 2; i++) {
+        notify_ready("2");
+        check_messages("shut down", "R", "2");
+    }
+    close_manager();
+}
+
 // More than fit into the queue at once: they come in turn.
 static void test_many(void **state)
 {
@@ -271,7 +287,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_not_read), cmocka_unit_test(test_not_there),
-        cmocka_unit_test(test_read),     cmocka_unit_test(test_many),
+        cmocka_unit_test(test_read),     cmocka_unit_test(test_shut_down),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_nobody), // last: it unsets the environment
     };
 

@@ -38,7 +38,7 @@ static struct ends ends_open(void)
     return ends;
 }
 
-static void ends_close(const struct ends *ends)
+static void ends_close(struct ends *ends)
 {
     base_close_fd(&ends->server);
     base_close_fd(&ends->client);
