@@ -140,6 +140,7 @@ struct pool {
     uint64_t full_said_usec;    // when "at its maximum" was last logged
     uint64_t dropped_said_usec; // the same of datagrams that were dropped,
     unsigned dropped_said;      // and how many there were then
+    uint64_t unaccepted_usec;   // somebody has waited for its program since then, at each look
     bool told_full;             // that all are busy,
     bool told_throttled;        // that its starts wait,
     uint64_t told_lost;         // and how many records are lost: master_events.h
