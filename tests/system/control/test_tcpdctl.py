@@ -187,8 +187,8 @@ def test_json_status():
         assert echo == {"service": "echo", "speaks": "plain", "type": "stream",
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
-                        "backlog": 33, "full": False, "paused": False, "paused_usec": 0,
-                        "resized": False,
+                        "backlog": 33, "unaccepted_usec": 0, "full": False, "paused": False,
+                        "paused_usec": 0, "resized": False,
                         "old": 0, "resting": 0, "throttled_ms": 0,
                         "forbidden_calls": 0, "node": "ready", "refused": 0,
                         "proxy_local": 0} | {
