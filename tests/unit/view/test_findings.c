@@ -155,9 +155,8 @@ static void append_pool(sd_bus_message *message, const struct answer *answer)
     append_flag(message, "paused", answer->paused);
     append_flag(message, "resized", answer->resized);
     assert_true(sd_bus_message_append(message, "{sv}{sv}{sv}", "throttled_ms", "t",
-                                      answer->throttled_ms, "paused_usec", "t",
-                                      UINT64_C(42500000), "unaccepted_usec", "t",
-                                      answer->unaccepted_usec) >= 0);
+                                      answer->throttled_ms, "paused_usec", "t", UINT64_C(42500000),
+                                      "unaccepted_usec", "t", answer->unaccepted_usec) >= 0);
 }
 
 static void append_lack(sd_bus_message *message, const struct answer *answer)
