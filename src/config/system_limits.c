@@ -11,7 +11,7 @@
 #include "board/scoreboard.h"
 
 #define WORKER_KIB      130 // a worker that serves, with what the kernel keeps for it
-#define FILES_OF_OWN    96  // descriptors of the master besides its listeners
+#define FILES_OF_OWN    160 // descriptors of the master besides its listeners
 #define RESERVED_PIDS   300 // that the kernel does not give out a second time
 #define USED_UP         16  // so near to a limit that a fork fails for it
 #define MIB_OF_KIB(kib) ((kib) / 1024)

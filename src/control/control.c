@@ -20,6 +20,7 @@
 #include "base/base.h"
 #include "control/control_kick.h"
 #include "control/control_object.h"
+#include "control/control_places.h"
 #include "log/log.h"
 #include "process/own_memory.h"
 
@@ -198,16 +199,6 @@ static int start_bus(struct control_connection *connection)
     return r;
 }
 
-// Half of the places are kept for root, so that nobody else can lock it out.
-static bool is_room(const struct control *control, uid_t uid)
-{
-    unsigned n_others = 0;
-
-    for (const struct control_connection *i = control->connections; i; i = i->next)
-        n_others += i->uid != 0;
-    return uid == 0 || n_others < CONTROL_CONNECTIONS / 2;
-}
-
 static int add_connection(struct control *control, int *fd)
 {
     struct control_connection *connection = calloc(1, sizeof(*connection));
@@ -218,7 +209,7 @@ static int add_connection(struct control *control, int *fd)
     if (!connection)
         return -ENOMEM;
     (void)getsockopt(*fd, SOL_SOCKET, SO_PEERCRED, &peer, &length); // for the log and the places
-    if (!is_room(control, peer.uid)) {
+    if (!control_has_place(control, peer.uid)) {
         free(connection);
         return -EUSERS;
     }

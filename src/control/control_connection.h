@@ -13,7 +13,7 @@
 #include "master/master_state.h"
 #include "session/session_kick.h"
 
-#define CONTROL_CONNECTIONS 16
+#define CONTROL_CONNECTIONS 32 // places: see control_places.h
 #define CONTROL_CALLS       16 // of Reload() and Check() that wait, in each connection
 #define CONTROL_KICKS       64 // sessions that are being ended
 #define CONTROL_EVENTS      64 // that are remembered

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "control/control_page.h"
+#include "control/control_places.h"
 #include "control/control_status.h"
 
 #define A_SECOND   100
@@ -154,6 +155,8 @@ int control_on_subscribe(sd_bus_message *message, void *userdata, sd_bus_error *
         r = sd_bus_message_read(message, "u", &n);
     if (r < 0)
         return r;
+    if (connection->event_kinds == 0 && !control_may_listen(connection, error))
+        return -EUSERS;
     connection->event_kinds = kinds;
     first = find_first(connection, n, &n_told);
     r = sd_bus_reply_method_return(message, "tu", events->n + 1, n_told);

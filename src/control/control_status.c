@@ -153,6 +153,11 @@ static uint64_t paused_usec(const struct pool *pool)
     return pool_is_paused(pool) ? base_now_usec() - pool->orders.paused_usec : 0;
 }
 
+static uint64_t unaccepted_usec(const struct pool *pool)
+{
+    return pool->unaccepted_usec != 0 ? base_now_usec() - pool->unaccepted_usec : 0;
+}
+
 static int append_pool(const struct master *master, struct pool *pool, sd_bus_message *reply)
 {
     const struct pools *pools = &master->pools;
@@ -179,6 +184,7 @@ static int append_pool(const struct master *master, struct pool *pool, sd_bus_me
     (void)control_append_number(reply, "draining", pool->n_draining);
     (void)control_append_number(reply, "queue", listener_waiting(listener));
     (void)control_append_number(reply, "queue_limit", listener->effective_backlog);
+    (void)control_append_long(reply, "unaccepted_usec", unaccepted_usec(pool));
     (void)control_append_number(reply, "backlog", listener->backlog);
     (void)sd_bus_message_append(reply, "{sv}", "full", "b", pool_is_exhausted(pool));
     (void)control_append_long(reply, "sessions", count_sessions(sums));

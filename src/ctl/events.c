@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "ctl/fail.h"
 #include "ctl/link.h"
+#include "ctl/output.h"
 #include "view/fields.h"
 #include "view/json.h"
 
@@ -142,6 +143,16 @@ static int subscribe(sd_bus *bus, const struct options *options, uint32_t *ret_n
     return status;
 }
 
+// 0 or -errno, -EPIPE when nobody reads the output any more.
+static int wait_for_more(sd_bus *bus, uint64_t usec)
+{
+    int fd = sd_bus_get_fd(bus), events = sd_bus_get_events(bus);
+
+    if (fd < 0 || events < 0)
+        return fd < 0 ? fd : events;
+    return output_wait(fd, (short)events, usec);
+}
+
 // Until the time is over, or those that were asked for are there. An exit status.
 static int follow(sd_bus *bus, const struct options *options, struct listener *listener,
                   uint32_t n_last)
@@ -161,9 +172,9 @@ static int follow(sd_bus *bus, const struct options *options, struct listener *l
         if (now >= ping)
             ping = now + LINK_PING_USEC;
         r = sd_bus_process(bus, NULL);
-        if (r == 0)
-            r = sd_bus_wait(bus, wait);
-        if ((r < 0 && r != -EINTR) || sd_bus_is_open(bus) <= 0)
+        if (r == 0 && (r = wait_for_more(bus, wait)) == -EPIPE)
+            listener->error = r;
+        else if (r < 0 || sd_bus_is_open(bus) <= 0)
             return fail(EX_UNAVAILABLE, "tcpd has ended the connection");
     }
     return EX_OK;

@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "ctl/fail.h"
+#include "ctl/output.h"
 #include "view/json.h"
 
 // As src/log/log.c has them.
@@ -224,10 +225,28 @@ static int end_output(void)
     return 0;
 }
 
+// Until the journal has more, perhaps; < 0: -EPIPE when nobody reads the output any more.
+static int wait_for_more(sd_journal *journal)
+{
+    int fd = sd_journal_get_fd(journal), events = sd_journal_get_events(journal);
+    uint64_t now = base_now_usec(), due = now + AGAIN_USEC, its = due;
+    int r = fd < 0 ? fd : events;
+
+    if (r >= 0)
+        r = sd_journal_get_timeout(journal, &its); // of a file system that tells nothing
+    if (r > 0 && its < due)
+        due = its > now ? its : now;
+    if (r >= 0)
+        r = output_wait(fd, (short)events, due - now);
+    return r < 0 ? r : sd_journal_wait(journal, 0);
+}
+
 static int show_all(sd_journal *journal, const struct options *options)
 {
-    for (;;) {
-        int r, end;
+    int r = options->log.follow ? sd_journal_wait(journal, 0) : 0; // watches from now on
+
+    while (r >= 0) {
+        int end;
 
         do
             r = show_next(journal, options);
@@ -237,10 +256,9 @@ static int show_all(sd_journal *journal, const struct options *options)
             return r < 0 ? r : end;
         if (!options->log.follow)
             return 0;
-        r = sd_journal_wait(journal, AGAIN_USEC);
-        if (r < 0)
-            return r;
+        r = wait_for_more(journal);
     }
+    return r;
 }
 
 int log_show(const struct options *options)

@@ -17,6 +17,7 @@
 #include "base/base.h"
 #include "ctl/fail.h"
 #include "ctl/link.h"
+#include "ctl/output.h"
 #include "ctl/top_draw.h"
 #include "ctl/top_kick.h"
 #include "ctl/top_screen.h"
@@ -127,11 +128,11 @@ static int print_look(const struct top *top)
 
 static int run_lines(struct top *top, uint64_t count)
 {
-    const struct timespec delay = base_timespec(top->view.state.delay_usec);
     int status = print_look(top);
 
     while (status == EX_OK && (count == 0 || top->n_looks < count)) {
-        (void)nanosleep(&delay, NULL);
+        if (output_wait(-1, 0, top->view.state.delay_usec) == -EPIPE)
+            return fail(EXIT_FAILURE, "cannot print: %s", strerror(EPIPE));
         status = look_now(top, false);
         if (status == EX_OK)
             status = print_look(top);

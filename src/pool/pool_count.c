@@ -59,6 +59,19 @@ static enum worker_state look_at(const struct pools *pools, const struct worker 
     return pool_is_on_trial(worker, now_usec) ? WORKER_STARTING : state;
 }
 
+// Nobody but a program that accepts by itself knows whether it does; its queue shows when it does
+// not. Datagrams are no clients.
+static void note_queue(struct pool *pool, uint64_t now_usec)
+{
+    bool waits = pool->service->accepts_itself && !pool_is_paused(pool) &&
+                 pool->listener->bound.type != SOCK_DGRAM && listener_queued(pool->listener) > 0;
+
+    if (!waits)
+        pool->unaccepted_usec = 0;
+    else if (pool->unaccepted_usec == 0)
+        pool->unaccepted_usec = now_usec;
+}
+
 bool pool_scan(const struct pools *pools, struct pool *pool)
 {
     uint64_t began = base_now_usec(), ended;
@@ -80,6 +93,7 @@ bool pool_scan(const struct pools *pools, struct pool *pool)
     }
     ended = base_now_usec();
     pool_totals_note_full(pool, ended);
+    note_queue(pool, ended);
     pool->scan_due_usec = ended + POOL_REST * (ended - began);
     return true;
 }

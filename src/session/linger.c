@@ -41,7 +41,7 @@ struct kept {
     uint64_t due_usec;   // when it is closed, come what may
 };
 
-static struct kept kept[KEPT_MAX]; // the oldest first
+static struct kept kept[KEPT_MAX + 1]; // the oldest first; the last one while it waits for room
 static volatile sig_atomic_t n_kept;
 static volatile sig_atomic_t is_in_use; // by the worker, not by the handler
 static timer_t timer;
@@ -142,7 +142,7 @@ static bool open_timer(void)
 // Blocks until a peer has sent something or ended, or until then, or until one is over.
 static void wait_for_peers(uint64_t now, uint64_t until_usec)
 {
-    struct pollfd fds[KEPT_MAX];
+    struct pollfd fds[KEPT_MAX + 1];
     struct timespec wait;
 
     for (sig_atomic_t i = 0; i < n_kept; i++) {
@@ -192,9 +192,9 @@ static void keep(const struct kept *one)
     is_in_use = 1;
     atomic_signal_fence(memory_order_seq_cst);
     (void)look(LOOKED_AT, one->heard_usec);
-    if (n_kept == KEPT_MAX)
-        wait_until_few(KEPT_MAX - 1, USEC_NEVER);
     kept[n_kept++] = *one;
+    if (n_kept > KEPT_MAX) // it may be the one that ends: an administrator can see to that
+        wait_until_few(KEPT_MAX, USEC_NEVER);
     if (!open_timer())
         wait_until_few(0, USEC_NEVER);
     atomic_signal_fence(memory_order_seq_cst);
@@ -215,9 +215,9 @@ void linger_keep(int fd, uint64_t deadline_usec)
         (void)close(fd);
         return;
     }
-    session_kick_end(); // it does not hold the worker any more
     one.heard_usec = base_now_usec();
     keep(&one);
+    session_kick_end(); // it does not hold the worker any more
 }
 
 bool linger_keep_briefly(int fd)

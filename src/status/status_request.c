@@ -40,7 +40,7 @@ static int judge_host(struct http_text host, const struct text_list *hosts, cons
     struct http_place place;
 
     if (!http_place_parse(host, &place)) {
-        *ret_why = "the Host field is not a host";
+        *ret_why = "the host is malformed";
         return BAD_REQUEST;
     }
     if (place.is_number || http_text_is_anycase(place.host, "localhost"))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// HTTP/1.1 by RFC 9112, without what only old or odd clients do: bare LF, folded lines, absolute
-// targets, spaces before a colon, bodies. Pages are asked for by HTTP/1.0, too: checks of load
+// HTTP/1.1 by RFC 9112, without what only old or odd clients do: bare LF, folded lines, spaces
+// before a colon, bodies. Pages are asked for by HTTP/1.0, too: checks of load
 // balancers speak it, and no browser does, so that it needs no Host. Whoever reads a request in
 // another way than a proxy before it invites smuggling; so nothing is mended here. Each byte is
 // looked at once, and a line when its LF has come.
@@ -100,14 +100,51 @@ static bool is_target(struct http_text target)
     for (size_t i = 0; i < target.length; i++)
         if (target.data[i] <= ' ' || target.data[i] > '~' || strchr("\"#<>", target.data[i]))
             return false;
-    return target.length > 0 && target.data[0] == '/';
+    return target.length > 0;
+}
+
+// The length of the scheme of an absolute target, with its slashes; 0: it is none. A proxy may have
+// taken TLS off, so either will do.
+static size_t scheme_length(struct http_text target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        size_t n = strlen(schemes[i]);
+
+        if (target.length >= n && strncasecmp(target.data, schemes[i], n) == 0)
+            return n;
+    }
+    return 0;
+}
+
+// RFC 9112, 3.2.2: of an absolute target the host counts, whatever the field Host says.
+static bool split_target(struct http_request *request, struct http_text target)
+{
+    const char *begin = target.data, *end = begin + target.length, *mark;
+    size_t n = scheme_length(target);
+
+    if (n > 0) {
+        begin += n;
+        for (mark = begin; mark < end && *mark != '/' && *mark != '?'; mark++)
+            ;
+        if (mark == begin)
+            return false;
+        request->host = text_of(begin, mark);
+        begin = mark;
+    }
+    mark = memchr(begin, '?', (size_t)(end - begin));
+    request->path = text_of(begin, mark ? mark : end);
+    if (n > 0 && request->path.length == 0) // means "/"; the scheme has one
+        request->path = text_of(request->host.data - 1, request->host.data);
+    if (mark)
+        request->query = text_of(mark + 1, end);
+    return request->path.length > 0 && request->path.data[0] == '/';
 }
 
 static int read_first_line(struct http_request *request, struct http_text line)
 {
     struct http_text method = next_word(&line), target = next_word(&line);
-    const char *end = target.data + target.length;
-    const char *mark = memchr(target.data, '?', target.length);
 
     request->is_old = request->is_page && http_text_is(line, "HTTP/1.0");
     request->is_head = request->is_page && http_text_is(method, "HEAD");
@@ -116,21 +153,18 @@ static int read_first_line(struct http_request *request, struct http_text line)
         return BAD_REQUEST;
     if (!request->is_head && !http_text_is(method, "GET"))
         return METHOD_NOT_ALLOWED;
-    if (!is_target(target))
-        return BAD_REQUEST;
-    request->path = text_of(target.data, mark ? mark : end);
-    if (mark)
-        request->query = text_of(mark + 1, end);
-    return HTTP_MORE;
+    return is_target(target) && split_target(request, target) ? HTTP_MORE : BAD_REQUEST;
 }
 
 // What fields may not say: a second Host, or that a body comes.
 static int judge_field(struct http_request *request, const struct http_field *field)
 {
     if (http_text_is_anycase(field->name, "Host")) {
-        if (request->host.data)
+        if (request->has_host)
             return BAD_REQUEST;
-        request->host = field->value;
+        request->has_host = true;
+        if (!request->host.data)
+            request->host = field->value;
     }
     if ((http_text_is_anycase(field->name, "Content-Length") && !http_text_is(field->value, "0")) ||
         http_text_is_anycase(field->name, "Transfer-Encoding"))
@@ -159,7 +193,7 @@ static int read_line(struct http_request *request, struct http_text line)
         return read_first_line(request, line);
     if (line.length > 0)
         return read_field(request, line);
-    return request->host.data || request->is_old ? HTTP_WHOLE : BAD_REQUEST;
+    return request->has_host || request->is_old ? HTTP_WHOLE : BAD_REQUEST;
 }
 
 // A byte that stands where data[at] does: never a control, but for CRLF, and tabs among the fields.

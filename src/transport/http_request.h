@@ -25,7 +25,8 @@ struct http_request {
     bool is_head, is_old;   // what came of these
     struct http_text path;  // from its slash to the query; as it came, with any %20
     struct http_text query; // behind the question mark
-    struct http_text host;  // HTTP/1.0 may have none
+    struct http_text host;  // of the target, else of the field Host; HTTP/1.0 may have none
+    bool has_host;          // the field
     size_t n_fields;
     struct http_field fields[HTTP_FIELDS_MAX];
     size_t n_seen; // once whole: the length of the head; what is behind it belongs to nobody yet

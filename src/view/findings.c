@@ -16,13 +16,16 @@
 #include "view/fields.h"
 #include "view/figures.h"
 
+#define UNACCEPTED_USEC (5 * USEC_PER_SEC) // a program that works is faster
+
 struct daemon {
     const char *state, *reload_problem;
 };
 
 struct pool {
     const char *service, *listener, *type, *node, *node_text, *last_death;
-    uint64_t min, spare, max, busy, queue, queue_limit, backlog, old, throttled_ms, paused_usec;
+    uint64_t min, spare, max, busy, queue, queue_limit, backlog, old, throttled_ms, paused_usec,
+        unaccepted_usec;
     bool full, paused, resized;
 };
 
@@ -38,14 +41,26 @@ struct certificate {
 };
 
 static const struct field daemon_fields[] = {TEXT(daemon, state), TEXT(daemon, reload_problem)};
-static const struct field pool_fields[] = {
-    TEXT(pool, service),       TEXT(pool, listener),  TEXT(pool, type),
-    TEXT(pool, node),          TEXT(pool, node_text), TEXT(pool, last_death),
-    NUMBER(pool, min),         NUMBER(pool, spare),   NUMBER(pool, max),
-    NUMBER(pool, busy),        NUMBER(pool, queue),   NUMBER(pool, queue_limit),
-    NUMBER(pool, backlog),     NUMBER(pool, old),     NUMBER(pool, throttled_ms),
-    NUMBER(pool, paused_usec), BOOLEAN(pool, full),   BOOLEAN(pool, paused),
-    BOOLEAN(pool, resized)};
+static const struct field pool_fields[] = {TEXT(pool, service),
+                                           TEXT(pool, listener),
+                                           TEXT(pool, type),
+                                           TEXT(pool, node),
+                                           TEXT(pool, node_text),
+                                           TEXT(pool, last_death),
+                                           NUMBER(pool, min),
+                                           NUMBER(pool, spare),
+                                           NUMBER(pool, max),
+                                           NUMBER(pool, busy),
+                                           NUMBER(pool, queue),
+                                           NUMBER(pool, queue_limit),
+                                           NUMBER(pool, unaccepted_usec),
+                                           NUMBER(pool, backlog),
+                                           NUMBER(pool, old),
+                                           NUMBER(pool, throttled_ms),
+                                           NUMBER(pool, paused_usec),
+                                           BOOLEAN(pool, full),
+                                           BOOLEAN(pool, paused),
+                                           BOOLEAN(pool, resized)};
 static const struct field lack_fields[] = {TEXT(lack, service), TEXT(lack, listener),
                                            TEXT(lack, reason), BOOLEAN(lack, left_out)};
 static const struct field certificate_fields[] = {
@@ -126,6 +141,21 @@ static bool check_queue(const struct pool *pool, struct finding *ret)
     return is_stream && pool->queue_limit > 0 && pool->queue >= pool->queue_limit;
 }
 
+static bool check_program(const struct pool *pool, struct finding *ret)
+{
+    char age[FIGURE_MAX];
+
+    ret->code = "not_accepted";
+    put(ret->text,
+        "%" PRIu64 " client%s wait%s, and the queue has not been empty for %s: the program does "
+        "not accept them, or not fast enough",
+        pool->queue, PLURAL(pool->queue), pool->queue == 1 ? "s" : "",
+        figure_age(pool->unaccepted_usec, age, sizeof(age)));
+    put(ret->advice, "see what the program does; more copies: tcpdctl resize %s min=%" PRIu64,
+        pool->service, pool->min + 1);
+    return pool->unaccepted_usec >= UNACCEPTED_USEC && pool->queue > 0;
+}
+
 static bool check_backlog(const struct pool *pool, struct finding *ret)
 {
     ret->code = "backlog_capped";
@@ -190,7 +220,7 @@ static bool check_node(const struct pool *pool, struct finding *ret)
 static int check_pool(struct findings *findings, const struct pool *pool)
 {
     static bool (*const checks[])(const struct pool *, struct finding *) = {
-        check_full,  check_queue, check_backlog, check_throttle,
+        check_full,  check_queue, check_program, check_backlog, check_throttle,
         check_pause, check_size,  check_old,     check_node};
 
     for (size_t i = 0; i < ELEMENTS(checks); i++) {

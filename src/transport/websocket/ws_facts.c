@@ -14,19 +14,29 @@ static bool is_printable(struct http_text text)
     return true;
 }
 
-static void add(struct ws_facts *facts, const char *name, struct http_text value)
+static const struct http_text none = {0};
+
+// A value, and what stands behind a question mark, if there is one.
+static void add_both(struct ws_facts *facts, const char *name, struct http_text value,
+                     struct http_text query)
 {
     char *text = facts->text + facts->used;
     size_t room = sizeof(facts->text) - facts->used;
     int n;
 
-    if (!value.data || !is_printable(value) || facts->n == WS_FACTS)
+    if (!value.data || !is_printable(value) || !is_printable(query) || facts->n == WS_FACTS)
         return;
-    n = snprintf(text, room, "%s=%.*s", name, (int)value.length, value.data);
+    n = snprintf(text, room, "%s=%.*s%s%.*s", name, (int)value.length, value.data,
+                 query.data ? "?" : "", (int)query.length, query.data ? query.data : "");
     if (n < 0 || (size_t)n >= room)
         return;
     facts->entries[facts->n++] = text;
     facts->used += (size_t)n + 1;
+}
+
+static void add(struct ws_facts *facts, const char *name, struct http_text value)
+{
+    add_both(facts, name, value, none);
 }
 
 static void add_field(struct ws_facts *facts, const struct http_request *request, const char *field,
@@ -39,20 +49,10 @@ static void add_field(struct ws_facts *facts, const struct http_request *request
         add(facts, name, found->value);
 }
 
-// The path and the query stand side by side in the request.
-static struct http_text uri_of(const struct http_request *request)
-{
-    struct http_text uri = request->path;
-
-    if (request->query.data)
-        uri.length = (size_t)(request->query.data - uri.data) + request->query.length;
-    return uri;
-}
-
 void ws_facts_fill(struct ws_facts *facts, const struct http_request *request, const char *protocol)
 {
     facts->n = facts->used = 0;
-    add(facts, "REQUEST_URI", uri_of(request));
+    add_both(facts, "REQUEST_URI", request->path, request->query);
     add(facts, "PATH_INFO", request->path);
     add(facts, "QUERY_STRING", request->query.data ? request->query : (struct http_text){"", 0});
     add(facts, "HTTP_HOST", request->host);

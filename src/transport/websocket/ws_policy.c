@@ -45,7 +45,7 @@ int ws_policy_judge_host(const struct ws_policy *policy, struct http_text host,
     struct http_place place;
 
     if (!http_place_parse(host, &place)) {
-        *ret_why = "the Host field is not a host";
+        *ret_why = "the host is malformed";
         return BAD_REQUEST;
     }
     if (is_listed_host(policy, &place, host))

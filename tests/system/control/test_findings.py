@@ -2,14 +2,18 @@
 """`tcpdctl explain` without an address: what is not as it should be, and what to do about it."""
 
 import contextlib
+import json
 import os
+import re
 import signal
 import socket
+import time
 
 import pytest
 
 from harness import EX_OK, EX_USAGE, configuration, read_exactly, service, wait_for
 from json_form import checked
+from programs import listener, write_python
 from test_pause import ctl
 from test_sessions import begun, control, tcpdctl  # noqa: F401 (a fixture)
 
@@ -59,6 +63,48 @@ def test_full(tcpd, control):
         wait_for(lambda: codes(control) == [])
         with daemon.connect("chargen"), daemon.connect("chargen"):
             wait_for(lambda: codes(control) == ["at_maximum", "slow_readers"])
+
+
+@pytest.mark.parametrize("kind", ["TCP", "unix"])
+def test_a_program_that_does_not_accept(tcpd, control, tmp_path, kind):
+    """It has its clients wait: that is found after 5 seconds, even when they have left again, as the
+    kernel keeps them in the queue until somebody accepts."""
+    listen = {"listen": f"unix:{tmp_path}/program"} if kind == "unix" else {}
+    path = tmp_path / "accepts.py"
+    write_python(path, LATE)
+    conf = configuration(listener([str(path), str(tmp_path / "go")], min_workers=1, **listen),
+                         service("echo", **TWO), control=f"unix:{control}")
+    with tcpd(conf) as daemon:
+        name = "unix:" if kind == "unix" else "127.0.0.1:"
+        began = time.monotonic()
+        with daemon.connect("program"):
+            assert findings(control) == []
+            found, = wait_for(lambda: findings(control), what="what is found")
+            assert time.monotonic() - began > 4.5
+        assert (found["code"], found["service"]) == ("not_accepted", "program")
+        assert found["listener"].startswith(name)
+        assert re.match(r"1 client waits, and the queue has not been empty for \d\.\ds: the program ",
+                        found["text"])
+        assert found["advice"].endswith("tcpdctl resize program min=2")
+        pool, = [pool for pool in json.loads(ctl(control, "--json", "status"))["pools"]
+                 if pool["service"] == "program"]
+        assert pool["queue"] == 1 and pool["unaccepted_usec"] >= 5_000_000
+        ctl(control, "pause", "program")
+        assert codes(control) == ["paused"]
+        ctl(control, "resume", "program")
+        (tmp_path / "go").touch()
+        wait_for(lambda: codes(control) == [], what="nothing")
+
+
+# A program that accepts when a file is there.
+LATE = """
+import os, socket, sys, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.05)
+sock = socket.socket(fileno=3)
+while True:
+    sock.accept()
+"""
 
 
 def test_orders(tcpd, control):

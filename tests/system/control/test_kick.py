@@ -15,7 +15,7 @@ import pytest
 from certificates import Authority
 from harness import (EX_NOPERM, EX_OK, EX_USAGE, PATIENCE, SANITIZED, Text, activated,
                      can_become_others, configuration, peer_name, proc_children, proc_title,
-                     read_exactly, service, tcp_far_end, wait_for)
+                     read_all, read_exactly, service, tcp_far_end, wait_for)
 from json_form import checked
 from module_files import module
 from programs import ONE, program
@@ -189,6 +189,43 @@ def test_closing(control):
                     code, _, err, took = kick(control, row["id"])
                     assert (code, err) == (EX_OK, "") and took < SOON
             assert sessions(control) == [] and daemon.workers() == [worker]
+
+
+KEPT = 32  # clients that a worker keeps aside until they have closed
+
+
+def test_closing_without_room(tcpd, control):
+    """The worker waits for room among those that have their answer and do not go: who is kicked then
+    is cut at once, and the worker goes on with the next."""
+    conf = configuration(service("daytime", **ONE), control=f"unix:{control}")
+    with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
+        worker, = daemon.workers()
+        held, is_over = [], threading.Event()
+
+        def drip():  # or they would be taken for silent
+            while not is_over.wait(0.2):
+                for sock in held:
+                    with contextlib.suppress(OSError):
+                        sock.sendall(b"x")
+
+        dripping = threading.Thread(target=drip, daemon=True)
+        stack.callback(dripping.join)
+        stack.callback(is_over.set)
+        dripping.start()
+        for _ in range(KEPT):
+            held.append(stack.enter_context(daemon.connect("daytime")))
+            assert read_all(held[-1])
+        for args in [], ["--reset"]:
+            sock = stack.enter_context(daemon.connect("daytime"))
+            assert read_all(sock)
+            held.append(sock)
+            row, = wait_sessions(control, 1, "--doing", "closing")
+            code, out, err, took = kick(control, *args, row["id"])
+            assert (code, err) == (EX_OK, "") and took < SOON
+            assert f"{row['id']}: ended (daytime, {peer_name(sock)}, " in out
+        assert sessions(control) == [] and daemon.workers() == [worker]
+        held.pop(0).close()
+        assert daemon.exchange("daytime") and daemon.workers() == [worker]
 
 
 @pytest.mark.parametrize("listen", ["tls:127.0.0.1:0", "ws:127.0.0.1:0"])

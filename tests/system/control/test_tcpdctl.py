@@ -187,8 +187,8 @@ def test_json_status():
         assert echo == {"service": "echo", "speaks": "plain", "type": "stream",
                         "origin": "bound", "min": 2, "spare": 1, "max": 7,
                         "busy": 1, "draining": 0, "queue": 0, "queue_limit": 33, "sessions": 5,
-                        "backlog": 33, "full": False, "paused": False, "paused_usec": 0,
-                        "resized": False,
+                        "backlog": 33, "unaccepted_usec": 0, "full": False, "paused": False,
+                        "paused_usec": 0, "resized": False,
                         "old": 0, "resting": 0, "throttled_ms": 0,
                         "forbidden_calls": 0, "node": "ready", "refused": 0,
                         "proxy_local": 0} | {
@@ -965,15 +965,15 @@ def test_never_reading_peer_does_not_delay_the_end():
 
 
 def test_more_connections_than_served():
-    """The 17th waits until one of the others ends; nobody is refused; no cost meanwhile."""
+    """The 33rd waits until one of the others ends; nobody is refused; no cost meanwhile."""
     with Control(configuration(service("echo"))) as control:
-        held = [control.greet() for _ in range(16)]
+        held = [control.greet() for _ in range(32)]
         for sock in held:  # or they would be closed after 2 s
             sock.sendall(message("GetStatus"))
             assert read_reply(sock)[0] == 2
         with control.connect() as waiting:
             waiting.sendall(b"\0AUTH EXTERNAL\r\nDATA\r\n")
-            assert n_control_sockets(control) == 16
+            assert n_control_sockets(control) == 32
             assert control.run("--timeout=200ms", "status")[0] == EX_UNAVAILABLE
             assert control.daemon.is_serving()
             used = proc_cpu_seconds(control.daemon.pid)

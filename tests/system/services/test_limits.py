@@ -98,8 +98,8 @@ def test_few_descriptors(uid):
     with start(conf, prefix=as_user(uid, "--nofile=24:24")) as daemon:
         assert daemon.is_serving()
         daemon.wait_workers(100)
-        daemon.wait_log(r"RLIMIT_NOFILE \(ulimit -n\) is 24: set .* to at least 97")
-    with start(conf, prefix=as_user(uid, "--nofile=97:97")) as daemon:
+        daemon.wait_log(r"RLIMIT_NOFILE \(ulimit -n\) is 24: set .* to at least 161")
+    with start(conf, prefix=as_user(uid, "--nofile=161:161")) as daemon:
         assert daemon.is_serving()
         assert not daemon.log_matches("RLIMIT_NOFILE")
 

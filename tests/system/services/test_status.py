@@ -287,7 +287,15 @@ BAD = {
     "TRACE": (b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n", 405),
     "a body": (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc", 413),
     "chunked": (b"GET / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413),
-    "absolute-form": (b"GET http://localhost/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "absolute-form": (b"GET http://localhost:80/healthz HTTP/1.1\r\n" + HOST + b"\r\n", 200),
+    "absolute-form of 1.0": (b"GET HTTPS://localhost/healthz HTTP/1.0\r\n\r\n", 200),
+    "absolute-form without a path": (b"HEAD http://localhost HTTP/1.1\r\n" + HOST + b"\r\n", 200),
+    "absolute-form of another": (b"GET http://localhost.evil/ HTTP/1.1\r\n" + HOST + b"\r\n", 421),
+    "absolute-form, another Host": (b"GET http://localhost/healthz HTTP/1.1\r\nHost: evil\r\n\r\n", 200),
+    "absolute-form with a user": (b"GET http://localhost@evil/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "absolute-form without a host": (b"GET http:///healthz HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "absolute-form and no Host": (b"GET http://localhost/healthz HTTP/1.1\r\n\r\n", 400),
+    "another scheme": (b"GET ftp://localhost/healthz HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "a star": (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "two slashes": (b"GET // HTTP/1.1\r\n" + HOST + b"\r\n", 404),
     "up": (b"GET /../etc/passwd HTTP/1.1\r\n" + HOST + b"\r\n", 404),
@@ -317,7 +325,7 @@ def test_bad_requests(tcpd, control, pieces):
                     sock.sendall(request[half:])
                     sock.shutdown(socket.SHUT_WR)
                 said = read_all(sock)
-            assert (Answer(said).status if said else None) == status, name
+            assert (Answer(said, request[:4] == b"HEAD").status if said else None) == status, name
         assert daemon.workers("status") == [worker] and daemon.is_serving()
 
 

@@ -15,7 +15,7 @@ from ws_peer import KEY, Frame, Peer, encode, request_of
 NOT_HTTP = "400, this is not a request of HTTP/1.1"
 FOREIGN = "403, the page's origin is not one of ws_origins"
 REBOUND = "403, the host is not one of ws_hosts"
-NO_HOST = "400, the Host field is not a host"
+NO_HOST = "400, the host is malformed"
 NO_KEY = "400, Sec-WebSocket-Key is not 16 bytes in base64"
 METHOD = "405, the method is not GET"
 LINE = "414, the first line is too long"
@@ -47,7 +47,12 @@ REFUSED = {
     "two hosts": (request_of(Host=["127.0.0.1", "127.0.0.1"]), NOT_HTTP),
     "path": (request_of("/other"), "404, the path is not ws_path"),
     "fragment": (request_of("/?x#y"), NOT_HTTP),
-    "whole address": (request_of("http://127.0.0.1/"), NOT_HTTP),
+    "whole address of another": (request_of("http://evil.example/"), REBOUND),
+    "whole address with a user": (request_of("http://me@127.0.0.1/"), NO_HOST),
+    "whole address of another, and the origin": (
+        request_of("http://localhost/", Host="127.0.0.1", Origin="http://127.0.0.1"), FOREIGN),
+    "whole address and no host": (request_of("http://127.0.0.1/", Host=None), NOT_HTTP),
+    "another scheme": (request_of("ws://127.0.0.1/"), NOT_HTTP),
     "POST": (request_of(method="POST"), METHOD),
     "get": (request_of(method="get"), METHOD),
     "CONNECT": (request_of("127.0.0.1:80", method="CONNECT"), METHOD),
@@ -162,6 +167,9 @@ def test_path_and_query(tcpd):
     """ws_path is compared without the query; "*" is any."""
     with tcpd(conf(ws_path="/chat")) as daemon:
         with Peer(daemon.connect("echo"), request_of("/chat?room=1")) as peer:
+            peer.opened()
+        with Peer(daemon.connect("echo"), request_of("http://localhost/chat?room=1",
+                                                     Origin="http://localhost")) as peer:
             peer.opened()
         with Peer(daemon.connect("echo"), request_of("/")) as peer:
             assert peer.refused()[0] == 404

@@ -62,7 +62,17 @@ static const struct {
     {"HTTP/1.10", "GET / HTTP/1.10\r\n", 0, 400, 0},
     {"http/1.1", "GET / http/1.1\r\n", 0, 400, 0},
     {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, 400, 16},
-    {"a whole address", "GET http://h/ HTTP/1.1\r\n", 0, 400, 0},
+    {"a whole address", "GET http://h/ HTTP/1.1\r\n" HOST END, 0, HTTP_WHOLE, 0},
+    {"one without a path", "GET HTTPS://h HTTP/1.1\r\n" HOST END, 0, HTTP_WHOLE, 0},
+    {"one and no Host", "GET http://h/ HTTP/1.1\r\n" END, 0, 400, 0},
+    {"one and two Hosts", "GET http://h/ HTTP/1.1\r\n" HOST HOST, 0, 400, 0},
+    {"one without a host", "GET http:///x HTTP/1.1\r\n", 0, 400, 0},
+    {"one with a query alone", "GET http://?x HTTP/1.1\r\n", 0, 400, 0},
+    {"a scheme alone", "GET http:// HTTP/1.1\r\n", 0, 400, 0},
+    {"one with a fragment", "GET http://h/#f HTTP/1.1\r\n", 0, 400, 0},
+    {"one slash", "GET http:/h/ HTTP/1.1\r\n", 0, 400, 0},
+    {"another scheme", "GET ftp://h/ HTTP/1.1\r\n", 0, 400, 0},
+    {"a host alone", "GET h/ HTTP/1.1\r\n", 0, 400, 0},
     {"a relative one", "GET x HTTP/1.1\r\n", 0, 400, 0},
     {"a star", "GET * HTTP/1.1\r\n", 0, 400, 0},
     {"a fragment", "GET /#f HTTP/1.1\r\n", 0, 400, 0},
@@ -226,6 +236,37 @@ static void test_parts(void **state)
     check_part("an empty query", request.query, "");
 }
 
+// RFC 9112, 3.2.2 and 3.3.
+static void test_absolute_targets(void **state)
+{
+    static const struct {
+        const char *target, *host, *path, *query; // query NULL: none
+    } targets[] = {
+        {"/x?y", "field:1", "/x", "y"},
+        {"http://h/x?y", "h", "/x", "y"},
+        {"HttpS://h:443/x", "h:443", "/x", NULL},
+        {"http://[::1]:80/?", "[::1]:80", "/", ""},
+        {"http://h", "h", "/", NULL},
+        {"http://h?y/z", "h", "/", "y/z"},
+        {"http://user@h/", "user@h", "/", NULL},
+        {"http://h//http://other/?http://other/", "h", "//http://other/", "http://other/"},
+        {"//h/x", "field:1", "//h/x", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * ELEMENTS(targets); i++) {
+        const char *row = targets[i / 2].target;
+        struct http_request request = {.is_page = i % 2};
+        char text[256];
+        int n = sprintf(text, "GET %s HTTP/1.1\r\nHost: field:1\r\n\r\n", row);
+
+        check_number(row, http_request_read(&request, text, (size_t)n), HTTP_WHOLE);
+        check_part(row, request.host, targets[i / 2].host);
+        check_part(row, request.path, targets[i / 2].path);
+        check_part(row, request.query, targets[i / 2].query);
+    }
+}
+
 // WB: nothing but a status comes of a request with a byte too few, too many or wrong; and when it
 // still is one, its path, its Host and its fields are within it.
 static void check_mutant(const char *text, size_t length)
@@ -275,8 +316,12 @@ static void test_mutants(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),  cmocka_unit_test(test_pages),   cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_parts), cmocka_unit_test(test_mutants),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_absolute_targets),
+        cmocka_unit_test(test_mutants),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,10 @@ static const struct {
      "HTTP_HOST=here:7\n"},
     {"empty query", "GET /? HTTP/1.1\r\n" HEAD "\r\n", NULL,
      "REQUEST_URI=/?\nPATH_INFO=/\nQUERY_STRING=\nHTTP_HOST=here:7\n"},
+    {"a whole address", "GET http://h:7/a?b HTTP/1.1\r\n" HEAD "\r\n", NULL,
+     "REQUEST_URI=/a?b\nPATH_INFO=/a\nQUERY_STRING=b\nHTTP_HOST=h:7\n"},
+    {"one without a path", "GET http://h?b HTTP/1.1\r\n" HEAD "\r\n", NULL,
+     "REQUEST_URI=/?b\nPATH_INFO=/\nQUERY_STRING=b\nHTTP_HOST=h\n"},
     {"fields",
      "GET / HTTP/1.1\r\n" HEAD "user-agent: me (1)\r\nCookie: a=b; c=d\r\n"
      "ORIGIN: http://here:7\r\n\r\n",

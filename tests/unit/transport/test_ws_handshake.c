@@ -81,7 +81,7 @@ static const struct {
     {"two origins", GOOD "Origin: http://localhost:8007\r\nOrigin: http://evil\r\n" END, false, 400,
      "Origin"},
     {"a foreign host", LINE "Host: evil:8007\r\n" UPGRADE V13 KEY END, false, 403, "ws_hosts"},
-    {"no host", LINE "Host: a@b\r\n" UPGRADE V13 KEY END, false, 400, "Host"},
+    {"no host", LINE "Host: a@b\r\n" UPGRADE V13 KEY END, false, 400, "host is malformed"},
     {"another path", "GET /x HTTP/1.1\r\n" REST END, false, 404, "ws_path"},
 };
 

@@ -33,7 +33,7 @@ static int close_bus(void **state)
 struct answer {
     const char *state, *reload_problem;
     unsigned queue, old;
-    uint64_t throttled_ms;
+    uint64_t throttled_ms, unaccepted_usec;
     int full, paused, resized, is_left_out, has_lack, is_near;
     unsigned backlog;
     const char *node; // NULL: ready
@@ -63,6 +63,14 @@ static const struct {
      "queue_full",
      "128 clients wait, and no more than 128 can",
      "backlog in tcpd.conf, and the sysctl net.core.somaxconn"},
+    {"a program that does not accept",
+     {.queue = 3, .unaccepted_usec = UINT64_C(42500000)},
+     "not_accepted",
+     "3 clients wait, and the queue has not been empty for 42s: the program does not accept them, "
+     "or not fast enough",
+     "see what the program does; more copies: tcpdctl resize echo min=2"},
+    {"one that is about to", {.queue = 3, .unaccepted_usec = 4900000}, NULL, NULL, NULL},
+    {"one that has by now", {.unaccepted_usec = 9000000}, NULL, NULL, NULL},
     {"a capped backlog",
      {.backlog = 4096},
      "backlog_capped",
@@ -153,9 +161,9 @@ static void append_pool(sd_bus_message *message, const struct answer *answer)
     append_flag(message, "full", answer->full);
     append_flag(message, "paused", answer->paused);
     append_flag(message, "resized", answer->resized);
-    assert_true(sd_bus_message_append(message, "{sv}{sv}", "throttled_ms", "t",
-                                      answer->throttled_ms, "paused_usec", "t",
-                                      UINT64_C(42500000)) >= 0);
+    assert_true(sd_bus_message_append(message, "{sv}{sv}{sv}", "throttled_ms", "t",
+                                      answer->throttled_ms, "paused_usec", "t", UINT64_C(42500000),
+                                      "unaccepted_usec", "t", answer->unaccepted_usec) >= 0);
     if (answer->last_death)
         append_text(message, "last_death", answer->last_death);
 }

@@ -127,6 +127,18 @@ def test_goes_on(tcpd):
     following.wait()
 
 
+def test_goes_on_without_a_reader(tcpd):
+    """As in tcpdctl log --follow | head -1: it ends while nothing comes."""
+    configure(tcpd, ECHO, **FORM)
+    since = now(tcpd)
+    assert echoes(tcpd)
+    wait_listed(tcpd, 1, "--since", since)
+    done = tcpd.run("bash", "-c", f"tcpdctl log --follow --since '{since}' | head -1; "
+                    "echo ${PIPESTATUS[*]}", timeout=20)
+    line, statuses = done.stdout.splitlines()
+    assert line.startswith("echo: ") and statuses == "141 0" and done.stderr == ""
+
+
 def test_who_may_not_read_the_journal(tcpd):
     done = tcpd.run("setpriv", "--reuid=nobody", "--clear-groups", "tcpdctl", "log", check=False)
     assert done.returncode == EX_NOINPUT and done.stdout == ""
