@@ -8,7 +8,8 @@
 
 #include "base/base.h"
 
-#define LAST_MAX 64 // that the daemon remembers
+#define LAST_MAX   64 // that the daemon remembers
+#define REASON_MAX 80
 
 const char *const steer_limit_names[STEER_LIMITS] = {
     [STEER_MIN] = "min", [STEER_SPARE] = "spare", [STEER_MAX] = "max"};
@@ -21,6 +22,15 @@ static bool parse_number(const char *text, uint32_t *ret)
         return false;
     *ret = (uint32_t)strtoul(text, NULL, 10);
     return true;
+}
+
+// One whose range the daemon knows, and tells: what is too great for us is so for it.
+static bool parse_limit(const char *text, uint32_t *ret)
+{
+    size_t n = strspn(text, "0123456789");
+
+    *ret = UINT32_MAX;
+    return parse_number(text, ret) || (n > 9 && text[n] == '\0');
 }
 
 // "a,b": the words, an owned list; NULL: one of them is empty.
@@ -47,12 +57,12 @@ const char *steer_options_take(struct steer_options *options, enum steer_option 
     switch (option) {
     case STEER_WORKER:
         if (!parse_number(value, &options->worker) || options->worker == 0)
-            return "--worker takes the process number of a worker, not ";
+            return "--worker takes the process number of a worker, from 1 to 999999999, not ";
         break;
     case STEER_LAST:
         options->has_last = true;
         if (!parse_number(value, &options->last) || options->last > LAST_MAX)
-            return "--last takes a number up to 64, not ";
+            return "--last takes a number from 0 to 64, not ";
         break;
     default:
         options->kinds = split(value);
@@ -82,7 +92,7 @@ static bool take_limit(struct steer_options *options, const char *word)
 
         if (strncmp(word, steer_limit_names[i], length) != 0 || word[length] != '=')
             continue;
-        if (options->has_limit[i] || !parse_number(word + length + 1, &options->limits[i]))
+        if (options->has_limit[i] || !parse_limit(word + length + 1, &options->limits[i]))
             return false;
         options->has_limit[i] = true;
         return true;
@@ -101,4 +111,16 @@ const char *steer_options_take_limits(struct steer_options *options, char **word
             return "resize takes min=N, spare=N and max=N, each once, or reset alone, not ";
         }
     return NULL;
+}
+
+bool steer_options_is_reason(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > REASON_MAX || text[0] == ' ' || text[length - 1] == ' ')
+        return false;
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            return false;
+    return true;
 }

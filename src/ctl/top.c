@@ -3,6 +3,7 @@
 // stops, hangs or is started again is something that top shows: what it knew stays on the screen,
 // with a line that says since when there was no answer.
 
+#include "ctl/output.h"
 #include "ctl/top.h"
 
 #include <errno.h>
@@ -96,7 +97,7 @@ static int check_service(const struct top *top)
             return EX_OK;
     if (service[0] == '\0')
         return EX_OK;
-    return fail(EX_USAGE, "tcpd serves no service \"%s\"", service);
+    return fail(EXIT_FAILURE, "there is no service \"%s\"", service);
 }
 
 // ---- Lines ------------------------------------------------------------------------------------
@@ -119,10 +120,7 @@ static int print_look(const struct top *top)
     print_lines(&table);
     top_lines_done(&head);
     top_lines_done(&table);
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EX_OK;
-    return fail(EXIT_FAILURE, "cannot print: %s", strerror(errno > 0 ? errno : EIO));
+    return output_end(EX_OK);
 }
 
 static int run_lines(struct top *top, uint64_t count)
