@@ -16,6 +16,7 @@ int output_end(int status)
     if (told == 0 && fflush(stdout) == 0 && !ferror(stdout))
         return status;
     if (told++ == 0)
-        (void)fail(0, "cannot write to standard output: %s", strerror(errno > 0 ? errno : EIO));
+        (void)fail(0, "cannot write to standard output%s%s", errno > 0 ? ": " : "",
+                   errno > 0 ? strerror(errno) : ""); // it may have been lost since
     return EX_IOERR;
 }

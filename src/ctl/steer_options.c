@@ -24,15 +24,6 @@ static bool parse_number(const char *text, uint32_t *ret)
     return true;
 }
 
-// One whose range the daemon knows, and tells: what is too great for us is so for it.
-static bool parse_limit(const char *text, uint32_t *ret)
-{
-    size_t n = strspn(text, "0123456789");
-
-    *ret = UINT32_MAX;
-    return parse_number(text, ret) || (n > 9 && text[n] == '\0');
-}
-
 // "a,b": the words, an owned list; NULL: one of them is empty.
 static char **split(const char *value)
 {
@@ -92,7 +83,7 @@ static bool take_limit(struct steer_options *options, const char *word)
 
         if (strncmp(word, steer_limit_names[i], length) != 0 || word[length] != '=')
             continue;
-        if (options->has_limit[i] || !parse_limit(word + length + 1, &options->limits[i]))
+        if (options->has_limit[i] || !parse_number(word + length + 1, &options->limits[i]))
             return false;
         options->has_limit[i] = true;
         return true;
@@ -108,7 +99,8 @@ const char *steer_options_take_limits(struct steer_options *options, char **word
     for (; *words; words++)
         if (!take_limit(options, *words)) {
             *ret_word = *words;
-            return "resize takes min=N, spare=N and max=N, each once, or reset alone, not ";
+            return "resize takes min=N, spare=N and max=N, each once, with N up to 30000, or reset "
+                   "alone, not ";
         }
     return NULL;
 }
