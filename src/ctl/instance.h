@@ -4,6 +4,6 @@
 
 #include "ctl/options.h"
 
-// word: an instance or a file that is to be checked or printed; instance: of --instance; each may be
-// NULL. Fills in what was not given. False: an instance cannot have that name.
+// word: an instance or a file that is to be checked or printed; instance: of --instance; each may
+// be NULL. Fills in what was not given. False: an instance cannot have that name.
 bool instance_choose(struct options *options, const char *word, const char *instance);

@@ -77,9 +77,8 @@ static int ask(sd_bus *bus, const struct options *options)
     case COMMAND_PARDON:
         return sources_pardon(bus, options);
     case COMMAND_SESSIONS:
-        return session_options_has(&options->sessions, SESSION_RECENT)
-                   ? recent_run(bus, options)
-                   : sessions_run(bus, options);
+        return session_options_has(&options->sessions, SESSION_RECENT) ? recent_run(bus, options)
+                                                                       : sessions_run(bus, options);
     case COMMAND_KICK:
         return kick_run(bus, options);
     case COMMAND_RELOAD:

@@ -3,8 +3,8 @@
 // stops, hangs or is started again is something that top shows: what it knew stays on the screen,
 // with a line that says since when there was no answer.
 
-#include "ctl/output.h"
 #include "ctl/top.h"
+#include "ctl/output.h"
 
 #include <errno.h>
 #include <locale.h>

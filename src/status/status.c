@@ -189,8 +189,8 @@ static void send_health(struct tcpd_session *session, const struct status_look *
     struct status_answer answer = {.status = 200, .type = "text/plain; charset=utf-8"};
 
     if (!is_good) {
-        (void)status_answer_refuse(session, 503, "tcpd is stopping, or its services are paused or drained",
-                                   is_head);
+        (void)status_answer_refuse(
+            session, 503, "tcpd is stopping, or its services are paused or drained", is_head);
         return;
     }
     answer.body = "ok\n";

@@ -200,7 +200,7 @@ void rates_view_make(struct rates_view *ret, const struct counters *now,
                      const struct counters *before, uint64_t usec,
                      const struct rates_choice *choice)
 {
-    uint64_t n_busy = 0, max = 0; // of those whose workers are known to serve
+    uint64_t n_busy = 0, max = 0;       // of those whose workers are known to serve
     struct rates_choice copy = *choice; // qsort_r() takes what can be changed
 
     *ret = (struct rates_view){.rates = base_checked(calloc(now->n + 1, sizeof(ret->rates[0])))};

@@ -263,18 +263,20 @@ static void test_copy(void **state)
         const char *name, *text;
         size_t size;
         const char *want;
-    } rows[] = {
-        {"fits", "caf\xc3\xa9", 6, "caf\xc3\xa9"}, {"cut in a character", "caf\xc3\xa9", 5, "caf"},
-        {"cut before one", "caf\xc3\xa9", 4, "caf"}, {"an escape stays", "a\\xff", 6, "a\\xff"},
+    } copies[] = {
+        {"fits", "caf\xc3\xa9", 6, "caf\xc3\xa9"},
+        {"cut in a character", "caf\xc3\xa9", 5, "caf"},
+        {"cut before one", "caf\xc3\xa9", 4, "caf"},
+        {"an escape stays", "a\\xff", 6, "a\\xff"},
         {"nothing but the end", "\xc3\xa9", 1, ""},
     };
 
     (void)state;
-    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+    for (size_t i = 0; i < ELEMENTS(copies); i++) {
         char text[16];
 
-        escape_copy(rows[i].text, text, rows[i].size);
-        check_text(rows[i].name, text, rows[i].want);
+        escape_copy(copies[i].text, text, copies[i].size);
+        check_text(copies[i].name, text, copies[i].want);
     }
 }
 
