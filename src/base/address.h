@@ -9,8 +9,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-// Enough for every text made here: "unix-seqpacket:" and a path, or "wss:[v6%scope]:port".
-#define ADDRESS_TEXT_MAX (sizeof(struct sockaddr_un) + 16)
+// Enough for every text made here: "unix-seqpacket:" and a path, each byte of which may be escaped
+// with four, or "wss:[v6%scope]:port".
+#define ADDRESS_TEXT_MAX (4 * sizeof(struct sockaddr_un) + 24)
 #define ADDRESS_MAX      16 // how many socket addresses one name may have; more are ignored
 
 // What is spoken there; the names are "plain", "tls" and so on.
@@ -51,8 +52,8 @@ int address_resolve(const struct address_spec *spec, int family, bool passive, s
 const char *address_strerror(int error);
 
 // Writes an address as text ("[::1]:7", "127.0.0.1:7", "unix:/run/x", "unix:@abstract",
-// "unix:" for an unnamed peer); IPv4 mapped into IPv6 is shown as IPv4, a path's unprintable bytes
-// as '?'. Returns text.
+// "unix:" for an unnamed peer); IPv4 mapped into IPv6 is shown as IPv4, a path as escape_bytes()
+// has it, so that no two of them are the same. Returns text.
 const char *address_format(const struct sockaddr *address, socklen_t length, char *text,
                            size_t size);
 

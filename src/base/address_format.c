@@ -4,30 +4,27 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <ctype.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/address.h"
 #include "base/base.h"
+#include "base/escape.h"
 
 static void format_unix(const struct sockaddr_un *un, socklen_t length, char *text, size_t size)
 {
     size_t head = offsetof(struct sockaddr_un, sun_path);
     size_t n = length > head ? (size_t)length - head : 0;
-    size_t used = (size_t)snprintf(text, size, "unix:");
+    bool is_abstract = n > 0 && un->sun_path[0] == '\0';
+    size_t used = (size_t)snprintf(text, size, "unix:%s", is_abstract ? "@" : "");
 
     if (n > sizeof(un->sun_path))
         n = sizeof(un->sun_path);
-    for (size_t i = 0; i < n && used + 1 < size; i++) {
-        unsigned char c = (unsigned char)un->sun_path[i];
-
-        if (c == '\0' && i > 0)
-            break;
-        text[used++] = (char)(c == '\0' ? '@' : isprint(c) ? c : '?');
-    }
-    text[used] = '\0';
+    if (n > 0)
+        n = is_abstract + strnlen(un->sun_path + is_abstract, n - is_abstract);
+    (void)escape_bytes(un->sun_path + is_abstract, n - is_abstract, text + used, size - used);
 }
 
 // Returns the end of the text.

@@ -90,6 +90,19 @@ size_t escape_line(const void *data, size_t length, char *text, size_t size)
     return escape(data, length, text, size, true);
 }
 
+void escape_copy(const char *text, char *ret, size_t size)
+{
+    size_t length = strlen(text);
+
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80)
+            length--;
+    }
+    memcpy(ret, text, length);
+    ret[length] = '\0';
+}
+
 // One character, in words where a reader would not see it. Returns how many bytes it has.
 static size_t show(const char *at, size_t length, char *text, size_t size)
 {

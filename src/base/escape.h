@@ -19,6 +19,9 @@ size_t escape_bytes(const void *data, size_t length, char *text, size_t size);
 // seems to begin such an escape, \xNN. So all bytes can be told from the text here, too.
 size_t escape_line(const void *data, size_t length, char *text, size_t size);
 
+// Copies what is escaped already, cut between characters of UTF-8; size is at least 1.
+void escape_copy(const char *text, char *ret, size_t size);
+
 // For a text of ours that quotes what somebody has written for us: the backslash stays as it is,
 // and what would not be seen is named, <U+200B>. Cut as above; size is at least 1.
 void escape_text(const char *words, char *text, size_t size);

@@ -2,10 +2,23 @@
 // A configuration in words.
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "config/config.h"
 #include "config/handler.h"
+
+// A path may hold what a terminal obeys.
+static void print_address(const char *text, const char *before, FILE *stream)
+{
+    size_t length = strlen(text), size = 4 * length + 1;
+    cleanup_free char *shown = base_checked(malloc(size));
+
+    (void)escape_bytes(text, length, shown, size);
+    (void)fprintf(stream, "%s %s", before, shown);
+}
 
 static void describe_service(const struct service *service, FILE *stream)
 {
@@ -17,7 +30,7 @@ static void describe_service(const struct service *service, FILE *stream)
                   service->min_workers, service->max_workers, PLURAL(service->max_workers),
                   service->spare_workers);
     for (size_t i = 0; i < service->listen.n; i++)
-        (void)fprintf(stream, "%s %s", i > 0 ? "," : "", service->listen.items[i].text);
+        print_address(service->listen.items[i].text, i > 0 ? "," : "", stream);
     (void)fprintf(stream, "%s\n", service->listen.n == 0 ? " sockets that systemd hands over" : "");
 }
 

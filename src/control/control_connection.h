@@ -17,7 +17,7 @@
 #define CONTROL_CALLS       16 // of Reload() and Check() that wait, in each connection
 #define CONTROL_KICKS       64 // sessions that are being ended
 #define CONTROL_EVENTS      64 // that are remembered
-#define CONTROL_NAME_MAX    (4 * ADDRESS_TEXT_MAX + 1)
+#define CONTROL_NAME_MAX    ADDRESS_TEXT_MAX // more than 64 bytes of a service's name take, escaped
 
 // A call of Reload() or Check() that waits for its answer.
 struct control_call {

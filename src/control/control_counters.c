@@ -102,6 +102,8 @@ static int append_pool(const struct pools *pools, struct pool *pool, sd_bus_mess
     (void)sd_bus_message_append(reply, "{sv}", "is_throttled", "b",
                                 throttle_wait(&pool->deaths, base_now_usec()) > 0);
     (void)sd_bus_message_append(reply, "{sv}", "is_paused", "b", pool_is_paused(pool));
+    (void)sd_bus_message_append(reply, "{sv}", "accepts_itself", "b",
+                                pool->service->accepts_itself);
     (void)sd_bus_message_append(reply, "{sv}", "is_resized", "b", pool->orders.is_resized);
     (void)control_append_long(reply, "starts", pool->totals.starts);
     (void)control_append_long(reply, "fork_failures", pool->totals.fork_failures);

@@ -105,6 +105,18 @@ void control_on_event(void *data, const struct master_event *event)
             tell(i, told);
 }
 
+static int no_kind(const char *word, sd_bus_error *error)
+{
+    char known[512] = "";
+    size_t used = 0;
+
+    for (unsigned i = 0; i < MASTER_EVENTS && used < sizeof(known); i++)
+        used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "",
+                                 master_event_names[i]);
+    return sd_bus_error_setf(error, "tcpd.Error.Usage",
+                             "there is no kind of event \"%.40s\"; there are %s", word, known);
+}
+
 // The kinds, as a bit each; none of them means all. 0, or -errno with the error set.
 static int read_kinds(sd_bus_message *message, unsigned *ret, sd_bus_error *error)
 {
@@ -118,7 +130,7 @@ static int read_kinds(sd_bus_message *message, unsigned *ret, sd_bus_error *erro
         while (kind < MASTER_EVENTS && strcmp(master_event_names[kind], word) != 0)
             kind++;
         if (kind == MASTER_EVENTS)
-            return sd_bus_error_set(error, "tcpd.Error.Usage", "there is no such kind of event");
+            return no_kind(word, error);
         *ret |= 1U << kind;
     }
     if (r >= 0)

@@ -6,6 +6,7 @@
 
 #include "access/explain.h"
 #include "base/base.h"
+#include "control/control_page.h"
 #include "control/control_status.h"
 
 static int append(sd_bus_message *reply, const char *name, const char *value)
@@ -78,6 +79,14 @@ static int append_pools(sd_bus_message *reply, const struct master *master, cons
     return r >= 0 && !is_found ? -ENOENT : r;
 }
 
+static int no_address(const char *word, sd_bus_error *error)
+{
+    return sd_bus_error_setf(error, "tcpd.Error.Usage",
+                             "\"%.60s\" is no address; write it as a number: 192.0.2.7, "
+                             "2001:db8::7",
+                             word);
+}
+
 int control_on_explain(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     const struct control_connection *connection = userdata;
@@ -89,16 +98,15 @@ int control_on_explain(sd_bus_message *message, void *userdata, sd_bus_error *er
     if (r < 0)
         return r;
     client.has_proxy = proxy[0] != '\0';
-    if (!explain_parse(address, &client.address) ||
-        (client.has_proxy && !explain_parse(proxy, &client.proxy)))
-        return sd_bus_error_set(error, "tcpd.Error.Usage",
-                                "that is no address; write it as a number: 192.0.2.7, "
-                                "2001:db8::7");
+    if (!explain_parse(address, &client.address))
+        return no_address(address, error);
+    if (client.has_proxy && !explain_parse(proxy, &client.proxy))
+        return no_address(proxy, error);
     r = sd_bus_message_new_method_return(message, &reply);
     if (r >= 0)
         r = append_pools(reply, connection->control->master, service, &client);
     if (r == -ENOENT)
-        r = sd_bus_error_set(error, "tcpd.Error.Usage", "no service of that name is served");
+        r = control_no_service(service, error);
     else if (r >= 0)
         r = sd_bus_send(NULL, reply, NULL);
     (void)sd_bus_message_unref(reply);

@@ -12,12 +12,20 @@
 #define LOOK_USEC (2 * USEC_PER_MSEC) // of one call
 #define LOOKS     64                  // between looks at the clock
 
-static bool has_service(const struct master *master, const char *service)
+bool control_has_service(const struct master *master, const char *service)
 {
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (strcmp(pool->service->name, service) == 0)
             return true;
     return service[0] == '\0';
+}
+
+int control_no_service(const char *name, sd_bus_error *error)
+{
+    char text[CONTROL_NAME_MAX];
+
+    (void)control_make_text(name, text, sizeof(text));
+    return sd_bus_error_setf(error, "tcpd.Error.NotFound", "there is no service \"%s\"", text);
 }
 
 enum log_addresses control_addresses_for(const struct control_connection *connection)
@@ -44,8 +52,8 @@ int control_page_begin(struct control_page *page, sd_bus_message *message,
         return r;
     if (page->limit == 0 || page->limit > CONTROL_ROWS)
         page->limit = CONTROL_ROWS;
-    if (!has_service(page->master, page->service))
-        return sd_bus_error_set(error, "tcpd.Error.Usage", "there is no service of that name");
+    if (!control_has_service(page->master, page->service))
+        return control_no_service(page->service, error);
     return 0;
 }
 

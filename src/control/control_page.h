@@ -18,6 +18,11 @@ struct control_page {
     uint64_t now_usec, now_realtime_usec;
 };
 
+// Whether there is a service of that name; "" stands for all.
+bool control_has_service(const struct master *master, const char *service);
+// Sets the error of a caller who has named one that is not there. -errno.
+int control_no_service(const char *name, sd_bus_error *error);
+
 // What is shown of addresses: those that are not logged in full are root's to see.
 enum log_addresses control_addresses_for(const struct control_connection *connection);
 

@@ -38,11 +38,12 @@ static int set_peer(const struct control_page *page, struct filter *filter, cons
 
     // Else who may not see addresses could find them out by asking.
     if (page->addresses != LOG_ADDRESSES_FULL)
-        return refuse(error, "only root may ask for sessions by address, as log_addresses is not "
-                             "full");
+        return sd_bus_error_set(error, "tcpd.Error.Denied",
+                                "only root may ask for sessions by address, as log_addresses is "
+                                "not full");
     filter->n_prefixes = prefix_parse(text, filter->prefixes, wrong);
     return filter->n_prefixes < 0
-               ? refuse(error, "peer is an address or a prefix such as 192.0.2.0/24")
+               ? sd_bus_error_setf(error, "tcpd.Error.Usage", "peer \"%.60s\" %s", text, wrong)
                : 0;
 }
 

@@ -7,6 +7,7 @@
 #include "access/explain.h"
 #include "access/source_audit.h"
 #include "base/base.h"
+#include "control/control_page.h"
 #include "control/control_status.h"
 
 #define SHOWN         20 // sources of each listener
@@ -71,6 +72,19 @@ static int append_pool(sd_bus_message *reply, const struct pool *pool, uint64_t 
     return r;
 }
 
+static int no_counts(const char *service, sd_bus_error *error)
+{
+    static const char hint[] = "see source_connections in tcpd.conf(5)";
+    char text[CONTROL_NAME_MAX];
+
+    if (service[0] == '\0')
+        return sd_bus_error_setf(error, "tcpd.Error.NotPossible",
+                                 "no service counts its sources; %s", hint);
+    (void)control_make_text(service, text, sizeof(text));
+    return sd_bus_error_setf(error, "tcpd.Error.NotPossible",
+                             "service \"%s\" does not count its sources; %s", text, hint);
+}
+
 int control_on_sources(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     const struct control_connection *connection = userdata;
@@ -82,10 +96,10 @@ int control_on_sources(sd_bus_message *message, void *userdata, sd_bus_error *er
 
     if (r < 0)
         return r;
+    if (!control_has_service(master, service))
+        return control_no_service(service, error);
     if (!next_pool(master, NULL, service))
-        return sd_bus_error_set(error, "tcpd.Error.Usage",
-                                "no service of that name counts its sources; see "
-                                "source_connections in tcpd.conf(5)");
+        return no_counts(service, error);
     r = sd_bus_message_new_method_return(message, &reply);
     if (r >= 0)
         r = sd_bus_message_open_container(reply, 'a', "a{sv}");
@@ -111,9 +125,12 @@ int control_on_pardon(sd_bus_message *message, void *userdata, sd_bus_error *err
     if (r < 0)
         return r;
     if (!is_all && !explain_parse(address, &client))
-        return sd_bus_error_set(error, "tcpd.Error.Usage",
-                                "that is no address; write it as a number: 192.0.2.7, "
-                                "2001:db8::7; or all");
+        return sd_bus_error_setf(error, "tcpd.Error.Usage",
+                                 "\"%.60s\" is no address; write it as a number: 192.0.2.7, "
+                                 "2001:db8::7; or all",
+                                 address);
+    if (!control_has_service(connection->control->master, service))
+        return control_no_service(service, error);
     for (struct pool *pool = NULL;
          (pool = next_pool(connection->control->master, pool, service));) {
         const struct source_settings *settings = &pool->service->sources;

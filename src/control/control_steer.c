@@ -48,7 +48,7 @@ static int read_service(const struct control_connection *connection, sd_bus_mess
     if (r < 0)
         return r;
     if ((*ret)[0] != '\0' && !steer_next(connection->control->master, *ret, NULL))
-        return sd_bus_error_set(error, "tcpd.Error.Usage", "there is no service of that name");
+        return control_no_service(*ret, error);
     return 0;
 }
 
@@ -302,7 +302,7 @@ int control_on_drain_worker(sd_bus_message *message, void *userdata, sd_bus_erro
         return r;
     worker = pid <= INT32_MAX ? slots_find(master->pools.slots, (pid_t)pid) : NULL;
     if (!worker)
-        return sd_bus_error_set(error, "tcpd.Error.NotFound", "there is no such worker");
+        return sd_bus_error_setf(error, "tcpd.Error.NotFound", "there is no worker %u", pid);
     steer_drain(master, worker, &who);
     r = open_answer(message, "(ssb)", &reply);
     if (r >= 0) {

@@ -80,8 +80,6 @@ static int ask(sd_bus *bus, uint64_t timeout_usec)
     } else if (status == EX_OK) {
         (void)fprintf(stderr, "%s%s", warnings, warnings[0] != '\0' ? "\n" : "");
         (void)printf("%s: configuration is right: %" PRIu64 " service%s\n", source, n, PLURAL(n));
-        if (fflush(stdout) != 0)
-            status = EXIT_FAILURE;
     }
     (void)sd_bus_message_unref(reply);
     return status;

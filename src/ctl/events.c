@@ -30,7 +30,7 @@ struct listener {
     bool json, is_begun;
     uint64_t n;      // printed
     uint64_t missed; // up to the last one
-    int error;       // -errno of what could not be read or printed
+    int status;      // other than EX_OK: what has come cannot be read or printed
 };
 
 static const struct field fields[] = {TEXT(event, service), TEXT(event, listener),
@@ -102,7 +102,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
         return 0;
     r = read_event(message, &event);
     if (r < 0) {
-        listener->error = r;
+        listener->status = fail(EXIT_FAILURE, "cannot read the events: %s", strerror(-r));
         return 1;
     }
     n_missed = listener->is_begun && event.missed > listener->missed
@@ -115,9 +115,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
     else
         print_text(&event, n_missed);
     listener->n++;
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        listener->error = errno > 0 ? -errno : -EIO;
+    listener->status = output_end(EX_OK);
     return 1;
 }
 
@@ -159,7 +157,7 @@ static int follow(sd_bus *bus, const struct options *options, struct listener *l
 {
     uint64_t begin = base_now_usec(), ping = begin + LINK_PING_USEC;
 
-    while (listener->error == 0 && !(options->no_wait && listener->n >= n_last)) {
+    while (listener->status == EX_OK && !(options->no_wait && listener->n >= n_last)) {
         uint64_t now = base_now_usec(), wait = ping > now ? ping - now : 0;
         int r;
 
@@ -173,8 +171,8 @@ static int follow(sd_bus *bus, const struct options *options, struct listener *l
             ping = now + LINK_PING_USEC;
         r = sd_bus_process(bus, NULL);
         if (r == 0 && (r = wait_for_more(bus, wait)) == -EPIPE)
-            listener->error = r;
-        else if (r < 0 || sd_bus_is_open(bus) <= 0)
+            return EX_IOERR;
+        if (r < 0 || sd_bus_is_open(bus) <= 0)
             return fail(EX_UNAVAILABLE, "tcpd has ended the connection");
     }
     return EX_OK;
@@ -189,7 +187,5 @@ int events_run(sd_bus *bus, const struct options *options)
 
     if (status == EX_OK)
         status = follow(bus, options, &listener, n_last);
-    if (listener.error < 0)
-        return fail(EXIT_FAILURE, "cannot print the events: %s", strerror(-listener.error));
-    return status;
+    return listener.status != EX_OK ? listener.status : status;
 }

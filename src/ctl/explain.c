@@ -69,9 +69,7 @@ int explain_client(sd_bus *bus, const struct options *options)
         (void)fputc('\n', stdout);
     }
     (void)sd_bus_message_unref(reply);
-    if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
-        r = errno > 0 ? -errno : -EIO;
     if (r < 0)
-        return fail(EXIT_FAILURE, "cannot print the answer: %s", strerror(-r));
+        return fail(EXIT_FAILURE, "tcpd's answer cannot be read: %s", strerror(-r));
     return r > 0 ? EX_OK : EXPLAIN_REFUSED;
 }

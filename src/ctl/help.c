@@ -41,7 +41,7 @@ const char help_text[] =
     "  resize SERVICE min=N spare=N max=N | reset\n"
     "                     have other limits of workers until the next reload; nobody is cut\n"
     "  drain --worker PID have that worker exit after its session; another one takes its place\n"
-    "  events             print what happens: deaths, full pools, reloads, orders like these\n"
+    "  events             print what happens: deaths, full pools, reloads, such orders\n"
     "\n"
     "  drain [SERVICE]... have load balancers send no new clients to it, or to these services;\n"
     "                     whoever comes is served all the same\n"
@@ -94,4 +94,5 @@ const char help_text[] =
     "\n"
     "exit status: 0 done, 1 refused or failed, 3 found something, or the client is\n"
     "             refused (explain), 64 usage, 69 no connection or no answer,\n"
-    "             77 permission denied, 78 the configuration is wrong\n";
+    "             73 no file (metrics), 74 output lost, 77 permission denied,\n"
+    "             78 the configuration is wrong\n";

@@ -169,6 +169,25 @@ static void add_ids(struct round *round, char **ids)
     }
 }
 
+// Whoever may not end sessions hears that, whether there is one to be ended or not: there is no
+// process 0, so this call ends nothing.
+static int ask_permission(sd_bus *bus, const struct round *round)
+{
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message *call = NULL;
+    int status = EX_OK, r = link_new(bus, "EndSession", &call);
+
+    if (r >= 0)
+        r = sd_bus_message_append(call, "uts", (uint32_t)0, UINT64_C(1), round->how);
+    if (r >= 0)
+        r = sd_bus_call(bus, call, round->timeout_usec, &error, NULL);
+    if (r < 0 && !sd_bus_error_has_name(&error, "tcpd.Error.NotFound"))
+        status = link_fail(&error, r);
+    sd_bus_error_free(&error);
+    (void)sd_bus_message_unref(call);
+    return status;
+}
+
 // Those that are there now.
 static int add_choice(sd_bus *bus, const struct options *options, struct round *round)
 {
@@ -178,9 +197,11 @@ static int add_choice(sd_bus *bus, const struct options *options, struct round *
                                           .older_usec = wanted->older_usec,
                                           .doing = wanted->doing};
     struct sessions sessions;
-    int status = sessions_ask(bus, &filter, options->timeout_usec, &sessions);
+    int status = ask_permission(bus, round);
 
     round->is_choice = true;
+    if (status == EX_OK)
+        status = sessions_ask(bus, &filter, options->timeout_usec, &sessions);
     if (status != EX_OK)
         return status;
     round->kicks = base_checked(calloc(sessions.n + 1, sizeof(*round->kicks)));
@@ -222,8 +243,5 @@ int kick_run(sd_bus *bus, const struct options *options)
             (void)printf("%zu session%s ended\n", round.n_ended, PLURAL(round.n_ended));
     }
     free(round.kicks);
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return fail(EXIT_FAILURE, "cannot print the answer: %s", strerror(errno > 0 ? errno : EIO));
     return round.status;
 }

@@ -17,6 +17,8 @@
 #include "base/base.h"
 #include "ctl/fail.h"
 
+#define NOT_OURS "%s is not a control socket of tcpd"
+
 static uint64_t deadline_after(uint64_t usec)
 {
     uint64_t now = base_now_usec();
@@ -70,8 +72,19 @@ static int fail_permission(const char *path)
                 group->gr_name, path);
 }
 
+static bool is_no_socket(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && !S_ISSOCK(status.st_mode);
+}
+
 static int fail_connect(const char *path, int error)
 {
+    if (is_no_socket(path))
+        return fail(EX_UNAVAILABLE, "%s is not a socket", path);
+    if (error == EPROTOTYPE)
+        return fail(EX_UNAVAILABLE, NOT_OURS, path);
     if (error == EACCES || error == EPERM)
         return fail_permission(path);
     if (error == EAGAIN) // connect() has waited for a place in the queue
@@ -159,6 +172,9 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
     if (r == -ETIMEDOUT)
         return fail(EX_UNAVAILABLE,
                     "tcpd does not answer at %s; see " TCPD_SYSTEMCTL " status tcpd.service", path);
+    // Who does not know D-Bus, or wants to be greeted otherwise.
+    if (r == -EPERM || r == -EBADMSG || r == -EPROTO || r == -EINVAL)
+        return fail(EX_UNAVAILABLE, NOT_OURS, path);
     return fail(EX_UNAVAILABLE, "cannot talk to %s: %s; see " TCPD_SYSTEMCTL " status tcpd.service",
                 path, strerror(-r));
 }
@@ -184,6 +200,8 @@ int link_fail(const sd_bus_error *error, int r)
         (void)fprintf(stderr, "%s\n", message);
         return fail(EX_CONFIG, "the configuration is wrong; nothing has changed");
     }
+    if (sd_bus_error_has_name(error, "tcpd.Error.Denied"))
+        return fail(EX_NOPERM, "%s", message);
     if (sd_bus_error_has_name(error, "tcpd.Error.Usage"))
         return fail(EX_USAGE, "%s", message);
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD))

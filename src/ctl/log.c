@@ -217,14 +217,6 @@ static int seek(sd_journal *journal, const struct options *options)
     return sd_journal_seek_realtime_usec(journal, (uint64_t)now.tv_sec * USEC_PER_SEC);
 }
 
-static int end_output(void)
-{
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return errno > 0 ? -errno : -EIO;
-    return 0;
-}
-
 // Until the journal has more, perhaps; < 0: -EPIPE when nobody reads the output any more.
 static int wait_for_more(sd_journal *journal)
 {
@@ -241,6 +233,7 @@ static int wait_for_more(sd_journal *journal)
     return r < 0 ? r : sd_journal_wait(journal, 0);
 }
 
+// 0, an exit status or -errno.
 static int show_all(sd_journal *journal, const struct options *options)
 {
     int r = options->log.follow ? sd_journal_wait(journal, 0) : 0; // watches from now on
@@ -251,12 +244,14 @@ static int show_all(sd_journal *journal, const struct options *options)
         do
             r = show_next(journal, options);
         while (r > 0);
-        end = end_output();
-        if (r < 0 || end < 0)
+        end = output_end(EX_OK);
+        if (r < 0 || end != EX_OK)
             return r < 0 ? r : end;
         if (!options->log.follow)
             return 0;
         r = wait_for_more(journal);
+        if (r == -EPIPE)
+            return EX_IOERR;
     }
     return r;
 }
@@ -283,5 +278,5 @@ int log_show(const struct options *options)
     if (r >= 0)
         r = show_all(journal, options);
     sd_journal_close(journal);
-    return r < 0 ? fail(EXIT_FAILURE, "cannot read the journal: %s", strerror(-r)) : EX_OK;
+    return r < 0 ? fail(EXIT_FAILURE, "cannot read the journal: %s", strerror(-r)) : r;
 }

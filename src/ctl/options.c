@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,8 @@
 #include "base/base.h"
 #include "base/timespan.h"
 #include "ctl/help.h"
-
-#define SOCKET       TCPD_RUN_DIR "/control"
-#define INSTANCE_MAX 200 // bytes of a name: it is part of the name of a unit
+#include "ctl/instance.h"
+#include "ctl/output.h"
 
 // What may follow a command.
 enum words {
@@ -66,13 +64,19 @@ static const struct {
 __attribute__((noreturn)) static void inform(const char *text)
 {
     (void)fputs(text, stdout);
-    exit(fflush(stdout) == 0 && !ferror(stdout) ? EX_OK : EXIT_FAILURE);
+    exit(output_end(EX_OK));
 }
 
 __attribute__((noreturn)) static void refuse(const char *what, const char *text)
 {
     (void)fprintf(stderr, "tcpdctl: %s%s; see tcpdctl --help\n", what, text);
     exit(EX_USAGE);
+}
+
+__attribute__((noreturn)) static void refuse_instance(const char *name)
+{
+    refuse("an instance's name is that of tcpd@NAME.service, without '/', and not ",
+           name && *name ? name : "empty");
 }
 
 static uint64_t parse_timeout(const char *text)
@@ -129,70 +133,6 @@ static enum command parse_command(int argc, char **argv)
     return command;
 }
 
-__attribute__((format(printf, 1, 2))) static const char *make_text(const char *format, ...)
-{
-    char *text = NULL;
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        base_out_of_memory();
-    va_end(arguments);
-    return text;
-}
-
-// The daemon of tcpd@NAME.service; NULL: that of tcpd.service.
-static void choose_instance(struct options *options, const char *name)
-{
-    if (name && (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > INSTANCE_MAX))
-        refuse("an instance's name is that of tcpd@NAME.service, without '/', and not ",
-               *name ? name : "empty");
-    if (!options->socket) {
-        options->socket = name ? make_text(TCPD_RUN_DIR "/%s.control", name) : SOCKET;
-        options->unit = name ? make_text("tcpd@%s.service", name) : "tcpd.service";
-    }
-    options->instance = name;
-    if (!options->file)
-        options->file = name ? make_text(TCPD_CONFIG_DIR "/%s.conf", name) : TCPD_CONFIG;
-}
-
-// NAME in /etc/tcpd/NAME.conf, which the instance of that name reads; NULL: it is another file.
-static const char *find_instance(const char *file)
-{
-    size_t folder = strlen(TCPD_CONFIG_DIR "/"), length = strlen(file), end = strlen(".conf");
-
-    if (strncmp(file, TCPD_CONFIG_DIR "/", folder) != 0 || strchr(file + folder, '/') ||
-        length <= folder + end || strcmp(file + length - end, ".conf") != 0)
-        return NULL;
-    return make_text("%.*s", (int)(length - folder - end), file + folder);
-}
-
-static bool is_file(const char *word)
-{
-    size_t length = strlen(word);
-
-    return strchr(word, '/') || strcmp(word, "-") == 0 ||
-           (length > 5 && strcmp(word + length - 5, ".conf") == 0);
-}
-
-// What is to be checked or printed: whose configuration, or which file.
-static void choose_file(struct options *options, const char *word, const char *instance)
-{
-    cleanup_free char *path = NULL;
-    bool is_default;
-
-    if (!word || !is_file(word)) {
-        choose_instance(options, word ? word : instance);
-        return;
-    }
-    path = strcmp(word, "-") == 0 ? NULL : realpath(word, NULL);
-    is_default = path && strcmp(path, TCPD_CONFIG) == 0;
-    instance = path && !is_default ? find_instance(path) : NULL;
-    options->file = word;
-    options->is_elsewhere = !is_default && !instance;
-    choose_instance(options, instance);
-}
-
 // An option that some commands do not know, which would do nothing with it.
 static void refuse_unless(bool is_given, const char *option, bool is_known, const char *whose)
 {
@@ -238,10 +178,15 @@ static void check_combination(const struct options *options, bool timed)
                   " is for stop and events only");
     refuse_unless(options->dry_run, "--dry-run", command == COMMAND_SOCKETS,
                   " is for sockets apply only");
+    if (options->socket && *options->socket == '\0')
+        refuse("--socket takes the path of a socket, not an empty one", "");
     if (options->output && *options->output == '\0')
         refuse("--output takes the path of a file", "");
     if (!options->reason && command == COMMAND_MAINT)
         refuse("maint needs --reason TEXT, which whoever wonders will read", "");
+    if (options->reason && !steer_options_is_reason(options->reason))
+        refuse("--reason takes 1 to 80 printable ASCII characters, with no space at either end",
+               "");
     if (timed && command == COMMAND_LOG)
         refuse("--timeout is not for log, which waits for nobody", "");
     if (timed && command == COMMAND_SOCKETS)
@@ -295,7 +240,8 @@ static void take_words(struct options *options, char **words, const char *instan
         refuse("--socket names a daemon already; give no ", instance ? "--instance" : "argument");
     if (instance && word)
         refuse("--instance names a daemon already; give no argument", "");
-    choose_file(options, word, instance);
+    if (!instance_choose(options, word, instance))
+        refuse_instance(word ? word : instance);
 }
 
 // An option that only says so, or that takes any text. False: it is none.
@@ -347,16 +293,16 @@ static bool take_own_option(struct options *options, int option, const char *val
 static void take_peer(struct options *options)
 {
     char why[PREFIX_WRONG_MAX], text[PREFIX_WRONG_MAX + 64];
-    const char *wrong = NULL;
+    struct prefix prefixes[PREFIX_WORD_MAX];
+    bool is_good = options->command == COMMAND_LOG
+                       ? log_filter_set_peer(&options->log.filter, options->peer, why)
+                       : prefix_parse(options->peer, prefixes, why) >= 0;
 
-    if (options->command == COMMAND_SESSIONS || options->command == COMMAND_KICK)
-        wrong = session_options_take(&options->sessions, SESSION_PEER, options->peer);
-    if (wrong)
-        refuse(wrong, options->peer);
-    if (options->command != COMMAND_LOG ||
-        log_filter_set_peer(&options->log.filter, options->peer, why))
+    if (options->command != COMMAND_LOG)
+        (void)session_options_take(&options->sessions, SESSION_PEER, options->peer);
+    if (is_good)
         return;
-    (void)snprintf(text, sizeof(text), "--peer \"%.30s\" %s", options->peer, why);
+    (void)snprintf(text, sizeof(text), "--peer \"%.50s\" %s", options->peer, why);
     refuse(text, "");
 }
 

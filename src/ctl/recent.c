@@ -157,9 +157,5 @@ int recent_run(sd_bus *bus, const struct options *options)
     else if (status == EX_OK)
         print_table(&recents, n);
     recents_done(&recents);
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return fail(EXIT_FAILURE, "cannot print the sessions: %s",
-                    strerror(errno > 0 ? errno : EIO));
     return status;
 }

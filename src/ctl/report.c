@@ -166,7 +166,8 @@ static void fill_total(struct row *row, const struct pool *pools, size_t n)
         sum.idle += pools[i].idle;
         sum.busy += pools[i].busy;
         sum.draining += pools[i].draining;
-        sum.queue += pools[i].queue;
+        if (strncmp(pools[i].listener, "udp:", strlen("udp:")) != 0) // those are bytes
+            sum.queue += pools[i].queue;
         sum.sessions += pools[i].sessions;
         sum.refused += pools[i].refused;
     }

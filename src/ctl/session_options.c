@@ -71,7 +71,7 @@ const char *session_options_take(struct session_options *options, enum session_o
             return "--sort takes age, in or out, not ";
     } else if (option == SESSION_LIMIT) {
         if (!parse_limit(value, &options->limit))
-            return "--limit takes a number from 1 on, not ";
+            return "--limit takes a number from 1 to 999999999, not ";
     } else if (option == SESSION_SERVICE) {
         options->service = value;
         if (*value == '\0')

@@ -143,16 +143,12 @@ static int ask_kernel(sd_bus *bus, const struct options *options, struct session
     return view->has_waiting ? ask_waiting(bus, options, &view->kernel, ret_reply) : EX_OK;
 }
 
-static int print(const struct options *options, const struct session_view *view)
+static void print(const struct options *options, const struct session_view *view)
 {
     if (options->json)
         session_print_json(stdout, view);
     else
         session_print_table(stdout, view);
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EX_OK;
-    return fail(EXIT_FAILURE, "cannot print the sessions: %s", strerror(errno > 0 ? errno : EIO));
 }
 
 int sessions_run(sd_bus *bus, const struct options *options)
@@ -174,7 +170,7 @@ int sessions_run(sd_bus *bus, const struct options *options)
     if (wanted->limit > 0 && view.n > wanted->limit)
         view.n = (size_t)wanted->limit;
     if (status == EX_OK)
-        status = print(options, &view);
+        print(options, &view);
     kernel_close(&view.kernel);
     (void)sd_bus_message_unref(reply);
     sessions_done(&view.sessions);

@@ -180,8 +180,6 @@ static int tell(const struct socket_units *units, bool is_plan)
         }
     }
     (void)printf("unchanged: %zu address%s\n", n_unchanged, n_unchanged == 1 ? "" : "es");
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return fail(EXIT_FAILURE, "cannot print what was done");
     return status;
 }
 

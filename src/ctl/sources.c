@@ -59,11 +59,9 @@ static int print_all(sd_bus_message *reply)
     return r;
 }
 
-static int end_output(int r)
+static int end_answer(int r)
 {
-    if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
-        r = errno > 0 ? -errno : -EIO;
-    return r < 0 ? fail(EXIT_FAILURE, "cannot print the answer: %s", strerror(-r)) : EX_OK;
+    return r < 0 ? fail(EXIT_FAILURE, "tcpd's answer cannot be read: %s", strerror(-r)) : EX_OK;
 }
 
 int sources_show(sd_bus *bus, const struct options *options)
@@ -82,7 +80,7 @@ int sources_show(sd_bus *bus, const struct options *options)
         r = print_all(reply);
     }
     (void)sd_bus_message_unref(reply);
-    return end_output(r);
+    return end_answer(r);
 }
 
 int sources_pardon(sd_bus *bus, const struct options *options)
@@ -99,5 +97,5 @@ int sources_pardon(sd_bus *bus, const struct options *options)
     (void)sd_bus_message_unref(reply);
     if (r >= 0)
         (void)printf("%" PRIu64 " source%s pardoned\n", n, PLURAL(n));
-    return end_output(r);
+    return end_answer(r);
 }

@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "ctl/fail.h"
 #include "ctl/link.h"
+#include "ctl/output.h"
 #include "ctl/steer_wait.h"
 #include "view/figures.h"
 #include "view/json.h"
@@ -71,10 +72,7 @@ static int print_rows(sd_bus_message *reply, const struct verb *verb, const stru
         (void)fputs("]}\n", stdout);
     if (r < 0)
         return fail(EXIT_FAILURE, "tcpd's answer cannot be read");
-    errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return fail(EXIT_FAILURE, "cannot print the answer: %s", strerror(errno > 0 ? errno : EIO));
-    return EX_OK;
+    return output_end(EX_OK); // now, as some wait after it
 }
 
 // Sends the call, which is ours no more, and prints the answer.

@@ -8,7 +8,8 @@
 
 #include "base/base.h"
 
-#define LAST_MAX 64 // that the daemon remembers
+#define LAST_MAX   64 // that the daemon remembers
+#define REASON_MAX 80
 
 const char *const steer_limit_names[STEER_LIMITS] = {
     [STEER_MIN] = "min", [STEER_SPARE] = "spare", [STEER_MAX] = "max"};
@@ -47,12 +48,12 @@ const char *steer_options_take(struct steer_options *options, enum steer_option 
     switch (option) {
     case STEER_WORKER:
         if (!parse_number(value, &options->worker) || options->worker == 0)
-            return "--worker takes the process number of a worker, not ";
+            return "--worker takes the process number of a worker, from 1 to 999999999, not ";
         break;
     case STEER_LAST:
         options->has_last = true;
         if (!parse_number(value, &options->last) || options->last > LAST_MAX)
-            return "--last takes a number up to 64, not ";
+            return "--last takes a number from 0 to 64, not ";
         break;
     default:
         options->kinds = split(value);
@@ -98,7 +99,20 @@ const char *steer_options_take_limits(struct steer_options *options, char **word
     for (; *words; words++)
         if (!take_limit(options, *words)) {
             *ret_word = *words;
-            return "resize takes min=N, spare=N and max=N, each once, or reset alone, not ";
+            return "resize takes min=N, spare=N and max=N, each once, with N up to 30000, or reset "
+                   "alone, not ";
         }
     return NULL;
+}
+
+bool steer_options_is_reason(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > REASON_MAX || text[0] == ' ' || text[length - 1] == ' ')
+        return false;
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            return false;
+    return true;
 }

@@ -37,3 +37,6 @@ const char *steer_options_check(const struct steer_options *options, bool is_eve
 // Takes the words behind the service of resize. The same, with the word that is wrong.
 const char *steer_options_take_limits(struct steer_options *options, char **words,
                                       const char **ret_word);
+
+// Whether the daemon takes it as a reason of maint.
+bool steer_options_is_reason(const char *text);

@@ -4,6 +4,7 @@
 // with a line that says since when there was no answer.
 
 #include "ctl/top.h"
+#include "ctl/output.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -97,7 +98,7 @@ static int check_service(const struct top *top)
             return EX_OK;
     if (service[0] == '\0')
         return EX_OK;
-    return fail(EX_USAGE, "tcpd serves no service \"%s\"", service);
+    return fail(EXIT_FAILURE, "there is no service \"%s\"", service);
 }
 
 // ---- Lines ------------------------------------------------------------------------------------
@@ -120,10 +121,7 @@ static int print_look(const struct top *top)
     print_lines(&table);
     top_lines_done(&head);
     top_lines_done(&table);
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EX_OK;
-    return fail(EXIT_FAILURE, "cannot print: %s", strerror(errno > 0 ? errno : EIO));
+    return output_end(EX_OK);
 }
 
 static int run_lines(struct top *top, uint64_t count)
@@ -132,7 +130,7 @@ static int run_lines(struct top *top, uint64_t count)
 
     while (status == EX_OK && (count == 0 || top->n_looks < count)) {
         if (output_wait(-1, 0, top->view.state.delay_usec) == -EPIPE)
-            return fail(EXIT_FAILURE, "cannot print: %s", strerror(EPIPE));
+            return EX_IOERR;
         status = look_now(top, false);
         if (status == EX_OK)
             status = print_look(top);

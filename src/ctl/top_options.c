@@ -28,7 +28,7 @@ static const char *take_count(struct top_options *options, const char *value)
     size_t n = strspn(value, "0123456789");
 
     options->count = n > 0 && n <= COUNT_DIGITS && value[n] == '\0' ? strtoull(value, NULL, 10) : 0;
-    return options->count > 0 ? NULL : "--count takes a number from 1 on, not ";
+    return options->count > 0 ? NULL : "--count takes a number from 1 to 999999999, not ";
 }
 
 bool top_options_take(struct top_options *options, int option, const char *value,

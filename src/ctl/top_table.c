@@ -149,6 +149,8 @@ static void fill(char *cell, const struct source *source, const struct rates *ra
         (void)snprintf(cell, TOP_CELL, "%s", pool && pool->is_throttled ? "throttled" : "");
     else if (source->kind == BOUND && pool)
         put_bound(cell, *(const uint64_t *)place);
+    else if (source->kind == SHARE && pool && pool->accepts_itself)
+        (void)snprintf(cell, TOP_CELL, "-");
     else if (source->kind == SHARE && (pool || source->offset == offsetof(struct rates, busy)))
         put_share(cell, *(const double *)place);
 }
@@ -157,7 +159,7 @@ static enum top_style style_of(const struct rates *rates)
 {
     if (!rates->pool)
         return TOP_PLAIN;
-    if (rates->max > 0 && rates->n_busy >= rates->max)
+    if (rates->max > 0 && rates->n_busy >= rates->max && !rates->pool->accepts_itself)
         return TOP_ALARM;
     return rates->queue > 0 || rates->pool->is_throttled ? TOP_WARNING : TOP_PLAIN;
 }

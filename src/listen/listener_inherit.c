@@ -325,7 +325,7 @@ static void name_path(const struct sockaddr_un *un, const struct path_object *ob
 void inherited_store_name(const struct address *address, const struct path_object *object,
                           char *name)
 {
-    char text[ADDRESS_TEXT_MAX];
+    char text[INHERITED_MAX / 2]; // of an internet address
 
     if (address->any.sa_family == AF_UNIX) {
         name_path((const struct sockaddr_un *)(const void *)&address->storage, object, name);

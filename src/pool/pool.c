@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "config/handler.h"
 #include "pool/pool_sources.h"
 #include "process/oom_score.h"
@@ -149,7 +150,7 @@ void pool_fields(const struct pool *pool, struct log_field *ret)
     ret[0].name = "TCPD_SERVICE";
     (void)snprintf(ret[0].value, sizeof(ret[0].value), "%s", pool->service->name);
     ret[1].name = "TCPD_LISTENER";
-    (void)snprintf(ret[1].value, sizeof(ret[1].value), "%s", pool->listener->address);
+    escape_copy(pool->listener->address, ret[1].value, sizeof(ret[1].value));
 }
 
 void pool_arm(const struct pools *pools, const struct pool *pool)

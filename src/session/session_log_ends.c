@@ -58,7 +58,7 @@ const char *session_log_whom(const struct tcpd_session *session, enum log_addres
 static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
 {
     fields[*n].name = name;
-    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%s", value);
+    escape_copy(value, fields[(*n)++].value, sizeof(fields[0].value));
 }
 
 // The address without the port, and the port.

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "config/handler.h"
 #include "session/serving.h"
 #include "status/status_answer.h"
@@ -67,10 +68,10 @@ static int read_request(struct tcpd_session *session, struct http_request *reque
     return status == HTTP_WHOLE ? 200 : status;
 }
 
-// Whether there is no service of a name that is asked for.
-static bool lacks_service(const struct status_wish *wish, const struct counters *counters)
+// Whether there is no service of a name that is asked for; which one.
+static bool lacks_service(const struct status_wish *wish, const struct counters *counters,
+                          char name[HTTP_LINE_MAX])
 {
-    char name[HTTP_LINE_MAX];
     size_t at = 0;
 
     while (status_wish_next(wish, &at, name)) {
@@ -188,8 +189,8 @@ static void send_health(struct tcpd_session *session, const struct status_look *
     struct status_answer answer = {.status = 200, .type = "text/plain; charset=utf-8"};
 
     if (!is_good) {
-        (void)status_answer_refuse(session, 503, "tcpd is stopping, or its services are drained",
-                                   is_head);
+        (void)status_answer_refuse(
+            session, 503, "tcpd is stopping, or its services are paused or drained", is_head);
         return;
     }
     answer.body = "ok\n";
@@ -197,16 +198,25 @@ static void send_health(struct tcpd_session *session, const struct status_look *
     (void)status_answer_send(session, &answer, is_head);
 }
 
+static void refuse_service(struct tcpd_session *session, const char *name, bool is_head)
+{
+    char shown[4 * 40 + 1], why[sizeof(shown) + 32];
+
+    (void)escape_bytes(name, strlen(name), shown, sizeof(shown));
+    (void)snprintf(why, sizeof(why), "there is no service \"%s\"", shown);
+    (void)status_answer_refuse(session, 404, why, is_head);
+}
+
 static void send_look(struct tcpd_session *session, const struct status_wish *wish,
                       const struct status_look *look, bool is_head)
 {
     struct status_answer answer = {.status = 200, .type = type_of(wish)};
-    char *text = NULL;
+    char *text = NULL, name[HTTP_LINE_MAX];
     FILE *stream;
     int r;
 
-    if (wish->has_services && lacks_service(wish, &look->counters)) {
-        (void)status_answer_refuse(session, 404, "there is no service of that name", is_head);
+    if (wish->has_services && lacks_service(wish, &look->counters, name)) {
+        refuse_service(session, name, is_head);
         return;
     }
     stream = base_checked(open_memstream(&text, &answer.length));

@@ -101,6 +101,7 @@ static const struct field pool_members[] = {
     NUMBER(counters_pool, fork_failures),
     BOOLEAN(counters_pool, is_throttled),
     BOOLEAN(counters_pool, is_paused),
+    BOOLEAN(counters_pool, accepts_itself),
     BOOLEAN(counters_pool, is_resized),
 };
 

@@ -33,6 +33,7 @@ struct counters_pool {
     struct histogram duration, wait, reply;
     uint64_t min, spare, max, queue, queue_limit, full_usec, starts, fork_failures;
     bool is_throttled, is_paused, is_resized;
+    bool accepts_itself; // a program: nobody knows whether a worker serves
 };
 
 struct counters {

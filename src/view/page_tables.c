@@ -103,7 +103,8 @@ static const char *describe(const struct counters_pool *pool)
         return "paused";
     if (pool->is_throttled)
         return "throttled";
-    if (pool->max > 0 && counters_number(&pool->workers, "busy") >= pool->max)
+    if (!pool->accepts_itself && pool->max > 0 &&
+        counters_number(&pool->workers, "busy") >= pool->max)
         return "at its maximum";
     return "serving";
 }

@@ -104,7 +104,7 @@ struct rates rates_make(const struct counters_pool *now, const struct counters_p
                   counters_number(&now->exits, "failed"),
     };
 
-    rates.busy = share(rates.n_busy, now->max);
+    rates.busy = now->accepts_itself ? 0 : share(rates.n_busy, now->max);
     return rates;
 }
 
@@ -200,6 +200,7 @@ void rates_view_make(struct rates_view *ret, const struct counters *now,
                      const struct counters *before, uint64_t usec,
                      const struct rates_choice *choice)
 {
+    uint64_t n_busy = 0, max = 0;       // of those whose workers are known to serve
     struct rates_choice copy = *choice; // qsort_r() takes what can be changed
 
     *ret = (struct rates_view){.rates = base_checked(calloc(now->n + 1, sizeof(ret->rates[0])))};
@@ -209,9 +210,13 @@ void rates_view_make(struct rates_view *ret, const struct counters *now,
         if (!is_chosen(pool, choice))
             continue;
         ret->rates[ret->n] = rates_make(pool, before ? find(before, i, pool) : NULL, usec);
+        if (!pool->accepts_itself) {
+            n_busy += ret->rates[ret->n].n_busy;
+            max += pool->max;
+        }
         add(&ret->sum, &ret->rates[ret->n++]);
     }
-    ret->sum.busy = share(ret->sum.n_busy, ret->sum.max);
+    ret->sum.busy = share(n_busy, max);
     qsort_r(ret->rates, ret->n, sizeof(ret->rates[0]), compare, &copy);
 }
 

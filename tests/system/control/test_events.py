@@ -192,7 +192,9 @@ def test_usage(control, words):
 def test_no_such_kind(tcpd, control):
     with tcpd(configuration(service("echo", **TWO), control=f"unix:{control}")):
         assert tcpdctl(control, "--kinds", "paused,nothing", "events") == (
-            EX_USAGE, "", "tcpdctl: there is no such kind of event\n")
+            EX_USAGE, "", 'tcpdctl: there is no kind of event "nothing"; there are ready, reload, '
+            "reload_refused, stopping, worker_died, throttled, pool_full, pool_relieved, records_lost, "
+            "paused, resumed, resized, drained, kicked\n")
 
 
 def test_who_does_not_read(tcpd, control):

@@ -297,7 +297,7 @@ def test_choices(tcpd, control):
         wait_cut(other)
         row, = sessions(control)
         assert row["peer"] == peer_name(far)
-        assert kick(control, "--service", "nobody", "--yes")[0] == EX_USAGE
+        assert kick(control, "--service", "nobody", "--yes")[:3] == (1, "", 'tcpdctl: there is no service "nobody"\n')
 
 
 def test_bad_command_lines(tcpd, control):
@@ -333,6 +333,8 @@ def test_permission(tcpd, control):
         assert (code, out) == (EX_NOPERM, "") and "only root" in err
         code, out, err = tcpdctl(control, "kick", "--peer", "any", "--yes", prefix=nobody)
         assert (code, out, err.count("\n")) == (EX_NOPERM, "", 1)
+        code, out, err = tcpdctl(control, "kick", "--older", "1h", "--yes", prefix=nobody)
+        assert (code, out) == (EX_NOPERM, "") and "only root" in err, "though none is that old"
         sock.sendall(b"x")
         assert read_exactly(sock, 1) == b"x"
 

@@ -91,7 +91,7 @@ def test_again(tcpd, control):
         assert daemon.is_serving("other")
         for verb in "pause", "resume":
             assert tcpdctl(control, verb, "ech") == (
-                EX_USAGE, "", "tcpdctl: there is no service of that name\n")
+                1, "", 'tcpdctl: there is no service "ech"\n')
         assert len(ctl(control, "pause").splitlines()) == 2
         wait_for(lambda: "; 2 services paused" in daemon.status())
         assert len(ctl(control, "resume").splitlines()) == 2

@@ -163,13 +163,13 @@ CALLS = {
     "Resize sa{sv} echo 1 max u 4294967295": "max = 4294967295 is not allowed; 1 to 30000",
     "Resize s echo": "arguments",
     "Resize sa{ss} echo 0": "arguments",
-    'Pause s a"b': "no service of that name",
+    'Pause s a"b': 'there is no service "a"b"',
     "Pause u 5": "arguments",
     "Resume ss echo 127.0.0.1": "arguments",
-    "DrainWorker u 4294967295": "no such worker",
-    "DrainWorker u 0": "no such worker",
+    "DrainWorker u 4294967295": "there is no worker 4294967295",
+    "DrainWorker u 0": "there is no worker 0",
     "DrainWorker i 5": "arguments",
-    "Subscribe asu 1 nothing 5": "no such kind of event",
+    "Subscribe asu 1 nothing 5": 'no kind of event "nothing"; there are ',
     "Subscribe as 0": "arguments",
 }
 
@@ -189,7 +189,7 @@ def test_bad_calls(tcpd, control, call):
 def test_no_such_service(tcpd, control):
     with tcpd(configuration(service("echo", **SMALL), control=f"unix:{control}")):
         assert tcpdctl(control, "resize", "ech", "max=1") == (
-            EX_USAGE, "", "tcpdctl: there is no service of that name\n")
+            1, "", 'tcpdctl: there is no service "ech"\n')
         assert tcpdctl(control, "resize", "", "max=1") == (
             EX_USAGE, "", "tcpdctl: one service is resized at a time\n")
 
@@ -231,7 +231,7 @@ def test_drain_idle_worker(tcpd, control):
         daemon.wait_workers(lambda pids: len(pids) == 1 and pids != [worker])
         assert daemon.log_matches(rf"worker {worker} is drained by process \d+ of user \d+$")
         assert tcpdctl(control, "drain", "--worker", str(worker)) == (
-            1, "", "tcpdctl: there is no such worker\n")
+            1, "", f"tcpdctl: there is no worker {worker}\n")
         assert daemon.is_serving()
 
 

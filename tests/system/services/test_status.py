@@ -135,7 +135,8 @@ def test_health(tcpd, control):
         assert tcpdctl(control, "ready").returncode == EX_OK
         # Without a name, of all but this service, which would not answer otherwise.
         assert tcpdctl(control, "pause").returncode == EX_OK
-        assert ask(daemon, "/healthz").status == 503
+        answer = ask(daemon, "/healthz")
+        assert answer.status == 503 and "paused or drained" in answer.text
         assert "paused" in ask(daemon, "/").text
         assert tcpdctl(control, "resume").returncode == EX_OK
         assert ask(daemon, "/healthz").status == 200

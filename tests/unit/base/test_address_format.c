@@ -84,10 +84,14 @@ static const struct {
      "0a1b2",
      6, "unix:@0a1b2"},
     {"abstract, empty", "\0", 1, "unix:@"},
-    {"unprintable", "/a\x01\x1b[31m\n\x7f", 11, "unix:/a??[31m??"},
-    {"above ASCII", "/\xc3\xa9\xff", 4, "unix:/???"},
+    {"unprintable", "/a\x01\x1b[31m\n\x7f", 11, "unix:/a\\x01\\x1b[31m\\x0a\\x7f"},
+    {"above ASCII", "/\xc3\xa9\xff", 4, "unix:/\xc3\xa9\\xff"},
+    {"above ASCII, another byte", "/\xc3\xa9\xfe", 4, "unix:/\xc3\xa9\\xfe"},
+    {"C1", "/\xc2\x9b", 3, "unix:/\\xc2\\x9b"},
+    {"right to left", "/\xe2\x80\xae", 4, "unix:/\\xe2\\x80\\xae"},
+    {"like an escape", "/\\xff", 5, "unix:/\\x5cxff"},
     {"a space", "/a b", 4, "unix:/a b"},
-    {"abstract and unprintable", "\0\x1b]0;x\x07", 7, "unix:@?]0;x?"},
+    {"abstract and unprintable", "\0\x1b]0;x\x07", 7, "unix:@\\x1b]0;x\\x07"},
 };
 
 static void test_unix(void **state)

@@ -257,6 +257,29 @@ static const struct {
     {"\xe2\x80\xae\xf3\xa0\x80\xa0", "<U+202E><U+E0020>"},
 };
 
+static void test_copy(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        size_t size;
+        const char *want;
+    } copies[] = {
+        {"fits", "caf\xc3\xa9", 6, "caf\xc3\xa9"},
+        {"cut in a character", "caf\xc3\xa9", 5, "caf"},
+        {"cut before one", "caf\xc3\xa9", 4, "caf"},
+        {"an escape stays", "a\\xff", 6, "a\\xff"},
+        {"nothing but the end", "\xc3\xa9", 1, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(copies); i++) {
+        char text[16];
+
+        escape_copy(copies[i].text, text, copies[i].size);
+        check_text(copies[i].name, text, copies[i].want);
+    }
+}
+
 static void test_text(void **state)
 {
     (void)state;
@@ -279,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows), cmocka_unit_test(test_lines),   cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_cut),  cmocka_unit_test(test_no_room), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_copy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,12 +238,33 @@ static void test_summary(void **state)
     top_lines_done(&lines);
 }
 
+// Nobody knows how many of its workers serve, so neither share is shown, and it is no alarm.
+static void test_accepts_itself(void **state)
+{
+    static const struct counters_pool own = {
+        .service = "own", .listener = "*:8", .accepts_itself = true};
+    struct rates rates = {.pool = &own, .full = 1, .n_busy = 4, .n_workers = 4, .max = 4};
+    const struct rates_view view = {.rates = &rates, .n = 1};
+    const char *const cells[] = {" 4    4      -  ", "    -  "};
+
+    (void)state;
+    for (enum top_panel panel = TOP_TRAFFIC; panel <= TOP_WORKERS; panel++) {
+        struct top_lines lines = {0};
+
+        top_table_make(&lines, &view, panel, 0);
+        check_true(lines.lines[1].text, strstr(lines.lines[1].text, cells[panel]) != NULL);
+        check_true(lines.lines[1].text, strchr(lines.lines[1].text, '%') == NULL);
+        check_number("style", lines.lines[1].style, TOP_PLAIN);
+        top_lines_done(&lines);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),   cmocka_unit_test(test_cut),
         cmocka_unit_test(test_widths),  cmocka_unit_test(test_no_pools),
-        cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_summary), cmocka_unit_test(test_accepts_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

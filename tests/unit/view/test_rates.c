@@ -254,12 +254,40 @@ static void test_sum(void **state)
     rates_view_done(&view);
 }
 
+// A program that accepts by itself has no share of the maximum, alone or in the sum.
+static void test_accepts_itself(void **state)
+{
+    struct counters_pool two[] = {
+        {.service = "echo",
+         .listener = "*:7",
+         .max = 8,
+         .workers = {.names = {"busy"}, .numbers = {2}, .n = 1}},
+        {.service = "own",
+         .listener = "*:8",
+         .max = 4,
+         .accepts_itself = true,
+         .workers = {.names = {"busy"}, .numbers = {4}, .n = 1}},
+    };
+    struct counters now = {.pools = two, .n = ELEMENTS(two)};
+    const struct rates_choice all = {.service = "", .words = ""};
+    struct rates_view view;
+
+    (void)state;
+    rates_view_make(&view, &now, NULL, SEC, &all);
+    check_number("its workers", view.rates[1].n_busy, 4);
+    check_number("its share", MILLI(view.rates[1].busy), 0);
+    check_number("the sum's workers", view.sum.n_busy, 6);
+    check_number("the sum's share", MILLI(view.sum.busy), 250);
+    rates_view_done(&view);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_percentile), cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_named),      cmocka_unit_test(test_same_daemon),
-        cmocka_unit_test(test_views),      cmocka_unit_test(test_sum),
+        cmocka_unit_test(test_percentile),     cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_named),          cmocka_unit_test(test_same_daemon),
+        cmocka_unit_test(test_views),          cmocka_unit_test(test_sum),
+        cmocka_unit_test(test_accepts_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
