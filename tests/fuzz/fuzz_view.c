@@ -51,6 +51,7 @@ static struct counters_pool next_pool(struct input *input)
     pool.queue_limit = next_number(input) % 65536;
     pool.begun = next_number(input);
     pool.is_throttled = next_number(input) & 1;
+    pool.accepts_itself = next_number(input) & 1;
     for (size_t i = 0; i < 5; i++) {
         pool.workers.names[i] = states[i];
         pool.workers.numbers[i] = next_number(input);

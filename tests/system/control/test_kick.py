@@ -297,7 +297,8 @@ def test_choices(tcpd, control):
         wait_cut(other)
         row, = sessions(control)
         assert row["peer"] == peer_name(far)
-        assert kick(control, "--service", "nobody", "--yes")[:3] == (1, "", 'tcpdctl: there is no service "nobody"\n')
+        assert kick(control, "--service", "nobody", "--yes")[:3] == (
+            1, "", 'tcpdctl: there is no service "nobody"\n')
 
 
 def test_bad_command_lines(tcpd, control):

@@ -300,6 +300,10 @@ def test_a_program_that_accepts(tcpd, control, tmp_path):
         os.kill(worker, signal.SIGKILL)
         wait_for(lambda: exits() == {"drained": 3, "killed": 1}, what=lambda: f"one killed: {exits()}")
         assert Metrics(control).of("pool_at_maximum_seconds_total", "program") == 0
+        table = subprocess.run([TCPDCTL, "-s", control, "top"], stdin=subprocess.DEVNULL, text=True,
+                               stdout=subprocess.PIPE, timeout=PATIENCE, check=True).stdout
+        names, row = (line.split() for line in table.splitlines()[2:4])
+        assert row[names.index("BUSY%")] == "-" and "%" not in " ".join(row)
 
 
 @pytest.mark.parametrize("words", [("status", "--openmetrics"), ("status", "--output", "x"),

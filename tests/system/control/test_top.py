@@ -171,7 +171,8 @@ def test_no_daemon(control):
 @pytest.mark.parametrize("words, wrong", [
     (("-d", "99ms", "top"), "--delay takes a time from 100ms to 1h, not 99ms"),
     (("-d", "61min", "top"), "--delay"), (("-d", "x", "top"), "--delay"),
-    (("-d", "-1", "top"), "--delay"), (("-n", "0", "top"), "--count takes a number from 1 to 999999999, not 0"),
+    (("-d", "-1", "top"), "--delay"),
+    (("-n", "0", "top"), "--count takes a number from 1 to 999999999, not 0"),
     (("-n", "-1", "top"), "--count"), (("-n", "1234567890", "top"), "--count"),
     (("-n", "1x", "top"), "--count"), (("-n", "", "top"), "--count"),
     (("-b", "status"), "are for top only"), (("--delay=1s", "metrics"), "are for top only"),

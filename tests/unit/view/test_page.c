@@ -263,6 +263,7 @@ static void test_garbage(void **state)
 
     (void)state;
     memset(&pool, 0xff, sizeof(pool));
+    pool.accepts_itself = false;
     pool.is_throttled = pool.is_paused = pool.is_resized = false; // 255 is no bool
     pool.service = "";
     pool.listener = "\x01";
