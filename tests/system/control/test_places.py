@@ -179,8 +179,8 @@ def test_events_without_a_reader(tcpd, control):
         with piped("-s", control, "--last", "1", "events", ignores=True) as process:
             assert process.stdout.readline()
             process.stdout.close()
-            assert process.wait(PATIENCE) == FAILED
-            assert process.stderr.read() == "tcpdctl: cannot print the events: Broken pipe\n"
+            assert process.wait(PATIENCE) == os.EX_IOERR
+            assert process.stderr.read() == "tcpdctl: cannot write to standard output: Broken pipe\n"
 
 
 def test_events_into_files(tcpd, control, tmp_path):
