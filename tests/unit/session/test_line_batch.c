@@ -19,12 +19,9 @@ static const struct {
     unsigned n_fails; // of these, ended badly
     int priority;
 } rows[] = {
-    {"one", 1, 15, 1, 0, LOG_INFO},
-    {"some", 20, 15, 20, 0, LOG_INFO},
-    {"one bad", 20, 15, 20, 1, LOG_NOTICE},
-    {"full", 32, 15, 32, 0, LOG_INFO},
-    {"one more", 33, 15, 32, 0, LOG_INFO},
-    {"long ones", 33, ADDRESS_TEXT_MAX - 1, 6, 0, LOG_INFO},
+    {"one", 1, 15, 1, 0, LOG_INFO},         {"some", 20, 15, 20, 0, LOG_INFO},
+    {"one bad", 20, 15, 20, 1, LOG_NOTICE}, {"full", 32, 15, 32, 0, LOG_INFO},
+    {"one more", 33, 15, 32, 0, LOG_INFO},  {"long ones", 33, ADDRESS_TEXT_MAX - 1, 6, 0, LOG_INFO},
 };
 
 static struct session_line make_line(const char *peer, unsigned i)
