@@ -17,7 +17,7 @@ struct recent_record {
     uint64_t received, sent;    // bytes
     uint8_t ip[16];             // whom it was for, as struct score_peer has it
     uint32_t number;            // of the session, its low 32 bits
-    uint32_t wait_usec;         // in the queue, at least; most are RECENT_UNKNOWN
+    uint32_t wait_usec;         // in the queue; RECENT_UNKNOWN: nobody was asked
     uint32_t reply_usec;        // from accept() to the first byte sent; RECENT_UNKNOWN: none was
     uint16_t port;              // network byte order
     uint8_t family;             // AF_INET, AF_INET6, AF_UNIX; 0: none

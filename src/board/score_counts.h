@@ -20,7 +20,7 @@ struct score_counts {
     uint64_t own_headers;       // sessions of senders that have spoken for themselves
     uint64_t refused[REFUSALS]; // clients, before they had a session
     struct histogram duration;  // from accept() to the end
-    struct histogram wait;      // in the queue, at least
+    struct histogram wait;      // in the queue
     struct histogram reply;     // from accept() to the first byte sent
 };
 

@@ -52,6 +52,7 @@ static void take_info(struct diag_socket *socket, const void *data, size_t size)
     socket->rtt_usec = info.tcpi_rtt;
     socket->resent = info.tcpi_total_retrans;
     socket->quiet_ms = info.tcpi_last_ack_recv;
+    socket->waiting_ms = info.tcpi_last_data_sent;
     socket->unsent = info.tcpi_notsent_bytes;
     socket->received = info.tcpi_bytes_received;
     socket->acknowledged = info.tcpi_bytes_acked;

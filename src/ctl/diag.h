@@ -14,15 +14,16 @@ struct diag_end {
 
 struct diag_socket {
     struct diag_end local, remote;
-    uint8_t state;     // TCP_ESTABLISHED ... of netinet/tcp.h
-    uint32_t inode;    // 0: nobody has it: it was not accepted yet, or is closed already
-    uint32_t recv_q;   // bytes that have come, and were not read
-    uint32_t send_q;   // bytes that were not acknowledged, ...
-    uint32_t unsent;   // ... and those of them that were not sent yet
-    bool has_info;     // the following, too
-    uint32_t rtt_usec; // a round trip, smoothed
-    uint32_t resent;   // segments
-    uint32_t quiet_ms; // since the last acknowledgement of the client's
+    uint8_t state;       // TCP_ESTABLISHED ... of netinet/tcp.h
+    uint32_t inode;      // 0: nobody has it: it was not accepted yet, or is closed already
+    uint32_t recv_q;     // bytes that have come, and were not read
+    uint32_t send_q;     // bytes that were not acknowledged, ...
+    uint32_t unsent;     // ... and those of them that were not sent yet
+    bool has_info;       // the following, too
+    uint32_t rtt_usec;   // a round trip, smoothed
+    uint32_t resent;     // segments
+    uint32_t quiet_ms;   // since the last acknowledgement of the client's
+    uint32_t waiting_ms; // of one that was not accepted yet: since its handshake
     uint64_t received, acknowledged; // bytes in all
 };
 

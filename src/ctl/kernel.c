@@ -174,7 +174,7 @@ int kernel_add_waiting(struct kernel *kernel, const char *service, const char *t
 static int compare_waiting(const void *a, const void *b)
 {
     const struct kernel_waiting *left = a, *right = b;
-    uint32_t x = left->socket->quiet_ms, y = right->socket->quiet_ms;
+    uint32_t x = left->socket->waiting_ms, y = right->socket->waiting_ms;
 
     return x != y ? (x < y) - (x > y) : compare_ends(&left->socket->remote, &right->socket->remote);
 }

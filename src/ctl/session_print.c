@@ -113,7 +113,7 @@ static void fill_waiting(struct cells *cells, const struct kernel_waiting *waiti
     set(cells, SERVICE, waiting->service);
     set(cells, LISTENER, waiting->listener);
     (void)kernel_format_end(&waiting->socket->remote, cells->text[CLIENT], CELL);
-    (void)figure_age(waiting->socket->quiet_ms * USEC_PER_MSEC, cells->text[AGE], CELL);
+    (void)figure_age(waiting->socket->waiting_ms * USEC_PER_MSEC, cells->text[AGE], CELL);
     set(cells, DOING, "waiting");
     fill_socket(cells, waiting->socket);
 }
@@ -190,6 +190,7 @@ static void print_waiting(FILE *stream, const struct kernel_waiting *waiting)
     json_print_string(stream, waiting->service);
     print_text(stream, "listener", waiting->listener);
     print_text(stream, "peer", kernel_format_end(&waiting->socket->remote, peer, sizeof(peer)));
+    print_number(stream, "waiting_usec", waiting->socket->waiting_ms * USEC_PER_MSEC);
     print_kernel(stream, waiting->socket);
     (void)fputc('}', stream);
 }

@@ -78,7 +78,7 @@ static bool is_wanted(const struct session_options *wanted, const struct diag_so
     char wrong[PREFIX_WRONG_MAX];
     int n = wanted->peer ? prefix_parse(wanted->peer, prefixes, wrong) : 0;
 
-    if (socket->quiet_ms * USEC_PER_MSEC < wanted->older_usec)
+    if (socket->waiting_ms * USEC_PER_MSEC < wanted->older_usec)
         return false;
     memcpy(&in6.sin6_addr, socket->remote.ip, sizeof(socket->remote.ip));
     if (!prefix_of_address((const struct sockaddr *)&in6, &its))

@@ -8,8 +8,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -32,12 +30,12 @@
 #include "session/session_log.h"
 #include "session/session_record.h"
 #include "worker/accept_error.h"
+#include "worker/accept_wait.h"
 #include "worker/admission.h"
 #include "worker/receive.h"
 
 #define ORPHAN_SEC     30 // where stop_timeout is off
 #define ORPHAN_MAX_SEC 3600
-#define WAIT_SAMPLE    8 // of sessions that may have waited, one is asked for how long
 
 static_assert(SESSION_RESULTS <= SCORE_RESULTS, "a count for each result");
 
@@ -47,7 +45,7 @@ struct self {
     struct score_page *page;
     struct pool_hint *hint;
     struct score_counts *counts;
-    unsigned n_late; // sessions that met no idle worker
+    struct accept_wait wait;
     struct receiver receiver;
     struct admission admission;
     struct accept_backoff backoff;
@@ -142,15 +140,21 @@ static void wake_master(const struct self *self)
     (void)eventfd_write(self->setup->wake, 1); // a full counter wakes it just the same
 }
 
+static void show_idle(struct self *self, enum worker_state state)
+{
+    self->wait.idle_usec = base_now_usec();
+    score_idle(self->page, state, self->wait.idle_usec);
+}
+
 // True when it was called, and is counted among those in accept().
-static bool wait_in_reserve(const struct self *self)
+static bool wait_in_reserve(struct self *self)
 {
     int r;
 
     session_log_flush(&self->hint->quota, -1); // it may be hours
     r = process_wait_in_reserve(&self->hint->reserve);
     if (r == 0)
-        score_idle(self->page, WORKER_IDLE, base_now_usec());
+        show_idle(self, WORKER_IDLE);
     return r == 0;
 }
 
@@ -162,30 +166,11 @@ static void enter_idle(struct self *self)
     if (self->waiting)
         return;
     joined = reserve_join(&self->hint->reserve, self->setup->service->max_workers > RESERVE_ABOVE);
-    score_idle(self->page, joined ? WORKER_IDLE : WORKER_PARKED, base_now_usec());
+    show_idle(self, joined ? WORKER_IDLE : WORKER_PARKED);
     if (!self->announced)
         wake_master(self); // it may be waiting for its pools to be ready
     self->announced = true;
     self->waiting = joined || wait_in_reserve(self);
-}
-
-// How long a connection was in the queue, at least: since the client's last word, or its handshake.
-// Where others were idle it has met a waiting worker, and nobody is asked.
-static void count_wait(struct self *self, struct tcpd_session *session, int32_t idle)
-{
-    struct tcp_info info;
-    socklen_t length = sizeof(info);
-
-    if (session->peer.any.sa_family == AF_UNIX || session_is_datagram(session) || session->is_run)
-        return;
-    if (idle > 0) {
-        session->wait_usec = 0;
-        score_observe(&self->counts->wait, 0, 1);
-    } else if (++self->n_late % WAIT_SAMPLE == 0 &&
-               getsockopt(session->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
-        session->wait_usec = (uint64_t)info.tcpi_last_ack_recv * USEC_PER_MSEC;
-        score_observe(&self->counts->wait, session->wait_usec, WAIT_SAMPLE);
-    }
 }
 
 static void count_end(const struct self *self, const struct tcpd_session *session)
@@ -204,7 +189,7 @@ static void enter_busy(struct self *self, struct tcpd_session *session)
 
     self->waiting = false;
     score_busy(self->page, session->started_usec, &session->peer.any);
-    count_wait(self, session, idle);
+    accept_wait_count(&self->wait, session, idle > 0, &self->counts->wait);
     if (score_wakes(self->hint, idle))
         wake_master(self);
 }

@@ -397,8 +397,8 @@ class Tcpd:
         self.pid = self.process.pid
         Tcpd.alive.append(self)
         self.out = Listed()
-        self._spawn_thread(self._read_lines, self.process.stderr, self.log)
-        self._spawn_thread(self._read_lines, self.process.stdout, self.out)
+        self.readers = [self._spawn_thread(self._read_lines, self.process.stderr, self.log),
+                        self._spawn_thread(self._read_lines, self.process.stdout, self.out)]
 
     def _open_notify(self):
         self.notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -412,6 +412,7 @@ class Tcpd:
         thread = threading.Thread(target=target, args=args, daemon=True)
         thread.start()
         self.threads.append(thread)
+        return thread
 
     def _read_notify(self):
         while datagram := self.notify_socket.recv(65536):
@@ -448,6 +449,8 @@ class Tcpd:
             raise Timeout(f"tcpd did not exit within {deadline} s; processes "
                           f"{[(p, proc_state(p), proc_title(p)) for p in process_tree(self.pid)]};"
                           f" log:\n{self.log_text()}") from None
+        for reader in self.readers:
+            reader.join(1)  # what it said last; a program that outlives it may hold the pipe
         self.exit_status = self.process.returncode
         return self.exit_status
 

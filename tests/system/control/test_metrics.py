@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 
 import pytest
 
 from harness import (BUILD, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, SANITIZED, configuration,
-                     proc_children, read_exactly, service, wait_for)
+                     proc_children, read_all, read_exactly, service, wait_for)
 from programs import ACCEPTS, listener, write_python
 
 TCPDCTL = BUILD / "tcpdctl"
@@ -125,7 +126,7 @@ def test_waiting(tcpd, control):
         with daemon.connect("echo") as first:
             first.sendall(b"x")
             assert read_exactly(first, 1) == b"x"
-            waiting = [daemon.connect("echo") for _ in range(16)]  # one in eight is asked
+            waiting = [daemon.connect("echo") for _ in range(16)]
             wait_for(lambda: Metrics(control).of("queue_connections") == 16, what="16 wait")
             wait_for(lambda: Metrics(control).of("pool_at_maximum_seconds_total") > 0.5,
                      what="half a second at the maximum")
@@ -135,10 +136,34 @@ def test_waiting(tcpd, control):
         found = settled(control, 17)
         assert found.of("queue_connections") == 0
         assert found.of("accept_wait_seconds_sum") > 16 * 0.3
-        assert 16 <= found.count("accept_wait") <= 24
+        assert found.count("accept_wait") == 17
+        assert found.of("accept_wait_seconds_bucket", label="0.2") == 1  # the first one
         before = found.of("pool_at_maximum_seconds_total")
         converse(daemon)
         assert Metrics(control).of("pool_at_maximum_seconds_total") < before + 0.5
+
+
+def test_workers_that_become_free_at_once(tcpd, control):
+    """Four sessions end at the same moment, and six clients have waited: none of them for nothing."""
+    four = {"min_workers": 4, "max_workers": 4, "spare_workers": 0}
+    conf = configuration(service("echo", **four), control=f"unix:{control}")
+    with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
+        held = [stack.enter_context(daemon.connect("echo")) for _ in range(4)]
+        for sock in held:
+            sock.sendall(b"x")
+            assert read_exactly(sock, 1) == b"x"
+        waiting = [stack.enter_context(daemon.connect("echo")) for _ in range(6)]
+        wait_for(lambda: Metrics(control).of("pool_at_maximum_seconds_total") > 0.5, what="half a second")
+        for sock in waiting:
+            sock.sendall(b"y")
+            sock.shutdown(socket.SHUT_WR)
+        for sock in held:
+            sock.close()
+        for sock in waiting:
+            assert read_all(sock) == b"y"
+        found = settled(control, 10)
+        assert found.count("accept_wait") == 10
+        assert found.of("accept_wait_seconds_bucket", label="0.2") == 4
 
 
 class Watcher:

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import (BUILD, EX_OK, EX_USAGE, PATIENCE, STAGED, can_become_others, configuration, peer_name,
+from harness import (BUILD, EX_OK, EX_USAGE, PATIENCE, STAGED, activated, can_become_others, configuration, peer_name,
                      read_exactly, service, wait_for)
 from json_form import checked
 from module_files import module
@@ -306,7 +306,7 @@ def test_who_waits(tcpd, control):
         assert tcpdctl(control, "sessions", "--waiting")[1].endswith("\n1 session, 0 clients wait\n")
         with daemon.connect("echo") as first:
             first.sendall(b"x" * 64)
-            wait_for(lambda: [row["kernel"]["quiet_usec"] > 300000 for row in waiting()] == [True],
+            wait_for(lambda: [row["waiting_usec"] > 300000 for row in waiting()] == [True],
                      what="it waits for a while")
             with daemon.connect("echo", source=("127.0.0.7", 0)) as second:
                 assert [row["peer"] for row in waiting()] == [peer_name(first), peer_name(second)]
@@ -319,6 +319,26 @@ def test_who_waits(tcpd, control):
                 lines = tcpdctl(control, "sessions", "--kernel", "--waiting")[1].splitlines()
                 assert lines[-1] == "1 session, 2 clients wait"
                 assert re.match(rf"- +echo +\S+ +{peer_name(first)} +- +[\d.]+s +waiting +- +- ", lines[2])
+
+
+def test_who_waits_and_is_asked_whether_it_lives(control):
+    """Keepalive of the listener's hears of a client again and again; its age goes on."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    conf = configuration(service("echo", listen=None, **ONE), control=f"unix:{control}")
+
+    def is_old():
+        row, = checked("sessions", tcpdctl(control, "--json", "sessions", "--waiting", "echo")[1])["waiting"]
+        return row["waiting_usec"] > row["kernel"]["quiet_usec"] + 500000
+
+    with listening, activated(conf, [listening], ["echo"]), \
+            socket.create_connection(listening.getsockname()) as busy:
+        busy.sendall(b"x")
+        assert read_exactly(busy, 1) == b"x"
+        for option in socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL:  # the daemon's are too long for a test
+            listening.setsockopt(socket.IPPROTO_TCP, option, 1)
+        with socket.create_connection(listening.getsockname()):
+            wait_for(is_old, what="an answer to a probe")
+            assert "1 client waits" in tcpdctl(control, "sessions", "--waiting", "--older", "1s")[1]
 
 
 def test_stopped_worker(tcpd, control):

@@ -130,7 +130,7 @@ static void make_kernel(struct kernel *kernel)
     to[CLOSED] = make_socket("127.0.0.1", "192.0.2.8", 4, 0, TCP_FIN_WAIT2);
     to[OTHERS] = make_socket("127.0.0.1", "192.0.2.8", 5, 0, TCP_ESTABLISHED);
     to[OTHERS].local.port = 7008;
-    to[WAITS_2].quiet_ms = 100;
+    to[WAITS_2].waiting_ms = 100;
     kernel_open(kernel, &all);
 }
 
