@@ -86,6 +86,7 @@ struct control {
     uint64_t said_usec;    // when that was last logged, 0: never
     uint64_t started_usec; // since the daemon runs
     uint64_t started_realtime_usec;
+    uint64_t clock_ahead_usec; // of base_now_usec(), as last looked at; 0: not yet
     struct control_kick kicks[CONTROL_KICKS];
     sd_event_source *kick_timer;   // NULL: none was asked for yet
     struct control_events *events; // in memory that no worker has: they name clients

@@ -10,7 +10,8 @@
 #include "session/session_log.h"
 
 #define LOOK_USEC (2 * USEC_PER_MSEC) // of one call
-#define LOOKS     64                  // between looks at the clock
+#define SET_USEC  (10 * USEC_PER_MSEC)
+#define LOOKS     64 // between looks at the clock
 
 bool control_has_service(const struct master *master, const char *service)
 {
@@ -34,19 +35,32 @@ enum log_addresses control_addresses_for(const struct control_connection *connec
                                 : connection->control->master->config->log_addresses;
 }
 
+// What the clock is ahead of base_now_usec(). Two looks differ by as much as passes between its two
+// reads; more than that means that it was set.
+static uint64_t look_at_clock(struct control *control)
+{
+    struct timespec now;
+    uint64_t ahead, before;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
+    ahead = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000 - base_now_usec();
+    before = control->clock_ahead_usec;
+    if (ahead + SET_USEC < before || ahead > before + SET_USEC)
+        control->clock_ahead_usec = ahead;
+    return control->clock_ahead_usec;
+}
+
 int control_page_begin(struct control_page *page, sd_bus_message *message,
                        const struct control_connection *connection, sd_bus_error *error)
 {
-    struct timespec now;
     int r;
 
-    (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail with this clock
     *page = (struct control_page){
         .master = connection->control->master,
         .addresses = control_addresses_for(connection),
         .now_usec = base_now_usec(),
-        .now_realtime_usec = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000,
     };
+    page->now_realtime_usec = page->now_usec + look_at_clock(connection->control);
     r = sd_bus_message_read(message, "stu", &page->service, &page->next, &page->limit);
     if (r < 0)
         return r;
