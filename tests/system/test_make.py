@@ -56,15 +56,15 @@ def test_make_prints_all(make):
 def test_what_has_paths_is_made_anew(make):
     """Another CONFDIR or PREFIX is compiled into what names such paths, and into nothing else."""
     def compiled(*words):
-        said = make("build/src/ctl/options.o", "build/src/base/timespan.o", *words)
+        said = make("build/src/ctl/instance.o", "build/src/base/timespan.o", *words)
         return [line.split()[1] for line in said.splitlines() if line.startswith("  CC ")]
 
     user = ["HOME=/home/you", "PREFIX=/home/you/.local"]
     assert len(compiled()) == 2 and compiled() == []
-    assert compiled("CONFDIR=/srv/tcpd") == ["src/ctl/options.o"]
+    assert compiled("CONFDIR=/srv/tcpd") == ["src/ctl/instance.o"]
     assert compiled("CONFDIR=/srv/tcpd") == []
-    assert compiled(*user) == ["src/ctl/options.o"] and compiled(*user) == []
-    assert compiled() == ["src/ctl/options.o"]
+    assert compiled(*user) == ["src/ctl/instance.o"] and compiled(*user) == []
+    assert compiled() == ["src/ctl/instance.o"]
 
 
 # --- make run ----------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def test_installed(make, tmp_path, where):
         said = subprocess.run([folder / "tcpd", "-t", "-c", conf], capture_output=True, text=True)
         assert said.returncode != EX_OK and name in said.stderr, "that is the one it loads"
         (tmp_path / "aside").rename(installed)
-    units = {path.name: path.read_text() for path in root.rglob("tcpd*.service")}
+    units = {path.name: path.read_text() for path in root.rglob("systemd/system/tcpd*.service")}
     assert len(units) == 2
     for text in units.values():
         paths = next(line for line in text.splitlines() if line.startswith("ExecPaths="))

@@ -13,8 +13,8 @@
 
 #include "base/base.h"
 
-#define SLACK_MS  600  // what a loaded machine may add to a time that is taken again if it was late
-#define LOOSE_MS  1500 // and to another
+#define SLACK_MS  1500 // what a loaded machine may add to a time that is taken again if it was late
+#define LOOSE_MS  3000 // and to another
 #define MAX_TRIES 100  // of a row that tells nothing, as the machine was late
 
 #define check_true(row, condition)                         \

@@ -44,7 +44,7 @@ def test_unix_client_in_the_title(tcpd, tmp_path):
             client.sendall(b"x")
             assert client.recv(1) == b"x"
             title, = map(proc_title, daemon.workers())
-            assert title == f"tcpd: echo unix:{tmp_path}/echo worker, serving unix:@a?[1mb?"
+            assert title == f"tcpd: echo unix:{tmp_path}/echo worker, serving unix:@a\\x1b[1mb\\x0a"
         shows(daemon, f"tcpd: echo unix:{tmp_path}/echo worker")
 
 
