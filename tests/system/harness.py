@@ -31,6 +31,7 @@ SANITIZED = b"__asan_init" in TCPD.read_bytes() if TCPD.exists() else False
 STAGED = (BUILD / "tests/stage/plain.o").exists()  # see tests/stage/plain.c
 SOAK = os.environ.get("TCPD_SOAK") == "full"
 PATIENCE = 30.0  # a deadline for what should be a matter of milliseconds, on a machine under load
+GRACE = 3.0  # for an end that may be as well without it
 
 EX_OK, EX_USAGE, EX_NOHOST, EX_UNAVAILABLE = 0, 64, 68, 69
 EX_OSERR, EX_NOPERM, EX_CONFIG = 71, 77, 78
@@ -482,7 +483,12 @@ class Tcpd:
         return self.notifications.items[since:]
 
     def cleanup(self):
-        """Ends the daemon and every process below it, whatever state they are in."""
+        """Ends the daemon and every process below it, whatever state they are in. Where programs run
+        it may end them itself first: what a program has started aside dies with nobody."""
+        if Tcpd.leftovers and self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(GRACE)
         self.known.update(process_tree(self.pid))
         if self.process.poll() is None:
             self.process.kill()
