@@ -4,7 +4,6 @@
 // with a line that says since when there was no answer.
 
 #include "ctl/top.h"
-#include "ctl/output.h"
 
 #include <errno.h>
 #include <locale.h>

@@ -15,7 +15,7 @@ struct accept_wait {
 };
 
 // Counts a session that was just accepted, before anything is sent to its client, and notes in it
-// what is known. has_idle: others wait, too. Where nobody waited long, that costs nothing; else a
-// system call in each 250 us at most. Only TCP knows; of others nothing is counted.
+// what is known. Where others are idle that costs nothing, as a rule; else a system call in each
+// 250 us at most. Only TCP knows; of others nothing is counted.
 void accept_wait_count(struct accept_wait *wait, struct tcpd_session *session, bool has_idle,
                        struct histogram *counts);

@@ -315,11 +315,14 @@ static enum worker_exit accept_loop(struct self *self)
         if (fd < 0) {
             if (leave_after_error(self, errno, &reason))
                 return reason;
+            self->wait.idle_usec = base_now_usec();
             continue;
         }
         self->backoff = (struct accept_backoff){0};
-        if (!admission_grants(&self->admission, &session, fd))
+        if (!admission_grants(&self->admission, &session, fd)) {
+            self->wait.idle_usec = base_now_usec();
             continue;
+        }
         serve(self, &session, fd);
         if (process_leave_reason() != WORKER_EXIT_DRAINED)
             return process_leave_reason();
