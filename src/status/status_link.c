@@ -47,8 +47,6 @@ static int wait_ready(sd_bus *bus, uint64_t deadline_usec)
         r = sd_bus_process(bus, NULL);
         if (r == 0)
             r = sd_bus_wait(bus, left);
-        if (r == -EINTR) // a timer of the worker
-            r = 0;
         if (r >= 0 && sd_bus_is_open(bus) == 0)
             return -ENOTCONN;
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "status/status_look.h"
 
+#include <signal.h>
+
 #include "base/base.h"
 #include "status/status_link.h"
 #include "view/rates.h"
@@ -80,11 +82,28 @@ static int ask(struct status_look *look, const struct status_wish *wish,
     return r;
 }
 
+// sd_bus_call() fails when a signal of the worker's interrupts its wait; such a signal is handled
+// after the look, ASK_USEC later at most. SIGSYS is not held: its handler names the forbidden call.
+static void hold_signals(sigset_t *ret_before)
+{
+    sigset_t held;
+
+    (void)sigfillset(&held);
+    (void)sigdelset(&held, SIGSYS);
+    (void)sigprocmask(SIG_BLOCK, &held, ret_before);
+}
+
 int status_look_open(struct status_look *ret, const struct status_wish *wish,
                      enum log_addresses addresses)
 {
+    sigset_t before;
+    int r;
+
     *ret = (struct status_look){.usec = base_now_usec()};
-    return ask(ret, wish, addresses);
+    hold_signals(&before);
+    r = ask(ret, wish, addresses);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return r;
 }
 
 static void forget(struct status_look *look)

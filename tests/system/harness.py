@@ -123,6 +123,13 @@ def proc_stat(pid):
         return None
 
 
+def system_call(pid):
+    """The number of the system call that the process is blocked in, None when it runs or is gone."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path(f"/proc/{pid}/syscall").read_text().split()[0])
+    return None
+
+
 def proc_state(pid):
     """'R', 'S', 'T', 'Z' ..., None when the process is gone."""
     stat = proc_stat(pid)

@@ -10,18 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import PATIENCE, Text, configuration, proc_state, read_exactly, service, wait_for
+from harness import (PATIENCE, Text, configuration, proc_state, read_exactly, service, system_call,
+                     wait_for)
 
 ACCEPT4, FUTEX = (43, 288), (202, 98)  # x86-64: accept and accept4, futex; aarch64's futex
 ABOVE, BELOW = 64, 8  # RESERVE_ABOVE, RESERVE_BELOW of reserve.h
 MANY = 150
-
-
-def system_call(pid):
-    """The number of the system call that the process is blocked in, None when it runs or is gone."""
-    with contextlib.suppress(OSError, ValueError):
-        return int(Path(f"/proc/{pid}/syscall").read_text().split()[0])
-    return None
 
 
 def in_accept(daemon):

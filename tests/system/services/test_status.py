@@ -7,15 +7,17 @@ import html.parser
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SANITIZED, configuration, read_all,
-                     read_exactly, reset, run, service, wait_for)
+from harness import (BUILD, EX_CONFIG, EX_OK, PATIENCE, SANITIZED, configuration, proc_state,
+                     read_all, read_exactly, reset, run, service, system_call, wait_for)
 from json_form import checked
 
 TCPDCTL = BUILD / "tcpdctl"
@@ -118,6 +120,35 @@ def test_json(tcpd, control):
         assert list(answer) == list(said) == ["schema", "daemon", "pools", "not_served", "certificates"]
         assert answer["daemon"]["pid"] == daemon.pid
         assert [pool["service"] for pool in answer["pools"]] == ["echo", "status"]
+
+
+POLLS = (271, 7, 73)  # x86-64: ppoll and poll; aarch64: ppoll
+
+
+def is_pending(pid, number):
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^ShdPnd:\t(\w+)$", text, re.M)[1], 16) >> (number - 1) & 1
+
+
+def is_readable(sock):
+    return select.select([sock], [], [], 0)[0] != []
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/json", "/metrics", "/json/sessions"])
+def test_drained_while_it_asks(tcpd, control, path):
+    """A signal does not end the worker's wait for the master."""
+    with tcpd(serving(control, service("echo"), **ONE)) as daemon:
+        worker, = daemon.workers("status")
+        with daemon.connect("status") as sock:
+            daemon.signal(signal.SIGSTOP)
+            wait_for(lambda: proc_state(daemon.pid) == "T", what="a frozen master")
+            sock.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            wait_for(lambda: system_call(worker) in POLLS, what="a worker that waits for it")
+            os.kill(worker, signal.SIGTERM)
+            wait_for(lambda: is_pending(worker, signal.SIGTERM) or is_readable(sock),
+                     what="the signal to wait, too")
+            daemon.signal(signal.SIGCONT)
+            assert Answer(read_all(sock)).status == 200
 
 
 def test_health(tcpd, control):
