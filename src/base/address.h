@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-// Enough for every text made here: "unix-seqpacket:" and a path, each byte of which may be escaped
-// with four, or "wss:[v6%scope]:port".
+// Enough for every text made here: "unix-seqpacket:" and a path, each byte of which takes four when
+// it is escaped, or "wss:[v6%scope]:port".
 #define ADDRESS_TEXT_MAX (4 * sizeof(struct sockaddr_un) + 24)
 #define ADDRESS_MAX      16 // how many socket addresses one name may have; more are ignored
 

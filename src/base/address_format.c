@@ -13,18 +13,29 @@
 #include "base/base.h"
 #include "base/escape.h"
 
+// All bytes of an abstract name count, unix(7), and a path may begin with '@': no two have the same
+// text.
 static void format_unix(const struct sockaddr_un *un, socklen_t length, char *text, size_t size)
 {
     size_t head = offsetof(struct sockaddr_un, sun_path);
-    size_t n = length > head ? (size_t)length - head : 0;
-    bool is_abstract = n > 0 && un->sun_path[0] == '\0';
-    size_t used = (size_t)snprintf(text, size, "unix:%s", is_abstract ? "@" : "");
+    size_t n = length > head ? (size_t)length - head : 0, used;
+    const char *name = un->sun_path, *mark = "";
 
     if (n > sizeof(un->sun_path))
         n = sizeof(un->sun_path);
-    if (n > 0)
-        n = is_abstract + strnlen(un->sun_path + is_abstract, n - is_abstract);
-    (void)escape_bytes(un->sun_path + is_abstract, n - is_abstract, text + used, size - used);
+    if (n > 0 && name[0] == '\0')
+        mark = "@";
+    else
+        n = strnlen(name, n);
+    if (n > 0 && name[0] == '@')
+        mark = "\\x40";
+    used = (size_t)snprintf(text, size, "unix:%s", mark);
+    if (mark[0] != '\0') {
+        name++;
+        n--;
+    }
+    if (used < size)
+        (void)escape_bytes(name, n, text + used, size - used);
 }
 
 // Returns the end of the text.

@@ -90,15 +90,25 @@ size_t escape_line(const void *data, size_t length, char *text, size_t size)
     return escape(data, length, text, size, true);
 }
 
+size_t escape_cut(const char *text, size_t length)
+{
+    while (length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80)
+        length--;
+    for (size_t n = 1; n < 4 && n <= length; n++) {
+        const char *end = text + length - n;
+
+        if (end[0] == '\\' && (n == 1 || end[1] == 'x'))
+            return length - n;
+    }
+    return length;
+}
+
 void escape_copy(const char *text, char *ret, size_t size)
 {
     size_t length = strlen(text);
 
-    if (length >= size) {
-        length = size - 1;
-        while (length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80)
-            length--;
-    }
+    if (length >= size)
+        length = escape_cut(text, size - 1);
     memcpy(ret, text, length);
     ret[length] = '\0';
 }

@@ -19,7 +19,11 @@ size_t escape_bytes(const void *data, size_t length, char *text, size_t size);
 // seems to begin such an escape, \xNN. So all bytes can be told from the text here, too.
 size_t escape_line(const void *data, size_t length, char *text, size_t size);
 
-// Copies what is escaped already, cut between characters of UTF-8; size is at least 1.
+// How many bytes, length at most, of a longer text that is escaped already: it is cut neither
+// within a character of UTF-8 nor within an escape.
+size_t escape_cut(const char *text, size_t length);
+
+// Copies what is escaped already, cut so; size is at least 1.
 void escape_copy(const char *text, char *ret, size_t size);
 
 // For a text of ours that quotes what somebody has written for us: the backslash stays as it is,

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "control/control_page.h"
 #include "control/control_places.h"
 #include "control/control_status.h"
@@ -107,14 +108,15 @@ void control_on_event(void *data, const struct master_event *event)
 
 static int no_kind(const char *word, sd_bus_error *error)
 {
-    char known[512] = "";
+    char known[512] = "", shown[64];
     size_t used = 0;
 
     for (unsigned i = 0; i < MASTER_EVENTS && used < sizeof(known); i++)
         used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "",
                                  master_event_names[i]);
+    escape_text(word, shown, sizeof(shown));
     return sd_bus_error_setf(error, "tcpd.Error.Usage",
-                             "there is no kind of event \"%.40s\"; there are %s", word, known);
+                             "there is no kind of event \"%s\"; there are %s", shown, known);
 }
 
 // The kinds, as a bit each; none of them means all. 0, or -errno with the error set.

@@ -79,14 +79,6 @@ static int append_pools(sd_bus_message *reply, const struct master *master, cons
     return r >= 0 && !is_found ? -ENOENT : r;
 }
 
-static int no_address(const char *word, sd_bus_error *error)
-{
-    return sd_bus_error_setf(error, "tcpd.Error.Usage",
-                             "\"%.60s\" is no address; write it as a number: 192.0.2.7, "
-                             "2001:db8::7",
-                             word);
-}
-
 int control_on_explain(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
     const struct control_connection *connection = userdata;
@@ -99,9 +91,9 @@ int control_on_explain(sd_bus_message *message, void *userdata, sd_bus_error *er
         return r;
     client.has_proxy = proxy[0] != '\0';
     if (!explain_parse(address, &client.address))
-        return no_address(address, error);
+        return control_no_address(address, "", error);
     if (client.has_proxy && !explain_parse(proxy, &client.proxy))
-        return no_address(proxy, error);
+        return control_no_address(proxy, "", error);
     r = sd_bus_message_new_method_return(message, &reply);
     if (r >= 0)
         r = append_pools(reply, connection->control->master, service, &client);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "control/control_status.h"
 #include "session/session_log.h"
 
@@ -27,6 +28,16 @@ int control_no_service(const char *name, sd_bus_error *error)
 
     (void)control_make_text(name, text, sizeof(text));
     return sd_bus_error_setf(error, "tcpd.Error.NotFound", "there is no service \"%s\"", text);
+}
+
+int control_no_address(const char *words, const char *more, sd_bus_error *error)
+{
+    char shown[64];
+
+    escape_text(words, shown, sizeof(shown));
+    return sd_bus_error_setf(error, "tcpd.Error.Usage",
+                             "\"%s\" is no address; write it as a number: 192.0.2.7, 2001:db8::7%s",
+                             shown, more);
 }
 
 enum log_addresses control_addresses_for(const struct control_connection *connection)

@@ -22,6 +22,8 @@ struct control_page {
 bool control_has_service(const struct master *master, const char *service);
 // Sets the error of a caller who has named one that is not there. -errno.
 int control_no_service(const char *name, sd_bus_error *error);
+// The same of one who has not named an address; more: what else could have been said.
+int control_no_address(const char *words, const char *more, sd_bus_error *error);
 
 // What is shown of addresses: those that are not logged in full are root's to see.
 enum log_addresses control_addresses_for(const struct control_connection *connection);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "control/control_sessions.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "access/prefix.h"
 #include "base/base.h"
+#include "base/escape.h"
 #include "control/control_page.h"
 
 static const char *const doing_names[DOINGS] = {
@@ -34,7 +34,7 @@ static int refuse(sd_bus_error *error, const char *why)
 static int set_peer(const struct control_page *page, struct filter *filter, const char *text,
                     sd_bus_error *error)
 {
-    char wrong[PREFIX_WRONG_MAX];
+    char wrong[PREFIX_WRONG_MAX], shown[64];
 
     // Else who may not see addresses could find them out by asking.
     if (page->addresses != LOG_ADDRESSES_FULL)
@@ -42,9 +42,10 @@ static int set_peer(const struct control_page *page, struct filter *filter, cons
                                 "only root may ask for sessions by address, as log_addresses is "
                                 "not full");
     filter->n_prefixes = prefix_parse(text, filter->prefixes, wrong);
-    return filter->n_prefixes < 0
-               ? sd_bus_error_setf(error, "tcpd.Error.Usage", "peer \"%.60s\" %s", text, wrong)
-               : 0;
+    if (filter->n_prefixes >= 0)
+        return 0;
+    escape_text(text, shown, sizeof(shown));
+    return sd_bus_error_setf(error, "tcpd.Error.Usage", "peer \"%s\" %s", shown, wrong);
 }
 
 static int set_doing(struct filter *filter, const char *text, sd_bus_error *error)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "control/control_sources.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "access/explain.h"
@@ -25,7 +24,7 @@ static struct pool *next_pool(const struct master *master, struct pool *pool, co
 
 static int append_text(sd_bus_message *reply, const char *name, const char *value)
 {
-    char text[4 * ADDRESS_TEXT_MAX + 1];
+    char text[ADDRESS_TEXT_MAX];
 
     (void)control_make_text(value, text, sizeof(text));
     return sd_bus_message_append(reply, "{sv}", name, "s", text);
@@ -125,10 +124,7 @@ int control_on_pardon(sd_bus_message *message, void *userdata, sd_bus_error *err
     if (r < 0)
         return r;
     if (!is_all && !explain_parse(address, &client))
-        return sd_bus_error_setf(error, "tcpd.Error.Usage",
-                                 "\"%.60s\" is no address; write it as a number: 192.0.2.7, "
-                                 "2001:db8::7; or all",
-                                 address);
+        return control_no_address(address, "; or all", error);
     if (!control_has_service(connection->control->master, service))
         return control_no_service(service, error);
     for (struct pool *pool = NULL;

@@ -41,7 +41,7 @@ const char help_text[] =
     "  resize SERVICE min=N spare=N max=N | reset\n"
     "                     have other limits of workers until the next reload; nobody is cut\n"
     "  drain --worker PID have that worker exit after its session; another one takes its place\n"
-    "  events             print what happens: deaths, full pools, reloads, such orders\n"
+    "  events             print what happens: deaths, full pools, reloads, what tcpdctl orders\n"
     "\n"
     "  drain [SERVICE]... have load balancers send no new clients to it, or to these services;\n"
     "                     whoever comes is served all the same\n"

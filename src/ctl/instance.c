@@ -3,7 +3,6 @@
 
 #include "ctl/instance.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +25,15 @@ __attribute__((format(printf, 1, 2))) static const char *make_text(const char *f
     return text;
 }
 
+static bool is_instance(const char *name)
+{
+    return *name != '\0' && *name != '.' && !strchr(name, '/') && strlen(name) <= INSTANCE_MAX;
+}
+
 // The daemon of tcpd@NAME.service; NULL: that of tcpd.service.
 static bool choose_instance(struct options *options, const char *name)
 {
-    if (name && (*name == '\0' || *name == '.' || strchr(name, '/') || strlen(name) > INSTANCE_MAX))
+    if (name && !is_instance(name))
         return false;
     if (!options->socket) {
         options->socket = name ? make_text(TCPD_RUN_DIR "/%s.control", name) : SOCKET;
@@ -45,11 +49,16 @@ static bool choose_instance(struct options *options, const char *name)
 static const char *find_instance(const char *file)
 {
     size_t folder = strlen(TCPD_CONFIG_DIR "/"), length = strlen(file), end = strlen(".conf");
+    char *name;
 
-    if (strncmp(file, TCPD_CONFIG_DIR "/", folder) != 0 || strchr(file + folder, '/') ||
-        length <= folder + end || strcmp(file + length - end, ".conf") != 0)
+    if (strncmp(file, TCPD_CONFIG_DIR "/", folder) != 0 || length <= folder + end ||
+        strcmp(file + length - end, ".conf") != 0)
         return NULL;
-    return make_text("%.*s", (int)(length - folder - end), file + folder);
+    name = base_checked(strndup(file + folder, length - folder - end));
+    if (is_instance(name))
+        return name;
+    free(name);
+    return NULL;
 }
 
 static bool is_file(const char *word)

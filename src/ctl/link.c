@@ -166,8 +166,8 @@ int link_open(const char *path, uint64_t timeout_usec, sd_bus **ret)
     (void)sd_bus_close_unref(bus);
     if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE)
         return fail(EX_UNAVAILABLE,
-                    "tcpd has closed the connection to %s at once: too many others are there (half "
-                    "of the places are kept for root), or it is about to exit; try again",
+                    "tcpd has closed the connection to %s at once: too many others are connected "
+                    "(half of the places are kept for root), or it is about to exit; try again",
                     path);
     if (r == -ETIMEDOUT)
         return fail(EX_UNAVAILABLE,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ctl/sessions.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 
 #include "ctl/top_look.h"
 
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 

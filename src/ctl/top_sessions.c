@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "ctl/top_grid.h"
 #include "ctl/top_table.h"
 #include "view/figures.h"
@@ -31,8 +32,8 @@ static void fill(top_cells *cells, const struct session_rates *rates)
     char *client = (*cells)[CLIENT];
 
     (void)session_id_format(row->pid, row->number, (*cells)[ID], TOP_CELL);
-    (void)snprintf((*cells)[SERVICE], TOP_CELL, "%s", row->service);
-    (void)snprintf((*cells)[LISTENER], TOP_CELL, "%s", row->listener);
+    escape_copy(row->service, (*cells)[SERVICE], TOP_CELL);
+    escape_copy(row->listener, (*cells)[LISTENER], TOP_CELL);
     (void)snprintf(client, TOP_CELL, "%s%s%s", row->peer[0] ? row->peer : "-",
                    row->through[0] ? " through " : "", row->through);
     (void)figure_age(row->age_usec, (*cells)[AGE], TOP_CELL);

@@ -6,12 +6,14 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "log/journal.h"
 #include "log/log_private.h"
 #include "log/output.h"
@@ -198,6 +200,24 @@ bool log_write_or_drop(const struct log_message *message)
     return is_written;
 }
 
+void log_field_set(struct log_field *field, const char *name, const char *value)
+{
+    field->name = name;
+    escape_copy(value, field->value, sizeof(field->value));
+}
+
+void log_field_set_number(struct log_field *field, const char *name, uint64_t value)
+{
+    field->name = name;
+    (void)snprintf(field->value, sizeof(field->value), "%" PRIu64, value);
+}
+
+void log_format(char text[LOG_TEXT_MAX], const char *format, va_list arguments)
+{
+    if (vsnprintf(text, LOG_TEXT_MAX, format, arguments) >= LOG_TEXT_MAX)
+        text[escape_cut(text, LOG_TEXT_MAX - 2)] = '\0';
+}
+
 bool log_record(int priority, enum log_event event, const struct log_field *fields, size_t n_fields,
                 const char *format, ...)
 {
@@ -209,7 +229,7 @@ bool log_record(int priority, enum log_event event, const struct log_field *fiel
     if (priority == LOG_DEBUG && !log_target.verbose)
         return true;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
+    log_format(text, format, arguments);
     va_end(arguments);
     errno = saved_errno;
     return log_write_or_drop(&message);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <syslog.h>
 
 // Events that have a MESSAGE_ID, for `journalctl MESSAGE_ID=...` and the catalogue.
@@ -42,6 +43,10 @@ struct log_field {
 };
 
 #define LOG_FIELDS_MAX 32
+
+// Sets a field. A value that is too long is cut, see escape_cut().
+void log_field_set(struct log_field *field, const char *name, const char *value);
+void log_field_set_number(struct log_field *field, const char *name, uint64_t value);
 
 // Lines of one kind, which the journal has as one entry. With its first line this is less than the
 // 4096 bytes from which on readers of the journal leave a field out.

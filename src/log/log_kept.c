@@ -75,7 +75,7 @@ bool log_keep(int priority, enum log_event event, const struct log_field *fields
     if (kept.n_records == KEPT_COUNT)
         return false;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
+    log_format(text, format, arguments);
     va_end(arguments);
     if (log_target.is_journal)
         log_add_entry(&room, &message);

@@ -2,6 +2,7 @@
 // What the log's files have in common: where records go, and how one is put into bytes.
 #pragma once
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #include "log/log.h"
@@ -37,6 +38,9 @@ struct log_room {
     size_t used, limit;
 };
 
+// A message's text; one that is too long is cut.
+void log_format(char text[LOG_TEXT_MAX], const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 // Appends it as the journal takes it.
 void log_add_entry(struct log_room *room, const struct log_message *message);
 // The same of a part of one, which stays one line, and of bytes as they are.

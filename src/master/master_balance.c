@@ -183,10 +183,21 @@ static void close_step(struct master *master, struct pool *pool, uint64_t now)
     }
 }
 
-// Those who would wait for it, for good perhaps, are told without it.
+// Whose wait for it might have no end.
 static bool is_given_up(const struct pool *pool)
 {
     return !is_ready(pool) && throttle_is_on(&pool->deaths, &throttle_deaths);
+}
+
+static void say_given_up(const struct pool *pool)
+{
+    struct log_field fields[POOL_FIELDS];
+
+    pool_fields(pool, fields);
+    log_record(
+        LOG_WARNING, EVENT_THROTTLED, fields, POOL_FIELDS,
+        "%s: its workers die at once, %u of %u are ready; the other services start meanwhile",
+        pool->name, pool->counts.ready, pool_limits(pool).min);
 }
 
 static void announce_ready(struct master *master)
@@ -202,8 +213,7 @@ static void announce_ready(struct master *master)
         return; // systemd ends a start that takes too long
     for (const struct pool *pool = master->pools.first; pool; pool = pool->next)
         if (is_given_up(pool))
-            log_warning("%s: its workers die at once; the other services start without it",
-                        pool->name);
+            say_given_up(pool);
     master->phase = MASTER_RUNNING;
     master->phase_usec = base_now_usec();
     nodes_publish(master, master->phase_usec); // before anybody knows, and asks an agent

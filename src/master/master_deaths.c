@@ -156,10 +156,7 @@ static const char *module_of(const struct worker *worker)
 static void log_death(const struct master *master, const struct death *death)
 {
     const struct worker *worker = death->worker;
-    struct log_field fields[POOL_FIELDS + 4] = {[POOL_FIELDS] = {.name = "TCPD_WORKER"},
-                                                {.name = "TCPD_PEER"},
-                                                {.name = "TCPD_SESSIONS"},
-                                                {.name = "TCPD_MODULE"}};
+    struct log_field fields[POOL_FIELDS + 4];
     const char *module = module_of(worker);
     struct log_field *own = &fields[POOL_FIELDS];
     char how[96], peer[2 * ADDRESS_TEXT_MAX + 16];
@@ -174,10 +171,10 @@ static void log_death(const struct master *master, const struct death *death)
         master_tell(master, MASTER_EVENT_DIED, worker->pool, worker->pid,
                     "worker %d %s, serving %s", worker->pid, how, whom);
     pool_fields(worker->pool, fields);
-    (void)snprintf(own[0].value, sizeof(own[0].value), "%d", worker->pid);
-    (void)snprintf(own[1].value, sizeof(own[1].value), "%s", whom);
-    (void)snprintf(own[2].value, sizeof(own[2].value), "%" PRIu64, death->score.sessions);
-    (void)snprintf(own[3].value, sizeof(own[3].value), "%s", module ? module : "");
+    log_field_set_number(&own[0], "TCPD_WORKER", (uint64_t)worker->pid);
+    log_field_set(&own[1], "TCPD_PEER", whom);
+    log_field_set_number(&own[2], "TCPD_SESSIONS", death->score.sessions);
+    log_field_set(&own[3], "TCPD_MODULE", module ? module : "");
     log_record(priority, module ? EVENT_MODULE_DIED : EVENT_WORKER_DIED, fields,
                ELEMENTS(fields) - (module ? 0 : 1),
                "%s: worker %d %s after %" PRIu64 ".%03" PRIu64 " s and %" PRIu64
@@ -204,13 +201,13 @@ static void note(struct master *master, const struct death *death)
 static void say_source(const struct master *master, const struct death *death)
 {
     const struct pool *pool = death->worker->pool;
-    struct log_field fields[POOL_FIELDS + 1] = {[POOL_FIELDS] = {.name = "TCPD_PEER"}};
+    struct log_field fields[POOL_FIELDS + 1];
     char text[2 * ADDRESS_TEXT_MAX + 16];
     const char *peer = death_peer_describe(master->config->log_addresses, &death->score, text,
                                            sizeof(text));
 
     pool_fields(pool, fields);
-    (void)snprintf(fields[POOL_FIELDS].value, sizeof(fields[0].value), "%s", peer);
+    log_field_set(&fields[POOL_FIELDS], "TCPD_PEER", peer);
     log_record(LOG_WARNING, EVENT_SOURCE_CRASHES, fields, ELEMENTS(fields),
                "%s: the fifth worker within a minute died while it served %s or its neighbours; "
                "more of these do not hold the pool back",

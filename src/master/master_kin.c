@@ -81,8 +81,7 @@ static void say_refused(struct master *master, pid_t pid, const struct worker *w
     if (worker)
         pool_fields(worker->pool, fields);
     n = worker ? POOL_FIELDS : 0;
-    fields[n].name = "TCPD_PROCESS";
-    (void)snprintf(fields[n].value, sizeof(fields[n].value), "%d", (int)pid);
+    log_field_set_number(&fields[n], "TCPD_PROCESS", (uint64_t)pid);
     log_record(LOG_ALERT, EVENT_OWN_REFUSED, fields, n + 1, "%s%sprocess %d%s %s: refused",
                worker ? worker->pool->name : "", worker ? ": " : "", (int)pid,
                !worker              ? ""

@@ -135,13 +135,12 @@ static void tell(const struct nodes_request *request, const struct names *names)
     const char *how = !order                      ? "made ready"
                       : order->kind == NODE_DRAIN ? "drained"
                                                   : "put into maintenance";
-    struct log_field fields[3] = {
-        {.name = "TCPD_NODE"}, {.name = "TCPD_REASON"}, {.name = "TCPD_SERVICE"}};
+    struct log_field fields[3];
     char user[32], more[32] = "";
 
-    (void)snprintf(fields[0].value, sizeof(fields[0].value), "%s", state);
-    (void)snprintf(fields[1].value, sizeof(fields[1].value), "%s", order ? order->reason : "");
-    (void)snprintf(fields[2].value, sizeof(fields[2].value), "%s", names->only);
+    log_field_set(&fields[0], "TCPD_NODE", state);
+    log_field_set(&fields[1], "TCPD_REASON", order ? order->reason : "");
+    log_field_set(&fields[2], "TCPD_SERVICE", names->only);
     if (names->n_unnamed > 0)
         (void)snprintf(more, sizeof(more), " and %zu more", names->n_unnamed);
     log_record(LOG_NOTICE, EVENT_NODE_ORDER, fields, names->n == 1 ? 3 : 2, "%s%s: %s by %s%s%s",

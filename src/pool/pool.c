@@ -135,6 +135,7 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
     pool->generation = generation;
     set_name(pool);
     pool->adjustment = 0;
+    pool->unaccepted_usec = 0;
     pool->orders.is_resized = false;
     pool->rest.n = 0;
     pool->floor = pool_is_paused(pool) ? 0 : pool->counts.idle;
@@ -147,10 +148,8 @@ void pool_renew(struct pool *pool, struct config *config, const struct service *
 
 void pool_fields(const struct pool *pool, struct log_field *ret)
 {
-    ret[0].name = "TCPD_SERVICE";
-    (void)snprintf(ret[0].value, sizeof(ret[0].value), "%s", pool->service->name);
-    ret[1].name = "TCPD_LISTENER";
-    escape_copy(pool->listener->address, ret[1].value, sizeof(ret[1].value));
+    log_field_set(&ret[0], "TCPD_SERVICE", pool->service->name);
+    log_field_set(&ret[1], "TCPD_LISTENER", pool->listener->address);
 }
 
 void pool_arm(const struct pools *pools, const struct pool *pool)

@@ -138,7 +138,7 @@ struct pool {
     bool starved;               // wants workers, and the bucket is empty
     enum listener_quiet quiet;  // closing: what still comes
     uint64_t quiet_usec;        // closing: its queue is empty since; 0: not quiesced yet
-    uint64_t unaccepted_usec;   // somebody has waited for its program since then, at each look
+    uint64_t unaccepted_usec;   // at each look since then somebody waited for its program
     uint64_t full_said_usec;    // when "at its maximum" was last logged
     uint64_t dropped_said_usec; // the same of datagrams that were dropped,
     unsigned dropped_said;      // and how many there were then

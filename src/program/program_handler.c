@@ -4,7 +4,6 @@
 // the listener, which it serves by itself; `listener` makes the worker the program. program.h runs
 // programs, program_check.c looks at what is configured.
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h> // libc's struct tcp_info is older
 #include <netinet/in.h>

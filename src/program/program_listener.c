@@ -4,7 +4,6 @@
 
 #include "program/program_listener.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

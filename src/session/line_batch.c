@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "session/line_batch.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,22 +26,6 @@ bool line_batch_add(struct line_batch *batch, const struct session_line *line, i
     return true;
 }
 
-static void add_text(struct line_record *record, const char *name, const char *value)
-{
-    struct log_field *field = &record->fields[record->n_fields++];
-
-    field->name = name;
-    (void)snprintf(field->value, sizeof(field->value), "%s", value);
-}
-
-static void add_number(struct line_record *record, const char *name, uint64_t value)
-{
-    char text[24];
-
-    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
-    add_text(record, name, text);
-}
-
 void line_batch_record(const struct line_batch *batch, struct line_record *ret)
 {
     const char *listener = strchr(batch->name, ' ');
@@ -53,11 +36,11 @@ void line_batch_record(const struct line_batch *batch, struct line_record *ret)
         return;
     (void)snprintf(ret->head, sizeof(ret->head), "%s: %u session%s", batch->name, batch->n,
                    PLURAL(batch->n));
-    add_text(ret, "TCPD_SERVICE", batch->service);
-    add_text(ret, "TCPD_LISTENER", listener ? listener + 1 : "");
-    add_number(ret, "TCPD_SESSIONS", batch->n);
-    add_number(ret, "TCPD_FIRST_USEC", batch->first_usec);
-    add_number(ret, "TCPD_LAST_USEC", batch->last_usec);
+    log_field_set(&ret->fields[ret->n_fields++], "TCPD_SERVICE", batch->service);
+    log_field_set(&ret->fields[ret->n_fields++], "TCPD_LISTENER", listener ? listener + 1 : "");
+    log_field_set_number(&ret->fields[ret->n_fields++], "TCPD_SESSIONS", batch->n);
+    log_field_set_number(&ret->fields[ret->n_fields++], "TCPD_FIRST_USEC", batch->first_usec);
+    log_field_set_number(&ret->fields[ret->n_fields++], "TCPD_LAST_USEC", batch->last_usec);
 }
 
 void line_batch_clear(struct line_batch *batch)

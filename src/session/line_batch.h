@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/address.h"
 #include "board/recent.h"
 #include "log/log.h"
 #include "view/session_line.h"
@@ -25,7 +26,7 @@ struct line_record {
     struct log_lines lines;
     struct log_field fields[5];
     size_t n_fields; // 0 where the log has none
-    char head[256];
+    char head[ADDRESS_TEXT_MAX + 128];
 };
 
 // False: there is no room for it, and nothing has changed.

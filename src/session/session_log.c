@@ -21,18 +21,6 @@
 #include "session/session_log_private.h"
 #include "session/session_record.h"
 
-static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
-{
-    fields[*n].name = name;
-    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%s", value);
-}
-
-static void add_number(struct log_field *fields, size_t *n, const char *name, uint64_t value)
-{
-    fields[*n].name = name;
-    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%" PRIu64, value);
-}
-
 // Writes what is kept if that needs no waiting.
 void session_log_write(struct log_quota *quota, bool is_kept)
 {
@@ -95,8 +83,8 @@ static size_t add_tcp_info(struct log_field *fields, size_t n, int fd)
     socklen_t length = sizeof(info);
 
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
-        add_number(fields, &n, "TCPD_RTT_USEC", info.tcpi_rtt);
-        add_number(fields, &n, "TCPD_RETRANSMITS", info.tcpi_total_retrans);
+        log_field_set_number(&fields[n++], "TCPD_RTT_USEC", info.tcpi_rtt);
+        log_field_set_number(&fields[n++], "TCPD_RETRANSMITS", info.tcpi_total_retrans);
     }
     return n;
 }
@@ -144,13 +132,14 @@ static size_t add_program(struct log_field *fields, size_t n, const struct sessi
     bool killed = WIFSIGNALED(program->status);
     const char *name = killed ? sigabbrev_np(WTERMSIG(program->status)) : NULL;
 
-    add(fields, &n, "TCPD_EXIT_CODE", killed ? "killed" : "exited");
+    log_field_set(&fields[n++], "TCPD_EXIT_CODE", killed ? "killed" : "exited");
     if (killed)
-        add(fields, &n, "TCPD_EXIT_STATUS", name ? name : "unknown");
+        log_field_set(&fields[n++], "TCPD_EXIT_STATUS", name ? name : "unknown");
     else
-        add_number(fields, &n, "TCPD_EXIT_STATUS", (uint64_t)WEXITSTATUS(program->status));
-    add_number(fields, &n, "TCPD_CPU_USEC", program->cpu_usec);
-    add_number(fields, &n, "TCPD_MEMORY_KIB", program->memory_kib);
+        log_field_set_number(&fields[n++], "TCPD_EXIT_STATUS",
+                             (uint64_t)WEXITSTATUS(program->status));
+    log_field_set_number(&fields[n++], "TCPD_CPU_USEC", program->cpu_usec);
+    log_field_set_number(&fields[n++], "TCPD_MEMORY_KIB", program->memory_kib);
     return n;
 }
 
@@ -160,7 +149,7 @@ static void add_long(struct log_field *fields, size_t *n, const char *name, cons
     char *text = fields[*n].value;
     size_t size = sizeof(fields[0].value);
 
-    add(fields, n, name, value);
+    log_field_set(&fields[(*n)++], name, value);
     if (strlen(value) >= size)
         memcpy(text + size - sizeof("..."), "...", sizeof("..."));
 }
@@ -196,15 +185,15 @@ static size_t add_figures(struct log_field *fields, size_t n, const struct tcpd_
                           enum log_addresses addresses, uint64_t duration)
 {
     if (!session->is_run) {
-        add_number(fields, &n, "TCPD_BYTES_IN", session->bytes_in);
-        add_number(fields, &n, "TCPD_BYTES_OUT", session->bytes_out);
+        log_field_set_number(&fields[n++], "TCPD_BYTES_IN", session->bytes_in);
+        log_field_set_number(&fields[n++], "TCPD_BYTES_OUT", session->bytes_out);
     }
-    add_number(fields, &n, "TCPD_DURATION_USEC", duration);
-    add(fields, &n, "TCPD_RESULT", session_result_names[session->result]);
+    log_field_set_number(&fields[n++], "TCPD_DURATION_USEC", duration);
+    log_field_set(&fields[n++], "TCPD_RESULT", session_result_names[session->result]);
     if (is_slow(session))
-        add(fields, &n, "TCPD_SLOW", "yes");
+        log_field_set(&fields[n++], "TCPD_SLOW", "yes");
     if (session->stage && stage_wrong(session->stage))
-        add(fields, &n, "TCPD_REASON", stage_wrong(session->stage));
+        log_field_set(&fields[n++], "TCPD_REASON", stage_wrong(session->stage));
     n = add_tls(fields, n, session, addresses);
     if (session->program.ended)
         n = add_program(fields, n, &session->program);
@@ -362,7 +351,7 @@ void session_log_line(const struct tcpd_session *session, const struct service *
     if (log_has_fields() && session)
         n = session_log_ends(fields, session, config->log_addresses);
     else if (log_has_fields())
-        add(fields, &n, "TCPD_SERVICE", service->name);
+        log_field_set(&fields[n++], "TCPD_SERVICE", service->name);
     if (session && !session->is_run &&
         config->log_addresses != LOG_ADDRESSES_NONE) // which few readers show of fields
         used = (size_t)snprintf(text, sizeof(text), "%s: ",

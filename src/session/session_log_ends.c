@@ -55,12 +55,6 @@ const char *session_log_whom(const struct tcpd_session *session, enum log_addres
     return text;
 }
 
-static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
-{
-    fields[*n].name = name;
-    escape_copy(value, fields[(*n)++].value, sizeof(fields[0].value));
-}
-
 // The address without the port, and the port.
 static void add_end(struct log_field *fields, size_t *n, const char *const names[2],
                     const struct sockaddr *end, socklen_t length, enum log_addresses addresses)
@@ -72,11 +66,10 @@ static void add_end(struct log_field *fields, size_t *n, const char *const names
     port = is_unix ? NULL : strrchr(text, ':');
     if (port)
         *port = '\0';
-    add(fields, n, names[0], text);
+    log_field_set(&fields[(*n)++], names[0], text);
     if (addresses != LOG_ADDRESSES_FULL || is_unix)
         return;
-    fields[*n].name = names[1];
-    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%u", address_port(end));
+    log_field_set_number(&fields[(*n)++], names[1], address_port(end));
 }
 
 // What a header has said.
@@ -88,15 +81,15 @@ static void add_proxy(struct log_field *fields, size_t *n, const struct tcpd_ses
     struct proxy_bytes id = session->header->unique_id;
     char text[ADDRESS_TEXT_MAX], shown[sizeof(fields[0].value)];
 
-    add(fields, n, "TCPD_PROXY_KIND", proxy_kind_names[session->proxy_kind]);
+    log_field_set(&fields[(*n)++], "TCPD_PROXY_KIND", proxy_kind_names[session->proxy_kind]);
     add_end(fields, n, names, &session->sender.any, session->sender.length, addresses);
     if (destination->length > 0 && addresses == LOG_ADDRESSES_FULL)
-        add(fields, n, "TCPD_DESTINATION_ADDR",
-            address_format(&destination->any, destination->length, text, sizeof(text)));
+        log_field_set(&fields[(*n)++], "TCPD_DESTINATION_ADDR",
+                      address_format(&destination->any, destination->length, text, sizeof(text)));
     if (!id.data || id.length == 0)
         return;
     (void)escape_bytes(id.data, id.length, shown, sizeof(shown));
-    add(fields, n, "TCPD_UNIQUE_ID", shown);
+    log_field_set(&fields[(*n)++], "TCPD_UNIQUE_ID", shown);
 }
 
 size_t session_log_ends(struct log_field *fields, const struct tcpd_session *session,
@@ -108,12 +101,12 @@ size_t session_log_ends(struct log_field *fields, const struct tcpd_session *ses
     socklen_t length;
     size_t n = 0;
 
-    add(fields, &n, "TCPD_SERVICE", session->service->name);
+    log_field_set(&fields[n++], "TCPD_SERVICE", session->service->name);
     if (!session->is_run)
         add_end(fields, &n, names, &session->peer.any, session->peer_length, addresses);
     if (session_own_address(session, &local, &length) == 0)
-        add(fields, &n, "TCPD_LOCAL_ADDR",
-            address_format((const struct sockaddr *)&local, length, text, sizeof(text)));
+        log_field_set(&fields[n++], "TCPD_LOCAL_ADDR",
+                      address_format((const struct sockaddr *)&local, length, text, sizeof(text)));
     if (session->header)
         add_proxy(fields, &n, session, addresses);
     return n;

@@ -4,7 +4,6 @@
 
 #include "session/session_proxy.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>

@@ -10,12 +10,6 @@
 #include "session/session_log_private.h"
 #include "session/session_private.h"
 
-static void add(struct log_field *fields, size_t *n, const char *name, const char *value)
-{
-    fields[*n].name = name;
-    (void)snprintf(fields[(*n)++].value, sizeof(fields[0].value), "%s", value);
-}
-
 // The source as the log may show it.
 static const char *show_source(const struct access_verdict *verdict, enum log_addresses addresses,
                                char *text, size_t size)
@@ -70,16 +64,19 @@ static size_t add_verdict(struct log_field *fields, size_t n, const struct acces
     char text[SOURCE_TEXT_MAX], where[sizeof(fields[0].value)];
     struct place place;
 
-    add(fields, &n, "TCPD_REFUSED", refusal_names[verdict->refusal]);
+    log_field_set(&fields[n++], "TCPD_REFUSED", refusal_names[verdict->refusal]);
     if (verdict->refusal != REFUSAL_RULE && verdict->refusal != REFUSAL_SENDER &&
         addresses == LOG_ADDRESSES_FULL)
-        add(fields, &n, "TCPD_SOURCE", source_format(&verdict->source, text, sizeof(text)));
+        log_field_set(&fields[n++], "TCPD_SOURCE",
+                      source_format(&verdict->source, text, sizeof(text)));
     if (!verdict->rule)
         return n;
-    add(fields, &n, "TCPD_PREFIX", prefix_format(&verdict->rule->prefix, text, sizeof(text)));
+    log_field_set(&fields[n++], "TCPD_PREFIX",
+                  prefix_format(&verdict->rule->prefix, text, sizeof(text)));
     place = rule_place(verdict->list, verdict->rule);
     if (place.line > 0)
-        add(fields, &n, "TCPD_RULE", problems_place(place.file, place.line, where, sizeof(where)));
+        log_field_set(&fields[n++], "TCPD_RULE",
+                      problems_place(place.file, place.line, where, sizeof(where)));
     return n;
 }
 
@@ -104,8 +101,8 @@ void session_log_no_header(const struct tcpd_session *session, const struct conf
         return;
     if (log_has_fields()) {
         n = session_log_ends(fields, session, config->log_addresses);
-        add(fields, &n, "TCPD_REFUSED", refusal_names[REFUSAL_HEADER]);
-        add(fields, &n, "TCPD_REASON", wrong);
+        log_field_set(&fields[n++], "TCPD_REFUSED", refusal_names[REFUSAL_HEADER]);
+        log_field_set(&fields[n++], "TCPD_REASON", wrong);
     }
     session_log_write(&hint->quota,
                       log_keep(LOG_NOTICE, EVENT_SESSION_REFUSED, fields, n,

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "transport/http_host.h"
+
 #define BAD_REQUEST        400
 #define METHOD_NOT_ALLOWED 405
 #define CONTENT_TOO_LARGE  413
@@ -156,11 +158,14 @@ static int read_first_line(struct http_request *request, struct http_text line)
     return is_target(target) && split_target(request, target) ? HTTP_MORE : BAD_REQUEST;
 }
 
-// What fields may not say: a second Host, or that a body comes.
+// What fields may not say: a second Host, one that is none beside an absolute target, or that a
+// body comes. Without such a target whoever asks for the host judges it.
 static int judge_field(struct http_request *request, const struct http_field *field)
 {
+    struct http_place place;
+
     if (http_text_is_anycase(field->name, "Host")) {
-        if (request->has_host)
+        if (request->has_host || (request->host.data && !http_place_parse(field->value, &place)))
             return BAD_REQUEST;
         request->has_host = true;
         if (!request->host.data)

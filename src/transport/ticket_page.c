@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "transport/ticket_page.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -31,7 +31,8 @@ static uint64_t ask_wait(const struct tcpd_session *session, uint64_t idle_usec)
 }
 
 // Who meets a worker that has waited for a while, and is not the last one, has not waited: nobody
-// is asked. Sessions that follow each other at once count as the one before did.
+// is asked, but for a worker's first, as its start takes time after it is idle. Sessions that
+// follow each other at once count as the one before did.
 void accept_wait_count(struct accept_wait *wait, struct tcpd_session *session, bool has_idle,
                        struct histogram *counts)
 {
@@ -39,7 +40,7 @@ void accept_wait_count(struct accept_wait *wait, struct tcpd_session *session, b
 
     if (session->peer.any.sa_family == AF_UNIX || session_is_datagram(session) || session->is_run)
         return;
-    if (has_idle && idle_usec >= AT_ONCE_USEC) {
+    if (has_idle && idle_usec >= AT_ONCE_USEC && wait->asked_usec != 0) {
         session->wait_usec = 0;
     } else if (session->started_usec - wait->asked_usec >= ASK_AGAIN_USEC) {
         wait->asked_usec = session->started_usec;

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
+#include "base/address.h"
 #include "base/base.h"
 #include "board/node_page.h"
 #include "board/scoreboard.h"
@@ -83,7 +84,7 @@ static void divert_output(int text)
 // How the process is called: "tcpd: echo 127.0.0.1:7007 worker".
 static void set_title(struct self *self)
 {
-    char title[256];
+    char title[ADDRESS_TEXT_MAX + 128];
 
     (void)snprintf(title, sizeof(title), "tcpd: %s worker", self->setup->name);
     self->title = self->title_end = title_set(title);

@@ -4,6 +4,7 @@ those that Prometheus reads."""
 
 import collections
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import threading
 import pytest
 
 from harness import (BUILD, EX_OK, EX_UNAVAILABLE, EX_USAGE, PATIENCE, SANITIZED, configuration,
-                     proc_children, read_all, read_exactly, service, wait_for)
+                     proc_children, proc_state, read_all, read_exactly, service, wait_for)
 from programs import ACCEPTS, listener, write_python
 
 TCPDCTL = BUILD / "tcpdctl"
@@ -36,6 +37,15 @@ def ask(control, *options):
     done = subprocess.run([TCPDCTL, "-s", control, *options, "metrics"], capture_output=True,
                           text=True, timeout=PATIENCE)
     return done.returncode, done.stdout, done.stderr
+
+
+def waited_usec(control, sock):
+    """How long that client has waited to be accepted."""
+    done = subprocess.run([TCPDCTL, "-s", control, "--json", "--waiting", "sessions"],
+                          capture_output=True, text=True, timeout=PATIENCE, check=True)
+    name = "%s:%u" % sock.getsockname()
+    return max([row.get("waiting_usec", 0) for row in json.loads(done.stdout)["waiting"]
+                if row["peer"] == name], default=0)
 
 
 class Metrics(dict):
@@ -164,6 +174,36 @@ def test_workers_that_become_free_at_once(tcpd, control):
         found = settled(control, 10)
         assert found.count("accept_wait") == 10
         assert found.of("accept_wait_seconds_bucket", label="0.2") == 4
+
+
+@pytest.mark.parametrize("before", ["a refused client", "its start"])
+def test_workers_that_have_idle_ones_beside_them(tcpd, control, before):
+    """A client has waited, though the worker that meets it is one of two idle ones: that has
+    refused somebody just now, or this is its first session."""
+    refuses = before == "a refused client"
+    pair = {"min_workers": 2, "max_workers": 2, "spare_workers": 0, "deny": "127.0.0.2"}
+    with tcpd(configuration(service("echo", **pair), control=f"unix:{control}")) as daemon:
+        workers = daemon.wait_workers(2)
+        if refuses:
+            with daemon.connect("echo") as one, daemon.connect("echo") as other:
+                for sock in one, other:  # each of the workers has one
+                    sock.sendall(b"x")
+                    assert read_exactly(sock, 1) == b"x"
+            settled(control, 2)
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+            wait_for(lambda: proc_state(worker) == "T", what="a frozen worker")
+        with contextlib.ExitStack() as stack:
+            if refuses:
+                stack.enter_context(daemon.connect("echo", source=("127.0.0.2", 0)))
+            sock = stack.enter_context(daemon.connect("echo"))
+            wait_for(lambda: waited_usec(control, sock) > 500000, what="half a second")
+            os.kill(workers[0], signal.SIGCONT)
+            sock.sendall(b"y")
+            assert read_exactly(sock, 1) == b"y"
+        os.kill(workers[1], signal.SIGCONT)
+        found = settled(control, 2 * refuses + 1)
+        assert found.of("accept_wait_seconds_sum") > 0.5
 
 
 class Watcher:

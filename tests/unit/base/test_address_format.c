@@ -83,6 +83,9 @@ static const struct {
      "\0"
      "0a1b2",
      6, "unix:@0a1b2"},
+    {"abstract with a NUL", "\0a\0b", 4, "unix:@a\\x00b"},
+    {"abstract, ending in a NUL", "\0a\0", 3, "unix:@a\\x00"},
+    {"a path like an abstract name", "@a", 2, "unix:\\x40a"},
     {"abstract, empty", "\0", 1, "unix:@"},
     {"unprintable", "/a\x01\x1b[31m\n\x7f", 11, "unix:/a\\x01\\x1b[31m\\x0a\\x7f"},
     {"above ASCII", "/\xc3\xa9\xff", 4, "unix:/\xc3\xa9\\xff"},

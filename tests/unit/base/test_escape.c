@@ -269,6 +269,12 @@ static void test_copy(void **state)
         {"cut before one", "caf\xc3\xa9", 4, "caf"},
         {"an escape stays", "a\\xff", 6, "a\\xff"},
         {"nothing but the end", "\xc3\xa9", 1, ""},
+        {"cut before an escape", "a\\xff", 2, "a"},
+        {"cut behind its backslash", "a\\xff", 3, "a"},
+        {"cut behind its x", "a\\xff", 4, "a"},
+        {"cut within its digits", "a\\xff", 5, "a"},
+        {"cut behind it", "a\\xffb", 6, "a\\xff"},
+        {"nothing but an escape", "\\xff", 3, ""},
     };
 
     (void)state;

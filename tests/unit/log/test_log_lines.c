@@ -115,6 +115,33 @@ static void test_text(void **state)
     log_target.levels = false;
 }
 
+// What is too long is cut, in a field and in a message, neither within a character nor within an
+// escape.
+static void test_cut(void **state)
+{
+    static const char *const ends[] = {"\xc3\xa9", "\\xff"};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(ends); i++)
+        for (size_t room = 1; room < strlen(ends[i]); room++) {
+            struct log_field field;
+            char value[256] = "", message[2048] = "", text[2048], want[2048];
+
+            memset(value, 'x', sizeof(field.value) - 1 - room);
+            strcat(value, ends[i]);
+            log_field_set(&field, "TCPD_X", value);
+            check_number(ends[i], strlen(field.value), sizeof(field.value) - 1 - room);
+
+            memset(message, 'x', LOG_TEXT_MAX - 1 - room);
+            (void)sprintf(want, "tcpd: %s\n", message);
+            strcat(message, ends[i]);
+            check_true(ends[i], log_keep(LOG_INFO, EVENT_NONE, NULL, 0, "%s%s", message, "more"));
+            check_number(ends[i], log_write_kept(false), 0);
+            (void)read_text(text, sizeof(text));
+            check_text(ends[i], text, want);
+        }
+}
+
 // As many lines as there are, each of its own number.
 static void make_many(char *bytes, unsigned n, unsigned length)
 {
@@ -182,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entry),
+        cmocka_unit_test_setup_teardown(test_cut, open_pipe, close_pipe),
         cmocka_unit_test_setup_teardown(test_text, open_pipe, close_pipe),
         cmocka_unit_test_setup_teardown(test_stalled, open_pipe, close_pipe),
     };

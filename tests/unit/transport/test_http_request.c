@@ -267,6 +267,31 @@ static void test_absolute_targets(void **state)
     }
 }
 
+// RFC 9112, 3.2: who sends one that is malformed is refused, whatever the target says.
+static void test_host_beside_absolute_target(void **state)
+{
+    static const struct {
+        const char *host;
+        int status;
+    } hosts[] = {{"other", HTTP_WHOLE},
+                 {"[::1]:80", HTTP_WHOLE},
+                 {"", 400},
+                 {"a b", 400},
+                 {"a:b", 400},
+                 {"[::1", 400},
+                 {"a/b", 400},
+                 {"a@b", 400}};
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(hosts); i++) {
+        struct http_request request = {.is_page = true};
+        char text[256];
+        int n = sprintf(text, "GET http://h/ HTTP/1.1\r\nHost: %s\r\n\r\n", hosts[i].host);
+
+        check_number(hosts[i].host, http_request_read(&request, text, (size_t)n), hosts[i].status);
+    }
+}
+
 // WB: nothing but a status comes of a request with a byte too few, too many or wrong; and when it
 // still is one, its path, its Host and its fields are within it.
 static void check_mutant(const char *text, size_t length)
@@ -321,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_absolute_targets),
+        cmocka_unit_test(test_host_beside_absolute_target),
         cmocka_unit_test(test_mutants),
     };
 
