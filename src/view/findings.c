@@ -146,14 +146,13 @@ static bool check_program(const struct pool *pool, struct finding *ret)
     char age[FIGURE_MAX], who[48];
 
     ret->code = "not_accepted";
-    if (strncmp(pool->listener, "unix", 4) == 0) // of which the kernel does not say how many
+    if (pool->queue == 1) // of unix sockets the kernel does not say how many
         put(who, "somebody waits");
     else
-        put(who, "%" PRIu64 " client%s wait%s", pool->queue, PLURAL(pool->queue),
-            pool->queue == 1 ? "s" : "");
+        put(who, "%" PRIu64 " clients wait", pool->queue);
     put(ret->text,
-        "%s, and the queue has not been empty for %s: the program does not accept them, or not "
-        "fast enough",
+        "%s, and the queue has not been empty for %s: the program does not accept them, or "
+        "not fast enough",
         who, figure_age(pool->unaccepted_usec, age, sizeof(age)));
     put(ret->advice, "see what the program does; more copies: tcpdctl resize %s min=%" PRIu64,
         pool->service, pool->min + 1);
