@@ -35,6 +35,7 @@ def comm(pid):
 
 
 # The leak sanitizer starts a process at the end, which limits forbid that an attack has set.
+RELOADED_WITHIN = 12  # a reload is over when the new workers serve, or after 10 s
 NO_LEAKS = {"LSAN_OPTIONS": "detect_leaks=0"}
 
 
@@ -110,9 +111,10 @@ class World(Tcpd):
         since, logged = len(self.notifications.items), len(self.log.items)
         self.signal(signal.SIGHUP)
         try:
-            self.wait_notify(lambda m: m.get("RELOADING") == "1", 5, since=since)
-            self.wait_notify(lambda m: m.get("READY") == "1", 5, since=since)
-            end = self.log.find(re.compile(rf"reloaded|{Text.reload_failed}").search, 5, "its end", logged)
+            self.wait_notify(lambda m: m.get("RELOADING") == "1", RELOADED_WITHIN, since=since)
+            self.wait_notify(lambda m: m.get("READY") == "1", RELOADED_WITHIN, since=since)
+            end = self.log.find(re.compile(rf"reloaded|{Text.reload_failed}").search,
+                                RELOADED_WITHIN, "its end", logged)
         except Timeout:
             return False
         return not re.search(Text.reload_failed, end)

@@ -147,7 +147,7 @@ def test_no_place_is_left(tcpd, control):
         for words in ["status"], ["events"], ["-b", "-n", "1", "top"], ["metrics"]:
             code, out, err = tcpdctl(control, *words, prefix=NOBODY)
             assert (code, out) == (EX_UNAVAILABLE, "") and err.count("\n") == 1
-            assert "too many others are there (half of the places are kept for root)" in err
+            assert "too many others are connected (half of the places are kept for root)" in err
         assert tcpdctl(control, "status")[0] == EX_OK
         holder.kill()
         wait_for(lambda: tcpdctl(control, "status", prefix=NOBODY)[0] == EX_OK, what="a place")

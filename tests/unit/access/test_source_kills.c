@@ -19,8 +19,8 @@ static void stored(int step);
 #define RANDOM_KILLS 200
 #define KILLS_A_STEP 10
 #else
-#define RANDOM_KILLS 2000
-#define KILLS_A_STEP 100
+#define RANDOM_KILLS 1000
+#define KILLS_A_STEP 50
 #endif
 #define PATIENCE (30 * USEC_PER_SEC)
 
