@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 #include "ctl/top_grid.h"
 #include "view/figures.h"
 
@@ -136,9 +137,9 @@ static void fill(char *cell, const struct source *source, const struct rates *ra
     const struct counters_pool *pool = rates->pool;
 
     if (source->kind == SERVICE)
-        (void)snprintf(cell, TOP_CELL, "%s", pool ? pool->service : "total");
+        escape_copy(pool ? pool->service : "total", cell, TOP_CELL);
     else if (source->kind == LISTENER)
-        (void)snprintf(cell, TOP_CELL, "%s", pool ? pool->listener : "");
+        escape_copy(pool ? pool->listener : "", cell, TOP_CELL);
     else if (source->kind == NUMBER)
         put_number(cell, *(const uint64_t *)place);
     else if (source->kind == RATE)

@@ -99,6 +99,7 @@ static bool grow(struct master *master, struct pool *pool, uint64_t now)
 static void say_full(struct pool *pool, uint64_t now)
 {
     struct log_field fields[POOL_FIELDS];
+    char queue[48] = "somebody waits"; // of a unix socket the kernel does not say how many
     unsigned queued;
 
     if (!pool_is_exhausted(pool))
@@ -109,12 +110,13 @@ static void say_full(struct pool *pool, uint64_t now)
     if (pool->full_said_usec != 0 && now - pool->full_said_usec < SAY_FULL_USEC)
         return;
     pool->full_said_usec = now;
+    if (queued > 1)
+        (void)snprintf(queue, sizeof(queue), "%u clients wait", queued);
     pool_fields(pool, fields);
     log_record(LOG_WARNING, EVENT_POOL_FULL, fields, POOL_FIELDS,
-               "%s: the pool is at its maximum, max_workers = %u, and has %u draining worker%s; "
-               "%u connection%s in the queue",
+               "%s: the pool is at its maximum, max_workers = %u, and has %u draining worker%s; %s",
                pool->name, pool_bounds(pool).max, pool->n_draining, PLURAL(pool->n_draining),
-               queued, PLURAL(queued));
+               queue);
 }
 
 static void say_dropped(struct pool *pool, uint64_t now)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/escape.h"
 
 bool line_batch_add(struct line_batch *batch, const struct session_line *line, int priority)
 {
@@ -29,12 +30,14 @@ bool line_batch_add(struct line_batch *batch, const struct session_line *line, i
 void line_batch_record(const struct line_batch *batch, struct line_record *ret)
 {
     const char *listener = strchr(batch->name, ' ');
+    char name[sizeof(ret->head) - sizeof(": 4294967295 sessions") + 1];
 
     ret->lines = (struct log_lines){ret->head, batch->name, batch->bytes, batch->used, batch->n};
     ret->n_fields = 0;
     if (!log_has_fields())
         return;
-    (void)snprintf(ret->head, sizeof(ret->head), "%s: %u session%s", batch->name, batch->n,
+    escape_copy(batch->name, name, sizeof(name));
+    (void)snprintf(ret->head, sizeof(ret->head), "%s: %u session%s", name, batch->n,
                    PLURAL(batch->n));
     log_field_set(&ret->fields[ret->n_fields++], "TCPD_SERVICE", batch->service);
     log_field_set(&ret->fields[ret->n_fields++], "TCPD_LISTENER", listener ? listener + 1 : "");

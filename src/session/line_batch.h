@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 
-#include "base/address.h"
 #include "board/recent.h"
 #include "log/log.h"
 #include "view/session_line.h"
@@ -26,7 +25,7 @@ struct line_record {
     struct log_lines lines;
     struct log_field fields[5];
     size_t n_fields; // 0 where the log has none
-    char head[ADDRESS_TEXT_MAX + 128];
+    char head[256];
 };
 
 // False: there is no room for it, and nothing has changed.

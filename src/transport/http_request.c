@@ -11,8 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "transport/http_host.h"
-
 #define BAD_REQUEST        400
 #define METHOD_NOT_ALLOWED 405
 #define CONTENT_TOO_LARGE  413
@@ -158,14 +156,21 @@ static int read_first_line(struct http_request *request, struct http_text line)
     return is_target(target) && split_target(request, target) ? HTTP_MORE : BAD_REQUEST;
 }
 
+// RFC 3986, 3.2.2: what a host and a port may consist of.
+static bool may_be_host(struct http_text text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (!isalnum((unsigned char)text.data[i]) && !strchr("-._~%!$&'()*+,;=:[]", text.data[i]))
+            return false;
+    return true;
+}
+
 // What fields may not say: a second Host, one that is none beside an absolute target, or that a
 // body comes. Without such a target whoever asks for the host judges it.
 static int judge_field(struct http_request *request, const struct http_field *field)
 {
-    struct http_place place;
-
     if (http_text_is_anycase(field->name, "Host")) {
-        if (request->has_host || (request->host.data && !http_place_parse(field->value, &place)))
+        if (request->has_host || (request->host.data && !may_be_host(field->value)))
             return BAD_REQUEST;
         request->has_host = true;
         if (!request->host.data)

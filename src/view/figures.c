@@ -65,3 +65,12 @@ const char *figure_latency(uint64_t usec, char *text, size_t size)
         format_tenths(usec / (USEC_PER_SEC / 10), "s", text, size);
     return text;
 }
+
+const char *figure_queue(uint64_t n, char *text, size_t size)
+{
+    if (n == 1)
+        (void)snprintf(text, size, "somebody waits");
+    else
+        (void)snprintf(text, size, "%" PRIu64 " clients wait", n);
+    return text;
+}

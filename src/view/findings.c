@@ -122,9 +122,11 @@ static int check_daemon(struct findings *findings, const struct daemon *daemon)
 
 static bool check_full(const struct pool *pool, struct finding *ret)
 {
+    char who[FIGURE_MAX];
+
     ret->code = "at_maximum";
-    put(ret->text, "all %" PRIu64 " workers are busy, and %" PRIu64 " client%s wait%s", pool->max,
-        pool->queue, PLURAL(pool->queue), pool->queue == 1 ? "s" : "");
+    put(ret->text, "all %" PRIu64 " workers are busy, and %s", pool->max,
+        figure_queue(pool->queue, who, sizeof(who)));
     put(ret->advice, "tcpdctl resize %s max=%" PRIu64 ", then max_workers in tcpd.conf",
         pool->service, 2 * pool->max);
     return pool->full;
@@ -143,17 +145,14 @@ static bool check_queue(const struct pool *pool, struct finding *ret)
 
 static bool check_program(const struct pool *pool, struct finding *ret)
 {
-    char age[FIGURE_MAX], who[48];
+    char age[FIGURE_MAX], who[FIGURE_MAX];
 
     ret->code = "not_accepted";
-    if (pool->queue == 1) // of unix sockets the kernel does not say how many
-        put(who, "somebody waits");
-    else
-        put(who, "%" PRIu64 " clients wait", pool->queue);
     put(ret->text,
         "%s, and the queue has not been empty for %s: the program does not accept them, or "
         "not fast enough",
-        who, figure_age(pool->unaccepted_usec, age, sizeof(age)));
+        figure_queue(pool->queue, who, sizeof(who)),
+        figure_age(pool->unaccepted_usec, age, sizeof(age)));
     put(ret->advice, "see what the program does; more copies: tcpdctl resize %s min=%" PRIu64,
         pool->service, pool->min + 1);
     return pool->unaccepted_usec >= UNACCEPTED_USEC && pool->queue > 0;
@@ -181,12 +180,11 @@ static bool check_throttle(const struct pool *pool, struct finding *ret)
 
 static bool check_pause(const struct pool *pool, struct finding *ret)
 {
-    char age[FIGURE_MAX];
+    char age[FIGURE_MAX], who[FIGURE_MAX];
 
     ret->code = "paused";
-    put(ret->text, "paused for %s; %" PRIu64 " client%s wait%s",
-        figure_age(pool->paused_usec, age, sizeof(age)), pool->queue, PLURAL(pool->queue),
-        pool->queue == 1 ? "s" : "");
+    put(ret->text, "paused for %s; %s", figure_age(pool->paused_usec, age, sizeof(age)),
+        figure_queue(pool->queue, who, sizeof(who)));
     put(ret->advice, "tcpdctl resume %s", pool->service);
     return pool->paused;
 }

@@ -48,11 +48,11 @@ def test_full(tcpd, control):
         with begun(daemon), begun(daemon), daemon.connect("echo") as late:
             late.sendall(b"x")
             wait_for(lambda: codes(control) == ["at_maximum", "silent_clients"])
-            wait_for(lambda: "1 client waits" in findings(control)[0]["text"])
+            wait_for(lambda: "somebody waits" in findings(control)[0]["text"])
             code, out, _ = tcpdctl(control, "explain")
             name = f"echo 127.0.0.1:{daemon.ports['echo']}: "
             assert (code, out) == (FOUND, (
-                f"{name}all 2 workers are busy, and 1 client waits\n"
+                f"{name}all 2 workers are busy, and somebody waits\n"
                 "  -> tcpdctl resize echo max=4, then max_workers in tcpd.conf\n"
                 f"{name}2 of 2 sessions wait for their clients to speak\n"
                 "  -> first_byte_timeout and idle_timeout in tcpd.conf bound that\n"))

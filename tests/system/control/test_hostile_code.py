@@ -34,8 +34,9 @@ def comm(pid):
     return ""
 
 
-# The leak sanitizer starts a process at the end, which limits forbid that an attack has set.
 RELOADED_WITHIN = 12  # a reload is over when the new workers serve, or after 10 s
+
+# The leak sanitizer starts a process at the end, which limits forbid that an attack has set.
 NO_LEAKS = {"LSAN_OPTIONS": "detect_leaks=0"}
 
 

@@ -122,6 +122,7 @@ def test_json(tcpd, control):
         assert [pool["service"] for pool in answer["pools"]] == ["echo", "status"]
 
 
+PATIENT = 2  # seconds, of a worker that asks the master
 POLLS = (271, 7, 73)  # x86-64: ppoll and poll; aarch64: ppoll
 
 
@@ -138,17 +139,23 @@ def is_readable(sock):
 def test_drained_while_it_asks(tcpd, control, path):
     """A signal does not end the worker's wait for the master."""
     with tcpd(serving(control, service("echo"), **ONE)) as daemon:
-        worker, = daemon.workers("status")
-        with daemon.connect("status") as sock:
-            daemon.signal(signal.SIGSTOP)
-            wait_for(lambda: proc_state(daemon.pid) == "T", what="a frozen master")
-            sock.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-            wait_for(lambda: system_call(worker) in POLLS, what="a worker that waits for it")
-            os.kill(worker, signal.SIGTERM)
-            wait_for(lambda: is_pending(worker, signal.SIGTERM) or is_readable(sock),
-                     what="the signal to wait, too")
-            daemon.signal(signal.SIGCONT)
-            assert Answer(read_all(sock)).status == 200
+        while True:
+            worker, = daemon.wait_workers(1, name="status")
+            with daemon.connect("status") as sock:
+                daemon.signal(signal.SIGSTOP)
+                wait_for(lambda: proc_state(daemon.pid) == "T", what="a frozen master")
+                sock.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                asked = time.monotonic()
+                wait_for(lambda: system_call(worker) in POLLS, what="a worker that waits for it")
+                os.kill(worker, signal.SIGTERM)
+                wait_for(lambda: is_pending(worker, signal.SIGTERM) or is_readable(sock),
+                         what="the signal to wait, too")
+                was_early = is_readable(sock)
+                daemon.signal(signal.SIGCONT)
+                status = Answer(read_all(sock)).status
+            if status == 200 or was_early or time.monotonic() - asked < PATIENT:
+                break  # else the machine was too slow, and proves nothing
+        assert status == 200
 
 
 def test_health(tcpd, control):

@@ -164,6 +164,28 @@ static const struct {
      "1970-01-01T00:00:00.000000Z unix: unknown 0.000000s 0B in 0B out wait 0.000s 0.9"},
 };
 
+// The name of a listener is cut, so that a full record is still one that journald shows whole.
+static void test_long_name(void **state)
+{
+    static char name[72 + ADDRESS_TEXT_MAX] = "echo unix:/";
+    struct line_batch batch = {.name = name, .service = "echo", .used = LOG_LINES_MAX, .n = 32};
+    struct line_record record;
+
+    (void)state;
+    while (strlen(name) + 4 < sizeof(name))
+        strcat(name, "\\xff");
+    log_target.is_journal = true;
+    line_batch_record(&batch, &record);
+    log_target.is_journal = false;
+    check_true("all of it", strlen(record.lines.head) + 1 + record.lines.size <= 4000);
+    check_text("its end", strstr(record.lines.head, ": "), ": 32 sessions");
+    check_number(
+        "whole escapes",
+        (strstr(record.lines.head, ": ") - record.lines.head - (ptrdiff_t)strlen("echo unix:/")) %
+            4,
+        0);
+}
+
 static void test_records(void **state)
 {
     (void)state;
@@ -222,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_make),
     };

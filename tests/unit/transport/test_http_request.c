@@ -275,12 +275,14 @@ static void test_host_beside_absolute_target(void **state)
         int status;
     } hosts[] = {{"other", HTTP_WHOLE},
                  {"[::1]:80", HTTP_WHOLE},
-                 {"", 400},
+                 {"", HTTP_WHOLE},
+                 {"h:", HTTP_WHOLE},
+                 {"a~b:080", HTTP_WHOLE},
                  {"a b", 400},
-                 {"a:b", 400},
-                 {"[::1", 400},
                  {"a/b", 400},
-                 {"a@b", 400}};
+                 {"a@b", 400},
+                 {"a\\b", 400},
+                 {"\"h\"", 400}};
 
     (void)state;
     for (size_t i = 0; i < ELEMENTS(hosts); i++) {

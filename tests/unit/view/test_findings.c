@@ -56,7 +56,7 @@ static const struct {
     {"full",
      {.full = 1, .queue = 1},
      "at_maximum",
-     "all 8 workers are busy, and 1 client waits",
+     "all 8 workers are busy, and somebody waits",
      "tcpdctl resize echo max=16, then max_workers in tcpd.conf"},
     {"a full queue",
      {.queue = 128},
