@@ -157,7 +157,8 @@ def flood(sock):
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     yield
-    thread.join(PATIENCE)
+    # On a slow machine it may seem to have paused, before it is cut: then it is heard for 30 s more.
+    thread.join(2 * PATIENCE)
     assert not thread.is_alive()
 
 
