@@ -401,7 +401,8 @@ class Tcpd:
                 stack.callback(os.close, number)
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env=environment, preexec_fn=prepare, pass_fds=pass_fds)
+                env=environment, pass_fds=pass_fds,  # without a function it need not copy itself
+                preexec_fn=prepare if sockets or closed_fds or preexec else None)
         self.pid = self.process.pid
         Tcpd.alive.append(self)
         self.out = Listed()

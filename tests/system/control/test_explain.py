@@ -58,11 +58,19 @@ def test_json():
 @pytest.mark.parametrize("args, want", [
     (["localhost"], '"localhost" is no address'), (["192.0.2.7/32"], '"192.0.2.7/32" is no address'),
     ([""], '"" is no address'), (["--through", "x", "::1"], '"x" is no address'),
-    (["::1", "echo", "x"], "explain [ADDRESS [SERVICE]]")], ids=str)
+    (["a\n\x1b[1mü"], '"a\\x0a\\x1b[1mü" is no address'), (["ü" * 99], f'"{"ü" * 31}" is no address'),
+    (["--through", "\n", "::1"], '"\\x0a" is no address'),
+    (["::1", "echo", "x"], "explain [ADDRESS [SERVICE]]")], ids=ascii)
 def test_wrong_usage(args, want):
     with Control(CONF) as control:
         code, out, err = control.run("explain", *args)
-        assert code == EX_USAGE and out == "" and want in err
+        assert code == EX_USAGE and out == "" and want in err and err.count("\n") <= 2
+
+
+def test_no_service():
+    with Control(CONF) as control:
+        assert control.run("explain", "::1", "a\n\x1b[1m") == (
+            1, "", 'tcpdctl: there is no service "a\\x0a\\x1b[1m"\n')
 
 
 @OTHERS

@@ -65,6 +65,22 @@ def test_full(tcpd, control):
             wait_for(lambda: codes(control) == ["at_maximum", "slow_readers"])
 
 
+def test_full_unix(tcpd, control, tmp_path):
+    """Of a unix socket's queue the kernel says only that somebody is in it."""
+    conf = configuration(service("echo", listen=f"unix:{tmp_path}/echo", **TWO),
+                         control=f"unix:{control}")
+    with tcpd(conf) as daemon, contextlib.ExitStack() as stack:
+        for _ in range(2):
+            sock = stack.enter_context(daemon.connect("echo"))
+            sock.sendall(b"x")
+            assert read_exactly(sock, 1) == b"x"
+        for _ in range(3):
+            stack.enter_context(daemon.connect("echo"))
+        daemon.wait_log("the pool is at its maximum, .*; somebody waits$")
+        wait_for(lambda: "at_maximum" in codes(control))
+        assert findings(control)[0]["text"] == "all 2 workers are busy, and somebody waits"
+
+
 @pytest.mark.parametrize("kind", ["TCP", "unix"])
 def test_a_program_that_does_not_accept(tcpd, control, tmp_path, kind):
     """It has its clients wait: that is found after 5 seconds, even when they have left again, as the

@@ -19,7 +19,7 @@ from harness import (BUILD, EX_OK, PATIENCE, Tcpd, Text, Timeout, can_become_oth
                      proc_state, process_tree, service, wait_for)
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-OWN_PROCESSES = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+OWN_PROCESSES = ["setsid", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
                  '"$@"; exit $?', "sh"]
 
 
@@ -56,7 +56,7 @@ class World(Tcpd):
                     **self.options(kind)),
             control=f"unix:{control}", stop_timeout=stop_timeout)
         super().__init__(conf, prefix=OWN_PROCESSES + (NOBODY if user == "user" else []),
-                         preexec=os.setsid, env=NO_LEAKS)
+                         env=NO_LEAKS)
         self.wait_ready()
         self.pid = process_tree(self.process.pid)[2]
         self.before = len(self.log.items)

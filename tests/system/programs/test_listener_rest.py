@@ -88,9 +88,11 @@ def test_nobody_comes(tcpd, mark, idle, tmp_path, listen):
 
 
 def test_as_many_as_are_called_for(tcpd, mark, tmp_path):
-    """Clients that are there together are served together; the others rest on."""
+    """Clients that are there together are served together; the others rest on. One more is started
+    each second that somebody waits in the queue, as on a slow machine, and rests again."""
     script = write_python(tmp_path / "held", """\
-        import select, socket
+        import os, select, socket
+        os.write(2, b"up\\n")
         listener = socket.socket(fileno=3)
         if select.select([listener], [], [], 0.3)[0]:
             client = listener.accept()[0]
@@ -100,10 +102,12 @@ def test_as_many_as_are_called_for(tcpd, mark, tmp_path):
     with tcpd(configuration(listener(script, mark, min_workers=4))) as daemon, \
             contextlib.ExitStack() as stack:
         wait_rest(daemon, mark, 4)
+        began = time.monotonic()
         for number in (1, 2, 3, 4):
             sock = stack.enter_context(daemon.connect("program"))
             assert read_exactly(sock, 6) == b"served"
-            assert len(daemon.workers()) == number
+            daemon.wait_workers(number)
+        assert len(daemon.log_matches("^up$")) <= 8 + (time.monotonic() - began)
 
 
 def test_more_and_fewer(tcpd, mark, idle):

@@ -149,7 +149,8 @@ def test_life_has_message_ids(journal):
 
 
 def test_troubles_of_a_pool_name_it(journal):
-    """A full pool and a throttled one have the fields by which `journalctl` finds them."""
+    """A full pool and a throttled one have the fields by which `journalctl` finds them; so has one
+    that a start does not wait for."""
     conf = configuration(service("echo", min_workers=1, max_workers=1, spare_workers=0))
     daemon = journal.daemon(conf)
     port = daemon.ports["echo"]
@@ -163,10 +164,19 @@ def test_troubles_of_a_pool_name_it(journal):
     with daemon.connect("echo"), daemon.connect("echo"):
         full = journal.wait(MESSAGE="at its maximum")
     wait_for(kill, what="throttle")
-    for record in (full, journal.wait(MESSAGE="died early")):
+    early = journal.wait(MESSAGE="died early")
+    for record in (full, early):
         assert re.fullmatch("[0-9a-f]{32}", record["MESSAGE_ID"])
         assert record["TCPD_SERVICE"] == "echo"
         assert record["TCPD_LISTENER"] == f"127.0.0.1:{port}"
+    assert daemon.stop() == 0
+    journal.daemon(configuration(
+        service("echo"), service("brief", "program", program=["/bin/false"], program_mode="listener",
+                                 min_workers=40)))
+    given_up = journal.wait(MESSAGE="workers die at once, [0-9]+ of 40 are ready")
+    assert given_up["MESSAGE_ID"] == early["MESSAGE_ID"]
+    assert given_up["TCPD_SERVICE"] == "brief"
+    assert given_up["TCPD_LISTENER"].startswith("127.0.0.1:")
 
 
 def test_session_records(journal):
