@@ -13,6 +13,7 @@ import fcntl
 import functools
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -121,6 +122,20 @@ def proc_stat(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def wait_process(process, deadline):
+    """Popen.wait() with a deadline, which pauses for up to 50 ms between its looks, without them."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.poll() is None:
+            fd = os.pidfd_open(process.pid)
+            try:
+                ended = select.poll()
+                ended.register(fd, select.POLLIN)
+                ended.poll(deadline * 1000)
+            finally:
+                os.close(fd)
+    return process.wait(0)
 
 
 def system_call(pid):
@@ -436,24 +451,20 @@ class Tcpd:
 
     def wait_ready(self, deadline=PATIENCE):
         """Waits for READY=1; a daemon that exits instead is an error at once."""
-        def ready():
-            if any(message.get("READY") == "1" for message in self.notifications.items):
-                return True
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            with contextlib.suppress(Timeout):
+                self.notifications.find(lambda m: m.get("READY") == "1", 0.05, "READY=1")
+                return self
             if self.process.poll() is not None:
                 raise AssertionError(f"exit status {self.process.returncode} before READY=1; "
                                      f"log:\n{self.log_text()}")
-            return False
-
-        try:
-            wait_for(ready, deadline, "READY=1")
-        except Timeout as late:
-            raise Timeout(f"{late}; log:\n{self.log_text()}") from None
-        return self
+        raise Timeout(f"READY=1 did not come within {deadline} s; log:\n{self.log_text()}")
 
     def wait_exit(self, deadline=PATIENCE):
         """Waits for the end; the exit status, or minus the signal."""
         try:
-            self.process.wait(deadline)
+            wait_process(self.process, deadline)
         except subprocess.TimeoutExpired:
             raise Timeout(f"tcpd did not exit within {deadline} s; processes "
                           f"{[(p, proc_state(p), proc_title(p)) for p in process_tree(self.pid)]};"
@@ -496,7 +507,7 @@ class Tcpd:
         if Tcpd.leftovers and self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(GRACE)
+                wait_process(self.process, GRACE)
         self.known.update(process_tree(self.pid))
         if self.process.poll() is None:
             self.process.kill()
