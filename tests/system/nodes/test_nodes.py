@@ -297,7 +297,8 @@ def test_n10_hammered():
                 assert seen == ("UP", "L7OK"), row
                 took.append(int(row["agent_duration"]))
                 time.sleep(0.2)
-            assert sorted(took)[len(took) * 9 // 10] < 100, took
+            share = of(0.9, 0.5)  # few checks are looked at in the short form
+            assert sorted(took)[int(len(took) * share)] < 100, took
         finally:
             stop.set()
             for thread in threads:

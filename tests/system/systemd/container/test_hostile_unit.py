@@ -3,6 +3,7 @@
 as it is shipped: what the sandbox adds, and that neither the master nor another service is hurt."""
 
 import contextlib
+import os
 import re
 import shutil
 import sys
@@ -121,5 +122,7 @@ def machine(shared_tcpd_machine):
 def test_attack(machine, row):
     """Neither the master nor another service is hurt, and its own goes on; or what tcpd.service(8)
     says."""
+    if os.environ.get("CI") == "1" and (hostile.ROWS.index(row) + (machine.release == "trixie")) % 2:
+        pytest.skip("with CI=1 each attack is in one release of the two")
     found, answers = hostile.attack(World(machine), row)
     assert found == row.expected("module", "unit"), f"found: {sorted(found)}; steps: {answers}"
