@@ -452,15 +452,19 @@ class Tcpd:
 
     def wait_ready(self, deadline=PATIENCE):
         """Waits for READY=1; a daemon that exits instead is an error at once."""
-        end = time.monotonic() + deadline
-        while time.monotonic() < end:
-            with contextlib.suppress(Timeout):
-                self.notifications.find(lambda m: m.get("READY") == "1", 0.05, "READY=1")
-                return self
+        def ready():
+            if any(message.get("READY") == "1" for message in self.notifications.items):
+                return True
             if self.process.poll() is not None:
                 raise AssertionError(f"exit status {self.process.returncode} before READY=1; "
                                      f"log:\n{self.log_text()}")
-        raise Timeout(f"READY=1 did not come within {deadline} s; log:\n{self.log_text()}")
+            return False
+
+        try:
+            wait_for(ready, deadline, "READY=1")
+        except Timeout as late:
+            raise Timeout(f"{late}; log:\n{self.log_text()}") from None
+        return self
 
     def wait_exit(self, deadline=PATIENCE):
         """Waits for the end; the exit status, or minus the signal."""

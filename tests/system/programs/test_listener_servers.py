@@ -204,12 +204,13 @@ class Requests:
     def kill(self, pid):
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: proc_state(pid) in (None, "Z"))
+        wait_for(lambda: proc_state(pid) is None)  # a zombie may have threads that still accept
         self.kills.append((began, time.monotonic()))
 
     def lost(self):
-        """Those that no killed copy had."""
-        return [(round(ended - began, 3), why) for began, ended, why in self.failed
+        """Those that no killed copy had: how long they took, and how long after the first kill."""
+        return [(round(ended - began, 3), round(began - (self.kills or [(0, 0)])[0][0], 3), why)
+                for began, ended, why in self.failed
                 if not any(began <= gone and kill <= ended for kill, gone in self.kills)]
 
 
