@@ -19,8 +19,19 @@ CI = os.environ.get("CI", "") not in ("", "0")
 BOOTED = {}  # release to the seconds that boots took
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "in_turn(name): with CI the rows of this parameter are run in one "
+                                       "release, the next in the other")
+
+
+def is_others_turn(item):
+    mark = item.get_closest_marker("in_turn")
+    return mark and CI and sum(item.callspec.indices[name] for name in ("release", *mark.args)) % 2
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist asks for the groups next
 def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if not is_others_turn(item)]
     # Tests that share a machine run in one process.
     for item in items:
         if any(name.startswith("shared_") for name in item.fixturenames):
@@ -45,6 +56,8 @@ def pytest_runtest_makereport(item, call):
 
 def pytest_terminal_summary(terminalreporter):
     """How long the machines took to boot, and what clients under load have seen."""
+    if CI:
+        terminalreporter.write_line("CI: of the tests that are marked in_turn, each row is in one release")
     boots = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
