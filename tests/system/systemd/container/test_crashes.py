@@ -19,6 +19,8 @@ from harness import (BUILD, PATIENCE, Text, proc_fds, proc_state, process_tree, 
                      tcp_far_end, wait_for)
 from load import Load
 
+pytestmark = pytest.mark.in_turn(first="trixie")
+
 CONFIG = "/etc/tcpd/tcpd.conf"
 PROGRAM = "/usr/libexec/tcpd/tcpd"
 DROP_INS = "/etc/systemd/system/tcpd.service.d"

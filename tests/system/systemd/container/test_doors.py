@@ -16,6 +16,8 @@ from network import forge
 from units import configure, echoes, messages, states, wait_active
 from ws_peer import BINARY, TEXT, Frame, Peer
 
+pytestmark = pytest.mark.in_turn(first="bookworm")
+
 PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NAMES = ["Michael", "Tracy", "Sarah"]
 HELLOS = [f"Hello, {name}!" for name in NAMES]

@@ -12,6 +12,8 @@ from harness import service
 from messages import converse
 from units import configure, states, wait_active
 
+pytestmark = pytest.mark.in_turn(first="trixie")
+
 FOLDER = "/etc/tcpd/tls"
 SECTION = f"""certificate "www" {{
     chain = {{"{FOLDER}/www.pem"}}

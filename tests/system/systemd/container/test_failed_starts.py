@@ -11,6 +11,8 @@ import pytest
 from harness import read_all, service, wait_for
 from units import (CONF, ECHO, GREETING, configure, echoes, messages, states, wait_active)
 
+pytestmark = pytest.mark.in_turn(first="bookworm")
+
 AGAIN = "the start fails for the same 1 problem as before, logged then: "
 
 

@@ -12,6 +12,8 @@ import pytest
 from harness import PATIENCE, wait_for
 from units import is_refused
 
+pytestmark = pytest.mark.in_turn(first="trixie")
+
 CONF_D = "/etc/tcpd/tcpd.conf.d"
 DROP_IN = "/etc/systemd/system/tcpd.service.d"
 EXAMPLES = "/usr/share/doc/tcpd-server/examples"

@@ -117,7 +117,7 @@ def machine(shared_tcpd_machine):
     return its
 
 
-@pytest.mark.in_turn("row")
+@pytest.mark.in_turn("row", first="bookworm")
 @pytest.mark.parametrize("row", hostile.ROWS, ids=hostile.name_of)
 def test_attack(machine, row):
     """Neither the master nor another service is hurt, and its own goes on; or what tcpd.service(8)

@@ -16,6 +16,8 @@ import documents
 import machine as bed
 from harness import BUILD, PATIENCE, Timeout, wait_for
 
+pytestmark = pytest.mark.in_turn(first="trixie")
+
 MACHINES = documents.machines()
 HOME = "/root"
 USER_HOME = "/home/you"

@@ -6,6 +6,8 @@ import pytest
 
 from harness import quoted
 
+pytestmark = pytest.mark.in_turn(first="bookworm")
+
 LOGIN = ("HOME", "LOGNAME", "SHELL", "USER")
 LIST = "env -0"  # a value may hold a newline
 FILE = "/etc/variables"

@@ -11,6 +11,8 @@ from harness import configuration, service, wait_for
 from json_form import checked
 from units import ECHO, GREETING, configure, echoes, fail_session, install
 
+pytestmark = pytest.mark.in_turn(first="trixie")
+
 FORM = {"log_sessions": "all", "log_sessions_form": "lines"}
 LINES = "63cf710b007e4d75b2604de8a4de0dbd"
 EX_NOINPUT = 66

@@ -11,6 +11,8 @@ import pytest
 from harness import BUILD, PATIENCE, service, wait_for
 from units import CONF, ECHO, configure, echoes, edit, messages, wait_active
 
+pytestmark = pytest.mark.in_turn(first="bookworm")
+
 DROP_IN = "/etc/systemd/system/tcpd.service.d"
 EXAMPLES = "/usr/share/doc/tcpd-server/examples"
 SAYS = 'echo "<4>watch out" >&2; echo hello; printf "no end" >&2; exit 3'

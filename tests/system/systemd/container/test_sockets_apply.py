@@ -11,6 +11,8 @@ from load import Load
 from units import (CONF, ECHO, GREETING, configure, echoes, is_refused, messages, states,
                    wait_active)
 
+pytestmark = pytest.mark.in_turn(first="bookworm")
+
 CHANGES = 102 if SOAK else 21
 PIECE = "/etc/tcpd/tcpd.conf.d/seven.conf"
 UNIT = "tcpd-seven.socket"
