@@ -32,9 +32,12 @@ const char *import_file(struct import *import, const char *file)
 
 static struct item *add_item(struct import *import)
 {
-    import->items = base_checked(
-        reallocarray(import->items, import->n_items + 1, sizeof(import->items[0])));
-    import->items[import->n_items] = (struct item){0};
+    size_t n = import->n_items;
+
+    if ((n & (n - 1)) == 0) // there is room for powers of two: tens of thousands may come
+        import->items = base_checked(
+            reallocarray(import->items, n > 0 ? 2 * n : 1, sizeof(import->items[0])));
+    import->items[n] = (struct item){0};
     return &import->items[import->n_items++];
 }
 

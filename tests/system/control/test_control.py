@@ -325,6 +325,7 @@ def test_usr1_logs_the_status(tcpd):
     conf = configuration(service("echo"), service("hello", min_workers=2, spare_workers=1))
     with tcpd(conf) as daemon, daemon.connect("hello") as sock:
         assert read_exactly(sock, 8) == b"Welcome!"
+        wait_for(lambda: daemon.counts().get("busy") == 1)
         since = len(daemon.log.items)
         daemon.signal(signal.SIGUSR1)
         for name, busy in (("echo", "0"), ("hello", "1")):

@@ -253,8 +253,8 @@ def test_exact_while_workers_come_and_go(tcpd, control):
             threads[-1].start()
         for _ in range(10):
             daemon.reload()
-        wait_for(lambda: sum(n) > (200 if SANITIZED else 1000) and watcher.n > 10,
-                 deadline=3 * PATIENCE, what="sessions and looks")
+        wait_for(lambda: sum(n) > (50 if SANITIZED else 500) and watcher.n > 5,
+                 deadline=90, what=lambda: f"{sum(n)} sessions, {watcher.n} looks: enough of them")
         over.set()
         for thread in threads:
             thread.join(PATIENCE)
@@ -264,7 +264,7 @@ def test_exact_while_workers_come_and_go(tcpd, control):
         assert found.of("received_bytes_total") == found.of("sent_bytes_total") == 10 * sum(n)
         assert [found.count(each) for each in HISTOGRAMS[::2]] == [sum(n)] * 2
         assert found.of("worker_exits_total", label="retired") > sum(n) / 4
-    assert watcher.n > 10 and watcher.fallen == []
+    assert watcher.n > 5 and watcher.fallen == []
 
 
 def test_killed_workers(tcpd, control):
