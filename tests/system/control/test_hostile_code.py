@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import hostile
-from harness import (BUILD, EX_OK, PATIENCE, Tcpd, Text, Timeout, can_become_others, configuration,
-                     proc_state, process_tree, service, wait_for)
+from harness import (BUILD, EX_OK, PATIENCE, SANITIZED, Tcpd, Text, Timeout, can_become_others,
+                     configuration, proc_state, process_tree, service, wait_for)
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 OWN_PROCESSES = ["setsid", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
@@ -141,6 +141,8 @@ OTHERS = [row for row in hostile.ROWS if row not in LISTENER]
 SETUPS = [*(("module", user, row) for user in ("user", "root") for row in hostile.ROWS),
           *(("program", "user", row) for row in OTHERS),
           *(("listener", "user", row) for row in LISTENER)]
+if SANITIZED:  # what the master reads of such a worker: the walls are the kernel's
+    SETUPS = [setup for setup in SETUPS if setup[:2] == ("module", "user")]
 
 
 @pytest.mark.skipif(not can_become_others(), reason="for root: other users, process namespaces")
