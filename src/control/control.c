@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The control plane's socket and connections. A peer may send garbage, nothing, too much, or leave:
 // it loses its connection, and nothing else happens. Every source has a lower priority than those
-// of signals, children and balancing.
+// of signals and children, and than balancing but for a part of the time, MASTER_VISIT_USEC.
 //
 // accept() cannot block the master: a connection in a unix socket's queue stays there, even when
 // its peer has left, until somebody accepts it, and nobody but the master does (systemd holds the
@@ -24,7 +24,6 @@
 #include "log/log.h"
 #include "process/own_memory.h"
 
-#define PRIORITY       (SD_EVENT_PRIORITY_NORMAL + 10)
 #define PRIORITY_SWEEP (SD_EVENT_PRIORITY_NORMAL + 5)
 #define MUTE_USEC      (2 * USEC_PER_SEC)  // from one line to the next, and to a first call
 #define SILENT_USEC    (30 * USEC_PER_SEC) // from one call to the next
@@ -191,9 +190,10 @@ static int start_bus(struct control_connection *connection)
     if (r >= 0)
         r = sd_bus_start(bus);
     if (r >= 0)
-        r = sd_bus_attach_event(bus, event, PRIORITY);
+        r = sd_bus_attach_event(bus, event, MASTER_PRIORITY_VISITORS);
     if (r >= 0)
-        r = control_input_start(&connection->input, bus, event, PRIORITY, on_input, connection);
+        r = control_input_start(&connection->input, bus, event, MASTER_PRIORITY_VISITORS, on_input,
+                                connection);
     if (r >= 0) // best effort
         (void)setsockopt(connection->socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     return r;
@@ -271,7 +271,7 @@ static int add_sources(struct control *control)
                             control);
 
     if (r >= 0)
-        r = sd_event_source_set_priority(control->listening, PRIORITY);
+        r = sd_event_source_set_priority(control->listening, MASTER_PRIORITY_VISITORS);
     if (r >= 0)
         r = sd_event_add_time(event, &control->timer, CLOCK_MONOTONIC, 0, USEC_PER_SEC, on_timer,
                               control);

@@ -18,7 +18,6 @@
 #include "log/log.h"
 #include "session/session_kick.h"
 
-#define PRIORITY          (SD_EVENT_PRIORITY_NORMAL + 10)
 #define LOOK_USEC         (10 * USEC_PER_MSEC) // between looks,
 #define LATER_USEC        (100 * USEC_PER_MSEC)
 #define SOON_USEC         (500 * USEC_PER_MSEC) // until that is over
@@ -121,7 +120,8 @@ static int set_timer(struct control *control, uint64_t now)
     if (!control->kick_timer) {
         r = sd_event_add_time(control->master->event, &control->kick_timer, CLOCK_MONOTONIC, due,
                               USEC_PER_MSEC, on_look, control);
-        return r < 0 ? r : sd_event_source_set_priority(control->kick_timer, PRIORITY);
+        return r < 0 ? r
+                     : sd_event_source_set_priority(control->kick_timer, MASTER_PRIORITY_VISITORS);
     }
     r = sd_event_source_set_time(control->kick_timer, due);
     return r < 0 ? r : sd_event_source_set_enabled(control->kick_timer, SD_EVENT_ONESHOT);

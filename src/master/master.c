@@ -174,6 +174,20 @@ static bool is_alone(struct master *master, uint64_t now)
     return !orphans->are_due || now >= orphans->stop_usec;
 }
 
+// Before each turn of the loop while a look is asked for.
+static int set_precedence(sd_event_source *source, void *userdata)
+{
+    struct master *master = userdata;
+    uint64_t now = base_now_usec();
+    bool is_behind;
+
+    if (now - master->visit_usec >= MASTER_VISITS_USEC)
+        master->visit_usec = now;
+    is_behind = now - master->visit_usec < MASTER_VISIT_USEC;
+    return sd_event_source_set_priority(source, is_behind ? MASTER_PRIORITY_VISITORS + 1
+                                                          : MASTER_PRIORITY_BALANCE);
+}
+
 static int on_balance(sd_event_source *source, void *userdata)
 {
     struct master *master = userdata;
@@ -311,8 +325,8 @@ static int add_sources(struct master *master)
                             master);
     if (r >= 0)
         r = sd_event_add_defer(master->event, &master->balance, on_balance, master);
-    if (r >= 0) // after the signals: while it asks for itself again it would come before them
-        r = sd_event_source_set_priority(master->balance, SD_EVENT_PRIORITY_NORMAL + 1);
+    if (r >= 0)
+        r = sd_event_source_set_prepare(master->balance, set_precedence);
     if (r >= 0)
         r = sd_event_add_time(master->event, &master->timer, CLOCK_MONOTONIC,
                               base_now_usec() + TICK_USEC, USEC_PER_MSEC, on_timer, master);

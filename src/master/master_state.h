@@ -16,6 +16,14 @@
 // How long the master may be at one thing before it looks at its signals again.
 #define MASTER_TURN_USEC (10 * USEC_PER_MSEC)
 
+// Priorities in its event loop: signals and hints come first, which are short; then the look at the
+// pools; then visitors. Where workers do not live long looks follow each other without end, so
+// visitors go before them for MASTER_VISIT_USEC of each MASTER_VISITS_USEC.
+#define MASTER_PRIORITY_BALANCE  (SD_EVENT_PRIORITY_NORMAL + 1)
+#define MASTER_PRIORITY_VISITORS (SD_EVENT_PRIORITY_NORMAL + 10)
+#define MASTER_VISIT_USEC        (2 * USEC_PER_MSEC)
+#define MASTER_VISITS_USEC       (10 * USEC_PER_MSEC)
+
 // Checking: a reload reads its configuration; nothing has changed yet.
 enum master_phase {
     MASTER_STARTING,
@@ -88,6 +96,7 @@ struct master {
 
     sd_event *event;
     sd_event_source *balance; // runs once when something may have changed
+    uint64_t visit_usec;      // when visitors last began to go before it
     sd_event_source *timer;
 
     uint64_t phase_usec;    // when the phase began

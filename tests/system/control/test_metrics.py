@@ -216,15 +216,21 @@ class Watcher:
         self.last = collections.defaultdict(float)
         self.thread = threading.Thread(target=self.watch, daemon=True)
 
+    def look(self):
+        found = Metrics(self.control)
+        self.n += 1
+        for key, number in found.items():
+            if self.TOTALS.search(key[0]):
+                if number < self.last[key]:
+                    self.fallen.append((key, self.last[key], number))
+                self.last[key] = number
+
     def watch(self):
-        while not self.over.is_set():
-            found = Metrics(self.control)
-            self.n += 1
-            for key, number in found.items():
-                if self.TOTALS.search(key[0]):
-                    if number < self.last[key]:
-                        self.fallen.append((key, self.last[key], number))
-                    self.last[key] = number
+        try:
+            while not self.over.is_set():
+                self.look()
+        except Exception as error:  # for the tests to see
+            self.fallen.append(error)
 
     def __enter__(self):
         self.thread.start()
@@ -247,14 +253,16 @@ def test_exact_while_workers_come_and_go(tcpd, control):
         while not over.is_set():
             converse(daemon, b"0123456789")
             n[number] += 1
-    with tcpd(conf) as daemon, Watcher(control) as watcher:
+    with tcpd(conf) as daemon, Watcher(control) as watcher, contextlib.ExitStack() as stack:
+        stack.callback(over.set)
         for number in range(len(n)):
             threads.append(threading.Thread(target=load, args=(number,)))
             threads[-1].start()
         for _ in range(10):
             daemon.reload()
-        wait_for(lambda: sum(n) > (50 if SANITIZED else 500) and watcher.n > 5,
+        wait_for(lambda: sum(n) > (50 if SANITIZED else 500) and watcher.n > 5 or watcher.fallen,
                  deadline=90, what=lambda: f"{sum(n)} sessions, {watcher.n} looks: enough of them")
+        assert watcher.fallen == []
         over.set()
         for thread in threads:
             thread.join(PATIENCE)

@@ -5,11 +5,13 @@ more gives its place up."""
 import contextlib
 import os
 import signal
+import statistics
 import subprocess
 import time
 
 import pytest
 
+from clients import Clients
 from harness import (EX_OK, EX_UNAVAILABLE, PATIENCE, can_become_others, configuration, read_all,
                      service, wait_for)
 from test_pause import TWO
@@ -111,6 +113,23 @@ def test_others_take_half(tcpd, control):
         assert listeners.refused(NOBODY) == REFUSED.format(PLACES // 2)
         for prefix in (), NOBODY:
             check_answered(daemon, control, prefix)
+
+
+def test_answered_while_workers_come_and_go(tcpd, control):
+    """A worker for each session: the master starts them without end, and answers beside that. It
+    answered when nobody came for a moment."""
+    busy = service("echo", min_workers=16, spare_workers=2, max_workers=64, max_sessions_per_worker=1)
+    with (tcpd(configuration(busy, control=f"unix:{control}")) as daemon,
+          Clients(daemon.address("echo"), processes=2, threads=4) as clients):
+        wait_for(lambda: clients.n_served() > 100, what="load")
+        durations = []
+        for words in ["status"], ["metrics"], ["sessions"], ["resize", "echo", "max=65"], ["status"]:
+            began = time.monotonic()
+            code, _, err = tcpdctl(control, *words)
+            assert (code, err) == (EX_OK, "")
+            durations.append(time.monotonic() - began)
+        assert clients.finish()["lost"] == 0
+        assert statistics.median(durations) < 3, durations
 
 
 HOLD = """
