@@ -35,7 +35,6 @@
 
 #define TICK_USEC    USEC_PER_SEC
 #define TWICE_USEC   USEC_PER_SEC        // one request that comes twice, as timeout(1) sends it
-#define ORPHANS_USEC (2 * USEC_PER_SEC)  // a killed process takes a moment
 #define FORGIVE_USEC (60 * USEC_PER_SEC) // early deaths are forgotten after that long without one
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
@@ -161,19 +160,6 @@ static int set_timer(struct master *master, uint64_t now)
     return sd_event_source_set_enabled(master->timer, SD_EVENT_ONESHOT);
 }
 
-// After the last worker, what it has left behind is waited for: that may have left others behind.
-static bool is_alone(struct master *master, uint64_t now)
-{
-    struct orphans *orphans = &master->orphans;
-
-    if (now >= orphans->until_usec)
-        return true;
-    if (orphans->stop_usec == 0)
-        orphans->stop_usec = now + ORPHANS_USEC;
-    master_end_orphans(master);
-    return !orphans->are_due || now >= orphans->stop_usec;
-}
-
 // Before each turn of the loop while a look is asked for.
 static int set_precedence(sd_event_source *source, void *userdata)
 {
@@ -201,7 +187,7 @@ static int on_balance(sd_event_source *source, void *userdata)
     check_decide(master, now);
     if (master_balance(master, now) || (master->reaping && now >= master->reap_due_usec))
         master_look_again(master);
-    if (master->phase == MASTER_STOPPING && !master->pools.first && is_alone(master, now))
+    if (master->phase == MASTER_STOPPING && !master->pools.first && master_is_alone(master, now))
         return sd_event_exit(master->event, master->exit_status);
     return set_timer(master, now);
 }

@@ -18,6 +18,7 @@
 #include "log/log.h"
 
 #define LOOK_USEC (10 * USEC_PER_SEC) // after such a death, orphans are looked for
+#define STOP_USEC (2 * USEC_PER_SEC)  // stopping: a killed process takes a moment
 #define SAID      10                  // killed processes that are named, after one death
 
 // Calls take() with each child of this process. False: it should be tried again.
@@ -157,4 +158,16 @@ void master_end_orphans(struct master *master)
     master->orphans.are_due = false;
     if (master->orphans.are_adopted && !each_child(master, end_if_orphan))
         master->orphans.are_due = true;
+}
+
+bool master_is_alone(struct master *master, uint64_t now)
+{
+    struct orphans *orphans = &master->orphans;
+
+    if (now >= orphans->until_usec)
+        return true;
+    if (orphans->stop_usec == 0)
+        orphans->stop_usec = now + STOP_USEC;
+    master_end_orphans(master);
+    return !orphans->are_due || now >= orphans->stop_usec;
 }

@@ -14,3 +14,5 @@ void master_adopt_orphans(struct master *master);
 void master_note_death(struct master *master, const struct worker *worker, pid_t pid, uint64_t now);
 // Kills what was left behind; orphans.are_due tells whether there was any.
 void master_end_orphans(struct master *master);
+// After the last worker, what it has left behind is waited for: that may have left others behind.
+bool master_is_alone(struct master *master, uint64_t now);
