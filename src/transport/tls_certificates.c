@@ -359,6 +359,10 @@ void tls_certificates_forget(bool may_use_library)
 struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket,
                                      bool is_http)
 {
-    return loaded && service->tls.server ? loaded->make(service->tls.server, socket, is_http)
-                                         : NULL;
+    static _Alignas(void *) struct tls_front front; // packed: every worker writes its page
+
+    if (!loaded || !service->tls.server)
+        return NULL;
+    loaded->make(&front, service->tls.server, socket, is_http);
+    return &front.stage;
 }

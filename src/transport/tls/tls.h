@@ -89,6 +89,13 @@ struct tls_client_settings {
 
 struct tls_client;
 
+// What a stage needs before its first session.
+struct tls_front {
+    struct stage stage;
+    const struct tls_server *server;
+    bool is_http;
+};
+
 // ---- The object ---------------------------------------------------------------------------------
 
 struct tls_face {
@@ -103,9 +110,10 @@ struct tls_face {
     // may be used or unloaded there. may_use_library: somebody else may use OpenSSL in the process;
     // if not, it cannot be used any more.
     void (*forget_keys)(bool may_use_library);
-    // The stage of this process, on `below`; made once, and touching nothing that a worker without
-    // a session does not need. is_http: without alpn of its own it agrees on http/1.1 alone.
-    struct stage *(*make)(const struct tls_server *server, struct stage_end below, bool is_http);
+    // The stage of this process, on `below`; made once, in the caller's memory, and writing nothing
+    // else. is_http: without alpn of its own it agrees on http/1.1 alone.
+    void (*make)(struct tls_front *ret, const struct tls_server *server, struct stage_end below,
+                 bool is_http);
 
     // NULL, and `why` says what is wrong. The name is checked in the handshake. Reads files.
     struct tls_client *(*client_open)(const struct tls_client_settings *settings,

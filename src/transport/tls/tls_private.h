@@ -74,7 +74,8 @@ struct tls_server *tls_server_load(const struct tls_settings *settings,
                                    const struct tls_audience *audience);
 void tls_server_unload(struct tls_server *server);
 void tls_server_unload_all(void);
-struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below, bool is_http);
+void tls_stage_make(struct tls_front *ret, const struct tls_server *server, struct stage_end below,
+                    bool is_http);
 
 struct tls_stage;
 // The session's ticket is of an old secret, and it gets another one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The stage: one SSL after the other, on the socket of each session. What a session needs is made
-// when it begins; a worker that waits for its first has nothing of it.
+// when it begins; a worker that waits for its first has written nothing of it, which would cost it
+// a page.
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -12,28 +13,22 @@
 #define FACTS     10
 #define FACT_ROOM 1024
 
-struct tls_stage {
-    struct stage stage; // the first, so that a pointer to it is one to all
-    const struct tls_server *server;
+static struct tls_stage {
+    const struct tls_front *front;
     struct tls_link link;
-    bool is_http;
     bool is_open;      // the SSL is of this session
     bool wants_ticket; // the client gets one with the first answer
     bool was_cut;      // the client's end came without close_notify
     size_t n_facts;
     const char *facts[FACTS + 1];
     char room[FACTS][FACT_ROOM];
-};
-
-static struct tls_stage *of(struct stage *stage)
-{
-    return (struct tls_stage *)stage;
-}
+} current;
 
 static void start(struct stage *stage)
 {
-    struct tls_stage *tls = of(stage);
+    struct tls_stage *tls = &current;
 
+    tls->front = (const struct tls_front *)stage; // its first member
     tls->is_open = tls->wants_ticket = tls->was_cut = false;
     tls->n_facts = 0;
     tls->facts[0] = NULL;
@@ -107,18 +102,18 @@ static void note_all(struct tls_stage *tls)
     note(tls, "SSL_SESSION_RESUMED", SSL_session_reused(ssl) ? "Resumed" : "Initial");
     note(tls, "SSL_TLS_SNI_SERVERNAME",
          name_of_host(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)));
-    if (tls->server->clients != TLS_ANY_CLIENT)
+    if (tls->front->server->clients != TLS_ANY_CLIENT)
         note_client(tls);
 }
 
 static int begin(struct stage *stage, int flags)
 {
-    struct tls_stage *tls = of(stage);
+    struct tls_stage *tls = &current;
     int r;
 
     if (!tls->is_open) {
         tls->is_open = true;
-        if (!tls_link_open(&tls->link, tls->server->contexts[0], stage->below)) {
+        if (!tls_link_open(&tls->link, tls->front->server->contexts[0], stage->below)) {
             errno = ENOMEM;
             return -1;
         }
@@ -136,7 +131,8 @@ static int begin(struct stage *stage, int flags)
         stage->below.acknowledge(stage->below.cookie);
     note_all(tls);
     tls->wants_ticket |= !SSL_session_reused(tls->link.ssl);
-    tls->wants_ticket &= tls->server->tickets && SSL_version(tls->link.ssl) >= TLS1_3_VERSION;
+    tls->wants_ticket &= tls->front->server->tickets &&
+                         SSL_version(tls->link.ssl) >= TLS1_3_VERSION;
     return r;
 }
 
@@ -147,14 +143,15 @@ void tls_stage_wants_ticket(struct tls_stage *tls)
 
 bool tls_stage_is_http(const struct tls_stage *tls)
 {
-    return tls->is_http;
+    return tls->front->is_http;
 }
 
 static ssize_t take(struct stage *stage, void *data, size_t size, int flags, bool *ret_last)
 {
-    struct tls_stage *tls = of(stage);
+    struct tls_stage *tls = &current;
     ssize_t n = tls_link_take(&tls->link, data, size, flags);
 
+    (void)stage;
     *ret_last = false;
     if (n == 0 && tls->link.is_cut && !tls->was_cut) {
         tls->was_cut = true;
@@ -167,8 +164,9 @@ static ssize_t take(struct stage *stage, void *data, size_t size, int flags, boo
 
 static ssize_t give(struct stage *stage, const void *data, size_t size, int flags, bool is_last)
 {
-    struct tls_stage *tls = of(stage);
+    struct tls_stage *tls = &current;
 
+    (void)stage;
     (void)is_last;
     // Not in the handshake: who sends much and reads nothing meanwhile would lose some of it to the
     // reset that an unread ticket may bring.
@@ -181,30 +179,33 @@ static ssize_t give(struct stage *stage, const void *data, size_t size, int flag
 
 static int end(struct stage *stage, enum stage_ending ending, int flags)
 {
+    (void)stage;
     (void)ending;
-    return of(stage)->is_open ? tls_link_end(&of(stage)->link, flags) : 0;
+    return current.is_open ? tls_link_end(&current.link, flags) : 0;
 }
 
 static bool has_more(const struct stage *stage)
 {
-    return ((const struct tls_stage *)stage)->link.has_more;
+    (void)stage;
+    return current.link.has_more;
 }
 
 static short wants(const struct stage *stage, short events)
 {
-    return tls_link_wants(&((const struct tls_stage *)stage)->link, events);
+    (void)stage;
+    return tls_link_wants(&current.link, events);
 }
 
 static const char *wrong(const struct stage *stage)
 {
-    const struct tls_stage *tls = (const struct tls_stage *)stage;
-
-    return tls->link.wrong[0] ? tls->link.wrong : NULL;
+    (void)stage;
+    return current.link.wrong[0] ? current.link.wrong : NULL;
 }
 
 static const char *const *facts(const struct stage *stage)
 {
-    return ((const struct tls_stage *)stage)->facts;
+    (void)stage;
+    return current.facts;
 }
 
 static const struct stage_ops ops = {
@@ -220,12 +221,9 @@ static const struct stage_ops ops = {
     .facts = facts,
 };
 
-struct stage *tls_stage_make(const struct tls_server *server, struct stage_end below, bool is_http)
+void tls_stage_make(struct tls_front *ret, const struct tls_server *server, struct stage_end below,
+                    bool is_http)
 {
-    static struct tls_stage tls;
-
-    tls.stage = (struct stage){.ops = &ops, .below = below};
-    tls.server = server;
-    tls.is_http = is_http;
-    return &tls.stage;
+    *ret = (struct tls_front){
+        .stage = {.ops = &ops, .below = below}, .server = server, .is_http = is_http};
 }
