@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The control plane's socket and connections. A peer may send garbage, nothing, too much, or leave:
 // it loses its connection, and nothing else happens. Every source has a lower priority than those
-// of signals and children, and than balancing but for a part of the time, MASTER_VISIT_USEC.
+// of signals and children, and than balancing but for a part of the time, MASTER_CALLS_USEC.
 //
 // accept() cannot block the master: a connection in a unix socket's queue stays there, even when
 // its peer has left, until somebody accepts it, and nobody but the master does (systemd holds the
@@ -24,12 +24,11 @@
 #include "log/log.h"
 #include "process/own_memory.h"
 
-#define PRIORITY_SWEEP (SD_EVENT_PRIORITY_NORMAL + 5)
-#define MUTE_USEC      (2 * USEC_PER_SEC)  // from one line to the next, and to a first call
-#define SILENT_USEC    (30 * USEC_PER_SEC) // from one call to the next
-#define UNREAD_BYTES   (256 * 1024)        // of them that the kernel keeps; sd-bus asks for 8 MiB
-#define RETRY_USEC     USEC_PER_SEC
-#define SAY_USEC       (60 * USEC_PER_SEC)
+#define MUTE_USEC    (2 * USEC_PER_SEC)  // from one line to the next, and to a first call
+#define SILENT_USEC  (30 * USEC_PER_SEC) // from one call to the next
+#define UNREAD_BYTES (256 * 1024)        // of them that the kernel keeps; sd-bus asks for 8 MiB
+#define RETRY_USEC   USEC_PER_SEC
+#define SAY_USEC     (60 * USEC_PER_SEC)
 
 // Connections beyond the limit wait in the queue. Without any, nothing is swept.
 static void set_listening(struct control *control)
@@ -190,9 +189,9 @@ static int start_bus(struct control_connection *connection)
     if (r >= 0)
         r = sd_bus_start(bus);
     if (r >= 0)
-        r = sd_bus_attach_event(bus, event, MASTER_PRIORITY_VISITORS);
+        r = sd_bus_attach_event(bus, event, MASTER_PRIORITY_CALLS);
     if (r >= 0)
-        r = control_input_start(&connection->input, bus, event, MASTER_PRIORITY_VISITORS, on_input,
+        r = control_input_start(&connection->input, bus, event, MASTER_PRIORITY_CALLS, on_input,
                                 connection);
     if (r >= 0) // best effort
         (void)setsockopt(connection->socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -271,20 +270,20 @@ static int add_sources(struct control *control)
                             control);
 
     if (r >= 0)
-        r = sd_event_source_set_priority(control->listening, MASTER_PRIORITY_VISITORS);
+        r = sd_event_source_set_priority(control->listening, MASTER_PRIORITY_CALLS);
     if (r >= 0)
         r = sd_event_add_time(event, &control->timer, CLOCK_MONOTONIC, 0, USEC_PER_SEC, on_timer,
                               control);
     if (r >= 0)
         r = sd_event_source_set_enabled(control->timer, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_source_set_priority(control->timer, PRIORITY_SWEEP);
+        r = sd_event_source_set_priority(control->timer, MASTER_PRIORITY_SWEEP);
     if (r >= 0)
         r = sd_event_add_post(event, &control->sweep, on_sweep, control);
     if (r >= 0)
         r = sd_event_source_set_enabled(control->sweep, SD_EVENT_OFF);
     if (r >= 0)
-        r = sd_event_source_set_priority(control->sweep, PRIORITY_SWEEP);
+        r = sd_event_source_set_priority(control->sweep, MASTER_PRIORITY_SWEEP);
     return r;
 }
 

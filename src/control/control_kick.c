@@ -120,8 +120,7 @@ static int set_timer(struct control *control, uint64_t now)
     if (!control->kick_timer) {
         r = sd_event_add_time(control->master->event, &control->kick_timer, CLOCK_MONOTONIC, due,
                               USEC_PER_MSEC, on_look, control);
-        return r < 0 ? r
-                     : sd_event_source_set_priority(control->kick_timer, MASTER_PRIORITY_VISITORS);
+        return r < 0 ? r : sd_event_source_set_priority(control->kick_timer, MASTER_PRIORITY_CALLS);
     }
     r = sd_event_source_set_time(control->kick_timer, due);
     return r < 0 ? r : sd_event_source_set_enabled(control->kick_timer, SD_EVENT_ONESHOT);

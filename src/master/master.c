@@ -163,15 +163,12 @@ static int set_timer(struct master *master, uint64_t now)
 // Before each turn of the loop while a look is asked for.
 static int set_precedence(sd_event_source *source, void *userdata)
 {
-    struct master *master = userdata;
-    uint64_t now = base_now_usec();
-    bool is_behind;
+    const struct master *master = userdata;
+    bool is_behind = base_now_usec() - master->calls_usec < MASTER_CALLS_USEC;
 
-    if (now - master->visit_usec >= MASTER_VISITS_USEC)
-        master->visit_usec = now;
-    is_behind = now - master->visit_usec < MASTER_VISIT_USEC;
-    return sd_event_source_set_priority(source, is_behind ? MASTER_PRIORITY_VISITORS + 1
-                                                          : MASTER_PRIORITY_BALANCE);
+    (void)sd_event_source_set_priority(source, is_behind ? MASTER_PRIORITY_BEHIND
+                                                         : MASTER_PRIORITY_BALANCE);
+    return 0;
 }
 
 static int on_balance(sd_event_source *source, void *userdata)
@@ -189,6 +186,8 @@ static int on_balance(sd_event_source *source, void *userdata)
         master_look_again(master);
     if (master->phase == MASTER_STOPPING && !master->pools.first && master_is_alone(master, now))
         return sd_event_exit(master->event, master->exit_status);
+    if (base_now_usec() - master->calls_usec >= MASTER_CALLS_AGAIN_USEC)
+        master->calls_usec = base_now_usec();
     return set_timer(master, now);
 }
 

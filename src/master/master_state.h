@@ -17,12 +17,15 @@
 #define MASTER_TURN_USEC (10 * USEC_PER_MSEC)
 
 // Priorities in its event loop: signals and hints come first, which are short; then the look at the
-// pools; then visitors. Where workers do not live long looks follow each other without end, so
-// visitors go before them for MASTER_VISIT_USEC of each MASTER_VISITS_USEC.
-#define MASTER_PRIORITY_BALANCE  (SD_EVENT_PRIORITY_NORMAL + 1)
-#define MASTER_PRIORITY_VISITORS (SD_EVENT_PRIORITY_NORMAL + 10)
-#define MASTER_VISIT_USEC        (2 * USEC_PER_MSEC)
-#define MASTER_VISITS_USEC       (10 * USEC_PER_MSEC)
+// pools; then the control socket, whose sweep comes before its callers. Where workers do not live
+// long looks follow each other without end, so after one of them callers go first for
+// MASTER_CALLS_USEC; that again after MASTER_CALLS_AGAIN_USEC at the earliest.
+#define MASTER_PRIORITY_BALANCE (SD_EVENT_PRIORITY_NORMAL + 1)
+#define MASTER_PRIORITY_SWEEP   (SD_EVENT_PRIORITY_NORMAL + 5)
+#define MASTER_PRIORITY_CALLS   (SD_EVENT_PRIORITY_NORMAL + 10)
+#define MASTER_PRIORITY_BEHIND  (SD_EVENT_PRIORITY_NORMAL + 11) // the look's, then
+#define MASTER_CALLS_USEC       (2 * USEC_PER_MSEC)
+#define MASTER_CALLS_AGAIN_USEC (10 * USEC_PER_MSEC)
 
 // Checking: a reload reads its configuration; nothing has changed yet.
 enum master_phase {
@@ -96,7 +99,7 @@ struct master {
 
     sd_event *event;
     sd_event_source *balance; // runs once when something may have changed
-    uint64_t visit_usec;      // when visitors last began to go before it
+    uint64_t calls_usec;      // when callers last began to go before it
     sd_event_source *timer;
 
     uint64_t phase_usec;    // when the phase began

@@ -7,13 +7,14 @@
 
 #include "base/base.h"
 
-static struct packet {
+static WITH_SMALL_ONES struct packet {
     struct stage stage; // the first, so that a pointer to it is one to all
     size_t start, n;    // of the message that came, what was not taken yet
     size_t n_out;       // of the message that is being written
     bool is_whole;      // which waits for room
-    uint8_t in[PACKET_MAX], out[PACKET_MAX];
 } packet;
+
+static uint8_t in[PACKET_MAX], out[PACKET_MAX];
 
 static void start(struct stage *stage)
 {
@@ -25,7 +26,7 @@ static void start(struct stage *stage)
 // Reads the next message. As recv(2).
 static ssize_t fill(const struct stage *stage, int flags)
 {
-    ssize_t n = stage->below.take(stage->below.cookie, packet.in, PACKET_MAX, flags | MSG_TRUNC);
+    ssize_t n = stage->below.take(stage->below.cookie, in, PACKET_MAX, flags | MSG_TRUNC);
 
     if (n > PACKET_MAX) {
         errno = EPROTO;
@@ -44,7 +45,7 @@ static ssize_t take(struct stage *stage, void *data, size_t size, int flags, boo
     *ret_last = false;
     if (r <= 0)
         return r;
-    memcpy(data, packet.in + packet.start, n);
+    memcpy(data, in + packet.start, n);
     packet.start += n;
     packet.n -= n;
     *ret_last = packet.n == 0;
@@ -58,12 +59,12 @@ static ssize_t give(struct stage *stage, const void *data, size_t size, int flag
             errno = EMSGSIZE;
             return -1;
         }
-        memcpy(packet.out + packet.n_out, data, size);
+        memcpy(out + packet.n_out, data, size);
         packet.n_out += size;
         packet.is_whole = is_last;
     }
     if (packet.is_whole && packet.n_out > 0 && // an empty one would be our end to the peer
-        stage->below.give(stage->below.cookie, packet.out, packet.n_out, flags) < 0)
+        stage->below.give(stage->below.cookie, out, packet.n_out, flags) < 0)
         return -1;
     if (packet.is_whole)
         packet.n_out = 0;

@@ -359,7 +359,7 @@ void tls_certificates_forget(bool may_use_library)
 struct stage *tls_certificates_stage(const struct service *service, struct stage_end socket,
                                      bool is_http)
 {
-    static _Alignas(void *) struct tls_front front; // packed: every worker writes its page
+    static WITH_SMALL_ONES struct tls_front front;
 
     if (!loaded || !service->tls.server)
         return NULL;

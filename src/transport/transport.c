@@ -85,7 +85,7 @@ static struct stage *websocket(const struct door *door, struct stage_end socket,
                                struct stage *under)
 {
     static const char *const same[] = {"same"};
-    static _Alignas(void *) struct websocket_settings settings; // packed: in a page that is written
+    static WITH_SMALL_ONES struct websocket_settings settings;
     const struct websocket *ws = &door->service->websocket;
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof(address);

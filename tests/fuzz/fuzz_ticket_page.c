@@ -55,8 +55,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     cipher = EVP_CIPHER_CTX_new();
     mac = EVP_MAC_CTX_new(method);
     MUST(ssl && cipher && mac);
-    // The stage is the first of what is behind it.
-    MUST(SSL_set_app_data(ssl, tls_stage_make(&server, (struct stage_end){0}, false)) == 1);
     SSL_CTX_free(context);
     EVP_MAC_free(method);
     return 0;

@@ -16,7 +16,8 @@
 
 static struct {
     struct cuts cuts;
-    struct stage *stage;
+    struct tls_front front;
+    struct stage *stage; // in it
     SSL *client;
     unsigned options, n_steps, n_updates;
     bool is_bent;     // the network has changed something
@@ -345,8 +346,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     to_server.is_over = false;
     run.cuts.state = next_byte(&script);
     run.options = next_byte(&script);
-    run.stage = tls_stage_make(servers[run.options & (IS_STRICT | HAS_TICKETS | ASKS)], below,
-                               true);
+    tls_stage_make(&run.front, servers[run.options & (IS_STRICT | HAS_TICKETS | ASKS)], below,
+                   true);
+    run.stage = &run.front.stage;
     stage_open(run.stage);
     MUST(!stage_has_more(run.stage) && !stage_wrong(run.stage) && !stage_fact(run.stage, 0));
     if (run.options & IS_RAW) {

@@ -91,7 +91,7 @@ struct tls_client;
 
 // What a stage needs before its first session.
 struct tls_front {
-    struct stage stage;
+    struct stage stage; // the first, so that a pointer to it is one to all
     const struct tls_server *server;
     bool is_http;
 };
@@ -110,8 +110,8 @@ struct tls_face {
     // may be used or unloaded there. may_use_library: somebody else may use OpenSSL in the process;
     // if not, it cannot be used any more.
     void (*forget_keys)(bool may_use_library);
-    // The stage of this process, on `below`; made once, in the caller's memory, and writing nothing
-    // else. is_http: without alpn of its own it agrees on http/1.1 alone.
+    // Makes the stage of this process in *ret, on `below`, once; writes nothing else. is_http:
+    // without alpn of its own it agrees on http/1.1 alone.
     void (*make)(struct tls_front *ret, const struct tls_server *server, struct stage_end below,
                  bool is_http);
 

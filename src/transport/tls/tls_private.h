@@ -77,10 +77,9 @@ void tls_server_unload_all(void);
 void tls_stage_make(struct tls_front *ret, const struct tls_server *server, struct stage_end below,
                     bool is_http);
 
-struct tls_stage;
 // The session's ticket is of an old secret, and it gets another one.
-void tls_stage_wants_ticket(struct tls_stage *tls);
-bool tls_stage_is_http(const struct tls_stage *tls);
+void tls_stage_wants_ticket(void);
+bool tls_stage_is_http(void);
 
 // ---- tls_tickets.c ------------------------------------------------------------------------------
 bool tls_tickets_load(struct tls_server *server, const struct tls_settings *settings);

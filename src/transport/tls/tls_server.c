@@ -59,12 +59,12 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
 {
     static const unsigned char http[] = "\x08http/1.1";
     const struct tls_server *server = data;
-    bool is_http = tls_stage_is_http(SSL_get_app_data(ssl));
     const unsigned char *ours = server->alpn ? server->alpn : http;
     unsigned n = server->alpn ? server->n_alpn : sizeof(http) - 1;
     unsigned char *chosen = NULL;
 
-    if (!server->alpn && !is_http)
+    (void)ssl;
+    if (!server->alpn && !tls_stage_is_http())
         return SSL_TLSEXT_ERR_NOACK;
     if (SSL_select_next_proto(&chosen, ret_n, ours, n, offered, n_offered) !=
         OPENSSL_NPN_NEGOTIATED)

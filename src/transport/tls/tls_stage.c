@@ -117,7 +117,6 @@ static int begin(struct stage *stage, int flags)
             errno = ENOMEM;
             return -1;
         }
-        (void)SSL_set_app_data(tls->link.ssl, tls);
         SSL_set_accept_state(tls->link.ssl);
     }
     if (tls->n_facts > 0)
@@ -136,14 +135,14 @@ static int begin(struct stage *stage, int flags)
     return r;
 }
 
-void tls_stage_wants_ticket(struct tls_stage *tls)
+void tls_stage_wants_ticket(void)
 {
-    tls->wants_ticket = true;
+    current.wants_ticket = true;
 }
 
-bool tls_stage_is_http(const struct tls_stage *tls)
+bool tls_stage_is_http(void)
 {
-    return tls->front->is_http;
+    return current.front->is_http;
 }
 
 static ssize_t take(struct stage *stage, void *data, size_t size, int flags, bool *ret_last)

@@ -90,7 +90,7 @@ static int choose_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
         r = FAILED;
     OPENSSL_cleanse(&page, sizeof(page));
     if (r == OLD)
-        tls_stage_wants_ticket(SSL_get_app_data(ssl));
+        tls_stage_wants_ticket();
     return r;
 }
 

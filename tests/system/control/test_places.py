@@ -4,9 +4,12 @@ more gives its place up."""
 
 import contextlib
 import os
+import selectors
 import signal
+import socket
 import statistics
 import subprocess
+import threading
 import time
 
 import pytest
@@ -116,8 +119,8 @@ def test_others_take_half(tcpd, control):
 
 
 def test_answered_while_workers_come_and_go(tcpd, control):
-    """A worker for each session: the master starts them without end, and answers beside that. It
-    answered when nobody came for a moment."""
+    """A worker for each session: the master starts them without end, and answers beside that, not
+    only when nobody comes for a moment."""
     busy = service("echo", min_workers=16, spare_workers=2, max_workers=64, max_sessions_per_worker=1)
     with (tcpd(configuration(busy, control=f"unix:{control}")) as daemon,
           Clients(daemon.address("echo"), processes=2, threads=4) as clients):
@@ -130,6 +133,39 @@ def test_answered_while_workers_come_and_go(tcpd, control):
             durations.append(time.monotonic() - began)
         assert clients.finish()["lost"] == 0
         assert statistics.median(durations) < 3, durations
+
+
+def ask_without_end(control, over):
+    """GetStatus from eight connections, the next when one is answered."""
+    call = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n" + message("GetStatus")
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+        for _ in range(8):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.connect(str(control))
+            sock.sendall(call)
+            selector.register(sock, selectors.EVENT_READ)
+        while not over.is_set():
+            for key, _ in selector.select(0.1):
+                if b"generation" in key.fileobj.recv(65536):
+                    key.fileobj.sendall(message("GetStatus"))
+
+
+def test_workers_start_while_callers_call(tcpd, control):
+    """The other way round: who asks without end does not keep the master from its workers."""
+    busy = service("echo", min_workers=4, spare_workers=2, max_workers=64, max_sessions_per_worker=1)
+    over = threading.Event()
+    with (tcpd(configuration(busy, control=f"unix:{control}")) as daemon,
+          Clients(daemon.address("echo"), processes=1, threads=4) as clients,
+          contextlib.ExitStack() as stack):
+        for _ in range(3):
+            thread = threading.Thread(target=ask_without_end, args=(control, over))
+            stack.callback(thread.join)
+            thread.start()
+        stack.callback(over.set)
+        for _ in range(4):
+            served = clients.n_served()
+            wait_for(lambda: clients.n_served() > served + 100, what="clients are served")
+        assert clients.finish()["lost"] == 0
 
 
 HOLD = """

@@ -22,6 +22,7 @@ from harness import (BUILD, EX_CONFIG, EX_OK, Tcpd, Text, configuration, injecte
                      peer_name, proc_fds, proc_state, read_all, read_exactly, run,
                      service, wait_for)
 from module_files import NO_HANDLERS, module, place, said
+from test_deadlines import clock
 
 ONE = {"min_workers": 1, "max_workers": 1, "spare_workers": 0}
 HANGS = r"tcpd/faulty: module .*/faulty\.so hangs: no sign of life for 2 s \(hang_timeout\)"
@@ -407,8 +408,8 @@ def test_deadlines_in_spite_of_the_watch(tcpd, tmp_path, name, options, size, re
     """SIGALRM comes each second here, and interrupts what has a deadline, which stays where it
     was."""
     conf = configuration(module(tmp_path, name, hang_timeout="2s", **ONE, **options))
-    with tcpd(conf) as daemon, daemon.connect(name, rcvbuf=4096) as sock:
-        begin = time.monotonic()
+    with tcpd(conf) as daemon, clock() as begin, daemon.connect(name, rcvbuf=4096) as sock:
+        sock.settimeout(60)
         with contextlib.suppress(ConnectionError):
             sock.sendall(b"x" * size)
         match = daemon.wait_log(Text.closed(name, peer_name(sock), result))
