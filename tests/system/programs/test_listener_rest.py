@@ -25,13 +25,14 @@ ONE = """\
     client.recv(1)
 """
 
-# Exits when nobody has come for a while.
+# Exits when nobody has come for a while. Another copy may be faster: accept() must not wait then.
 IDLE = """\
-    import os, select, socket
+    import contextlib, os, select, socket
     os.write(2, b"up\\n")
     listener = socket.socket(fileno=3)
+    listener.setblocking(False)
     while select.select([listener], [], [], 0.3)[0]:
-        with listener.accept()[0] as client:
+        with contextlib.suppress(BlockingIOError), listener.accept()[0] as client:
             client.sendall(b"served")
 """
 
@@ -91,13 +92,15 @@ def test_as_many_as_are_called_for(tcpd, mark, tmp_path):
     """Clients that are there together are served together; the others rest on. One more is started
     each second that somebody waits in the queue, as on a slow machine, and rests again."""
     script = write_python(tmp_path / "held", """\
-        import os, select, socket
+        import contextlib, os, select, socket
         os.write(2, b"up\\n")
         listener = socket.socket(fileno=3)
+        listener.setblocking(False)
         if select.select([listener], [], [], 0.3)[0]:
-            client = listener.accept()[0]
-            client.sendall(b"served")
-            client.recv(1)
+            with contextlib.suppress(BlockingIOError):
+                client = listener.accept()[0]
+                client.sendall(b"served")
+                client.recv(1)
     """)
     with tcpd(configuration(listener(script, mark, min_workers=4))) as daemon, \
             contextlib.ExitStack() as stack:
