@@ -183,7 +183,7 @@ def test_no_room(made):
                    f'key = {{{quoted(made["rsa.key"])}}} }}\n' for name in names)
     conf += configuration(behind("a", "echo", certificates=names),
                           behind("b", "echo", certificates=names))
-    status, _, said = run("-t", conf=conf, timeout=110)  # sanitizers need 40 s on a machine at leisure
+    status, _, said = run("-t", conf=conf, timeout=110)  # over a minute with sanitizers, on a slow machine
     assert status == EX_CONFIG
     assert re.search(r'tcpd\.conf:\d+: certificate "\d+": no room for (the key in|its key)', said), said
     assert "damaged" not in said and "malloc" not in said
